@@ -1,0 +1,50 @@
+# vpbx: every target installs what it needs, once, into .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PEER ?=
+
+help: ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## install vpbx into .venv and start nothing
+
+$(VENV)/.installed: pyproject.toml requirements.lock scripts/setup.sh
+	@PYTHON=$(PYTHON) sh scripts/setup.sh $(VENV) run
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@PYTHON=$(PYTHON) sh scripts/setup.sh $(VENV) dev
+
+$(VENV)/.installed-system: scripts/setup-system.sh
+	@mkdir -p $(VENV)
+	@sh scripts/setup-system.sh && touch $@
+
+run: setup ## start the demo: a call comes in, is answered, and the PBX keeps running
+	@$(BIN)/vpbx demo
+
+test: $(VENV)/.installed-dev $(VENV)/.installed-system ## run all tests (T=path or -k words)
+	@$(BIN)/pytest $(T)
+
+bench: $(VENV)/.installed-dev $(VENV)/.installed-system ## measure against the targets (PEER=asterisk to compare)
+	@PEER=$(PEER) $(BIN)/python -m bench
+
+lint: $(VENV)/.installed-dev ## ruff, mypy strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+fmt: $(VENV)/.installed-dev ## format the code
+	@$(BIN)/ruff check --fix -q .
+	@$(BIN)/ruff format -q .
+
+lock: $(VENV)/.installed-dev ## renew the locks from pyproject.toml
+	@$(BIN)/pip install -q pip-tools
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links -o requirements.lock pyproject.toml
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --allow-unsafe --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean: ## remove what setup and the tests made
+	@rm -rf $(VENV) build dist bench-out .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
+
+.PHONY: help setup run test bench lint fmt lock clean

@@ -1,0 +1,247 @@
+"""What happens in calls, told to whoever keeps or passes it on.
+
+Call control publishes these values; history and the CRM connection turn each into writes.
+All writes that one event causes go to the database in one transaction (either all or none),
+and recorders are called in the order of subscription, synchronously, in the order of events.
+
+Times are seconds since 1970-01-01 UTC. Phone numbers are digits only, E.164 without `+`
+(crm-api D8). Empty text means "not known".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+
+class Direction(StrEnum):
+    """Which way a call goes, seen from the company."""
+
+    IN = "in"
+    OUT = "out"
+    INNER = "inner"
+
+
+class Status(StrEnum):
+    """How a call ended, in the words of crm-api §4 (an inner call: SUCCESS or NOANSWER)."""
+
+    SUCCESS = "success"
+    MISSED = "missed"
+    CANCEL = "cancel"
+    BUSY = "busy"
+    NOTAVAILABLE = "notavailable"
+    NOTALLOWED = "notallowed"
+    NOTFOUND = "notfound"
+    NOANSWER = "noanswer"
+
+
+class Destination(StrEnum):
+    """Who an incoming call ended at (crm-api §4)."""
+
+    NONE = ""
+    USER = "user"
+    GROUP = "group"
+    TELNUM = "telnum"
+    IVR = "ivr"
+    ONDUTY = "onduty"
+    OFFTIME = "offtime"
+    HELLO = "hello"
+    VM = "vm"
+    AM = "am"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An employee as a call saw them."""
+
+    login: str
+    name: str = ""
+    ext: str = ""
+    telnum: str = ""
+    """Their direct number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The department a call went through."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """What holds for a call from its first moment to its last."""
+
+    callid: str
+    domain_id: int
+    domain: str
+    direction: Direction
+    started_at: float
+    client: str = ""
+    """The outside party's number; empty for inner calls and for anonymous callers."""
+    diversion: str = ""
+    """Our number the call goes through."""
+    telnum_name: str = ""
+    """The name given to `diversion`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A call exists: journal it. `user` is the best guess of who it will belong to."""
+
+    call: CallInfo
+    at: float
+    user: Party | None = None
+    group: Group | None = None
+    caller: Party | None = None
+    """Inner calls: who calls (`user` is whom)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """A device of `user` starts to ring for an outside call (CRM: INCOMING)."""
+
+    call: CallInfo
+    at: float
+    user: Party
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RingEnded:
+    """Ringing at `user` ended without them answering (CRM: CANCELLED)."""
+
+    call: CallInfo
+    at: float
+    user: Party
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialing:
+    """The VPBX starts to dial the customer for `user` (CRM: OUTGOING)."""
+
+    call: CallInfo
+    at: float
+    user: Party
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Talk begins: `user` took an incoming call, or the customer an outgoing one (ACCEPTED)."""
+
+    call: CallInfo
+    at: float
+    user: Party
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """An outgoing attempt ended unanswered (CRM: CANCELLED)."""
+
+    call: CallInfo
+    at: float
+    user: Party
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Either side hung up after the answer (CRM: COMPLETED)."""
+
+    call: CallInfo
+    at: float
+    user: Party
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """`user` passed the call on; it continues under `second_callid` (CRM: TRANSFERRED)."""
+
+    call: CallInfo
+    at: float
+    user: Party
+    second_callid: str
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A call is over: close its journal entry.
+
+    `user` is who talked, else who history names (crm-api §2 history, `user`); `recorded`
+    says that sound was recorded and its MP3 will be at the place history keeps for `callid`.
+    """
+
+    call: CallInfo
+    at: float
+    status: Status
+    user: Party | None
+    group: Group | None = None
+    caller: Party | None = None
+    answered_at: float | None = None
+    destination: Destination = Destination.NONE
+    account: str = ""
+    """Login of who talked; else the department's id; else `ivr`, `fax`… (crm-api §4)."""
+    recorded: bool = False
+    sip_code: int = 0
+    """The final SIP status that decided an unanswered call; 0 where none did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """The customer rated the employee, before the call's `CallEnded`."""
+
+    call: CallInfo
+    at: float
+    user: Party
+    rating: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingReady:
+    """The MP3 of a recorded call is complete on disk (or, `ok` false, will never be)."""
+
+    call: CallInfo
+    at: float
+    ok: bool
+
+
+CallEvent: TypeAlias = (
+    CallStarted
+    | Ringing
+    | RingEnded
+    | Dialing
+    | Answered
+    | AttemptEnded
+    | Completed
+    | Transferred
+    | CallEnded
+    | Rated
+    | RecordingReady
+)
+
+Recorder: TypeAlias = Callable[[CallEvent], Iterable[Any]]
+"""Turns an event into database writes (`vpbx.db.Write`); must not block."""
+
+
+class EventBus:
+    """Hands each event to all recorders and commits what they return as one unit."""
+
+    def __init__(self, commit: Callable[[list[Any]], None]) -> None:
+        self._commit = commit
+        self._recorders: list[Recorder] = []
+
+    def subscribe(self, recorder: Recorder) -> None:
+        """Add a recorder, called after those already there."""
+        self._recorders.append(recorder)
+
+    def publish(self, event: CallEvent) -> None:
+        """Tell all recorders; their writes are queued for commit before this returns."""
+        writes = [write for recorder in self._recorders for write in recorder(event)]
+        if writes:
+            self._commit(writes)
