@@ -1,0 +1,67 @@
+"""The command `vpbx`: one module a command group, all put together here.
+
+Commands that change something open the database themselves, so they work whether or not a
+server runs on the same data directory; a running one takes the change within a second.
+Exit status: 0 done, 1 a fault (it says how to mend it), 2 bad input (it names the option).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vpbx import __version__
+from vpbx.cli import crm, demo, doctor, domain, group, key, number, serve, trunk, user
+from vpbx.cli.output import reporting_faults
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="vpbx",
+    help="A virtual PBX: phones, carriers, recordings and a two-way CRM API.\n\n"
+    "Start with [bold]vpbx demo[/bold], which makes a company and calls it; "
+    "then [bold]vpbx serve[/bold] for your own.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vpbx {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _vpbx(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("serve", rich_help_panel="Server")(serve.serve)
+app.command("demo", rich_help_panel="Server")(demo.demo)
+app.command("doctor", rich_help_panel="Server")(doctor.doctor)
+for name, commands in (
+    ("domain", domain.app),
+    ("user", user.app),
+    ("group", group.app),
+    ("number", number.app),
+    ("trunk", trunk.app),
+    ("key", key.app),
+    ("crm", crm.app),
+):
+    app.add_typer(commands, name=name, rich_help_panel="Companies")
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    with reporting_faults():
+        app()

@@ -1,0 +1,12 @@
+"""`vpbx group`."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Departments of a company.")
+
+
+@app.callback()
+def _group() -> None:
+    pass

@@ -1,0 +1,82 @@
+"""What commands say: results on stdout, faults on stderr, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from vpbx.config import ConfigError
+
+__all__ = ["BAD_INPUT", "FAULT", "Fault", "fail", "out", "reporting_faults", "show", "show_rows"]
+
+FAULT = 1
+BAD_INPUT = 2
+
+out = Console(highlight=False)
+
+
+class Fault(Exception):
+    """Something that stops a command. `str()` says what, and how to mend it."""
+
+
+def fail(message: str, status: int = FAULT) -> NoReturn:
+    """Say `message` on stderr and exit with `status`."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"[bold red]vpbx:[/bold red] {_escape(message)}"
+    )
+    sys.exit(status)
+
+
+def show(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
+    """Print `value` for a program, or `text` (Rich markup) for a person."""
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False))
+    else:
+        out.print(text, soft_wrap=True)
+
+
+def show_rows(
+    rows: Sequence[Mapping[str, Any]], *, as_json: bool, columns: Sequence[str], empty: str
+) -> None:
+    """Print `rows` as a JSON array, or as a table of `columns`; `empty` where there are none."""
+    if as_json:
+        print(json.dumps(list(rows), ensure_ascii=False))
+    elif not rows:
+        out.print(empty)
+    else:
+        table = Table(*columns, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*(_cell(row.get(column)) for column in columns))
+        out.print(table, soft_wrap=True)
+
+
+@contextmanager
+def reporting_faults() -> Iterator[None]:
+    """Turn what is expected to go wrong into one sentence and an exit status."""
+    try:
+        yield
+    except ConfigError as error:
+        fail(str(error), BAD_INPUT)
+    except Fault as error:
+        fail(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(FAULT)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else _escape(str(value))
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

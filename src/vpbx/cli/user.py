@@ -1,0 +1,12 @@
+"""`vpbx user`."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Employees of a company.")
+
+
+@app.callback()
+def _group() -> None:
+    pass

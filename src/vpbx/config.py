@@ -1,0 +1,234 @@
+"""Settings of a server: what `vpbx serve` takes, checked, as one frozen value.
+
+Every setting is an option of the command line and, for containers, an environment variable
+`VPBX_<OPTION>`; the option wins. A wrong value raises `ConfigError`, whose text names the
+option, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["ConfigError", "Endpoint", "Limits", "PortRange", "ServeConfig"]
+
+DEFAULT_DATA = "./vpbx-data"
+DEFAULT_HTTP = "127.0.0.1:8080"
+DEFAULT_HTTPS = "0.0.0.0:8443"
+DEFAULT_SIP = "0.0.0.0:5060"
+DEFAULT_SIP_TLS = "0.0.0.0:5061"
+DEFAULT_RTP = "20000-30000"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+OFF = "off"
+MIN_RTP_PORTS = 8
+"""Two sides, RTP and RTCP each, for two calls: fewer is surely a slip of the pen."""
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used. `str()` is a sentence for the administrator."""
+
+    def __init__(self, option: str, message: str) -> None:
+        variable = "VPBX_" + option.lstrip("-").replace("-", "_").upper()
+        super().__init__(f"{option} (or {variable}): {message}")
+        self.option = option
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address to listen on; port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, option: str) -> Endpoint | None:
+        """Read `HOST:PORT`, `[IPv6]:PORT` or `:PORT`; `off` is None."""
+        text = text.strip()
+        if text.lower() == OFF:
+            return None
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ConfigError(
+                option,
+                f"'{text}' is not HOST:PORT with a port from 0 to 65535 "
+                "(for example 0.0.0.0:5060 or [::]:5060; port 0 takes any free one; "
+                f"'{OFF}' switches it off)",
+            )
+        return cls(_parse_ip(host.strip("[]") or "0.0.0.0", option, f"of '{text}'"), int(port))  # noqa: S104
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """UDP ports for sound, both ends included."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str, option: str) -> PortRange:
+        first, dash, last = text.strip().partition("-")
+        if not (dash and first.strip().isdigit() and last.strip().isdigit()):
+            raise ConfigError(option, f"'{text}' is not FIRST-LAST (for example {DEFAULT_RTP})")
+        ports = cls(int(first), int(last))
+        if not 1024 <= ports.first <= ports.last <= 65535:
+            raise ConfigError(
+                option, f"'{text}' must go upwards and lie within 1024-65535 (like {DEFAULT_RTP})"
+            )
+        if ports.last - ports.first + 1 < MIN_RTP_PORTS:
+            raise ConfigError(
+                option,
+                f"'{text}' holds fewer than {MIN_RTP_PORTS} ports; a call needs 4",
+            )
+        return ports
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server lets the network have."""
+
+    ring_timeout_s: float = 30.0
+    contact_timeout_s: float = 2.0
+    no_media_timeout_s: float = 60.0
+    stop_timeout_s: float = 4.0
+    """For calls to be told that the server stops; the whole stop stays under 5 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """All settings of `vpbx serve`, checked."""
+
+    data: Path = Path(DEFAULT_DATA)
+    http: Endpoint | None = Endpoint("127.0.0.1", 8080)
+    https: Endpoint | None = Endpoint("0.0.0.0", 8443)  # noqa: S104
+    sip: Endpoint | None = Endpoint("0.0.0.0", 5060)  # noqa: S104
+    sip_tls: Endpoint | None = Endpoint("0.0.0.0", 5061)  # noqa: S104
+    rtp: PortRange = PortRange(20000, 30000)
+    advertise: str = ""
+    """Address that the outside sees, when it is not one of the machine's own."""
+    database: str = ""
+    """URL of PostgreSQL; empty: SQLite in the data directory."""
+    certificate: Path | None = None
+    private_key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose `X-Forwarded-*` headers are believed."""
+    media: str = ""
+    """Control socket of an RTPProxy elsewhere, `udp:HOST:PORT`; empty: in this process."""
+    log_level: str = "info"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.sip is None and self.sip_tls is None:
+            raise ConfigError("--sip", "--sip and --sip-tls are both off: no call could come in")
+        if self.http is None and self.https is None:
+            raise ConfigError("--https", "--http and --https are both off: no API would answer")
+        if (self.certificate is None) != (self.private_key is None):
+            raise ConfigError("--certificate", "--certificate and --private-key go together")
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        data: Path = Path(DEFAULT_DATA),
+        http: str = DEFAULT_HTTP,
+        https: str = DEFAULT_HTTPS,
+        sip: str = DEFAULT_SIP,
+        sip_tls: str = DEFAULT_SIP_TLS,
+        rtp_ports: str = DEFAULT_RTP,
+        advertise: str = "",
+        database: str = "",
+        certificate: Path | None = None,
+        private_key: Path | None = None,
+        trusted_proxies: str = "",
+        media: str = "",
+        log_level: str = "info",
+        limits: Limits | None = None,
+    ) -> ServeConfig:
+        """Check the texts that the command line or the environment gave."""
+        return cls(
+            data=data,
+            http=_parse_http(http, trusted_proxies),
+            https=Endpoint.parse(https, "--https"),
+            sip=Endpoint.parse(sip, "--sip"),
+            sip_tls=Endpoint.parse(sip_tls, "--sip-tls"),
+            rtp=PortRange.parse(rtp_ports, "--rtp-ports"),
+            advertise=_parse_ip(advertise, "--advertise") if advertise else "",
+            database=_parse_database(database),
+            certificate=_parse_file(certificate, "--certificate"),
+            private_key=_parse_file(private_key, "--private-key"),
+            trusted_proxies=_parse_networks(trusted_proxies),
+            media=media,
+            log_level=parse_log_level(log_level),
+            limits=limits or Limits(),
+        )
+
+
+def parse_log_level(text: str) -> str:
+    """Return the level in small letters."""
+    level = text.strip().lower()
+    if level not in LOG_LEVELS:
+        raise ConfigError("--log-level", f"'{text}' is not one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def _parse_http(text: str, trusted_proxies: str) -> Endpoint | None:
+    endpoint = Endpoint.parse(text, "--http")
+    if endpoint and not endpoint.is_loopback and not trusted_proxies.strip():
+        raise ConfigError(
+            "--http",
+            f"'{text}' would carry keys in clear text to the outside; plain HTTP is for "
+            "loopback (127.0.0.1:8080) or behind a TLS proxy named by --trusted-proxies",
+        )
+    return endpoint
+
+
+def _parse_ip(text: str, option: str, where: str = "") -> str:
+    host = "127.0.0.1" if text.strip().lower() == "localhost" else text.strip()
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        place = f" {where}" if where else ""
+        raise ConfigError(
+            option, f"'{text}'{place} is not an IP address (like 192.0.2.10, or 0.0.0.0 for all)"
+        ) from None
+
+
+def _parse_networks(text: str) -> tuple[str, ...]:
+    networks = []
+    for item in text.replace(",", " ").split():
+        try:
+            networks.append(str(ipaddress.ip_network(item, strict=False)))
+        except ValueError:
+            raise ConfigError(
+                "--trusted-proxies",
+                f"'{item}' is not an IP address or network (like 10.0.0.5 or 10.0.0.0/8)",
+            ) from None
+    return tuple(networks)
+
+
+def _parse_database(url: str) -> str:
+    url = url.strip()
+    if url and not url.startswith(("postgresql://", "postgres://", "postgresql+asyncpg://")):
+        scheme = url.partition("://")[0]
+        raise ConfigError(
+            "--database",
+            f"'{scheme}' is not a database vpbx knows; allowed is "
+            "postgresql://USER:PASSWORD@HOST/NAME (without --database: SQLite in --data)",
+        )
+    return url
+
+
+def _parse_file(path: Path | None, option: str) -> Path | None:
+    if path is not None and not path.is_file():
+        raise ConfigError(option, f"there is no file '{path}'")
+    return path
