@@ -1,0 +1,14 @@
+"""The database layer: one engine, migrations, and the writer that call control feeds.
+
+Tables are declared by the parts that own them, on `metadata`; their migrations stand in
+`migrations/versions/`. Works alike on SQLite (a file in the data directory) and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from vpbx.db.database import Database
+from vpbx.db.metadata import metadata
+from vpbx.db.upsert import insert_or_ignore, upsert
+from vpbx.db.writer import Write, Writer
+
+__all__ = ["Database", "Write", "Writer", "insert_or_ignore", "metadata", "upsert"]

@@ -1,0 +1,34 @@
+"""Bringing a database to the newest schema, from inside the program (no alembic.ini).
+
+A new migration is a file in `migrations/versions/`, numbered by hand (`0003_what_it_does.py`,
+`revision = "0003"`, `down_revision = "0002"`). The whole upgrade is one transaction, alone on
+the database: SQLite's write lock or a PostgreSQL advisory lock keeps other starters waiting,
+and they then find nothing left to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+_ADVISORY_LOCK = 0x76706278  # "vpbx"
+
+
+def config_for(connection: Connection) -> Config:
+    """Return an Alembic configuration that works on `connection`, in its transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Upgrade the schema to `revision` inside the open transaction of `connection`."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+    command.upgrade(config_for(connection), revision)

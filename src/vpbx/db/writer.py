@@ -1,0 +1,261 @@
+"""The writer: what calls write is gathered for a moment and goes out as one transaction.
+
+Call control must not wait for the database, and a transaction for each event would cost more
+than the event. So `submit` only queues a unit (a list of writes that belong together), and one
+task writes all units of the last ≤ 20 ms in one transaction, equal statements gathered into
+one executemany.
+
+What may go wrong:
+- the database is gone or busy: everything is kept (up to a bound) and tried again, logged once;
+- one unit is refused (a constraint, a wrong value): the transaction is undone and the units are
+  written one by one, each with a savepoint; the refused one is dropped and logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import Table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import Executable
+
+from vpbx.db.database import Database
+
+log = structlog.get_logger("vpbx.db")
+
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_BUSY_WORDS = ("locked", "busy", "disk", "unable to open", "readonly", "i/o error")
+_PASSING_SQLSTATES = ("08", "40", "53", "55", "57", "58")
+"""SQLSTATE classes that say "later": connection, rollback, resources, locks, operator, system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One statement with its values.
+
+    `statement` is a Core insert, update or delete with bind parameters, best a module constant:
+    writes of one and the same object are gathered. `key` says which thing (a callid, say) is
+    written: writes to one table with different keys touch different rows, so that their order
+    among each other does not matter; without a key it is kept.
+    """
+
+    statement: Executable
+    params: dict[str, Any]
+    key: Hashable = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    statement: Executable
+    table: Table | None
+    params: list[dict[str, Any]] = field(default_factory=list)
+    keys: set[Hashable] = field(default_factory=set)
+    units: set[int] = field(default_factory=set)
+
+
+class Writer:
+    """Writes units in the background, in order. `start` it, `submit` to it, `stop` it.
+
+    gather_s: how long to wait for company once something is queued.
+    max_pending: how many units are kept while the database is away; more are dropped.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        gather_s: float = 0.01,
+        max_units: int = 500,
+        max_pending: int = 100_000,
+    ) -> None:
+        self._database = database
+        self._gather_s = gather_s
+        self._max_units = max_units
+        self._max_pending = max_pending
+        self._pending: deque[list[Write]] = deque()
+        self._submitted = 0
+        self._done = 0
+        self._dropped = 0
+        self._wake = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self._hurry = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many units wait to be written."""
+        return len(self._pending)
+
+    def submit(self, writes: Sequence[Write]) -> None:
+        """Queue `writes` as one unit: one transaction, in this order. Never waits."""
+        if not writes:
+            return
+        if len(self._pending) >= self._max_pending:
+            if not self._dropped:
+                log.error("the database is away too long, writes are lost", kept=self._max_pending)
+            self._dropped += 1
+            return
+        self._submitted += 1
+        self._pending.append(list(writes))
+        self._wake.set()
+
+    async def start(self) -> None:
+        """Begin to write what is submitted."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="vpbx-db-writer")
+
+    async def flush(self) -> None:
+        """Wait until everything submitted so far is written (or refused)."""
+        goal = self._submitted
+        self._hurry = True
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._done >= goal)
+
+    async def stop(self, timeout_s: float = 3.0) -> None:
+        """Write what is left, at most for `timeout_s`, and end."""
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.flush()
+        except TimeoutError:
+            log.error("stopped before everything was written", units=len(self._pending))
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            if not self._hurry and self._gather_s:
+                await asyncio.sleep(self._gather_s)
+            units = [
+                self._pending.popleft() for _ in range(min(len(self._pending), self._max_units))
+            ]
+            if units:
+                try:
+                    await self._write_stubbornly(units)
+                except asyncio.CancelledError:
+                    self._pending.extendleft(reversed(units))
+                    raise
+                self._done += len(units)
+            if not self._pending:
+                self._wake.clear()
+                self._hurry = False
+            async with self._progress:
+                self._progress.notify_all()
+
+    async def _write_stubbornly(self, units: list[list[Write]]) -> None:
+        """Write `units`, however often the database must be asked."""
+        attempt = 0
+        while True:
+            try:
+                await self._write_together(units)
+            except Exception as error:
+                if not _is_passing(error):
+                    await self._write_apart_stubbornly(units)
+                    return
+                if attempt == 0:
+                    log.error("the database does not answer, trying again", error=_brief(error))
+                await asyncio.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
+                attempt += 1
+                continue
+            if attempt:
+                log.info("the database answers again", attempts=attempt, lost_units=self._dropped)
+                self._dropped = 0
+            return
+
+    async def _write_together(self, units: list[list[Write]]) -> None:
+        batches = gather(units)
+        async with self._database.begin() as connection:
+            for batch in batches:
+                await _execute(connection, batch.statement, batch.params)
+
+    async def _write_apart_stubbornly(self, units: list[list[Write]]) -> None:
+        """Write each unit in a transaction of its own, leaving out those that are refused."""
+        for unit in units:
+            attempt = 0
+            while True:
+                try:
+                    async with self._database.begin() as connection:
+                        for write in unit:
+                            await connection.execute(write.statement, write.params)
+                except Exception as error:
+                    if _is_passing(error):
+                        await asyncio.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
+                        attempt += 1
+                        continue
+                    log.error("the database refused a write, it is dropped", error=_brief(error))
+                break
+
+
+def gather(units: Sequence[Sequence[Write]]) -> list[_Batch]:
+    """Order the writes of `units` into as few statements as keep their meaning.
+
+    A write may join an earlier batch of its statement only by passing batches that do not
+    matter to it: other tables without a foreign key between them, or the same with other keys;
+    and never past a write of its own unit.
+    """
+    batches: list[_Batch] = []
+    for number, unit in enumerate(units):
+        for write in unit:
+            home = _home(batches, write, number)
+            if home is None:
+                table = getattr(write.statement, "table", None)
+                home = _Batch(write.statement, table if isinstance(table, Table) else None)
+                batches.append(home)
+            home.params.append(write.params)
+            home.keys.add(write.key)
+            home.units.add(number)
+    return batches
+
+
+def _home(batches: list[_Batch], write: Write, unit: int) -> _Batch | None:
+    table = getattr(write.statement, "table", None)
+    for batch in reversed(batches):
+        if batch.statement is write.statement:
+            return batch
+        if unit in batch.units or not isinstance(table, Table) or batch.table is None:
+            return None
+        related = table is batch.table or _refers(table, batch.table) or _refers(batch.table, table)
+        keyed = write.key is not None and None not in batch.keys and write.key not in batch.keys
+        if related and not keyed:
+            return None
+    return None
+
+
+def _refers(table: Table, other: Table) -> bool:
+    return any(key.column.table is other for key in table.foreign_keys)
+
+
+async def _execute(
+    connection: AsyncConnection, statement: Executable, params: list[dict[str, Any]]
+) -> None:
+    await connection.execute(statement, params if len(params) > 1 else params[0])
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same write may succeed later."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        state = getattr(error.orig, "sqlstate", None)
+        if state:
+            return str(state)[:2] in _PASSING_SQLSTATES
+        words = str(error.orig).lower()
+        return type(error).__name__ == "InterfaceError" or any(w in words for w in _BUSY_WORDS)
+    return isinstance(error, OSError)  # asyncpg's connecting errors, TimeoutError
+
+
+def _brief(error: Exception) -> str:
+    """Return what went wrong without the statement's values (they may be private)."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"

@@ -1,0 +1,172 @@
+"""The writer: gathering, order, a database that goes away, a unit that is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+
+from vpbx.db import Database, Write, Writer, insert_or_ignore, upsert
+from vpbx.db.writer import gather
+
+tables = MetaData()
+call = Table(
+    "w_call",
+    tables,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+)
+outbox = Table(
+    "w_outbox",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("call_id", ForeignKey("w_call.id")),
+    Column("body", Text),
+)
+other = Table("w_other", tables, Column("id", Integer, primary_key=True))
+
+INSERT_CALL = insert(call)
+UPDATE_CALL = update(call).where(call.c.id == bindparam("b_id")).values(state=bindparam("state"))
+INSERT_OUTBOX = insert(outbox)
+INSERT_OTHER = insert(other)
+
+
+def start(number: int, state: str | None = "started") -> Write:
+    return Write(INSERT_CALL, {"id": number, "state": state}, key=number)
+
+
+def end(number: int) -> Write:
+    return Write(UPDATE_CALL, {"b_id": number, "state": "ended"}, key=number)
+
+
+@pytest.fixture
+async def writing(database: Database) -> AsyncIterator[tuple[Database, Writer]]:
+    async with database.begin() as connection:
+        await connection.run_sync(tables.create_all)
+    writer = Writer(database)
+    await writer.start()
+    yield database, writer
+    await writer.stop()
+
+
+async def states(database: Database) -> dict[int, str]:
+    async with database.connect() as connection:
+        return {row.id: row.state for row in await connection.execute(select(call))}
+
+
+def test_equal_statements_of_different_calls_are_gathered() -> None:
+    units = [[start(1), end(1)], [start(2), end(2)], [start(3)]]
+    assert [(b.statement, len(b.params)) for b in gather(units)] == [
+        (INSERT_CALL, 3),
+        (UPDATE_CALL, 2),
+    ]
+
+
+def test_writes_of_one_call_keep_their_order() -> None:
+    units = [[end(9)], [start(1)], [end(1)]]
+    assert [b.statement for b in gather(units)] == [UPDATE_CALL, INSERT_CALL, UPDATE_CALL]
+
+
+def test_child_row_never_passes_its_parent() -> None:
+    child = Write(INSERT_OUTBOX, {"call_id": 1, "body": ""})
+    units = [[child], [start(1)], [child]]
+    assert [b.statement for b in gather(units)] == [INSERT_OUTBOX, INSERT_CALL, INSERT_OUTBOX]
+
+
+def test_unrelated_tables_are_passed_but_not_within_a_unit() -> None:
+    free = Write(INSERT_OTHER, {})
+    assert len(gather([[free], [start(1)], [free]])) == 2
+    assert len(gather([[free], [start(1), free]])) == 3
+
+
+async def test_everything_submitted_is_written(writing: tuple[Database, Writer]) -> None:
+    database, writer = writing
+    for number in range(50):
+        writer.submit(
+            [start(number), Write(INSERT_OUTBOX, {"call_id": number, "body": "x"}, key=number)]
+        )
+    for number in range(50):
+        writer.submit([end(number)])
+    await writer.flush()
+    assert await states(database) == dict.fromkeys(range(50), "ended")
+    async with database.connect() as connection:
+        assert len((await connection.execute(select(outbox))).all()) == 50
+
+
+async def test_refused_unit_is_dropped_alone_and_whole(writing: tuple[Database, Writer]) -> None:
+    database, writer = writing
+    writer.submit([start(1)])
+    writer.submit([start(2), start(3, None)])
+    writer.submit([start(4), start(1)])
+    writer.submit([start(5)])
+    await writer.flush()
+    assert set(await states(database)) == {1, 5}
+
+
+async def test_database_that_goes_away_and_comes_back_loses_nothing(
+    postgres_server: Any, postgres_url: str
+) -> None:
+    database = Database.from_url(postgres_url)
+    name = database.url.database
+    async with database.begin() as connection:
+        await connection.run_sync(tables.create_all)
+    writer = Writer(database)
+    await writer.start()
+    postgres_server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    postgres_server.sql(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    )
+    for number in range(3):
+        writer.submit([start(number)])
+    flushed = asyncio.create_task(writer.flush())
+    done, _ = await asyncio.wait([flushed], timeout=0.5)
+    assert not done
+    postgres_server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    await flushed
+    assert set(await states(database)) == {0, 1, 2}
+    await writer.stop()
+    await database.close()
+
+
+async def test_what_is_kept_has_a_bound(sqlite_url: str) -> None:
+    database = Database.from_url(sqlite_url)
+    writer = Writer(database, max_pending=3)
+    for number in range(5):
+        writer.submit([start(number)])
+    assert writer.pending == 3
+    await database.close()
+
+
+async def test_upsert_and_insert_or_ignore_on_both_dialects(
+    writing: tuple[Database, Writer],
+) -> None:
+    database, _ = writing
+    async with database.begin() as connection:
+        for state in ("a", "b"):
+            await connection.execute(upsert(call, ["id"]), {"id": 1, "state": state})
+        await connection.execute(insert_or_ignore(call, ["id"]), {"id": 1, "state": "c"})
+        await connection.execute(
+            upsert(call, ["id"]), [{"id": 1, "state": "d"}, {"id": 2, "state": "e"}]
+        )
+    assert await states(database) == {1: "d", 2: "e"}
+
+
+async def test_stop_writes_what_is_left(writing: tuple[Database, Writer]) -> None:
+    database, writer = writing
+    writer.submit([start(1)])
+    await writer.stop()
+    assert await states(database) == {1: "started"}
