@@ -69,7 +69,7 @@ def serve(
     ] = "info",
 ) -> None:
     """Run the PBX until SIGTERM or Ctrl-C; prints one line `ready …` when it takes calls."""
-    from vpbx.app import run
+    from vpbx.app.server import run
 
     run(
         ServeConfig.parse(

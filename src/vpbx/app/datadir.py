@@ -1,0 +1,168 @@
+"""The data directory: everything a server keeps, and the proof that it is the only one there.
+
+vpbx.sqlite3           the database, unless --database names another
+database.url           the --database of the server, so that commands find it too
+server.secret          256 random bits: nonces and recording links are signed with it
+server.lock            locked while a server runs on this directory
+server.json            its process id and addresses, while it runs
+tls/                   the self-signed certificate and its key
+records/ spool/ prompts/   recordings, those being made, prompts ready to play
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vpbx.app.fault import StartError
+
+__all__ = ["DataDir", "ServerLock"]
+
+_URL_FILE = "database.url"
+_STATE_FILE = "server.json"
+_LOCK_TRIES = 5
+_LOCK_PAUSE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """Paths in a data directory, and what is made there once."""
+
+    root: Path
+
+    @property
+    def records(self) -> Path:
+        return self.root / "records"
+
+    @property
+    def spool(self) -> Path:
+        return self.root / "spool"
+
+    @property
+    def prompts(self) -> Path:
+        return self.root / "prompts"
+
+    @property
+    def tls(self) -> Path:
+        return self.root / "tls"
+
+    def prepare(self) -> None:
+        """Make the directories; `StartError` when this user cannot write there."""
+        try:
+            self.root.mkdir(mode=0o750, parents=True, exist_ok=True)
+            for directory in (self.records, self.spool, self.prompts, self.tls):
+                directory.mkdir(mode=0o750, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
+        if not os.access(self.root, os.W_OK | os.X_OK):
+            raise self._unusable(PermissionError("not writable for this user"))
+
+    def _unusable(self, error: OSError) -> StartError:
+        return StartError(
+            f"The data directory {self.root} cannot be used: {error.strerror or error}. "
+            "Name another with --data DIR, or make it writable for this user."
+        )
+
+    def secret(self, purpose: str) -> bytes:
+        """Return 32 bytes for `purpose`, derived from the server's secret (made at first)."""
+        path = self.root / "server.secret"
+        if not path.exists():
+            write_private(path, secrets.token_hex(32).encode() + b"\n", replace=False)
+        return hmac.digest(path.read_bytes().strip(), purpose.encode(), hashlib.sha256)
+
+    def database_url(self, given: str) -> str:
+        """Return the database to use: `given`, else what the server was started with."""
+        path = self.root / _URL_FILE
+        if given or not path.exists():
+            return given
+        return path.read_text().strip()
+
+    def remember_database(self, url: str) -> None:
+        """Keep the server's --database, so that commands on this directory reach it too."""
+        path = self.root / _URL_FILE
+        if url and (not path.exists() or path.read_text().strip() != url):
+            write_private(path, url.encode() + b"\n")
+
+    def lock(self) -> ServerLock:
+        """Become the one server of this directory, until `ServerLock.release`."""
+        descriptor = os.open(self.root / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        for _ in range(_LOCK_TRIES):  # `running` below holds it for a blink
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_LOCK_PAUSE_S)
+            else:
+                return ServerLock(self, descriptor)
+        os.close(descriptor)
+        pid = self.running().get("pid", "unknown")
+        raise StartError(
+            f"Another vpbx server (process {pid}) runs on {self.root}. "
+            "Stop it first, or give this one its own --data DIR."
+        )
+
+    def running(self) -> dict[str, Any]:
+        """Return what the server that runs here wrote of itself; empty when none runs."""
+        try:
+            with (self.root / "server.lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return {}  # nobody holds it
+        except BlockingIOError:
+            pass
+        except OSError:
+            return {}
+        try:
+            state = json.loads((self.root / _STATE_FILE).read_text())
+        except (OSError, ValueError):
+            return {"pid": "unknown"}  # it has only just started
+        return state if isinstance(state, dict) else {"pid": "unknown"}
+
+
+class ServerLock:
+    """The lock of a running server; the kernel drops it should the process die."""
+
+    def __init__(self, directory: DataDir, descriptor: int) -> None:
+        self._state = directory.root / _STATE_FILE
+        self._descriptor: int | None = descriptor
+        self.tell({"pid": os.getpid()})
+
+    def tell(self, state: Mapping[str, Any]) -> None:
+        """Write what commands and `vpbx doctor` may know of the server."""
+        write_private(self._state, json.dumps(dict(state)).encode())
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            self._state.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def write_private(path: Path, content: bytes, *, replace: bool = True) -> None:
+    """Write a file that only this user may read, whole or not at all.
+
+    With `replace` false a file that is there already stays as it is.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(temporary, path)
+        else:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                pass
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,124 @@
+"""HTTP listeners inside the server's own loop, and metrics for whoever sits on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
+from typing import Any, TypeAlias
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from vpbx.config import Endpoint
+
+__all__ = ["AsgiApp", "HttpListener", "with_metrics"]
+
+_Message: TypeAlias = MutableMapping[str, Any]
+AsgiApp: TypeAlias = Callable[
+    [_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]],
+    Awaitable[None],
+]
+_STOP_S = 1
+"""What a running request gets to finish when the server stops."""
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that leaves the signals alone and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+class HttpListener:
+    """One address that answers HTTP, or HTTPS where `tls` is given."""
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        endpoint: Endpoint,
+        *,
+        tls: ssl.SSLContext | None = None,
+        trusted_proxies: Sequence[str] = (),
+    ) -> None:
+        self.endpoint = endpoint
+        """Where it listens; the real port once started."""
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies),
+                timeout_graceful_shutdown=_STOP_S,
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Bind and listen; `OSError` when the address cannot be had."""
+        family = socket.AF_INET6 if ":" in self.endpoint.host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((self.endpoint.host, self.endpoint.port))
+        except OSError:
+            bound.close()
+            raise
+        self.endpoint = Endpoint(self.endpoint.host, bound.getsockname()[1])
+        self._task = asyncio.create_task(self._server.serve(sockets=[bound]), name="vpbx-http")
+        up = asyncio.create_task(self._server.up.wait())
+        await asyncio.wait((up, self._task), return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if self._task.done():
+            await self._task
+
+    async def stop(self) -> None:
+        """Take no more requests, and let those that run end."""
+        if self._task is not None:
+            self._server.should_exit = True
+            await asyncio.wait((self._task,), timeout=_STOP_S + 1)
+            self._task.cancel()
+            self._task = None
+
+
+def with_metrics(app: AsgiApp, registry: CollectorRegistry) -> AsgiApp:
+    """Answer `GET /metrics` to loopback clients, and leave the rest to `app`."""
+
+    async def handle(
+        scope: _Message,
+        receive: Callable[[], Awaitable[_Message]],
+        send: Callable[[_Message], Awaitable[None]],
+    ) -> None:
+        if scope["type"] != "http" or scope["path"] != "/metrics" or not _is_local(scope):
+            await app(scope, receive, send)
+            return
+        body = generate_latest(registry)
+        headers = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return handle
+
+
+def _is_local(scope: _Message) -> bool:
+    client = scope.get("client")
+    try:
+        return client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,85 @@
+"""Ports of this machine: is one free, and if not, who has it?"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Literal
+
+from vpbx.config import Endpoint
+
+__all__ = ["Transport", "holder_of", "in_use", "why_not"]
+
+Transport = Literal["udp", "tcp"]
+
+_LISTENING = {"tcp": "0A", "udp": "07"}
+_PROC = Path("/proc")
+
+
+def why_not(transport: Transport, endpoint: Endpoint) -> OSError | None:
+    """Try to listen on `endpoint`; return what stands against it, or None."""
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        try:
+            if transport == "tcp":  # like asyncio: lingering connections do not count
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((endpoint.host, endpoint.port))
+            if transport == "tcp":
+                probe.listen(1)
+        except OSError as error:
+            return error
+    return None
+
+
+def in_use(error: OSError) -> bool:
+    """Whether `why_not` failed because another socket is there."""
+    return error.errno == errno.EADDRINUSE
+
+
+def holder_of(transport: Transport, port: int) -> tuple[int, str] | None:
+    """Return process id and name of who listens on `port`; None when the kernel hides it."""
+    inodes = _inodes_of(transport, port)
+    if not inodes:
+        return None
+    for process in _PROC.iterdir():
+        if process.name.isdigit() and _has_open(process, inodes):
+            try:
+                name = (process / "comm").read_text().strip()
+            except OSError:
+                name = "unknown"
+            return int(process.name), name
+    return None
+
+
+def _inodes_of(transport: Transport, port: int) -> set[str]:
+    inodes = set()
+    for table in (transport, f"{transport}6"):
+        try:
+            lines = (_PROC / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            local_port = int(fields[1].rpartition(":")[2], 16)
+            if local_port == port and fields[3] == _LISTENING[transport]:
+                inodes.add(fields[9])
+    return inodes
+
+
+def _has_open(process: Path, inodes: set[str]) -> bool:
+    try:
+        descriptors = list((process / "fd").iterdir())
+    except OSError:
+        return False
+    for descriptor in descriptors:
+        try:
+            found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(descriptor))
+        except OSError:
+            continue
+        if found and found[1] in inodes:
+            return True
+    return False
