@@ -1,0 +1,215 @@
+"""What the outside is told of a call: the one place that publishes call events.
+
+Theory of operation. A call touches some employees; each of them is in one state of the call,
+and moves (somebody rings, is dialled for, talks, stops) change it. The table below says which
+move is possible in which state, where it leads and what is published. A move that is not in
+the table changes nothing and publishes nothing, so a route may say "stop" of anybody at any
+time, twice if need be, and the events still come out balanced:
+
+- each Ringing is followed by exactly one Answered or RingEnded of the same employee,
+- each Dialing by exactly one Answered or AttemptEnded,
+- each Answered by exactly one Completed,
+- one CallStarted comes first, one CallEnded after all of these.
+
+Inner calls are kept in the same states but publish only their start and end (crm-api §2: the
+CRM hears of external calls only).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TypeAlias
+
+from vpbx.clock import Clock
+from vpbx.events import (
+    Answered,
+    AttemptEnded,
+    CallEnded,
+    CallInfo,
+    CallStarted,
+    Completed,
+    Destination,
+    Dialing,
+    Direction,
+    EventBus,
+    Group,
+    Party,
+    RecordingReady,
+    RingEnded,
+    Ringing,
+    Status,
+)
+
+__all__ = ["Journal", "Move", "PartyState"]
+
+
+class PartyState(Enum):
+    """What an employee is to a call."""
+
+    IDLE = auto()
+    RINGING = auto()
+    DIALING = auto()
+    """The outside party is being called for them."""
+    TALKING = auto()
+
+
+class Move(Enum):
+    """What changes it."""
+
+    RING = auto()
+    DIAL = auto()
+    ANSWER = auto()
+    STOP = auto()
+
+
+_Event: TypeAlias = (
+    type[Ringing]
+    | type[RingEnded]
+    | type[Dialing]
+    | type[AttemptEnded]
+    | type[Answered]
+    | type[Completed]
+)
+
+TABLE: dict[tuple[PartyState, Move], tuple[PartyState, tuple[_Event, ...]]] = {
+    (PartyState.IDLE, Move.RING): (PartyState.RINGING, (Ringing,)),
+    (PartyState.IDLE, Move.DIAL): (PartyState.DIALING, (Dialing,)),
+    # A phone may answer without having said that it rings.
+    (PartyState.IDLE, Move.ANSWER): (PartyState.TALKING, (Ringing, Answered)),
+    (PartyState.RINGING, Move.ANSWER): (PartyState.TALKING, (Answered,)),
+    (PartyState.RINGING, Move.STOP): (PartyState.IDLE, (RingEnded,)),
+    (PartyState.DIALING, Move.ANSWER): (PartyState.TALKING, (Answered,)),
+    (PartyState.DIALING, Move.STOP): (PartyState.IDLE, (AttemptEnded,)),
+    (PartyState.TALKING, Move.STOP): (PartyState.IDLE, (Completed,)),
+}
+
+
+class Journal:
+    """The events of one call, in order and in balance."""
+
+    __slots__ = (
+        "_bus",
+        "_clock",
+        "_open",
+        "_quiet",
+        "answered_at",
+        "ended",
+        "info",
+        "last_rung",
+        "started",
+    )
+
+    def __init__(self, info: CallInfo, bus: EventBus, clock: Clock) -> None:
+        self.info = info
+        self.started = False
+        self.ended = False
+        self.answered_at: float | None = None
+        """When talk began."""
+        self.last_rung: Party | None = None
+        """The employee who last began to ring."""
+        self._bus = bus
+        self._clock = clock
+        self._quiet = info.direction is Direction.INNER
+        self._open: dict[str, tuple[Party, PartyState, Group | None]] = {}
+
+    def start(
+        self, user: Party | None, *, group: Group | None = None, caller: Party | None = None
+    ) -> None:
+        """Publish that the call exists; `user` is the best guess of who will have it."""
+        if not self.started:
+            self.started = True
+            self._bus.publish(CallStarted(self.info, self.info.started_at, user, group, caller))
+
+    def ring(self, party: Party, group: Group | None = None) -> None:
+        """A device of `party` rings."""
+        self._move(party, Move.RING, group)
+
+    def dial(self, party: Party) -> None:
+        """The outside party is dialled for `party`."""
+        self._move(party, Move.DIAL, None)
+
+    def answer(self, party: Party, group: Group | None = None) -> None:
+        """Talk begins; everybody else who still rings stops, as the same event."""
+        if self.answered_at is None:
+            self.answered_at = self._clock.time()
+        self._move(party, Move.ANSWER, group)
+        self.stop_all(besides=party)
+
+    def stop(self, party: Party) -> None:
+        """Whatever `party` was doing in this call is over."""
+        self._move(party, Move.STOP, None)
+
+    def stop_all(self, *, besides: Party | None = None) -> None:
+        """All but `besides` have stopped."""
+        for party, _, _ in tuple(self._open.values()):
+            if besides is None or party.login != besides.login:
+                self._move(party, Move.STOP, None)
+
+    def state(self, party: Party) -> PartyState:
+        """Return what `party` is doing in this call."""
+        entry = self._open.get(party.login)
+        return entry[1] if entry else PartyState.IDLE
+
+    def end(
+        self,
+        status: Status,
+        *,
+        user: Party | None,
+        group: Group | None = None,
+        caller: Party | None = None,
+        destination: Destination = Destination.NONE,
+        account: str = "",
+        recorded: bool = False,
+        sip_code: int = 0,
+    ) -> None:
+        """Stop everybody and publish the end of the call; once, however often it is asked."""
+        if not self.started or self.ended:
+            return
+        self.stop_all()
+        self.ended = True
+        self._bus.publish(
+            CallEnded(
+                self.info,
+                self._clock.time(),
+                status,
+                user,
+                group,
+                caller,
+                self.answered_at,
+                destination,
+                account,
+                recorded,
+                sip_code,
+            )
+        )
+
+    def recording_ready(self, ok: bool) -> None:
+        """Publish that the recording is complete on disk, or never will be."""
+        self._bus.publish(RecordingReady(self.info, self._clock.time(), ok))
+
+    def _move(self, party: Party, move: Move, group: Group | None) -> None:
+        if self.ended or not self.started:
+            return
+        was = self._open.get(party.login)
+        entry = TABLE.get((was[1] if was else PartyState.IDLE, move))
+        if entry is None:
+            return
+        state, events = entry
+        if was is not None:  # an employee keeps the name and department they came in with
+            party, group = was[0], was[2]
+        if state is PartyState.IDLE:
+            del self._open[party.login]
+        else:
+            self._open[party.login] = (party, state, group)
+        if Ringing in events:
+            self.last_rung = party
+        if not self._quiet:
+            self._publish(events, party, group)
+
+    def _publish(self, events: tuple[_Event, ...], party: Party, group: Group | None) -> None:
+        at = self._clock.time()
+        for event in events:
+            if event is Dialing or event is AttemptEnded:
+                self._bus.publish(event(self.info, at, party))
+            else:
+                self._bus.publish(event(self.info, at, party, group))  # type: ignore[call-arg]

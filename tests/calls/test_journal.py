@@ -1,0 +1,158 @@
+"""The events of a call are balanced whatever a route says, in whatever order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpbx.calls.journal import TABLE, Journal, Move, PartyState
+from vpbx.clock import ManualClock
+from vpbx.events import (
+    Answered,
+    AttemptEnded,
+    CallEnded,
+    CallEvent,
+    CallInfo,
+    CallStarted,
+    Completed,
+    Dialing,
+    Direction,
+    EventBus,
+    Group,
+    Party,
+    RingEnded,
+    Ringing,
+    Status,
+)
+
+ANN, BOB, EVE = Party("ann", "Ann", "701"), Party("bob", "Bob", "702"), Party("eve", "Eve", "703")
+SALES = Group("g_1", "Sales")
+
+
+def journal(direction: Direction = Direction.IN) -> tuple[Journal, list[CallEvent]]:
+    seen: list[CallEvent] = []
+
+    def recorder(event: CallEvent) -> list[object]:
+        seen.append(event)
+        return []
+
+    bus = EventBus(lambda writes: None)
+    bus.subscribe(recorder)
+    clock = ManualClock()
+    info = CallInfo("1", 1, "acme.example", direction, clock.time(), "79101234567")
+    return Journal(info, bus, clock), seen
+
+
+def kinds(events: list[CallEvent]) -> list[tuple[str, str]]:
+    return [(type(e).__name__, getattr(getattr(e, "user", None), "login", "")) for e in events]
+
+
+def test_first_answer_is_told_before_the_others_are_told_off() -> None:
+    book, seen = journal()
+    book.start(ANN, group=SALES)
+    for party in (ANN, BOB, EVE):
+        book.ring(party, SALES)
+    book.answer(BOB)
+    book.end(Status.SUCCESS, user=BOB, group=SALES)
+    assert kinds(seen) == [
+        ("CallStarted", "ann"),
+        ("Ringing", "ann"),
+        ("Ringing", "bob"),
+        ("Ringing", "eve"),
+        ("Answered", "bob"),
+        ("RingEnded", "ann"),
+        ("RingEnded", "eve"),
+        ("Completed", "bob"),
+        ("CallEnded", "bob"),
+    ]
+    assert all(e.group == SALES for e in seen if isinstance(e, Ringing | Answered | RingEnded))
+
+
+def test_a_second_device_that_rings_is_not_told_again() -> None:
+    book, seen = journal()
+    book.start(ANN)
+    book.ring(ANN)
+    book.ring(ANN)
+    assert kinds(seen) == [("CallStarted", "ann"), ("Ringing", "ann")]
+
+
+def test_a_phone_that_answers_without_ringing_rings_and_answers() -> None:
+    book, seen = journal()
+    book.start(ANN)
+    book.answer(ANN)
+    assert kinds(seen)[1:] == [("Ringing", "ann"), ("Answered", "ann")]
+
+
+def test_an_outgoing_attempt_ends_once() -> None:
+    book, seen = journal(Direction.OUT)
+    book.start(ANN)
+    book.dial(ANN)
+    book.stop(ANN)
+    book.stop(ANN)
+    book.end(Status.BUSY, user=ANN)
+    book.end(Status.CANCEL, user=ANN)
+    assert kinds(seen) == [
+        ("CallStarted", "ann"),
+        ("Dialing", "ann"),
+        ("AttemptEnded", "ann"),
+        ("CallEnded", "ann"),
+    ]
+
+
+def test_an_inner_call_tells_only_its_start_and_end() -> None:
+    book, seen = journal(Direction.INNER)
+    book.start(BOB, caller=ANN)
+    book.ring(BOB)
+    book.answer(BOB)
+    book.end(Status.SUCCESS, user=BOB, caller=ANN)
+    assert kinds(seen) == [("CallStarted", "bob"), ("CallEnded", "bob")]
+    assert isinstance(seen[-1], CallEnded)
+    assert seen[-1].answered_at is not None
+    assert book.last_rung == BOB
+
+
+def test_nothing_is_told_of_a_call_that_never_started() -> None:
+    book, seen = journal()
+    book.ring(ANN)
+    book.end(Status.MISSED, user=ANN)
+    assert seen == []
+
+
+def test_every_state_can_be_left() -> None:
+    for state in PartyState:
+        assert state is PartyState.IDLE or (state, Move.STOP) in TABLE
+
+
+OPENS = {Ringing: RingEnded, Dialing: AttemptEnded, Answered: Completed}
+
+
+@given(
+    st.sampled_from([Direction.IN, Direction.OUT]),
+    st.lists(
+        st.tuples(st.sampled_from(["ring", "dial", "answer", "stop"]), st.sampled_from([ANN, BOB]))
+    ),
+)
+def test_events_balance_whatever_is_said(
+    direction: Direction, moves: list[tuple[str, Party]]
+) -> None:
+    book, seen = journal(direction)
+    book.start(ANN)
+    for move, party in moves:
+        getattr(book, move)(party)
+    book.end(Status.MISSED, user=ANN)
+    assert isinstance(seen[0], CallStarted)
+    assert isinstance(seen[-1], CallEnded)
+    for login in ("ann", "bob"):
+        open_: type | None = None
+        for event in seen[1:-1]:
+            if event.user.login != login:  # type: ignore[union-attr]
+                continue
+            if type(event) in (Ringing, Dialing):
+                assert open_ is None
+                open_ = type(event)
+            elif type(event) is Answered:
+                assert open_ in (Ringing, Dialing)
+                open_ = Answered
+            else:
+                assert open_ is not None
+                assert type(event) is OPENS[open_]
+                open_ = None
+        assert open_ is None
