@@ -1,0 +1,133 @@
+"""Header fields: their names (RFC 3261 §7.3.3 compact forms) and their storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sipmessage
+from sipmessage.message import COMPACT_FORMS
+
+# fmt: off
+_NAMES = (
+    "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow",
+    "Allow-Events", "Authentication-Info", "Authorization", "Call-ID", "Call-Info", "Contact",
+    "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length",
+    "Content-Type", "CSeq", "Date", "Diversion", "Error-Info", "Event", "Expires", "From",
+    "History-Info", "Identity", "In-Reply-To", "Max-Forwards", "MIME-Version", "Min-Expires",
+    "Min-SE", "Organization", "P-Asserted-Identity", "P-Preferred-Identity", "Path", "Priority",
+    "Privacy", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require", "RAck", "Reason",
+    "Record-Route", "Refer-To", "Referred-By", "Remote-Party-ID", "Replaces", "Reply-To",
+    "Require", "Retry-After", "Route", "RSeq", "Server", "Service-Route", "Session-Expires",
+    "SIP-ETag", "SIP-If-Match", "Subject", "Subscription-State", "Supported", "Timestamp", "To",
+    "Unsupported", "User-Agent", "Via", "Warning", "WWW-Authenticate",
+)
+LISTS = frozenset((
+    "accept-contact", "allow", "allow-events", "contact", "diversion", "history-info",
+    "in-reply-to", "path", "p-asserted-identity", "p-preferred-identity", "proxy-require",
+    "record-route", "require", "route", "service-route", "supported", "unsupported", "via",
+))
+"""Headers whose value may be a list joined by commas, in lower case."""
+# fmt: on
+
+SHOWN = {name.lower(): name for name in _NAMES}
+"""How a known header is written, by its name in lower case."""
+_COMPACT = {short: name.lower() for short, name in COMPACT_FORMS.items()}
+KEYS = {name: name.lower() for name in _NAMES}
+"""The usual spellings of known headers, and what they are stored under."""
+KEYS.update({key: key for key in SHOWN})
+KEYS.update(_COMPACT)
+KEYS.update({short.upper(): key for short, key in _COMPACT.items()})
+
+
+class Headers(sipmessage.Headers):
+    """Header values by name, without regard to case; several values of a name keep their order.
+
+    Lists joined by commas are split while parsing, for the headers RFC 3261 §7.3.1 means. The
+    list that `getlist` returns is for reading. `parsed` keeps what the message's accessors
+    have parsed, until a header changes.
+    """
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self.values: dict[str, list[str]] = {}
+        self._spelled: dict[str, str] = {}
+        self.parsed: dict[str, Any] = {}
+        for key, value in items:
+            self.add(key, value)
+
+    def key(self, name: str) -> str:
+        key = KEYS.get(name)
+        if key is None:
+            key = name.lower()
+            key = _COMPACT.get(key, key)
+            if key not in SHOWN:
+                self._spelled.setdefault(key, name)
+        return key
+
+    def add(self, key: str, value: str) -> None:
+        """Add a value after those of the same name."""
+        self.parsed.clear()
+        name = self.key(key)
+        values = self.values.get(name)
+        if values is None:
+            self.values[name] = [value]
+        else:
+            values.append(value)
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """Return the first value of a header, or `default`."""
+        values = self.values.get(KEYS.get(key) or key.lower())
+        return values[0] if values else default
+
+    def getlist(self, key: str) -> list[str]:
+        """Return all values of a header; do not change the list."""
+        return self.values.get(KEYS.get(key) or key.lower()) or []
+
+    def keys(self) -> list[str]:
+        """Return the names, as they are written."""
+        return [SHOWN.get(key) or self._spelled[key] for key in self.values]
+
+    def remove(self, key: str) -> None:
+        """Remove a header with all its values; harmless when it is not there."""
+        self.parsed.clear()
+        self.values.pop(KEYS.get(key) or key.lower(), None)
+
+    def set(self, key: str, value: str) -> None:
+        """Replace all values of a header by one."""
+        self.parsed.clear()
+        self.values[self.key(key)] = [value]
+
+    def setlist(self, key: str, values: list[str]) -> None:
+        """Replace all values of a header; no values remove it."""
+        if not values:
+            self.remove(key)
+            return
+        self.parsed.clear()
+        self.values[self.key(key)] = list(values)
+
+    def push(self, key: str, value: str) -> None:
+        """Put a value before those of the same name, in a new first line if there are none."""
+        self.parsed.clear()
+        name = self.key(key)
+        if name in self.values:
+            self.values[name].insert(0, value)
+        else:
+            self.values = {name: [value], **self.values}
+
+    def __getitem__(self, key: str) -> str:
+        return self.values[KEYS.get(key) or key.lower()][0]
+
+    def __contains__(self, key: str) -> bool:
+        return (KEYS.get(key) or key.lower()) in self.values
+
+    def lines(self) -> list[str]:
+        """Return ``Name: value`` for each value."""
+        shown, own = SHOWN, self._spelled
+        return [
+            f"{shown.get(key) or own[key]}: {value}"
+            for key, values in self.values.items()
+            for value in values
+        ]
+
+    def __str__(self) -> str:
+        return "".join(f"{line}\r\n" for line in self.lines()) + "\r\n"

@@ -1,0 +1,434 @@
+"""SIP messages: bytes to `Request` and `Response`, and back (RFC 3261 §7).
+
+`parse_message` cuts the bytes into a start line, header values and a body, and no more; what a
+header says is parsed when somebody asks, once. It does what sipmessage's own parser does not:
+folded lines, space before the colon, compact names in any case, comma-joined lists (made one
+value each), bytes that are not UTF-8 (they become U+FFFD), a body cut to Content-Length, and
+an error that still carries the message, so that a 400 can be sent.
+
+The accessors of `sipmessage.Request` and `Response` stay usable; those that parse addresses,
+Via, CSeq and authentication use `grammar` instead of sipmessage's expressions (its docstring
+says why) and raise `ValueError` only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import sipmessage
+
+from . import grammar
+from .headers import KEYS, LISTS, Headers
+from .status import REASONS
+
+MAX_HEADERS = 128
+"""Header values a message may have; a fair message with sixty Via values has fewer."""
+
+BRANCH_COOKIE = "z9hG4bK"
+_OUR_BRANCH = f"{BRANCH_COOKIE}v{secrets.token_hex(4)}"
+_TAG_KEY = os.urandom(16)
+
+_DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
+_FOLD = re.compile(r"[ \t]*\r\n[ \t]+").sub
+_BREAK = re.compile(r"[\r\n]+").sub
+
+
+class MalformedMessage(ValueError):
+    """What came is not a SIP message that can be taken.
+
+    `code` is what to answer, None when nothing may be answered (no SIP, or a response);
+    `message` is what could be read of it, for the answer and the log.
+    """
+
+    def __init__(self, code: int | None, reason: str, message: Message | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+
+class Message(sipmessage.Message):
+    """What requests and responses have in common."""
+
+    headers: Headers
+    body: bytes
+
+    def start_line(self) -> str:
+        """Return the first line, without its end."""
+        raise NotImplementedError
+
+    def __bytes__(self) -> bytes:
+        return serialize(self)
+
+    def text(self) -> str:
+        """Return the body as text; what is not UTF-8 becomes U+FFFD."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def from_tag(self) -> str:
+        """The tag of From, empty when there is none (RFC 2543 peers)."""
+        parsed = self.headers.parsed
+        if (tag := parsed.get("from_tag")) is None:
+            tag = parsed["from_tag"] = _tag_of(self.headers.get("From", "") or "")
+        return str(tag)
+
+    @property
+    def to_tag(self) -> str:
+        """The tag of To, empty outside of a dialog."""
+        parsed = self.headers.parsed
+        if (tag := parsed.get("to_tag")) is None:
+            tag = parsed["to_tag"] = _tag_of(self.headers.get("To", "") or "")
+        return str(tag)
+
+    @property
+    def branch(self) -> str:
+        """The branch of the topmost Via, empty when there is none; `ValueError` without Via."""
+        return str(self.top_via.parameters.get("branch") or "")
+
+    @property
+    def top_via(self) -> sipmessage.Via:
+        """The topmost Via; `ValueError` when it is missing or broken."""
+        parsed = self.headers.parsed
+        if (via := parsed.get("top_via")) is None:
+            via = parsed["top_via"] = grammar.parse_via(self.headers.get("Via", "") or "")
+        return via
+
+    @property
+    def via(self) -> list[sipmessage.Via]:
+        """The Via values, topmost first."""
+        return [grammar.parse_via(value) for value in self.headers.getlist("Via")]
+
+    @via.setter
+    def via(self, value: list[sipmessage.Via]) -> None:
+        self.headers.setlist("Via", [str(x) for x in value])
+
+    @property
+    def cseq(self) -> sipmessage.CSeq:
+        """The CSeq; `ValueError` when it is missing, broken or 2**32 and more."""
+        parsed = self.headers.parsed
+        if (cseq := parsed.get("cseq")) is None:
+            cseq = parsed["cseq"] = _parse_cseq(self.headers.get("CSeq", "") or "")
+        return cseq
+
+    @cseq.setter
+    def cseq(self, value: sipmessage.CSeq) -> None:
+        self.headers.set("CSeq", str(value))
+
+    @property
+    def cseq_number(self) -> int:
+        """The number in CSeq."""
+        return self.cseq.sequence
+
+    @property
+    def cseq_method(self) -> str:
+        """The method in CSeq."""
+        return self.cseq.method
+
+    @property
+    def from_address(self) -> sipmessage.Address:
+        """The From."""
+        return self._address("From")
+
+    @from_address.setter
+    def from_address(self, value: sipmessage.Address) -> None:
+        self.headers.set("From", str(value))
+
+    @property
+    def to_address(self) -> sipmessage.Address:
+        """The To."""
+        return self._address("To")
+
+    @to_address.setter
+    def to_address(self, value: sipmessage.Address) -> None:
+        self.headers.set("To", str(value))
+
+    def _address(self, key: str) -> sipmessage.Address:
+        parsed = self.headers.parsed
+        if (address := parsed.get(key)) is None:
+            address = parsed[key] = grammar.parse_address(self.headers.get(key, "") or "")
+        return address
+
+    def _get_address_list(self, key: str) -> list[sipmessage.Address]:
+        return [grammar.parse_address(value) for value in self.headers.getlist(key)]
+
+    def _get_optional_int(self, key: str) -> int | None:
+        value = self.headers.get(key)
+        if value is None:
+            return None
+        if not value.isascii() or not value.isdigit() or len(value) > 100:
+            raise ValueError(f"{key} is not a number")
+        return int(value)
+
+    def _get_auth_credentials(self, key: str) -> sipmessage.AuthCredentials | None:
+        value = self.headers.get(key)
+        if value is None:
+            return None
+        scheme, items = grammar.parse_auth(value)
+        if items:
+            return sipmessage.AuthCredentials(scheme, grammar.auth_parameters(items))
+        return sipmessage.AuthCredentials(scheme, token=value.partition(" ")[2].strip() or "-")
+
+    def _get_auth_challenge(self, key: str) -> sipmessage.AuthChallenge | None:
+        value = self.headers.get(key)
+        if value is None:
+            return None
+        scheme, items = grammar.parse_auth(value)
+        return sipmessage.AuthChallenge(scheme, grammar.auth_parameters(items))
+
+
+class Request(Message, sipmessage.Request):
+    """A request. `raw_uri` is the Request-URI as it is written; `uri` parses it when asked."""
+
+    headers: Headers
+
+    def __init__(self, method: str, uri: sipmessage.URI | str, body: bytes = b"") -> None:
+        self.method = method
+        self.raw_uri = uri if isinstance(uri, str) else str(uri)
+        self.body = body
+        self.headers = Headers()
+
+    @property
+    def uri(self) -> sipmessage.URI:
+        """The Request-URI; `ValueError` when it is broken."""
+        return grammar.parse_uri(self.raw_uri)
+
+    @uri.setter
+    def uri(self, value: sipmessage.URI) -> None:
+        self.raw_uri = str(value)
+
+    def start_line(self) -> str:
+        return f"{self.method} {self.raw_uri} SIP/2.0"
+
+    __bytes__ = Message.__bytes__
+
+
+class Response(Message, sipmessage.Response):
+    """A response."""
+
+    headers: Headers
+
+    def __init__(self, code: int, phrase: str = "", body: bytes = b"") -> None:
+        self.code = code
+        self.phrase = phrase
+        self.body = body
+        self.headers = Headers()
+
+    def start_line(self) -> str:
+        return f"SIP/2.0 {self.code} {self.phrase}"
+
+    __bytes__ = Message.__bytes__
+
+
+AnyMessage: TypeAlias = Request | Response
+
+
+def _tag_of(value: str) -> str:
+    """Find the tag parameter of a From or To value; empty when the value is broken."""
+    tail = value[value.rfind(">") + 1 :] if ">" in value else value
+    at = tail.find(";tag=")
+    if at >= 0:
+        tag = tail[at + 5 :].partition(";")[0]
+        if '"' not in tail and " " not in tag and "\t" not in tag:
+            return tag
+    elif "tag" not in tail.lower():
+        return ""
+    try:
+        return grammar.parse_address(value).parameters.get("tag") or ""
+    except ValueError:
+        return ""
+
+
+def _parse_cseq(value: str) -> sipmessage.CSeq:
+    parts = value.split()
+    if len(parts) != 2:
+        raise ValueError("CSeq must be a number and a method")
+    number, method = parts
+    if not number.isascii() or not number.isdigit() or len(number) > 100:
+        raise ValueError("CSeq number is not a number")
+    if (sequence := int(number)) > 0xFFFFFFFF:
+        raise ValueError("CSeq number is 2**32 or more")
+    return sipmessage.CSeq(sequence, method)
+
+
+def parse_message(
+    data: bytes, *, max_bytes: int = 65535, max_headers: int = MAX_HEADERS
+) -> AnyMessage:
+    """Parse one message; `data` is a datagram, or exactly one message of a stream.
+
+    Bytes after Content-Length are dropped (RFC 3261 §18.3). Headers are not judged here beyond
+    what is needed to cut the message (see `validate`). Raises `MalformedMessage`.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        # RFC 4475's own baddn message stops before its blank line: there can be no body.
+        head, body = data.rstrip(b"\r\n"), b""
+    else:
+        head, body = data[:end], data[end + 4 :]
+    if b"SIP/" not in head[: max_bytes if len(head) > max_bytes else len(head)]:
+        raise MalformedMessage(None, "not SIP")
+    text = head.decode("utf-8", "replace")
+    if "\r\n " in text or "\r\n\t" in text:
+        text = _FOLD(" ", text)
+    lines = text.split("\r\n")
+    message, code, reason = _parse_start_line(lines[0])
+    code_of_lines, reason_of_lines = _parse_lines(message, lines, max_headers)
+    code, reason = (code, reason) if code else (code_of_lines, reason_of_lines)
+    if len(data) > max_bytes:
+        code, reason = 513, "message too large"
+    if not code:
+        code, reason = _cut_body(message, body)
+    if code:
+        raise MalformedMessage(code if isinstance(message, Request) else None, reason, message)
+    return message
+
+
+def _parse_start_line(line: str) -> tuple[AnyMessage, int, str]:
+    """Return the empty message, and what is wrong with its first line (0: nothing)."""
+    if line[:4].upper() == "SIP/":
+        version, _, rest = line.partition(" ")
+        code, _, phrase = rest.partition(" ")
+        if version.upper() != "SIP/2.0":
+            raise MalformedMessage(None, "response of another SIP version")
+        if len(code) != 3 or not code.isascii() or not code.isdigit() or not "1" <= code[0] <= "6":
+            raise MalformedMessage(None, "bad status line")
+        return Response(int(code), phrase), 0, ""
+    parts = line.split(" ")
+    version = next((part for part in reversed(parts) if part), "")
+    if len(parts) < 3 or version[:4].upper() != "SIP/":
+        raise MalformedMessage(None, "not SIP")
+    request = Request(parts[0], parts[1])
+    if version.upper() != "SIP/2.0":
+        return request, 505, "SIP version is not 2.0"
+    if len(parts) != 3 or not parts[1]:
+        return request, 400, "request line with wrong spaces"
+    if not grammar.is_token(parts[0]):
+        return request, 400, "method is not a token"
+    return request, 0, ""
+
+
+def _parse_lines(message: AnyMessage, lines: list[str], max_headers: int) -> tuple[int, str]:
+    """Fill in the headers, all that can be read; return what is wrong (0: nothing)."""
+    headers = message.headers
+    store = headers.values
+    code, reason = 0, ""
+    count = 0
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        key = KEYS.get(name)
+        if key is None:
+            name = name.rstrip(" \t")
+            if not colon or not name or not grammar.is_token(name):
+                code, reason = 400, "line that is no header"
+                continue
+            key = headers.key(name)
+        value = value.strip()
+        if "," in value and key in LISTS:
+            try:
+                values = grammar.split_list(value)
+            except ValueError:
+                values = [value]
+        else:
+            values = [value]
+        count += len(values)
+        if count > max_headers:
+            return 400, "too many headers"
+        if key in store:
+            store[key].extend(values)
+        else:
+            store[key] = values
+    return code, reason
+
+
+def _cut_body(message: AnyMessage, body: bytes) -> tuple[int, str]:
+    """Give the message its body by Content-Length; return what is wrong (0: nothing)."""
+    lengths = message.headers.getlist("Content-Length")
+    if not lengths:
+        message.body = body
+        return 0, ""
+    text = lengths[0]
+    if len(lengths) > 1 or not text.isascii() or not text.isdigit() or len(text) > 10:
+        return 400, "bad Content-Length"
+    if (length := int(text)) > len(body):
+        return 400, "Content-Length is larger than the body"
+    message.body = body if length == len(body) else body[:length]
+    return 0, ""
+
+
+def serialize(message: sipmessage.Message) -> bytes:
+    """Write a message, with Content-Length put right; no value can break out of its line."""
+    if not isinstance(message, Request | Response):
+        return bytes(message)  # type: ignore[call-overload, no-any-return]
+    body = message.body
+    message.headers.values["content-length"] = [str(len(body))]
+    lines = [message.start_line(), *message.headers.lines()]
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+        text = "\r\n".join([_BREAK(" ", line) for line in lines])
+    return text.encode("utf-8", "replace") + b"\r\n\r\n" + body
+
+
+def make_response(
+    request: Request,
+    code: int,
+    phrase: str | None = None,
+    *,
+    to_tag: str | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+    body: bytes = b"",
+    content_type: str | None = None,
+) -> Response:
+    """Make a response to `request` as RFC 3261 §8.2.6 asks.
+
+    Via, From, To, Call-ID and CSeq are the request's; To gets `to_tag`, or, but for a 100, one
+    derived from the request, the same for each response to it. Record-Route comes along when
+    the response makes a dialog, Timestamp in a 100.
+    """
+    response = Response(code, REASONS.get(code, "") if phrase is None else phrase, body)
+    source, target = request.headers.values, response.headers.values
+    for key in ("via", "record-route", "from", "to", "call-id", "cseq"):
+        if values := source.get(key):
+            target[key] = values.copy()
+    if not (100 < code < 300 and request.method in _DIALOG_FORMING):
+        target.pop("record-route", None)
+    if code == 100:
+        if "timestamp" in source:
+            target["timestamp"] = source["timestamp"].copy()
+    elif "to" in target and not request.to_tag:
+        target["to"] = [f"{target['to'][0]};tag={to_tag or _tag_for(request)}"]
+    for name, value in headers:
+        response.headers.add(name, value)
+    if content_type is not None:
+        response.headers.set("Content-Type", content_type)
+    return response
+
+
+def _tag_for(request: Request) -> str:
+    """Derive a To tag: the same for a request and its retransmissions, not to be guessed."""
+    get = request.headers.get
+    seed = "\n".join(get(name) or "" for name in ("Via", "From", "Call-ID", "CSeq"))
+    return hashlib.blake2s(seed.encode("utf-8", "replace"), key=_TAG_KEY, digest_size=8).hexdigest()
+
+
+def new_branch() -> str:
+    """Return a branch no other transaction has (RFC 3261 §8.1.1.7)."""
+    return _OUR_BRANCH + secrets.token_hex(8)
+
+
+def is_our_branch(branch: str) -> bool:
+    """Say whether this process made `branch`."""
+    return branch.startswith(_OUR_BRANCH)
+
+
+def new_tag() -> str:
+    """Return a tag with 64 random bits (RFC 3261 §19.3 asks for 32)."""
+    return secrets.token_hex(8)
+
+
+def new_call_id() -> str:
+    """Return a Call-ID that says nothing about this machine."""
+    return secrets.token_hex(16)
