@@ -1,0 +1,344 @@
+"""What a company has set, as frozen values in the words of crm-api.md.
+
+A `DomainConfig` is one consistent snapshot of a domain; reading it costs attribute lookups.
+It never changes: after a change there is a new one. Phone numbers are digits only (D8),
+employees are named by login, departments by id, numbers by telnum, empty text is "".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from vpbx.directory.policy import Settings
+from vpbx.directory.routes import CustomRoute, Day, Menu, Route
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Role(StrEnum):
+    """What an employee may do in the console (crm-api §6)."""
+
+    ADMIN = "admin"
+    GROUP_HEAD = "group_head"
+    USER = "user"
+    RESTRICTED_USER = "restricted_user"
+
+
+class CallOrder(StrEnum):
+    """How a department's employees are rung (crm-api §8)."""
+
+    ALL = "ALL"
+    EVENLY = "EVENLY"
+    BYORDER = "BYORDER"
+    WATERFALL = "WATERFALL"
+
+
+class Advanced(StrEnum):
+    """What a waiting caller is offered when all are busy (crm-api §8)."""
+
+    OFF = "off"
+    MSG_BUSY = "msg_busy"
+    CALLBACK = "callback"
+
+
+class TimeoutTarget(StrEnum):
+    """Where a call goes that a department did not take in time (crm-api §8)."""
+
+    VOICEMAIL = "voicemail"
+    USER = "user"
+    GROUP = "group"
+    TELNUM = "telnum"
+    MSG_BUSY = "msg_busy"
+
+
+class NumberType(StrEnum):
+    """What answers a number (crm-api §9)."""
+
+    USER = "user"
+    GROUP = "group"
+    IVR = "ivr"
+    SCHEDULER = "scheduler"
+    FAX = "fax"
+
+
+class Origin(StrEnum):
+    """How a number came to the domain: by the operator's trunk, §14, or §15."""
+
+    OPERATOR = "operator"
+    SIP_REGISTRATION = "sip_registration"
+    SIPURI = "sipuri"
+
+
+class Format(StrEnum):
+    """How commands to the CRM are encoded (crm-api D15)."""
+
+    AUTO = "auto"
+    FORM = "form"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ha1Pair:
+    """H(username:realm:password), hex, realm = the domain's name. Empty: no such login."""
+
+    md5: str = ""
+    sha256: str = ""
+
+    def __repr__(self) -> str:
+        return "Ha1Pair(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class MobileRedirect:
+    """Whether and how the mobile rings (crm-api §6). forward: only the mobile; delay: seconds."""
+
+    enabled: bool = False
+    forward: bool = False
+    delay: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Employee:
+    """An employee (crm-api §6 User)."""
+
+    id: int
+    login: str
+    ext: str
+    name: str
+    position: str = ""
+    email: str = ""
+    role: Role = Role.USER
+    mobile: str = ""
+    mobile_redirect: MobileRedirect = MobileRedirect()
+    receives_calls: bool = True
+    """False: do not disturb (crm-api §6 dnd, is_absence_active)."""
+    telnum: str = ""
+    """Direct number: the lowest number that is routed to this employee."""
+    ha1_login: Ha1Pair = Ha1Pair()
+    ha1_ext: Ha1Pair = Ha1Pair()
+    call_waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An employee's place in a department. branch_domain: of an employee of a connected PBX."""
+
+    login: str
+    calls_enable: bool = True
+    group_head: bool = False
+    name: str = ""
+    other_pbx_type: str = ""
+    branch_domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Where the call goes after `time` seconds; user, group or telnum by target."""
+
+    time: int = 120
+    target: TimeoutTarget = TimeoutTarget.VOICEMAIL
+    user: str = ""
+    group: str = ""
+    telnum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """A department (crm-api §8 Group). `call_duration` is 0 for ALL."""
+
+    row_id: int
+    id: str
+    name: str
+    ext: str
+    call_order: CallOrder = CallOrder.ALL
+    call_duration: int = 15
+    members: tuple[Member, ...] = ()
+    timeout: Timeout = Timeout()
+    advanced: Advanced = Advanced.OFF
+    queue_position: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number and its route (crm-api §9)."""
+
+    telnum: str
+    name: str = ""
+    type: NumberType = NumberType.USER
+    user: str = ""
+    group: str = ""
+    greeting: bool = False
+    greeting_custom: bool = False
+    greeting_file: str = ""
+    """Id of the media file (§11 media-catalog), "" for the built-in greeting."""
+    enabled: bool = True
+    trunk: str = ""
+    """Name of the trunk calls from this number leave by; "" for the domain's default."""
+    responsible_first: bool = False
+    crm: str = ""
+    """Login or department id that gets the call if the responsible employee does not answer."""
+    calltracking: str = ""
+    origin: Origin = Origin.OPERATOR
+    outgoing: bool = True
+    """Whether calls may leave with this number (crm-api §12 caller-ids/telnums `enabled`)."""
+    ivr: Menu | None = None
+    work: Route | None = None
+    other: Route | None = None
+    custom_routes: tuple[CustomRoute, ...] = ()
+    schedule: Mapping[str, Day] = field(default_factory=lambda: _NOTHING)
+    """monday … sunday → Day; empty: always business hours."""
+    location: str = ""
+    row_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A carrier: the operator's, for all domains (domain_id None), or a domain's own."""
+
+    id: int
+    name: str
+    host: str
+    port: int
+    transport: str = "udp"
+    domain_id: int | None = None
+    username: str = ""
+    ha1: Ha1Pair = Ha1Pair()
+    """Of (username, realm = host, password): for a carrier that registers to us."""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Which commands are sent to the CRM (crm-api §1)."""
+
+    history: bool = True
+    event: bool = True
+    contact: bool = True
+    rating: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """The CRM of a domain (crm-api §1). enabled False: neither commands nor API access."""
+
+    url: str
+    token: str = field(repr=False)
+    format: Format = Format.AUTO
+    learned_format: Format = Format.AUTO
+    """FORM or JSON once `auto` has learned what the CRM takes, else AUTO."""
+    enabled: bool = True
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Addresses allowed to call the API; empty: all."""
+    commands: Commands = Commands()
+    origins: tuple[str, ...] = ()
+    """Browser origins allowed to call the API (CORS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many of each a domain may have; -1: any number."""
+
+    users: int = -1
+    groups: int = -1
+    local_gw: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the operator has switched on for the domain (crm-api §11)."""
+
+    record: bool = True
+    local_gw: bool = True
+    branch: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What the CRM said about a caller (crm-api §2 contact). Empty: not known."""
+
+    name: str = ""
+    responsible: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainConfig:
+    """Everything calls need to know of one domain, at one moment."""
+
+    id: int
+    name: str
+    timezone: str
+    zone: ZoneInfo
+    country: str
+    language: str
+    enabled: bool
+    revision: int
+    employees: Mapping[str, Employee]
+    by_ext: Mapping[str, Employee | Department]
+    departments: Mapping[str, Department]
+    numbers: Mapping[str, Number]
+    integration: Integration | None = None
+    limits: Limits = Limits()
+    services: Services = Services()
+    record_external: bool = True
+    record_inner: bool = False
+    record_exceptions: frozenset[str] = frozenset()
+    ring_timeout_s: int = 30
+    contact_timeout_s: float = 2.0
+    main_telnum: str = ""
+    settings: Settings = field(default_factory=Settings)
+
+    def find_employee(self, login_or_ext: str) -> Employee | None:
+        """Return the employee with this login or ext (crm-api D14)."""
+        found = self.employees.get(login_or_ext) or self.employees.get(login_or_ext.lower())
+        if found is None:
+            by_ext = self.by_ext.get(login_or_ext)
+            return by_ext if isinstance(by_ext, Employee) else None
+        return found
+
+    def find_department(self, id_or_ext: str) -> Department | None:
+        """Return the department with this id or ext."""
+        found = self.departments.get(id_or_ext)
+        if found is None:
+            by_ext = self.by_ext.get(id_or_ext)
+            return by_ext if isinstance(by_ext, Department) else None
+        return found
+
+    def callee(self, ext: str) -> Employee | Department | None:
+        """Return who answers an internal number (or login)."""
+        return self.by_ext.get(ext) or self.find_employee(ext)
+
+    def first_admin(self) -> Employee:
+        """Return the administrator who has been there longest; there is always one."""
+        admins = (e for e in self.employees.values() if e.role is Role.ADMIN)
+        return min(admins, key=lambda employee: employee.id)
+
+    def departments_of(self, login: str) -> tuple[Department, ...]:
+        """Return the departments `login` is a member of, by id of age."""
+        return tuple(
+            department
+            for department in self.departments.values()
+            if any(m.login == login and not m.branch_domain for m in department.members)
+        )
+
+    @property
+    def numbers_allowed_as_clid(self) -> frozenset[str]:
+        """Numbers outgoing calls may show."""
+        return frozenset(n.telnum for n in self.numbers.values() if n.outgoing)
+
+    def outgoing_number(self, employee: Employee | None, called: str) -> Number | None:
+        """Return the number shown for a call to `called` (crm-api §12, without clid).
+
+        The employee's, their department's, that of the region of `called`, main; else the
+        first that may be used at all; None when the domain has none.
+        """
+        for telnum in self.settings.caller_ids.candidates(self, employee, called):
+            number = self.numbers.get(telnum)
+            if number is not None and number.outgoing:
+                return number
+        return next((n for n in self.numbers.values() if n.outgoing), None)

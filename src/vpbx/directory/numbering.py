@@ -1,0 +1,177 @@
+"""Phone numbers: one spelling (crm-api D8), regions (§12) and directions (§13).
+
+All of it asks `phonenumbers`, Google's numbering-plan data; nothing here lists prefixes.
+Results are cached: a call asks several times about the same number.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberType, geocoder, shortnumberinfo
+
+from vpbx.directory.errors import Invalid
+from vpbx.directory.regions import BY_LIBRARY_NAME, Region
+
+SHORT_DIGITS = 6
+"""Numbers of up to so many digits are internal or service numbers, not E.164."""
+_MAX_DIGITS = 18
+_PUNCTUATION = frozenset("()-./ \t\u00a0\u2007\u202f\u2010\u2011\u2012\u2013\u2014\u2212")
+
+DIRECTIONS: dict[str, str] = {
+    "RU": "Russia",
+    "179": "Cell phone",
+    "CIS": "The Commonwealth of Independent States",
+    "BALT": "Lithuania, Latvia, Estonia",
+    "EURO": "Europe",
+    "AUS": "Australia",
+    "ASIA": "Asia",
+    "AFR": "Africa",
+    "NA": "North America",
+    "SA": "South America",
+    "OTH": "Satellite and others",
+    "LOCAL": "Home region",
+}
+ALL = "ALL"
+ALLOWED_DIRECTIONS = (*DIRECTIONS, ALL)
+
+_COUNTRIES: dict[str, str] = {
+    "RU": "RU",
+    "CIS": "AM AZ BY GE KG KZ MD TJ TM UA UZ",
+    "BALT": "EE LT LV",
+    "EURO": "AD AL AT AX BA BE BG CH CY CZ DE DK ES FI FO FR GB GG GI GR HR HU IE IM IS IT JE LI "
+    "LU MC ME MK MT NL NO PL PT RO RS SE SI SJ SK SM VA XK",
+    "AUS": "AS AU CC CK CX FJ FM GU KI MH MP NC NF NR NU NZ PF PG PW SB TK TO TV VU WF WS",
+    "ASIA": "AE AF BD BH BN BT CN HK ID IL IN IQ IR JO JP KH KP KR KW LA LB LK MM MN MO MV MY NP "
+    "OM PH PK PS QA SA SG SY TH TL TR TW VN YE",
+    "AFR": "AC AO BF BI BJ BW CD CF CG CI CM CV DJ DZ EG EH ER ET GA GH GM GN GQ GW IO KE KM LR "
+    "LS LY MA MG ML MR MU MW MZ NA NE NG RE RW SC SD SH SL SN SO SS ST SZ TA TD TG TN TZ UG YT "
+    "ZA ZM ZW",
+    "NA": "AG AI AW BB BL BM BQ BS BZ CA CR CU CW DM DO GD GL GP GT HN HT JM KN KY LC MF MQ MS "
+    "MX NI PA PM PR SV SX TC TT US VC VG VI",
+    "SA": "AR BO BR CL CO EC FK GF GY PE PY SR UY VE",
+}
+_DIRECTION_OF_COUNTRY = {
+    country: direction for direction, words in _COUNTRIES.items() for country in words.split()
+}
+
+
+def normalize(text: str, country: str = "RU", field: str = "phone") -> str:
+    """Return a phone number as digits only, E.164 without `+`.
+
+    Punctuation is dropped; a national number of `country` gets its country code, also after the
+    trunk prefix (`8` in Russia) or the international one (`810`, `00`); numbers of up to six
+    digits pass as they are. What the numbering plan does not know passes as its digits.
+    Raises Invalid naming `field` when there is no phone number in `text`.
+    """
+    cleaned = _digits(text, field)
+    return _normalize(cleaned, country)
+
+
+def _digits(text: str, field: str) -> str:
+    cleaned = []
+    for position, char in enumerate(text.strip()):
+        digit = unicodedata.digit(char, None)
+        if digit is not None:
+            cleaned.append(str(digit))
+        elif char == "+" and position == 0:
+            cleaned.append("+")
+        elif char not in _PUNCTUATION:
+            raise Invalid.one(field, f"{char!r} is not part of a phone number")
+    result = "".join(cleaned)
+    digits = result.lstrip("+")
+    if not digits:
+        raise Invalid.one(field, "a phone number is needed: digits, with + or without")
+    if len(digits) > _MAX_DIGITS:
+        raise Invalid.one(field, f"a phone number has at most {_MAX_DIGITS} digits")
+    return result
+
+
+@functools.lru_cache(maxsize=16_384)
+def _normalize(cleaned: str, country: str) -> str:
+    if cleaned.startswith("+"):
+        return cleaned[1:]
+    if len(cleaned) <= SHORT_DIGITS:
+        return cleaned
+    if country in ("RU", "KZ") and len(cleaned) == 11 and cleaned[0] == "8":
+        return "7" + cleaned[1:]
+    national = _parse(cleaned, country)
+    international = _parse("+" + cleaned, None)
+    order = (national, international) if len(cleaned) <= 10 else (international, national)
+    for number in order:
+        if number is not None and phonenumbers.is_valid_number(number):
+            return _e164(number)
+    return cleaned
+
+
+def _parse(text: str, country: str | None) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def _e164(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
+
+
+@functools.lru_cache(maxsize=16_384)
+def region_of(telnum: str) -> Region | None:
+    """Return the Russian region of a number's area code; None for mobile and foreign ones."""
+    if not telnum.startswith("7") or len(telnum) != 11:
+        return None
+    number = _parse("+" + telnum, None)
+    if number is None:
+        return None
+    return BY_LIBRARY_NAME.get(geocoder.description_for_number(number, "ru"))
+
+
+def directions_of(called: str, *, home: str = "", country: str = "RU") -> tuple[str, ...]:
+    """Return the directions a call to `called` takes, the narrowest first (crm-api §13).
+
+    A call is allowed when any of them is. `home` is the company's main number: in Russia LOCAL
+    is its region; for a company elsewhere (`country`) LOCAL is its country. Russian mobiles
+    are 179 and RU, regional numbers of the home region LOCAL and RU. Short numbers are LOCAL.
+    """
+    return _directions_of(called, home, country)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _directions_of(called: str, home: str, country: str) -> tuple[str, ...]:
+    if len(called) <= SHORT_DIGITS:
+        return ("LOCAL",)
+    number = _parse("+" + called, None)
+    if number is None:
+        return ("OTH",)
+    of_number = phonenumbers.region_code_for_number(number) or (
+        phonenumbers.region_code_for_country_code(number.country_code or 0)
+    )
+    direction = _DIRECTION_OF_COUNTRY.get(of_number, "OTH")
+    if of_number != "RU":
+        return ("LOCAL", direction) if of_number == country else (direction,)
+    if phonenumbers.number_type(number) == PhoneNumberType.MOBILE:
+        return ("179", "RU")
+    region = region_of(called)
+    if country == "RU" and region is not None and region == region_of(home):
+        return ("LOCAL", "RU")
+    return ("RU",)
+
+
+def direction_of(called: str, *, home: str = "", country: str = "RU") -> str:
+    """Return the narrowest direction of a call to `called`."""
+    return directions_of(called, home=home, country=country)[0]
+
+
+def is_emergency(called: str, country: str) -> bool:
+    """Say whether `called` is an emergency number in `country`; 112 and 911 are everywhere."""
+    if not called.isdigit() or len(called) > SHORT_DIGITS:
+        return False
+    return called in ("112", "911") or shortnumberinfo.is_emergency_number(called, country)
+
+
+def location_of(telnum: str) -> str:
+    """Return the name of a number's Russian region, "" when it has none."""
+    region = region_of(telnum)
+    return region.name if region else ""
