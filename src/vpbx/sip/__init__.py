@@ -1,0 +1,74 @@
+"""SIP signalling: messages, transports, transactions, dialogs and sessions, and the small
+arts around them (digest, SDP, offer/answer, registration).
+
+A `SipStack` listens and calls; it hands new calls and requests to its `Application`, and each
+call is a `Session` that tells its `SessionListener` what happens. Nothing here knows of
+employees, routes or media: who may call and what an answer says is the owner's business.
+"""
+
+from vpbx.sip.digest import Authenticator, AuthResult, Credentials, Ha1, Verdict, ha1
+from vpbx.sip.listener import EndCause, SessionAdapter, SessionListener, SessionState
+from vpbx.sip.message import Request, Response, make_response
+from vpbx.sip.offer_answer import CODEC_NAMES, NothingInCommon, codecs_of, common
+from vpbx.sip.registrar import (
+    Binding,
+    RegisterResult,
+    RegistrarLimits,
+    register,
+    target_of,
+)
+from vpbx.sip.sdp import (
+    AudioCodec,
+    MalformedSdp,
+    MediaDescription,
+    Sdp,
+    build,
+    direction_answer,
+    retarget,
+)
+from vpbx.sip.session import Session, WrongState
+from vpbx.sip.stack import Application, SipStack, StackConfig
+from vpbx.sip.target import Target
+from vpbx.sip.transaction import ServerTransaction
+from vpbx.sip.transport import Hop, Listen
+
+__all__ = [
+    "CODEC_NAMES",
+    "Application",
+    "AudioCodec",
+    "AuthResult",
+    "Authenticator",
+    "Binding",
+    "Credentials",
+    "EndCause",
+    "Ha1",
+    "Hop",
+    "Listen",
+    "MalformedSdp",
+    "MediaDescription",
+    "NothingInCommon",
+    "RegisterResult",
+    "RegistrarLimits",
+    "Request",
+    "Response",
+    "Sdp",
+    "ServerTransaction",
+    "Session",
+    "SessionAdapter",
+    "SessionListener",
+    "SessionState",
+    "SipStack",
+    "StackConfig",
+    "Target",
+    "Verdict",
+    "WrongState",
+    "build",
+    "codecs_of",
+    "common",
+    "direction_answer",
+    "ha1",
+    "make_response",
+    "register",
+    "retarget",
+    "target_of",
+]

@@ -1,0 +1,317 @@
+"""Digest authentication, both sides: RFC 3261 §22, RFC 7616, RFC 8760.
+
+Server: `Authenticator` challenges with SHA-256 and MD5, `qop="auth"` only. Its nonces hold
+their own birth time and an HMAC, so nothing is stored for a challenge that nobody answers;
+what is stored (nonce counts already used) belongs to requests that proved the password, and
+is bounded. Passwords never come here, only their HA1.
+
+Client: `Challenge.choose` and `DigestAnswer` answer a 401 or 407 with `Credentials`, in the
+legacy form without qop too.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from vpbx.clock import Clock
+from vpbx.sip.grammar import parse_auth
+from vpbx.sip.message import Request
+
+_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+_NONCE_BIRTH = struct.Struct(">Q")
+_NONCE_LENGTH = 8 + 8 + 16
+_WINDOW = 64
+_HEX_COUNT = re.compile(r"[0-9a-fA-F]{8}\Z")
+
+
+def _hash(algorithm: str, text: str) -> str:
+    return _HASHES[algorithm](text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def quoted(value: str) -> str:
+    """Write `value` as a quoted-string (RFC 3261 §25.1)."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def parse_digest(value: str) -> dict[str, str] | None:
+    """Read the parameters of a `Digest …` header value; None when it is not one."""
+    try:
+        scheme, parameters = parse_auth(value)
+    except ValueError:
+        return None
+    return parameters if scheme == "digest" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ha1:
+    """H(username:realm:password) by each algorithm: as good as the password for its realm."""
+
+    md5: str = field(repr=False)
+    sha256: str = field(repr=False)
+
+
+def ha1(username: str, realm: str, password: str) -> Ha1:
+    """Make what the server keeps instead of a password."""
+    secret = f"{username}:{realm}:{password}"
+    return Ha1(md5=_hash("MD5", secret), sha256=_hash("SHA-256", secret))
+
+
+class AuthResult(Enum):
+    """What `Authenticator.verify` found."""
+
+    OK = "ok"
+    MISSING = "missing"
+    """No credentials for this realm: challenge."""
+    STALE = "stale"
+    """The password is right, the nonce is too old, not ours or used up: challenge `stale`."""
+    WRONG = "wrong"
+    """Unknown user, wrong password or an answer nobody asked for: challenge, count, throttle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of looking at a request's credentials, and the username they claim."""
+
+    result: AuthResult
+    username: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.result is AuthResult.OK
+
+
+class Authenticator:
+    """The server's side of digest for any number of realms.
+
+    `secret` makes the nonces: nodes that share it accept each other's, and a restart with
+    the same one keeps them good (except against replays from before the restart, for which
+    `nonce_ttl_s` is the limit). `max_nonces` bounds the memory for nonce counts; when more
+    are in use the oldest become stale, which costs their clients one more round trip.
+    """
+
+    def __init__(
+        self, secret: bytes, *, clock: Clock, nonce_ttl_s: float = 300, max_nonces: int = 50_000
+    ) -> None:
+        if len(secret) < 16:
+            raise ValueError("a digest secret has at least 16 bytes")
+        self._secret = secret
+        self._clock = clock
+        self._ttl_ms = int(nonce_ttl_s * 1000)
+        self._max_nonces = max_nonces
+        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
+        self._floor_ms = 0
+        nobody = self._seal(b"nobody").hex()
+        self._nobody = Ha1(md5=nobody, sha256=nobody * 2)
+
+    def challenges(self, realm: str, *, stale: bool = False) -> list[str]:
+        """Return the WWW-Authenticate values to send, the stronger algorithm first."""
+        head = f'Digest realm={quoted(realm)}, nonce="{self._nonce(realm)}", '
+        tail = 'qop="auth", stale=true' if stale else 'qop="auth"'
+        return [f"{head}algorithm={name}, {tail}" for name in ("SHA-256", "MD5")]
+
+    def verify(self, request: Request, realm: str, lookup: Callable[[str], Ha1 | None]) -> Verdict:
+        """Check the request's credentials for `realm`.
+
+        `lookup` gives the HA1 kept for a username, None for an unknown one; both cost the
+        same. Only qop=auth is taken. Never raises for what the network sent.
+        """
+        given = self._credentials(request, realm)
+        if given is None:
+            return Verdict(AuthResult.MISSING)
+        username = given.get("username", "")
+        kept = lookup(username)
+        algorithm = given.get("algorithm", "MD5").upper()
+        if algorithm not in _HASHES or given.get("qop", "").lower() != "auth":
+            return Verdict(AuthResult.WRONG, username)
+        secret = kept or self._nobody
+        nonce, count = given.get("nonce", ""), given.get("nc", "")
+        expected = _response(
+            algorithm,
+            secret.md5 if algorithm == "MD5" else secret.sha256,
+            nonce,
+            count,
+            given.get("cnonce", ""),
+            request.method,
+            given.get("uri", ""),
+        )
+        same = hmac.compare_digest(
+            expected.encode(), given.get("response", "").lower().encode("utf-8", "replace")
+        )
+        if not same or kept is None or not _HEX_COUNT.match(count):
+            return Verdict(AuthResult.WRONG, username)
+        if not self._spend(nonce, realm, int(count, 16)):
+            return Verdict(AuthResult.STALE, username)
+        return Verdict(AuthResult.OK, username)
+
+    @staticmethod
+    def _credentials(request: Request, realm: str) -> dict[str, str] | None:
+        for name in ("Authorization", "Proxy-Authorization"):
+            for value in request.headers.getlist(name):
+                given = parse_digest(value)
+                if given is not None and given.get("realm") == realm:
+                    return given
+        return None
+
+    def _seal(self, text: bytes) -> bytes:
+        return hmac.digest(self._secret, text, "sha256")[:16]
+
+    def _nonce(self, realm: str) -> str:
+        stamp = _NONCE_BIRTH.pack(int(self._clock.time() * 1000)) + secrets.token_bytes(8)
+        return base64.urlsafe_b64encode(stamp + self._seal(stamp + realm.encode())).decode()
+
+    def _born_ms(self, nonce: str, realm: str) -> int | None:
+        """Return when we made `nonce` for `realm`; None when we did not."""
+        try:
+            raw = base64.urlsafe_b64decode(nonce)
+        except ValueError:
+            return None
+        if len(raw) != _NONCE_LENGTH:
+            return None
+        if not hmac.compare_digest(raw[16:], self._seal(raw[:16] + realm.encode())):
+            return None
+        return int(_NONCE_BIRTH.unpack_from(raw)[0])
+
+    def _spend(self, nonce: str, realm: str, count: int) -> bool:
+        """Use a nonce count once; False when nonce or count is no good (any more).
+
+        Counts may come out of order within a window (UDP), each only once.
+        """
+        born, now = self._born_ms(nonce, realm), int(self._clock.time() * 1000)
+        if born is None or count < 1 or born <= self._floor_ms:
+            return False
+        if not -1000 <= now - born <= self._ttl_ms:
+            return False
+        _, highest, seen = self._counts.get(nonce, (born, 0, 0))
+        if count > highest:
+            seen = (seen << (count - highest)) | 1 if count - highest < _WINDOW else 1
+            self._remember(nonce, born, count, seen & ((1 << _WINDOW) - 1))
+            return True
+        bit = 1 << (highest - count)
+        if highest - count >= _WINDOW or seen & bit:
+            return False
+        self._remember(nonce, born, highest, seen | bit)
+        return True
+
+    def _remember(self, nonce: str, born: int, highest: int, seen: int) -> None:
+        self._counts[nonce] = (born, highest, seen)
+        oldest_good = int(self._clock.time() * 1000) - self._ttl_ms
+        while self._counts:
+            first = next(iter(self._counts.values()))[0]
+            if len(self._counts) > self._max_nonces:
+                self._floor_ms = max(self._floor_ms, first)
+            elif first >= oldest_good:
+                return
+            self._counts.popitem(last=False)
+
+
+def _response(
+    algorithm: str, secret: str, nonce: str, count: str, cnonce: str, method: str, uri: str
+) -> str:
+    ha2 = _hash(algorithm, f"{method}:{uri}")
+    return _hash(algorithm, f"{secret}:{nonce}:{count}:{cnonce}:auth:{ha2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client answers challenges with; `username` is the authentication name."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One challenge a client can answer."""
+
+    realm: str
+    nonce: str
+    algorithm: str
+    qop: bool
+    opaque: str | None
+    stale: bool
+    proxy: bool
+
+    @classmethod
+    def choose(cls, values: Sequence[str], *, proxy: bool = False) -> Challenge | None:
+        """Pick the first challenge whose algorithm and qop we can do (RFC 8760 §2.4)."""
+        for value in values:
+            given = parse_digest(value)
+            if given is None or "nonce" not in given:
+                continue
+            algorithm = given.get("algorithm", "MD5")
+            if algorithm.upper().removesuffix("-SESS") not in _HASHES:
+                continue
+            offered = {item.strip().lower() for item in given.get("qop", "").split(",")}
+            if "auth" not in offered and given.get("qop"):
+                continue
+            return cls(
+                realm=given.get("realm", ""),
+                nonce=given["nonce"],
+                algorithm=algorithm,
+                qop="auth" in offered,
+                opaque=given.get("opaque"),
+                stale=given.get("stale", "").lower() == "true",
+                proxy=proxy,
+            )
+        return None
+
+
+class DigestAnswer:
+    """A client's answers to one challenge, counting its uses (`nc`)."""
+
+    __slots__ = ("_cnonce", "_count", "_ha1", "challenge", "credentials")
+
+    def __init__(self, challenge: Challenge, credentials: Credentials) -> None:
+        self.challenge = challenge
+        self.credentials = credentials
+        self._count = 0
+        self._cnonce = secrets.token_hex(8)
+        name = challenge.algorithm.upper()
+        algorithm = name.removesuffix("-SESS")
+        secret = _hash(
+            algorithm, f"{credentials.username}:{challenge.realm}:{credentials.password}"
+        )
+        if name.endswith("-SESS"):
+            secret = _hash(algorithm, f"{secret}:{challenge.nonce}:{self._cnonce}")
+        self._ha1 = secret
+
+    @property
+    def header(self) -> str:
+        return "Proxy-Authorization" if self.challenge.proxy else "Authorization"
+
+    def value(self, method: str, uri: str) -> str:
+        """Return the header value for a request; each call counts as one use of the nonce."""
+        challenge = self.challenge
+        algorithm = challenge.algorithm.upper().removesuffix("-SESS")
+        parts = [
+            f"Digest username={quoted(self.credentials.username)}",
+            f"realm={quoted(challenge.realm)}",
+            f"nonce={quoted(challenge.nonce)}",
+            f"uri={quoted(uri)}",
+        ]
+        if challenge.qop:
+            self._count += 1
+            count = f"{self._count:08x}"
+            response = _response(
+                algorithm, self._ha1, challenge.nonce, count, self._cnonce, method, uri
+            )
+            parts += [f'response="{response}"', f'cnonce="{self._cnonce}"', f"nc={count}"]
+            parts.append("qop=auth")
+        else:
+            ha2 = _hash(algorithm, f"{method}:{uri}")
+            parts.append(f'response="{_hash(algorithm, f"{self._ha1}:{challenge.nonce}:{ha2}")}"')
+            if challenge.algorithm.upper().endswith("-SESS"):
+                parts.append(f'cnonce="{self._cnonce}"')
+        parts.append(f"algorithm={challenge.algorithm}")
+        if challenge.opaque is not None:
+            parts.append(f"opaque={quoted(challenge.opaque)}")
+        return ", ".join(parts)
