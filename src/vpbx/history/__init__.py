@@ -1,0 +1,33 @@
+"""Call records: journaled as calls happen, kept when they end, queried, exported.
+
+`HistoryRecorder` listens to call events and returns the writes; `History` answers the queries
+of crm-api §4 and finds recordings; `RecordingLinks` makes and checks the links that play them.
+"""
+
+from __future__ import annotations
+
+from vpbx.history.history import History, Recording
+from vpbx.history.period import PERIODS, InvalidQuery, Period, select_period
+from vpbx.history.query import EXTERNAL_TYPES, INNER_TYPES, Query
+from vpbx.history.recorder import HistoryRecorder
+from vpbx.history.recordings import LINK_PATH, Encoding, RecordingLinks, recording_path
+from vpbx.history.tables import call_history, call_journal
+
+__all__ = [
+    "EXTERNAL_TYPES",
+    "INNER_TYPES",
+    "LINK_PATH",
+    "PERIODS",
+    "Encoding",
+    "History",
+    "HistoryRecorder",
+    "InvalidQuery",
+    "Period",
+    "Query",
+    "Recording",
+    "RecordingLinks",
+    "call_history",
+    "call_journal",
+    "recording_path",
+    "select_period",
+]

@@ -1,0 +1,248 @@
+"""HistoryRecorder: call events → the journal of open calls and the history of ended ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import bindparam
+
+from vpbx.db import Database, Write, insert_or_ignore
+from vpbx.events import (
+    Answered,
+    AttemptEnded,
+    CallEnded,
+    CallEvent,
+    CallInfo,
+    CallStarted,
+    Completed,
+    Dialing,
+    Direction,
+    Rated,
+    RecordingReady,
+    RingEnded,
+    Ringing,
+    Status,
+)
+from vpbx.history import journal
+from vpbx.history.journal import OpenCall
+from vpbx.history.recordings import Encoding
+from vpbx.history.tables import (
+    NO_RECORD,
+    RECORD_ENCODING,
+    RECORD_FAILED,
+    RECORD_READY,
+    call_history,
+    call_journal,
+)
+
+_OPEN = insert_or_ignore(call_journal, ["callid"])
+_CHANGE = (
+    call_journal.update()
+    .where(call_journal.c.callid == bindparam("key"))
+    .values(state=bindparam("state"))
+)
+_FORGET = call_journal.delete().where(call_journal.c.callid == bindparam("key"))
+_CLOSE = insert_or_ignore(call_history, ["callid"])
+_SET_RECORD = (
+    call_history.update()
+    .where(call_history.c.callid == bindparam("key"))
+    .values(record=bindparam("record"))
+)
+_SET_RATING = (
+    call_history.update()
+    .where(call_history.c.callid == bindparam("key"))
+    .values(rating=bindparam("rating"))
+)
+
+RESTART = "restart"
+"""`call_history.ended_by` of a call that a crash cut off; empty for all others."""
+
+
+class HistoryRecorder:
+    """A recorder of `vpbx.events.EventBus`.
+
+    `node` is this server's number among those that share the database; `encoding` is told of
+    recordings that are not playable yet.
+    """
+
+    def __init__(self, node: int, encoding: Encoding) -> None:
+        self._node = node
+        self._encoding = encoding
+        self._open: dict[str, OpenCall] = {}
+        self._cut_off: set[str] = set()
+        self._handlers: dict[type, Callable[[Any], list[Write]]] = {
+            CallStarted: self._started,
+            Ringing: self._ringing,
+            RingEnded: self._ring_ended,
+            Dialing: self._dialing,
+            AttemptEnded: self._attempt_ended,
+            Answered: self._answered,
+            Completed: self._nothing,
+            Rated: self._rated,
+            CallEnded: self._ended,
+            RecordingReady: self._recording_ready,
+        }
+
+    def __call__(self, event: CallEvent) -> Iterable[Write]:
+        """Return the writes that `event` causes."""
+        handler = self._handlers.get(type(event))
+        return handler(event) if handler is not None else ()
+
+    async def close_open_journal(
+        self,
+        database: Database,
+        now: float,
+        recorded: Callable[[CallInfo], bool] = lambda call: False,
+    ) -> list[CallEvent]:
+        """Return the events that end, `now`, the calls this node left open when it stopped.
+
+        Call it once, before the first call, and publish all of them on the bus, in order: only
+        then are the calls in history. An answered call was a success, an unanswered one missed
+        (in), cancelled (out) or not answered (inner); `recorded` tells whether sound of it was
+        saved. Their rows say `ended_by` restart.
+        """
+        events: list[CallEvent] = []
+        for cut in await journal.cut_off_calls(database, self._node, now, recorded):
+            callid = cut.entry.call.callid
+            self._open[callid] = cut.entry
+            self._cut_off.add(callid)
+            events += cut.events
+        return events
+
+    def _started(self, event: CallStarted) -> list[Write]:
+        call = event.call
+        entry = self._open[call.callid] = journal.begin(event)
+        values = {
+            "callid": int(call.callid),
+            "node": self._node,
+            "domain_id": call.domain_id,
+            "started_ms": _ms(call.started_at),
+            "state": journal.dump(entry),
+        }
+        return [Write(_OPEN, values, call.callid)]
+
+    def _ringing(self, event: Ringing) -> list[Write]:
+        entry = self._open.get(event.call.callid)
+        if entry is None:
+            return []
+        entry.ringing[event.user.login] = event.user
+        if entry.answered_at is None:
+            entry.user = event.user
+            entry.group = event.group or entry.group
+        return self._changed(entry)
+
+    def _ring_ended(self, event: RingEnded) -> list[Write]:
+        entry = self._open.get(event.call.callid)
+        if entry is None or entry.ringing.pop(event.user.login, None) is None:
+            return []
+        return self._changed(entry)
+
+    def _dialing(self, event: Dialing) -> list[Write]:
+        entry = self._open.get(event.call.callid)
+        if entry is None:
+            return []
+        entry.dialing = entry.user = event.user
+        return self._changed(entry)
+
+    def _attempt_ended(self, event: AttemptEnded) -> list[Write]:
+        entry = self._open.get(event.call.callid)
+        if entry is None:
+            return []
+        entry.dialing = None
+        return self._changed(entry)
+
+    def _answered(self, event: Answered) -> list[Write]:
+        entry = self._open.get(event.call.callid)
+        if entry is None:
+            return []
+        entry.ringing.pop(event.user.login, None)
+        entry.dialing = None
+        entry.user = event.user
+        entry.group = event.group or entry.group
+        if entry.answered_at is None:
+            entry.answered_at = event.at
+        return self._changed(entry)
+
+    def _nothing(self, event: Completed) -> list[Write]:
+        return []
+
+    def _rated(self, event: Rated) -> list[Write]:
+        callid = event.call.callid
+        entry = self._open.get(callid)
+        if entry is None:
+            return [Write(_SET_RATING, {"key": int(callid), "rating": event.rating}, callid)]
+        entry.rating = event.rating
+        return self._changed(entry)
+
+    def _ended(self, event: CallEnded) -> list[Write]:
+        callid = event.call.callid
+        entry = self._open.pop(callid, None)
+        ended_by = ""
+        if callid in self._cut_off:
+            self._cut_off.remove(callid)
+            ended_by = RESTART
+        if event.recorded:
+            self._encoding.begin(callid)
+        row = _row(event, entry.rating if entry else None)
+        row["node"] = self._node
+        row["ended_by"] = ended_by
+        return [Write(_CLOSE, row, callid), Write(_FORGET, {"key": int(callid)}, callid)]
+
+    def _recording_ready(self, event: RecordingReady) -> list[Write]:
+        callid = event.call.callid
+        self._encoding.end(callid)
+        record = RECORD_READY if event.ok else RECORD_FAILED
+        return [Write(_SET_RECORD, {"key": int(callid), "record": record}, callid)]
+
+    def _changed(self, entry: OpenCall) -> list[Write]:
+        callid = entry.call.callid
+        return [Write(_CHANGE, {"key": int(callid), "state": journal.dump(entry)}, callid)]
+
+
+def _row(event: CallEnded, rating: int | None) -> dict[str, Any]:
+    call, user, group, caller = event.call, event.user, event.group, event.caller
+    answered = event.answered_at
+    return {
+        "callid": int(call.callid),
+        "domain_id": call.domain_id,
+        "is_inner": int(call.direction is Direction.INNER),
+        "started_ms": _ms(call.started_at),
+        "answered_ms": None if answered is None else _ms(answered),
+        "ended_ms": _ms(event.at),
+        "direction": call.direction.value,
+        "status": event.status.value,
+        "client": call.client,
+        "account": account_of(event),
+        "diversion": call.diversion,
+        "telnum_name": call.telnum_name,
+        "destination": event.destination.value,
+        "user_login": user.login if user else "",
+        "user_name": user.name if user else "",
+        "user_ext": user.ext if user else "",
+        "group_id": group.id if group else "",
+        "group_name": group.name if group else "",
+        "caller_login": caller.login if caller else "",
+        "caller_name": caller.name if caller else "",
+        "rating": rating,
+        "record": RECORD_ENCODING if event.recorded else NO_RECORD,
+        "sip_code": event.sip_code,
+    }
+
+
+def account_of(event: CallEnded) -> str:
+    """Return whose call it was (crm-api §4): as the event says, else by the rule there.
+
+    Login of who talked or placed the call; else the department's id; else the employee who
+    was to get it.
+    """
+    if event.account:
+        return event.account
+    theirs = event.status is Status.SUCCESS or event.call.direction is Direction.OUT
+    if event.user is not None and (theirs or event.group is None):
+        return event.user.login
+    return event.group.id if event.group is not None else ""
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

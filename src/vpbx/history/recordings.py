@@ -1,0 +1,88 @@
+"""Recordings of calls: where their files lie, and the links that play them."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from datetime import UTC, datetime
+from pathlib import Path
+
+_SIGNATURE_BYTES = 16
+LINK_PATH = "/crmapi/v1/records/{callid}/{signature}.mp3"
+"""Path of a link, for the route that answers it."""
+
+
+def recording_path(records_dir: Path, domain_id: int, callid: str, started_at: float) -> Path:
+    """Return where the MP3 of a call lies: `records_dir/domain_id/YYYY/MM/DD/callid.mp3`.
+
+    The day is the UTC day on which the call started, so that it never changes.
+    """
+    day = datetime.fromtimestamp(started_at, UTC)
+    return records_dir / str(domain_id) / day.strftime("%Y/%m/%d") / f"{callid}.mp3"
+
+
+class RecordingLinks:
+    """Makes and checks the links of crm-api §4: absolute, signed, playable without a key.
+
+    `secret` is the server's (at least 16 bytes); the signature is over domain and callid, so
+    that knowing one link, or a callid, helps to guess no other. `base` is what a link starts
+    with; `{domain}` in it stands for the domain's name.
+    """
+
+    def __init__(self, secret: bytes, base: str = "https://{domain}") -> None:
+        if len(secret) < 16:
+            raise ValueError("the secret of recording links needs at least 16 bytes")
+        self._secret = secret
+        self._base = base.rstrip("/")
+
+    def signature(self, domain_id: int, callid: str) -> str:
+        """Return the 128 bits, in hex, without which the recording is not given out."""
+        text = f"record {domain_id} {callid}".encode()
+        return hmac.digest(self._secret, text, "sha256")[:_SIGNATURE_BYTES].hex()
+
+    def verify(self, domain_id: int, callid: str, signature: str) -> bool:
+        """Tell whether `signature` is the one of this call, in constant time."""
+        mine = self.signature(domain_id, callid)
+        return hmac.compare_digest(mine.encode(), signature.encode("utf-8", "replace"))
+
+    def prefix(self, domain: str) -> str:
+        """Return what all links of a domain start with."""
+        return self._base.replace("{domain}", domain) + "/crmapi/v1/records/"
+
+    def url(self, domain: str, domain_id: int, callid: str) -> str:
+        """Return the link of a recording."""
+        return f"{self.prefix(domain)}{callid}/{self.signature(domain_id, callid)}.mp3"
+
+
+class Encoding:
+    """The recordings that this process is still turning into MP3, and who waits for them."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, asyncio.Event | None] = {}
+
+    def begin(self, callid: str) -> None:
+        """Remember that the call's recording is not there yet."""
+        self._running.setdefault(callid, None)
+
+    def end(self, callid: str) -> None:
+        """Wake everybody who waits for the recording."""
+        event = self._running.pop(callid, None)
+        if event is not None:
+            event.set()
+
+    def knows(self, callid: str) -> bool:
+        """Tell whether this process is at it."""
+        return callid in self._running
+
+    async def wait(self, callid: str, timeout_s: float) -> bool:
+        """Wait until the recording is done; False when it took longer than `timeout_s`."""
+        if callid not in self._running:
+            return True
+        event = self._running[callid]
+        if event is None:
+            event = self._running[callid] = asyncio.Event()
+        try:
+            await asyncio.wait_for(event.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,71 @@
+"""Tables of history. Times are epoch milliseconds, callids are their 63-bit number.
+
+`call_history` holds one row for each call that is over; rows are written once, when the call
+ends (later only `record` and, at most, `rating` change). `call_journal` holds one row for each
+call that is going on; it exists to be read after a crash, by the node that wrote it.
+
+There is no foreign key to the domains: a call that is being written must not fail because of
+what happens to the directory meanwhile, and history outlives what it names.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
+
+from vpbx.db import metadata
+
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+"""On SQLite INTEGER, so that the primary key is the row id itself."""
+
+NO_RECORD, RECORD_ENCODING, RECORD_READY, RECORD_FAILED = range(4)
+"""Values of `record`: nothing recorded; being turned into MP3; playable; lost."""
+
+call_history = Table(
+    "call_history",
+    metadata,
+    Column("callid", _BIG, primary_key=True, autoincrement=False),
+    Column("domain_id", Integer, nullable=False),
+    Column("is_inner", SmallInteger, nullable=False),
+    Column("started_ms", _BIG, nullable=False),
+    Column("answered_ms", _BIG),
+    Column("ended_ms", _BIG, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("diversion", Text, nullable=False),
+    Column("telnum_name", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("user_login", Text, nullable=False),
+    Column("user_name", Text, nullable=False),
+    Column("user_ext", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("group_name", Text, nullable=False),
+    Column("caller_login", Text, nullable=False),
+    Column("caller_name", Text, nullable=False),
+    Column("rating", SmallInteger),
+    Column("record", SmallInteger, nullable=False),
+    Column("sip_code", SmallInteger, nullable=False),
+    Column("node", SmallInteger, nullable=False),
+    Column("ended_by", Text, nullable=False),
+    # Newest first, alone or with one filter; `callid` last makes the order total.
+    Index("ix_call_history_started", "domain_id", "is_inner", "started_ms", "callid"),
+    Index("ix_call_history_client", "domain_id", "client", "is_inner", "started_ms", "callid"),
+    Index("ix_call_history_account", "domain_id", "account", "is_inner", "started_ms", "callid"),
+    Index(
+        "ix_call_history_encoding",
+        "node",
+        sqlite_where=text(f"record = {RECORD_ENCODING}"),
+        postgresql_where=text(f"record = {RECORD_ENCODING}"),
+    ),
+)
+
+call_journal = Table(
+    "call_journal",
+    metadata,
+    Column("callid", _BIG, primary_key=True, autoincrement=False),
+    Column("node", SmallInteger, nullable=False),
+    Column("domain_id", Integer, nullable=False),
+    Column("started_ms", _BIG, nullable=False),
+    Column("state", Text, nullable=False),
+)
