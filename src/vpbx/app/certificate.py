@@ -22,7 +22,7 @@ from vpbx.app.datadir import DataDir, write_private
 from vpbx.app.fault import StartError
 from vpbx.config import ServeConfig
 
-__all__ = ["Certificate", "certificate_of", "server_context"]
+__all__ = ["Certificate", "certificate_of", "loaded_context", "outside_address", "server_context"]
 
 _VALID_FOR = datetime.timedelta(days=3650)
 _RENEW_BEFORE = datetime.timedelta(days=30)
@@ -73,9 +73,14 @@ def certificate_of(config: ServeConfig) -> tuple[Path, Path]:
 
 def server_context(config: ServeConfig) -> ssl.SSLContext:
     """Return the TLS context of the server, making the self-signed certificate if needed."""
-    certificate, key = certificate_of(config)
     if config.certificate is None:
-        _ensure_self_signed(certificate, key, config.advertise)
+        _ensure_self_signed(*certificate_of(config), config.advertise)
+    return loaded_context(config)
+
+
+def loaded_context(config: ServeConfig) -> ssl.SSLContext:
+    """Return the TLS context of the certificate that is there; `StartError` says why not."""
+    certificate, key = certificate_of(config)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

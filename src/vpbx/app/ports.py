@@ -11,7 +11,7 @@ from typing import Literal
 
 from vpbx.config import Endpoint
 
-__all__ = ["Transport", "holder_of", "in_use", "why_not"]
+__all__ = ["Transport", "explain", "holder_of", "in_use", "why_not"]
 
 Transport = Literal["udp", "tcp"]
 
@@ -53,6 +53,29 @@ def holder_of(transport: Transport, port: int) -> tuple[int, str] | None:
                 name = "unknown"
             return int(process.name), name
     return None
+
+
+def explain(
+    error: OSError, transport: Transport, endpoint: Endpoint, option: str
+) -> tuple[str, str]:
+    """Say what stands against listening on `endpoint`, and how to mend it."""
+    port = endpoint.port
+    if in_use(error):
+        holder = holder_of(transport, port)
+        who = f"{holder[1]} (process {holder[0]})" if holder else "another program"
+        remedy = f"Stop it, or choose another port with {option} HOST:PORT."
+        return f"{transport} port {port} is in use by {who}", remedy
+    if error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"{endpoint.host} is not an address of this machine",
+            f"Use one of its own, or 0.0.0.0 for all, in {option}.",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            f"this user may not listen on {transport} port {port}",
+            f"Choose a port above 1023 with {option}, or grant CAP_NET_BIND_SERVICE.",
+        )
+    return f"{endpoint} cannot be listened on: {error.strerror}", f"Choose another with {option}."
 
 
 def _inodes_of(transport: Transport, port: int) -> set[str]:

@@ -1,33 +1,71 @@
-"""Options that many commands share, each written once."""
+"""Options that several commands share, each written once."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
-__all__ = ["Data", "Database", "Domain", "Json"]
-
-Data = Annotated[
-    Path,
-    typer.Option(
-        "--data",
-        envvar="VPBX_DATA",
-        metavar="DIR",
-        file_okay=False,
-        help="Directory that holds everything the server keeps.",
-    ),
+__all__ = [
+    "Advertise",
+    "Certificate",
+    "Data",
+    "Database",
+    "Domain",
+    "Http",
+    "Https",
+    "Json",
+    "PrivateKey",
+    "RtpPorts",
+    "Sip",
+    "SipTls",
+    "option",
 ]
-Database = Annotated[
+
+
+def option(name: str, metavar: str, text: str, *, show_default: bool = True, **more: Any) -> Any:
+    """Return an option that the environment variable `VPBX_<NAME>` sets too."""
+    variable = "VPBX_" + name.lstrip("-").replace("-", "_").upper()
+    return typer.Option(
+        name, metavar=metavar, envvar=variable, help=text, show_default=show_default, **more
+    )
+
+
+Data: TypeAlias = Annotated[
+    Path,
+    option("--data", "DIR", "Directory that holds everything the server keeps.", file_okay=False),
+]
+Database: TypeAlias = Annotated[
     str,
-    typer.Option(
+    option(
         "--database",
-        envvar="VPBX_DATABASE",
-        metavar="URL",
-        help="postgresql://USER:PASSWORD@HOST/NAME; without it, SQLite in the data directory.",
+        "URL",
+        "postgresql://USER:PASSWORD@HOST/NAME; without it what the server of --data uses: "
+        "SQLite there, unless it was started with this option.",
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
-Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The company, like acme.example.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+Domain: TypeAlias = Annotated[
+    str, typer.Argument(metavar="DOMAIN", help="The company, like acme.example.")
+]
+
+Http: TypeAlias = Annotated[
+    str, option("--http", "HOST:PORT", "API in clear text: loopback, or behind a TLS proxy.")
+]
+Https: TypeAlias = Annotated[str, option("--https", "HOST:PORT", "API.")]
+Sip: TypeAlias = Annotated[str, option("--sip", "HOST:PORT", "SIP over UDP and TCP.")]
+SipTls: TypeAlias = Annotated[str, option("--sip-tls", "HOST:PORT", "SIP over TLS.")]
+RtpPorts: TypeAlias = Annotated[str, option("--rtp-ports", "A-B", "UDP ports for sound.")]
+Advertise: TypeAlias = Annotated[
+    str,
+    option("--advertise", "IP", "Address the outside sees, behind NAT.", show_default=False),
+]
+Certificate: TypeAlias = Annotated[
+    Path | None,
+    option("--certificate", "FILE", "Certificate chain, PEM; without it a self-signed one."),
+]
+PrivateKey: TypeAlias = Annotated[
+    Path | None, option("--private-key", "FILE", "Its private key, PEM.")
+]

@@ -3,52 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Annotated
 
 from vpbx import config
-from vpbx.cli.options import Data, Database
+from vpbx.cli.options import (
+    Advertise,
+    Certificate,
+    Data,
+    Database,
+    Http,
+    Https,
+    PrivateKey,
+    RtpPorts,
+    Sip,
+    SipTls,
+    option,
+)
 from vpbx.config import ServeConfig
-
-
-def _option(name: str, metavar: str, text: str, *, show_default: bool = True) -> Any:
-    variable = "VPBX_" + name.lstrip("-").replace("-", "_").upper()
-    return typer.Option(
-        name, metavar=metavar, envvar=variable, help=text, show_default=show_default
-    )
 
 
 def serve(
     data: Data = Path(config.DEFAULT_DATA),
-    http: Annotated[
-        str, _option("--http", "HOST:PORT", "API in clear text: loopback, or behind a TLS proxy.")
-    ] = config.DEFAULT_HTTP,
-    https: Annotated[str, _option("--https", "HOST:PORT", "API.")] = config.DEFAULT_HTTPS,
-    sip: Annotated[
-        str, _option("--sip", "HOST:PORT", "SIP over UDP and TCP.")
-    ] = config.DEFAULT_SIP,
-    sip_tls: Annotated[
-        str, _option("--sip-tls", "HOST:PORT", "SIP over TLS.")
-    ] = config.DEFAULT_SIP_TLS,
-    rtp_ports: Annotated[
-        str, _option("--rtp-ports", "A-B", "UDP ports for sound.")
-    ] = config.DEFAULT_RTP,
-    advertise: Annotated[
-        str,
-        _option("--advertise", "IP", "Address the outside sees, behind NAT.", show_default=False),
-    ] = "",
+    http: Http = config.DEFAULT_HTTP,
+    https: Https = config.DEFAULT_HTTPS,
+    sip: Sip = config.DEFAULT_SIP,
+    sip_tls: SipTls = config.DEFAULT_SIP_TLS,
+    rtp_ports: RtpPorts = config.DEFAULT_RTP,
+    advertise: Advertise = "",
     database: Database = "",
-    certificate: Annotated[
-        Path | None,
-        _option("--certificate", "FILE", "Certificate chain, PEM; without it a self-signed one."),
-    ] = None,
-    private_key: Annotated[
-        Path | None, _option("--private-key", "FILE", "Its private key, PEM.")
-    ] = None,
+    certificate: Certificate = None,
+    private_key: PrivateKey = None,
     trusted_proxies: Annotated[
         str,
-        _option(
+        option(
             "--trusted-proxies",
             "NETS",
             "Addresses or networks of TLS proxies in front of --http, comma-separated.",
@@ -57,7 +44,7 @@ def serve(
     ] = "",
     media: Annotated[
         str,
-        _option(
+        option(
             "--media",
             "udp:HOST:PORT",
             "An RTPProxy elsewhere; without it, one inside this process.",
@@ -65,26 +52,25 @@ def serve(
         ),
     ] = "",
     log_level: Annotated[
-        str, _option("--log-level", "LEVEL", ", ".join(config.LOG_LEVELS) + ".")
+        str, option("--log-level", "LEVEL", ", ".join(config.LOG_LEVELS) + ".")
     ] = "info",
 ) -> None:
     """Run the PBX until SIGTERM or Ctrl-C; prints one line `ready …` when it takes calls."""
-    from vpbx.app.server import run
-
-    run(
-        ServeConfig.parse(
-            data=data,
-            http=http,
-            https=https,
-            sip=sip,
-            sip_tls=sip_tls,
-            rtp_ports=rtp_ports,
-            advertise=advertise,
-            database=database,
-            certificate=certificate,
-            private_key=private_key,
-            trusted_proxies=trusted_proxies,
-            media=media,
-            log_level=log_level,
-        )
+    settings = ServeConfig.parse(
+        data=data,
+        http=http,
+        https=https,
+        sip=sip,
+        sip_tls=sip_tls,
+        rtp_ports=rtp_ports,
+        advertise=advertise,
+        database=database,
+        certificate=certificate,
+        private_key=private_key,
+        trusted_proxies=trusted_proxies,
+        media=media,
+        log_level=log_level,
     )
+    from vpbx.app.server import run  # not for --help, nor for a wrong option: it loads it all
+
+    run(settings)

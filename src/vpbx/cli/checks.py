@@ -1,0 +1,234 @@
+"""What `vpbx doctor` looks at. Each check says what it found and how to mend it."""
+
+from __future__ import annotations
+
+import ctypes
+import datetime
+import ipaddress
+import os
+import resource
+import shutil
+import time
+import zoneinfo
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from vpbx.app import DataDir, StartError, certificate, ports
+from vpbx.app.certificate import Certificate
+from vpbx.config import Endpoint, ServeConfig
+
+__all__ = ["Finding", "Result", "examine"]
+
+_MB = 1024 * 1024
+_ENOUGH_DISK = 1024 * _MB
+_LITTLE_DISK = 100 * _MB
+_RECORDING_MB_A_MINUTE = 0.24
+"""Stereo MP3 at 32 kbit/s."""
+_ENOUGH_FILES = 4096
+_BUILT_AFTER = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp()
+_TIME_ERROR = 5
+"""What adjtimex(2) returns when nothing keeps the clock right."""
+
+
+class Result(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found. `remedy` says how to mend it; empty where nothing is wrong."""
+
+    subject: str
+    result: Result
+    found: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "check": self.subject,
+            "result": str(self.result),
+            "found": self.found,
+            "remedy": self.remedy,
+        }
+
+
+def ok(subject: str, found: str, remedy: str = "") -> Finding:
+    return Finding(subject, Result.OK, found, remedy)
+
+
+def warning(subject: str, found: str, remedy: str) -> Finding:
+    return Finding(subject, Result.WARNING, found, remedy)
+
+
+def bad(subject: str, found: str, remedy: str) -> Finding:
+    return Finding(subject, Result.BAD, found, remedy)
+
+
+async def examine(settings: ServeConfig) -> list[Finding]:
+    """Run all checks, in the order in which a server would fail."""
+    directory = DataDir(settings.data)
+    running = directory.running()
+    findings = [*data_directory(directory), server(running)]
+    findings += port_checks(settings, running)
+    findings += [sound_ports(settings), address(settings), certificate_check(settings)]
+    findings += [clock(), open_files()]
+    return findings
+
+
+def data_directory(directory: DataDir) -> Iterator[Finding]:
+    """Can we write there, and is there room?"""
+    subject = "data directory"
+    existing = directory.root.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        yield bad(
+            subject,
+            f"{directory.root} cannot be written",
+            "Name another with --data DIR, or give this user the right to write there.",
+        )
+        return
+    made = "" if existing == directory.root.absolute() else ", will be made at the first start"
+    yield ok(subject, f"{directory.root}{made}")
+    free = shutil.disk_usage(existing).free
+    hours = free / _MB / _RECORDING_MB_A_MINUTE / 60
+    found = f"{free / _MB / 1024:.1f} GB free, about {hours:,.0f} hours of recordings"
+    if free >= _ENOUGH_DISK:
+        yield ok("disk", found)
+    else:
+        make = warning if free >= _LITTLE_DISK else bad
+        yield make("disk", found, f"Make room on the disk of {existing}, or move --data.")
+
+
+def server(running: dict[str, Any]) -> Finding:
+    if not running:
+        return ok("server", "none runs on this data directory")
+    return ok("server", f"process {running['pid']} runs on this data directory")
+
+
+def port_checks(settings: ServeConfig, running: dict[str, Any]) -> Iterator[Finding]:
+    """Is each port free, or our own server's?"""
+    wanted: tuple[tuple[str, ports.Transport, Endpoint | None], ...] = (
+        ("--sip", "udp", settings.sip),
+        ("--sip", "tcp", settings.sip),
+        ("--sip-tls", "tcp", settings.sip_tls),
+        ("--http", "tcp", settings.http),
+        ("--https", "tcp", settings.https),
+    )
+    for option, transport, endpoint in wanted:
+        if endpoint is not None:
+            yield _port(option, transport, endpoint, running.get("pid"))
+
+
+def _port(
+    option: str, transport: ports.Transport, endpoint: Endpoint, our_pid: int | None
+) -> Finding:
+    subject = f"port {endpoint} {transport} ({option})"
+    error = ports.why_not(transport, endpoint)
+    if error is None:
+        return ok(subject, "free")
+    holder = ports.holder_of(transport, endpoint.port) if ports.in_use(error) else None
+    if holder is not None and holder[0] == our_pid:
+        return ok(subject, "used by our server")
+    return bad(subject, *ports.explain(error, transport, endpoint, option))
+
+
+def sound_ports(settings: ServeConfig) -> Finding:
+    """Are the ports for sound free of others? Ours sit there only while calls go on."""
+    subject = f"ports {settings.rtp} udp (--rtp-ports)"
+    host = settings.sip.host if settings.sip else "0.0.0.0"  # noqa: S104
+    taken = [
+        port
+        for port in range(settings.rtp.first, settings.rtp.last + 1)
+        if ports.why_not("udp", Endpoint(host, port)) is not None
+    ]
+    count = settings.rtp.last - settings.rtp.first + 1
+    found = f"{count - len(taken)} of {count} free, enough for {(count - len(taken)) // 4} calls"
+    if len(taken) < count / 2:
+        return ok(subject, found)
+    return warning(subject, found, "Choose a range that others leave alone: --rtp-ports A-B.")
+
+
+def address(settings: ServeConfig) -> Finding:
+    """Which address will phones and carriers be told?"""
+    told = settings.advertise or certificate.outside_address()
+    if settings.advertise:
+        return ok("address", f"{told} is told to phones and carriers")
+    if ipaddress.ip_address(told).is_private:
+        return ok(
+            "address",
+            f"{told} is told to phones and carriers; it is private",
+            "If some of them are on the internet, add --advertise PUBLIC-ADDRESS.",
+        )
+    return ok("address", f"{told} is told to phones and carriers")
+
+
+def certificate_check(settings: ServeConfig) -> Finding:
+    """Is it there, in time, and for which names?"""
+    subject = "certificate"
+    path, _key = certificate.certificate_of(settings)
+    if not path.exists():
+        return ok(subject, "a self-signed one will be made at the first start")
+    try:
+        certificate.loaded_context(settings)
+        held = Certificate.read(path)
+    except (StartError, OSError, ValueError) as error:
+        return bad(subject, f"{path}: {error}", "Delete it to have a self-signed one made anew.")
+    left = held.not_after - datetime.datetime.now(datetime.UTC)
+    found = f"{', '.join(held.names) or 'no names'}; until {held.not_after:%Y-%m-%d}"
+    if left < datetime.timedelta(0):
+        return bad(subject, f"{path} has expired: {found}", "Renew it and restart the server.")
+    if left < datetime.timedelta(days=14):
+        return warning(subject, f"{path} expires soon: {found}", "Renew it, restart the server.")
+    if held.self_signed:
+        return ok(
+            subject,
+            f"self-signed, for {found}",
+            "CRMs and phones that check certificates want one of your own: "
+            "--certificate FILE --private-key FILE.",
+        )
+    return ok(subject, found)
+
+
+def clock() -> Finding:
+    """Is the time right, as far as this machine can tell?"""
+    now = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        zoneinfo.ZoneInfo("Europe/Moscow")
+    except zoneinfo.ZoneInfoNotFoundError:
+        return bad("clock", "no time zone data", "Install the package tzdata.")
+    if time.time() < _BUILT_AFTER:
+        return bad("clock", f"{now} is in the past", "Set the clock, best by NTP.")
+    kept = _kept_by_ntp()
+    if kept is None:
+        return ok("clock", f"{now}; whether NTP keeps it right is not known here")
+    if not kept:
+        return warning(
+            "clock", f"{now}, kept right by nobody", "Run an NTP service (chrony, timesyncd)."
+        )
+    return ok("clock", f"{now}, kept right by NTP")
+
+
+def _kept_by_ntp() -> bool | None:
+    """Ask the kernel (adjtimex, only reading); None where it does not say."""
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 else bool(state != _TIME_ERROR)
+
+
+def open_files() -> Finding:
+    """A call takes six sockets at most."""
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= _ENOUGH_FILES:
+        return ok("open files", f"up to {soft}")
+    return warning(
+        "open files",
+        f"up to {soft}, enough for about {max(0, soft - 100) // 6} calls",
+        "Raise the limit: ulimit -n 65536, or LimitNOFILE=65536 in the systemd unit.",
+    )
