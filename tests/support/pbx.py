@@ -1,0 +1,112 @@
+"""A real server: `vpbx serve` in a process of its own, told by `vpbx` commands and HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+VPBX = Path(sys.executable).parent / "vpbx"
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """Return a port of 127.0.0.1 that nobody has just now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Pbx:
+    """One server with a data directory; may be started, stopped and killed many times."""
+
+    def __init__(self, data: Path, *, database: str = "", rtp_ports: str = "") -> None:
+        self.data, self.database = data, database
+        low = 21000 + (os.getpid() * 131 + int(time.time() * 7)) % 300 * 40
+        self.rtp_ports = rtp_ports or f"{low}-{low + 399}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.addresses: dict[str, str] = {}
+        self._sip = self._http = self._tls = "127.0.0.1:0"
+        self.log_file = data.parent / f"{data.name}.log"
+
+    def start(self, *, timeout_s: float = 30) -> Pbx:
+        """Start the server and wait for its line `ready`; the same ports every time."""
+        command = [str(VPBX), "serve", "--data", str(self.data), "--https", "127.0.0.1:0"]
+        command += ["--http", self._http, "--sip", self._sip, "--sip-tls", self._tls]
+        command += ["--rtp-ports", self.rtp_ports, "--advertise", "127.0.0.1"]
+        if self.database:
+            command += ["--database", self.database]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        assert self.process.stdout is not None
+        watchdog = time.monotonic() + timeout_s
+        line = b""
+        while not line.startswith(b"ready"):
+            line = self.process.stdout.readline()
+            if not line or time.monotonic() > watchdog:
+                raise AssertionError(f"no line 'ready':\n{self.log()}")
+        self._read_addresses(line.decode())
+        return self
+
+    def _read_addresses(self, ready: str) -> None:
+        self.addresses = dict(re.findall(r"(\S+?)=(\S+)", ready))
+        first = {name: value.split(",")[0] for name, value in self.addresses.items()}
+        self._sip = re.sub(r"^\w+:(?=\d)", "", first["sip"])
+        self._tls = re.sub(r"^\w+:(?=\d)", "", first["sip-tls"])
+        self._http = re.sub(r"^https?://", "", first["http"]).rstrip("/")
+
+    @property
+    def sip(self) -> str:
+        """`host:port` of SIP over UDP and TCP."""
+        return self._sip
+
+    @property
+    def sip_tls(self) -> str:
+        """`host:port` of SIP over TLS."""
+        return self._tls
+
+    @property
+    def api(self) -> str:
+        """Base URL of the API over plain HTTP."""
+        return f"http://{self._http}/crmapi/v1"
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self.process is not None
+        return self.process.pid
+
+    def log(self) -> str:
+        """Return what the server logged."""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def stop(self) -> float:
+        """Send SIGTERM, wait for the end, return the seconds it took."""
+        assert self.process is not None
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        return time.monotonic() - started
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def vpbx(self, *words: str) -> Any:
+        """Run a command of vpbx on this server's data and return what it printed as JSON."""
+        command = [str(VPBX), *words, "--data", str(self.data), "--json"]
+        if self.database:
+            command += ["--database", self.database]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"vpbx {' '.join(words)}: {done.stderr or done.stdout}")
+        return json.loads(done.stdout) if done.stdout.strip() else None

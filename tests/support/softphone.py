@@ -1,0 +1,168 @@
+"""Debian's baresip as a softphone: registers, calls, answers, plays a tone, records."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import wave
+from pathlib import Path
+from typing import Any
+
+MODULES = Path("/usr/lib/baresip/modules")
+
+CONFIG = """\
+poll_method epoll
+net_interface 127.0.0.1
+sip_listen 127.0.0.1:{sip_port}
+sip_cafile {cafile}
+sip_verify_server no
+call_local_timeout 120
+call_max_calls 4
+audio_player aubridge,sink-{ctrl_port}
+audio_source ausine,{tone_hz}
+audio_alert aubridge,alert-{ctrl_port}
+ausrc_srate 48000
+ausrc_channels 2
+auplay_channels 1
+rtp_ports {rtp_low}-{rtp_high}
+module_path {modules}
+module g711.so
+module ausine.so
+module aubridge.so
+module sndfile.so
+module_app account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{ctrl_port}
+snd_path {recordings}
+"""
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """Return a port of 127.0.0.1 that nobody has just now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Softphone:
+    """One baresip with one account; `async with` starts and ends it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        user: str,
+        password: str,
+        domain: str,
+        proxy: str,
+        transport: str = "udp",
+        tone_hz: int = 1000,
+        answer: str = "manual",
+        cafile: Path | None = None,
+    ) -> None:
+        self.folder, self.tone_hz = folder, tone_hz
+        self._ctrl_port = free_port()
+        recordings = folder / "recordings"
+        recordings.mkdir(parents=True, exist_ok=True)
+        rtp_low = free_port(socket.SOCK_DGRAM) & ~1
+        (folder / "config").write_text(
+            CONFIG.format(
+                sip_port=free_port(socket.SOCK_DGRAM),
+                ctrl_port=self._ctrl_port,
+                tone_hz=tone_hz,
+                modules=MODULES,
+                recordings=recordings,
+                rtp_low=rtp_low,
+                rtp_high=min(rtp_low + 20, 65534),
+                cafile=cafile or ssl.get_default_verify_paths().openssl_cafile,
+            )
+        )
+        (folder / "accounts").write_text(
+            f"<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password}"
+            f';outbound="sip:{proxy};transport={transport}";regint=60;answermode={answer}'
+            ";audio_codecs=PCMA,PCMU\n"
+        )
+        self.log: list[str] = []
+        self.events: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> Softphone:
+        self._process = await asyncio.create_subprocess_exec(
+            "baresip",
+            "-f",
+            str(self.folder),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        self._tasks = [asyncio.create_task(self._read_log())]
+        for _ in range(200):
+            try:
+                reader, self._writer = await asyncio.open_connection("127.0.0.1", self._ctrl_port)
+                break
+            except OSError:
+                await asyncio.sleep(0.05)
+        else:
+            raise RuntimeError("baresip did not start:\n" + "\n".join(self.log))
+        self._tasks.append(asyncio.create_task(self._read_events(reader)))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), 5)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _read_log(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self.log.append(line.decode(errors="replace").rstrip())
+
+    async def _read_events(self, reader: asyncio.StreamReader) -> None:
+        while True:  # netstrings: "<length>:<json>,"
+            size = int((await reader.readuntil(b":"))[:-1])
+            message = json.loads(await reader.readexactly(size))
+            await reader.readexactly(1)
+            self.events.append(message)
+            self._news.set()
+
+    async def command(self, name: str, params: str = "") -> None:
+        """Give baresip one of its long commands (dial, accept, hangup…)."""
+        text = json.dumps({"command": name, "params": params, "token": name}).encode()
+        self._writer.write(b"%d:%s," % (len(text), text))
+        await self._writer.drain()
+
+    async def happens(self, kind: str, *, timeout_s: float = 15, count: int = 1) -> dict[str, Any]:
+        """Wait until an event of this type has come `count` times; return the last of them."""
+        try:
+            return await asyncio.wait_for(self._nth(kind, count), timeout_s)
+        except TimeoutError:
+            seen = [event.get("type") for event in self.events]
+            raise AssertionError(f"no {kind}; saw {seen}\n" + "\n".join(self.log[-40:])) from None
+
+    async def _nth(self, kind: str, count: int) -> dict[str, Any]:
+        while True:
+            found = [event for event in self.events if event.get("type") == kind]
+            if len(found) >= count:
+                return found[count - 1]
+            self._news.clear()
+            await self._news.wait()
+
+    def heard(self) -> list[bytes]:
+        """Return the 16-bit mono sound of every call received so far, newest last."""
+        sounds = []
+        for path in sorted((self.folder / "recordings").glob("*-dec.wav")):
+            with contextlib.suppress(wave.Error, EOFError), wave.open(str(path)) as file:
+                sounds.append(file.readframes(file.getnframes()))
+        return sounds
