@@ -116,6 +116,8 @@ class ServeConfig:
     rtp: PortRange = PortRange(20000, 30000)
     advertise: str = ""
     """Address that the outside sees, when it is not one of the machine's own."""
+    public_url: str = ""
+    """How links begin that the CRM gets; `{domain}` in it stands for the company's."""
     database: str = ""
     """URL of PostgreSQL; empty: SQLite in the data directory."""
     certificate: Path | None = None
@@ -146,6 +148,7 @@ class ServeConfig:
         sip_tls: str = DEFAULT_SIP_TLS,
         rtp_ports: str = DEFAULT_RTP,
         advertise: str = "",
+        public_url: str = "",
         database: str = "",
         certificate: Path | None = None,
         private_key: Path | None = None,
@@ -163,6 +166,7 @@ class ServeConfig:
             sip_tls=Endpoint.parse(sip_tls, "--sip-tls"),
             rtp=PortRange.parse(rtp_ports, "--rtp-ports"),
             advertise=_parse_ip(advertise, "--advertise") if advertise else "",
+            public_url=_parse_public_url(public_url),
             database=_parse_database(database),
             certificate=_parse_file(certificate, "--certificate"),
             private_key=_parse_file(private_key, "--private-key"),
@@ -201,6 +205,16 @@ def _parse_ip(text: str, option: str, where: str = "") -> str:
         raise ConfigError(
             option, f"'{text}'{place} is not an IP address (like 192.0.2.10, or 0.0.0.0 for all)"
         ) from None
+
+
+def _parse_public_url(url: str) -> str:
+    url = url.strip().rstrip("/")
+    if url and not url.startswith(("https://", "http://")):
+        raise ConfigError(
+            "--public-url",
+            f"'{url}' is not a URL (like https://pbx.example or https://{{domain}}:8443)",
+        )
+    return url
 
 
 def _parse_networks(text: str) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ def test_plain_http_to_the_outside_needs_a_trusted_proxy() -> None:
     ("option", "settings"),
     [
         ("--advertise", {"advertise": "pbx.example"}),
+        ("--public-url", {"public_url": "pbx.example"}),
         ("--trusted-proxies", {"trusted_proxies": "10.0.0.0/99"}),
         ("--database", {"database": "mysql://u:secret@h/d"}),
         ("--log-level", {"log_level": "loud"}),

@@ -30,6 +30,15 @@ def serve(
     sip_tls: SipTls = config.DEFAULT_SIP_TLS,
     rtp_ports: RtpPorts = config.DEFAULT_RTP,
     advertise: Advertise = "",
+    public_url: Annotated[
+        str,
+        option(
+            "--public-url",
+            "URL",
+            "How links to recordings begin; without it https://{domain} and the port of --https.",
+            show_default=False,
+        ),
+    ] = "",
     database: Database = "",
     certificate: Certificate = None,
     private_key: PrivateKey = None,
@@ -64,6 +73,7 @@ def serve(
         sip_tls=sip_tls,
         rtp_ports=rtp_ports,
         advertise=advertise,
+        public_url=public_url,
         database=database,
         certificate=certificate,
         private_key=private_key,
