@@ -1,0 +1,293 @@
+"""The outbox: commands reach their CRM, at once when it can take them, else when it can.
+
+Each command is a row before it is anything else: its insert goes out with the history row of
+the same event, in one transaction. From memory it is handed over at once; the row goes when
+the CRM has taken it. After a crash the rows left are sent on, so a command may arrive twice,
+never not at all.
+
+An answer that is no 2xx, of whatever kind, counts as "not now": a CRM that answers 401 or 404
+is being set up or repaired more often than it means it, and 24 hours of growing pauses cost
+little. The same goes for an integration that was switched off with commands under way: they
+are held, and sent if it comes on again in that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from vpbx.clock import Clock, Timer
+from vpbx.crm.client import Answer, CrmClient
+from vpbx.crm.commands import Fields
+from vpbx.crm.lane import Command, Lane, Limits, Tally
+from vpbx.crm.store import Counts, Store, Stuck
+from vpbx.db import Database, Write, Writer
+from vpbx.directory import Integration
+
+log = structlog.get_logger("vpbx.crm")
+
+_READ_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxConfig:
+    """How the outbox works; the defaults are meant to stay."""
+
+    at_once: int = 10
+    """Requests to one domain's CRM at the same time."""
+    failed_kept_s: float = 30 * 86_400.0
+    """How long commands that were given up can be seen."""
+    sweep_s: float = 900.0
+    """How often rows are looked through for those whose time is up."""
+    lane: Limits = field(default_factory=Limits)
+
+
+@dataclass(slots=True)
+class _Desk:
+    """A domain's lane and who works on it."""
+
+    lane: Lane
+    workers: int = 0
+    starting: int = 0
+    """Of them, those that have not taken a command yet."""
+    reading: bool = False
+    given_up: int = 0
+
+
+class Outbox:
+    """Sends commands. `settings` gives the integration of a domain at the moment of sending.
+
+    `node` (0 to 1023) is this server among those that share the database: each sends its own.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        client: CrmClient,
+        settings: Callable[[int], Awaitable[Integration | None]],
+        *,
+        node: int,
+        clock: Clock,
+        config: OutboxConfig | None = None,
+    ) -> None:
+        self._writer = writer
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self._config = config or OutboxConfig()
+        self._store = Store(database, node)
+        self._tally = Tally()
+        self._desks: dict[int, _Desk] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = False
+        self._sweeper: Timer | None = None
+
+    def put(self, domain_id: int, fields: Fields) -> Write:
+        """Take a command of a call (`fields["callid"]`) and return the write of its row.
+
+        The caller commits the write; the sending begins by itself.
+        """
+        now = self._clock.time()
+        command = Command(self._store.new_id(now), domain_id, str(fields["callid"]), fields, now)
+        self._desk(domain_id).lane.put(command)
+        return self._store.insert(command)
+
+    def crm_answers(self, domain_id: int) -> None:
+        """Hear from elsewhere that a domain's CRM answers: what waits is tried at once."""
+        desk = self._desks.get(domain_id)
+        if desk is not None and desk.lane.answers():
+            self._log_back(desk)
+
+    @property
+    def in_memory(self) -> int:
+        """How many commands are in memory."""
+        return self._tally.kept
+
+    async def counts(self, domain_id: int) -> Counts:
+        """Return how many commands of a domain wait, and how many were given up."""
+        return await self._store.counts(domain_id)
+
+    async def failed(self, domain_id: int, limit: int = 100) -> list[Stuck]:
+        """Return the commands of a domain that were given up, newest first."""
+        return await self._store.stuck(domain_id, failed=True, limit=limit)
+
+    async def pending(self, domain_id: int, limit: int = 100) -> list[Stuck]:
+        """Return the commands of a domain that wait, newest first."""
+        return await self._store.stuck(domain_id, failed=False, limit=limit)
+
+    async def start(self) -> None:
+        """Take up what an earlier run left, and begin to send."""
+        domains = await self._store.recover()
+        for domain_id in domains:
+            self._desk(domain_id)  # spilled, as all made before we run: its rows are read
+        self._running = True
+        for desk in list(self._desks.values()):
+            self._kick(desk)
+        self._sweeper = self._clock.call_later(self._config.sweep_s, self._sweep)
+
+    async def stop(self, timeout_s: float = 2.0) -> None:
+        """Send what can be sent at once, at most for `timeout_s`; the rest stays in its rows."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        self._running = False
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for desk in self._desks.values():
+            desk.lane.close()
+        self._desks.clear()
+
+    def _desk(self, domain_id: int) -> _Desk:
+        desk = self._desks.get(domain_id)
+        if desk is None:
+            lane = Lane(
+                domain_id,
+                self._clock,
+                lambda: self._kick_domain(domain_id),
+                self._config.lane,
+                self._tally,
+                spilled=not self._running,
+            )
+            desk = self._desks[domain_id] = _Desk(lane)
+        return desk
+
+    def _kick_domain(self, domain_id: int) -> None:
+        desk = self._desks.get(domain_id)
+        if desk is not None:
+            self._kick(desk)
+
+    def _kick(self, desk: _Desk) -> None:
+        """See to it that what can be sent is being sent, and what must be read is being read."""
+        if not self._running:
+            return
+        lane = desk.lane
+        if lane.wants_rows and not desk.reading:
+            desk.reading = True
+            self._spawn(self._read(desk))
+        while desk.starting < lane.in_line and desk.workers < self._config.at_once:
+            desk.workers += 1
+            desk.starting += 1
+            self._spawn(self._work(desk))
+        if lane.idle and not desk.workers and not desk.reading:
+            self._desks.pop(lane.domain_id, None)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, desk: _Desk) -> None:
+        """Send what is in line, until nothing is."""
+        desk.starting -= 1
+        try:
+            while self._running and (command := desk.lane.take()) is not None:
+                answer = await self._send(command)
+                if answer.taken:
+                    self._on_taken(desk, command)
+                else:
+                    self._on_refused(desk, command, answer)
+        finally:
+            desk.workers -= 1
+            self._kick(desk)
+
+    async def _send(self, command: Command) -> Answer:
+        """Send a command; whatever goes wrong is an answer too, or its queue would stand still."""
+        try:
+            integration = await self._settings(command.domain_id)
+            if integration is None or not integration.enabled:
+                return Answer(0, error="the integration is switched off")
+            return await self._client.send(command.domain_id, integration, command.fields)
+        except Exception as error:
+            log.exception("a command could not be sent", domain_id=command.domain_id)
+            return Answer(0, error=type(error).__name__)
+
+    def _on_taken(self, desk: _Desk, command: Command) -> None:
+        if desk.lane.taken(command):
+            self._log_back(desk)
+        self._writer.submit([self._store.delete(command)])
+        if desk.lane.wants_rows:
+            self._kick(desk)
+
+    def _on_refused(self, desk: _Desk, command: Command, answer: Answer) -> None:
+        lane = desk.lane
+        was_troubled = lane.troubled
+        given_up = not lane.refused(command)
+        if lane.troubled and not was_troubled:
+            log.warning(
+                "the CRM does not take commands, they are kept and tried again",
+                domain_id=lane.domain_id,
+                reason=answer.reason,
+            )
+        if given_up:
+            if not desk.given_up:
+                log.error(
+                    "a command to the CRM is given up",
+                    domain_id=lane.domain_id,
+                    cmd=command.fields["cmd"],
+                    callid=command.callid,
+                    reason=answer.reason,
+                )
+            desk.given_up += 1
+        now = self._clock.time()
+        self._writer.submit([self._store.tried(command, now, answer.reason, given_up=given_up)])
+        if lane.wants_rows:
+            self._kick(desk)
+
+    def _log_back(self, desk: _Desk) -> None:
+        log.info(
+            "the CRM takes commands again",
+            domain_id=desk.lane.domain_id,
+            waiting=desk.lane.kept,
+            more_in_database=desk.lane.spilled,
+            given_up=desk.given_up,
+        )
+        desk.given_up = 0
+
+    async def _read(self, desk: _Desk) -> None:
+        """Read rows back that were not kept in memory, as many as there is room for."""
+        lane = desk.lane
+        try:
+            newest_id = lane.newest_id
+            await self._writer.flush()
+            limit = max(1, min(self._config.lane.refill, lane.room))
+            commands = await self._store.read(lane.domain_id, lane.last_id, limit)
+        except Exception as error:
+            log.warning("the outbox cannot be read", error=type(error).__name__)
+            self._clock.call_later(_READ_AGAIN_S, lambda: self._read_again(desk))
+            return
+        desk.reading = False
+        lane.take_rows(commands, newest_id=newest_id, all_read=len(commands) < limit)
+
+    def _read_again(self, desk: _Desk) -> None:
+        desk.reading = False
+        self._kick(desk)
+
+    def _sweep(self) -> None:
+        if self._running:
+            self._spawn(self._sweep_rows())
+            self._sweeper = self._clock.call_later(self._config.sweep_s, self._sweep)
+
+    async def _sweep_rows(self) -> None:
+        """Give up rows that waited too long to be read back even once, and forget old failures.
+
+        Those in memory are given up when their own next try fails, so they get a little longer.
+        """
+        now = self._clock.time()
+        try:
+            given_up = await self._store.sweep(
+                given_up_before=now - self._config.lane.keep_trying_s - self._config.sweep_s,
+                forget_before=now - self._config.failed_kept_s,
+            )
+        except Exception as error:
+            log.warning("the outbox cannot be looked through", error=type(error).__name__)
+            return
+        if given_up:
+            log.error("commands to CRMs are given up", number=given_up)

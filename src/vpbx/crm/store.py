@@ -1,0 +1,180 @@
+"""The outbox as rows: what is written for a command's fate, and what can be read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, select
+
+from vpbx.crm.commands import Fields
+from vpbx.crm.lane import Command
+from vpbx.crm.tables import FAILED, PENDING, crm_outbox
+from vpbx.db import Database, Write
+
+_C = crm_outbox.c
+_INSERT = crm_outbox.insert()
+_DELETE = crm_outbox.delete().where(_C.id == bindparam("key"))
+_TRIED = (
+    crm_outbox.update()
+    .where(_C.id == bindparam("key"))
+    .values(
+        status=bindparam("new_status"),
+        attempts=bindparam("new_attempts"),
+        tried_ms=bindparam("new_tried_ms"),
+        error=bindparam("new_error"),
+    )
+)
+_NODE_BITS, _SEQUENCE_BITS = 10, 12
+_MAX_ERROR = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A command the CRM has not taken, as support sees it. Times are epoch seconds."""
+
+    callid: str
+    cmd: str
+    fields: Fields
+    created_at: float
+    tried_at: float | None
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Commands of a domain that wait, and that were given up."""
+
+    pending: int
+    failed: int
+
+
+class Store:
+    """The rows of one node (0 to 1023) of those that share the database."""
+
+    def __init__(self, database: Database, node: int) -> None:
+        self._database = database
+        self._node = node
+        self._last = 0
+
+    def new_id(self, now: float) -> int:
+        """Return an id greater than all before it on this node, and used on no other."""
+        self._last = max(int(now * 1000) << _SEQUENCE_BITS, self._last + 1)
+        return (self._last & ((1 << 53) - 1)) << _NODE_BITS | self._node
+
+    # -- writes
+
+    def insert(self, command: Command) -> Write:
+        """The command exists and waits."""
+        row = {
+            "id": command.id,
+            "node": self._node,
+            "domain_id": command.domain_id,
+            "callid": command.callid,
+            "cmd": command.fields["cmd"],
+            "fields": json.dumps(command.fields, ensure_ascii=False),
+            "created_ms": round(command.created_at * 1000),
+            "status": PENDING,
+            "attempts": 0,
+            "tried_ms": None,
+            "error": "",
+        }
+        return Write(_INSERT, row, command.id)
+
+    def delete(self, command: Command) -> Write:
+        """The CRM took it."""
+        return Write(_DELETE, {"key": command.id}, command.id)
+
+    def tried(self, command: Command, now: float, error: str, *, given_up: bool) -> Write:
+        """The CRM did not take it."""
+        values = {
+            "key": command.id,
+            "new_status": FAILED if given_up else PENDING,
+            "new_attempts": command.attempts,
+            "new_tried_ms": round(now * 1000),
+            "new_error": error[:_MAX_ERROR],
+        }
+        return Write(_TRIED, values, command.id)
+
+    # -- reads
+
+    async def recover(self) -> list[int]:
+        """Return the domains with commands that an earlier run left; ids go on after theirs."""
+        mine = _C.node == self._node
+        waiting = select(_C.domain_id).where(mine, _C.status == PENDING).distinct()
+        async with self._database.connect() as connection:
+            last = (await connection.execute(select(func.max(_C.id)).where(mine))).scalar()
+            domains = list((await connection.execute(waiting)).scalars().all())
+        self._last = max(self._last, (last or 0) >> _NODE_BITS)
+        return domains
+
+    async def read(self, domain_id: int, after_id: int, limit: int) -> list[Command]:
+        """Return the next pending commands after `after_id`, in order."""
+        statement = (
+            select(_C.id, _C.callid, _C.fields, _C.created_ms, _C.attempts)
+            .where(
+                _C.node == self._node,
+                _C.domain_id == domain_id,
+                _C.status == PENDING,
+                _C.id > after_id,
+            )
+            .order_by(_C.id)
+            .limit(limit)
+        )
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [
+            Command(row_id, domain_id, callid, json.loads(fields), created_ms / 1000, attempts)
+            for row_id, callid, fields, created_ms, attempts in rows
+        ]
+
+    async def sweep(self, *, given_up_before: float, forget_before: float) -> int:
+        """Give up what has waited since before the one time, forget what failed before the other.
+
+        Returns how many were given up: these were never in memory for long enough to be tried.
+        """
+        mine = _C.node == self._node
+        stale = crm_outbox.update().where(
+            mine, _C.status == PENDING, _C.created_ms < round(given_up_before * 1000)
+        )
+        old = crm_outbox.delete().where(
+            mine, _C.status == FAILED, _C.created_ms < round(forget_before * 1000)
+        )
+        async with self._database.begin() as connection:
+            given_up = await connection.execute(stale.values(status=FAILED))
+            await connection.execute(old)
+        return given_up.rowcount
+
+    async def counts(self, domain_id: int) -> Counts:
+        """Return how many commands of a domain wait, and how many were given up."""
+        statement = (
+            select(_C.status, func.count()).where(_C.domain_id == domain_id).group_by(_C.status)
+        )
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(statement)).all()
+        found = {row[0]: row[1] for row in rows}
+        return Counts(found.get(PENDING, 0), found.get(FAILED, 0))
+
+    async def stuck(self, domain_id: int, *, failed: bool, limit: int) -> list[Stuck]:
+        """Return commands of a domain that were given up, or that wait, newest first."""
+        statement = (
+            select(_C.callid, _C.cmd, _C.fields, _C.created_ms, _C.tried_ms, _C.attempts, _C.error)
+            .where(_C.domain_id == domain_id, _C.status == (FAILED if failed else PENDING))
+            .order_by(_C.id.desc())
+            .limit(limit)
+        )
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [
+            Stuck(
+                callid=row.callid,
+                cmd=row.cmd,
+                fields=json.loads(row.fields),
+                created_at=row.created_ms / 1000,
+                tried_at=None if row.tried_ms is None else row.tried_ms / 1000,
+                attempts=row.attempts,
+                error=row.error,
+            )
+            for row in rows
+        ]
