@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import json
 import socket
-import ssl
 import wave
 from pathlib import Path
 from typing import Any
+
+from tests.support.pbx import free_port
 
 MODULES = Path("/usr/lib/baresip/modules")
 
@@ -17,8 +18,6 @@ CONFIG = """\
 poll_method epoll
 net_interface 127.0.0.1
 sip_listen 127.0.0.1:{sip_port}
-sip_cafile {cafile}
-sip_verify_server no
 call_local_timeout 120
 call_max_calls 4
 audio_player aubridge,sink-{ctrl_port}
@@ -41,14 +40,6 @@ snd_path {recordings}
 """
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return a port of 127.0.0.1 that nobody has just now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Softphone:
     """One baresip with one account; `async with` starts and ends it."""
 
@@ -63,29 +54,31 @@ class Softphone:
         transport: str = "udp",
         tone_hz: int = 1000,
         answer: str = "manual",
-        cafile: Path | None = None,
+        sip_port: int = 0,
     ) -> None:
         self.folder, self.tone_hz = folder, tone_hz
-        self._ctrl_port = free_port()
+        self._ctrl_port = free_port(socket.SOCK_STREAM)
         recordings = folder / "recordings"
         recordings.mkdir(parents=True, exist_ok=True)
-        rtp_low = free_port(socket.SOCK_DGRAM) & ~1
+        rtp_low = free_port() & ~1
         (folder / "config").write_text(
             CONFIG.format(
-                sip_port=free_port(socket.SOCK_DGRAM),
+                sip_port=sip_port or free_port(),
                 ctrl_port=self._ctrl_port,
                 tone_hz=tone_hz,
                 modules=MODULES,
                 recordings=recordings,
                 rtp_low=rtp_low,
                 rtp_high=min(rtp_low + 20, 65534),
-                cafile=cafile or ssl.get_default_verify_paths().openssl_cafile,
             )
+        )
+        # without a proxy it registers nowhere: a peer at a known address
+        outbound = (
+            f';outbound="sip:{proxy};transport={transport}";regint=60' if proxy else ";regint=0"
         )
         (folder / "accounts").write_text(
             f"<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password}"
-            f';outbound="sip:{proxy};transport={transport}";regint=60;answermode={answer}'
-            ";audio_codecs=PCMA,PCMU\n"
+            f"{outbound};answermode={answer};audio_codecs=PCMA,PCMU\n"
         )
         self.log: list[str] = []
         self.events: list[dict[str, Any]] = []
@@ -158,6 +151,22 @@ class Softphone:
                 return found[count - 1]
             self._news.clear()
             await self._news.wait()
+
+    async def hears_something(self, *, seconds: float = 2.0, timeout_s: float = 10) -> None:
+        """Wait until this much sound has been received and recorded in the current call."""
+
+        async def grown() -> None:
+            wanted = seconds * 8000 * 2
+            while not any(  # noqa: ASYNC110 - a file of another process tells nobody
+                path.stat().st_size > wanted
+                for path in (self.folder / "recordings").glob("*-dec.wav")
+            ):
+                await asyncio.sleep(0.05)
+
+        try:
+            await asyncio.wait_for(grown(), timeout_s)
+        except TimeoutError:
+            raise AssertionError("no sound came\n" + "\n".join(self.log[-40:])) from None
 
     def heard(self) -> list[bytes]:
         """Return the 16-bit mono sound of every call received so far, newest last."""

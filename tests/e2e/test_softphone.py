@@ -1,0 +1,179 @@
+"""Calls with baresip, a softphone that nobody here wrote, and sound that is measured."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import av
+import pytest
+
+from tests.e2e.conftest import Company, needs_baresip
+from tests.support.softphone import Softphone
+from vpbx.media.rtp import dominant_frequency
+
+pytestmark = needs_baresip
+
+RATE = 8000
+
+
+def frequency(sound: bytes | list[int]) -> float:
+    """Return the strongest frequency in the middle of 16-bit mono sound, in Hz."""
+    samples = array.array("h", sound)
+    assert len(samples) > RATE, f"only {len(samples)} samples of sound"
+    middle = len(samples) // 2
+    return dominant_frequency(samples[middle - RATE // 2 : middle + RATE // 2])
+
+
+def softphone(company: Company, login: str, **more: object) -> Softphone:
+    options: dict[str, object] = {"transport": "udp", "proxy": company.pbx.sip, **more}
+    return Softphone(
+        company.folder / f"phone-{login}",
+        user=login,
+        password=company.password,
+        domain=company.domain,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+async def test_two_softphones_hear_each_other(company: Company, transport: str) -> None:
+    for ext in ("711", "712"):
+        await asyncio.to_thread(company.employee, ext)
+    proxy = company.pbx.sip_tls if transport == "tls" else company.pbx.sip
+    one = softphone(company, "user711", tone_hz=500, transport=transport, proxy=proxy)
+    two = softphone(
+        company, "user712", tone_hz=1200, transport=transport, proxy=proxy, answer="auto"
+    )
+    async with one, two:
+        await one.happens("REGISTER_OK")
+        await two.happens("REGISTER_OK")
+        await one.command("dial", f"sip:712@{company.domain}")
+        await one.happens("CALL_ESTABLISHED")
+        await two.happens("CALL_ESTABLISHED")
+        await one.hears_something()
+        await two.hears_something()
+        await one.command("hangup")
+        await two.happens("CALL_CLOSED")
+    assert frequency(one.heard()[-1]) == pytest.approx(1200, abs=10)
+    assert frequency(two.heard()[-1]) == pytest.approx(500, abs=10)
+    assert company.crm.commands == [], "an inner call is no business of the CRM"
+
+
+async def test_wrong_password_registers_nothing(company: Company) -> None:
+    await asyncio.to_thread(company.employee, "711")
+    phone = Softphone(
+        company.folder / "stranger",
+        user="user711",
+        password="not-the-password",
+        domain=company.domain,
+        proxy=company.pbx.sip,
+    )
+    async with phone:
+        await phone.happens("REGISTER_FAIL")
+    users = await get_json(company, "/users/user711?with=status")
+    assert users["status"] == "offline"
+
+
+async def test_a_softphone_calls_a_customer_and_the_recording_has_both(company: Company) -> None:
+    """Customer left, employee right: each channel holds the tone of its own side."""
+    await asyncio.to_thread(company.employee, "711")
+    await asyncio.to_thread(company.route, company.number, "user711")
+    carrier = Softphone(
+        company.folder / "carrier",
+        user="carrier",
+        password="none",
+        domain="127.0.0.1",
+        proxy="",
+        tone_hz=700,
+        answer="auto",
+        sip_port=company.trunk_port,
+    )
+    phone = softphone(company, "user711", tone_hz=1500)
+    async with carrier, phone:
+        await phone.happens("REGISTER_OK")
+        await phone.command("dial", f"sip:89101234567@{company.domain}")
+        await phone.happens("CALL_ESTABLISHED")
+        await phone.hears_something()
+        await carrier.hears_something()
+        await phone.command("hangup")
+        await carrier.happens("CALL_CLOSED")
+        history = await company.crm.gets("history")
+    assert (history["type"], history["status"]) == ("out", "Success")
+    assert (history["phone"], history["user"]) == ("79101234567", "user711")
+    left, right = await recording(company, history["link"])
+    assert frequency(left) == pytest.approx(700, abs=10)
+    assert frequency(right) == pytest.approx(1500, abs=10)
+
+
+async def test_click_to_call_rings_the_softphone_and_then_the_customer(company: Company) -> None:
+    await asyncio.to_thread(company.employee, "711")
+    await asyncio.to_thread(company.route, company.number, "user711")
+    carrier = Softphone(
+        company.folder / "carrier",
+        user="carrier",
+        password="none",
+        domain="127.0.0.1",
+        proxy="",
+        tone_hz=700,
+        answer="auto",
+        sip_port=company.trunk_port,
+    )
+    phone = softphone(company, "user711", tone_hz=1500)
+    async with carrier, phone:
+        await phone.happens("REGISTER_OK")
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(
+                f"{company.pbx.api}/makecall",
+                json={"phone": "+7 (910) 123-45-67", "user": "711", "clid": company.number},
+                headers={"X-API-KEY": company.key},
+            ) as response,
+        ):
+            assert response.status == 200, await response.text()
+            made = await response.json()
+        assert made["clid"] == company.number
+        await phone.happens("CALL_INCOMING")
+        await phone.command("accept")
+        await carrier.happens("CALL_ESTABLISHED")
+        await phone.hears_something()
+        await phone.command("hangup")
+        await carrier.happens("CALL_CLOSED")
+        history = await company.crm.gets("history")
+    assert history["callid"] == made["callid"]
+    assert [event["type"] for event in company.crm.of("event")] == [
+        "OUTGOING",
+        "ACCEPTED",
+        "COMPLETED",
+    ]
+
+
+async def get_json(company: Company, path: str) -> dict[str, str]:
+    """Ask the API and return what it answered."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(company.pbx.api + path, headers={"X-API-KEY": company.key}) as response,
+    ):
+        assert response.status == 200, await response.text()
+        answer: dict[str, str] = await response.json()
+        return answer
+
+
+async def recording(company: Company, link: str) -> tuple[list[int], list[int]]:
+    """Fetch an MP3 by its link and return the samples of its two channels at 8 kHz."""
+    path = link.partition("/crmapi/v1")[2]
+    async with aiohttp.ClientSession() as http, http.get(company.pbx.api + path) as response:
+        assert response.status == 200, await response.text()
+        assert response.content_type == "audio/mpeg"
+        body = await response.read()
+    file = Path(company.folder / "recording.mp3")
+    file.write_bytes(body)
+    resampler = av.AudioResampler(format="s16", layout="stereo", rate=RATE)
+    samples = array.array("h")
+    with av.open(str(file)) as container:
+        for frame in container.decode(audio=0):
+            for part in resampler.resample(frame):
+                samples.frombytes(bytes(part.planes[0])[: part.samples * 4])
+    return list(samples[0::2]), list(samples[1::2])

@@ -1,0 +1,145 @@
+"""What is left after a power cut, and after a CRM that was away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Company, make_company, needs_sipp
+from tests.e2e.test_softphone import get_json
+from tests.support.crm import Receiver
+from tests.support.ladder import Caller, Sipp, pause, recv, respond, sdp
+from tests.support.pbx import Pbx
+
+pytestmark = needs_sipp
+
+CLIENT = "79101234567"
+
+
+@pytest.fixture
+async def own(tmp_path: Path) -> AsyncIterator[Company]:
+    """A company on a server of its own, which the test may kill."""
+    pbx = await asyncio.to_thread(Pbx(tmp_path / "data").start)
+    try:
+        async with Receiver() as crm:
+            yield await make_company(pbx, tmp_path, crm)
+    finally:
+        pbx.kill()
+
+
+async def talking(company: Company, calls: int) -> list[Sipp]:
+    """Bring `calls` calls up, each to an employee of its own, and leave them talking."""
+    played = []
+    for place in range(calls):
+        login = await asyncio.to_thread(company.employee, f"71{place}")
+        telnum = company.number[:-1] + str(place)
+        await asyncio.to_thread(company.route, telnum, login)
+        port = await company.registered_phone(login)
+        phone = company.sipp(
+            "phone",
+            [
+                recv("INVITE"),
+                respond(180, "Ringing"),
+                respond(200, "OK", body=sdp(), again=True),
+                recv("ACK"),
+                recv("BYE"),
+                respond(200, "OK", tag=False),
+            ],
+        )
+        customer = Caller(caller=f"{CLIENT[:-1]}{place}", called=telnum, domain="127.0.0.1")
+        carrier = company.sipp(
+            "carrier",
+            [
+                customer.send("INVITE", body=sdp()),
+                recv(100, optional=True),
+                recv(180),
+                recv(200),
+                customer.send("ACK", in_dialog=True),
+                recv("BYE"),
+                respond(200, "OK", tag=False),
+            ],
+        )
+        played.append(await phone.start(target=company.pbx.sip, port=port))
+        # every carrier call comes from the one address that the trunk is known by
+        played.append(await carrier.start(target=company.pbx.sip, port=company.trunk_port))
+        await company.crm.gets("event", type="ACCEPTED", user=login)
+    return played
+
+
+async def test_calls_cut_by_a_power_cut_get_exactly_one_history_row(own: Company) -> None:
+    played = await talking(own, 1)
+    own.pbx.kill()
+    for sipp in played:
+        sipp.kill()
+    await asyncio.to_thread(own.pbx.start)
+    history = await own.crm.gets("history")
+    assert (history["status"], history["user"]) == ("Success", "user710")
+    rows = await get_json(own, "/history/json?period=today")
+    assert [row["uid"] for row in rows] == [history["callid"]]  # type: ignore[index]
+    # a second restart finds nothing left to close
+    own.pbx.kill()
+    await asyncio.to_thread(own.pbx.start)
+    assert await get_json(own, "/history/json?period=today") == rows
+    users = await get_json(own, "/users/user710?with=status")
+    assert users["status"] == "online", "registrations survive a restart"
+
+
+async def test_sigterm_tells_the_calls_within_five_seconds(own: Company) -> None:
+    played = await talking(own, 1)
+    seconds = await asyncio.to_thread(own.pbx.stop)
+    assert seconds < 5
+    for sipp in played:
+        result = await sipp.done()
+        assert result.ok, f"each side must be sent BYE: {result.output}"
+    await asyncio.to_thread(own.pbx.start)
+    assert len(await get_json(own, "/history/json")) == 1
+
+
+async def test_commands_to_a_crm_that_was_down_come_after_a_power_cut(own: Company) -> None:
+    own.crm.status = 500
+    login = await asyncio.to_thread(own.employee, "710")
+    await asyncio.to_thread(own.route, own.number, login)
+    port = await own.registered_phone(login)
+    customer = Caller(caller=CLIENT, called=own.number, domain="127.0.0.1")
+    phone = await own.sipp(
+        "phone",
+        [
+            recv("INVITE"),
+            respond(180, "Ringing"),
+            respond(200, "OK", body=sdp(), again=True),
+            recv("ACK"),
+            recv("BYE"),
+            respond(200, "OK", tag=False),
+        ],
+    ).start(target=own.pbx.sip, port=port)
+    carrier = await own.sipp(
+        "carrier",
+        [
+            customer.send("INVITE", body=sdp()),
+            recv(100, optional=True),
+            recv(180),
+            recv(200),
+            customer.send("ACK", in_dialog=True),
+            pause(200),
+            customer.send("BYE", cseq=2, in_dialog=True),
+            recv(200),
+        ],
+    ).start(target=own.pbx.sip, port=own.trunk_port)
+    for sipp in (carrier, phone):
+        result = await sipp.done()
+        assert result.ok, f"the call goes through without the CRM: {result.output}"
+    rows = await get_json(own, "/history/json")
+    assert [row["status"] for row in rows] == ["success"]  # type: ignore[index]
+    own.pbx.kill()
+    own.crm.status = 200
+    await asyncio.to_thread(own.pbx.start)
+    history = await own.crm.gets("history", timeout_s=20)
+    assert history["callid"] == rows[0]["uid"]  # type: ignore[index,call-overload]
+    assert [event["type"] for event in own.crm.of("event")] == [
+        "INCOMING",
+        "ACCEPTED",
+        "COMPLETED",
+    ]
