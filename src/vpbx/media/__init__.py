@@ -1,0 +1,41 @@
+"""Sound: relayed between two sides, played to them, recorded; in C, never packet by packet here.
+
+`MediaEngine` drives RTPProxy, inside this process or on another machine, by its command
+protocol. A `MediaSession` is a call's sound: two sides, one local address each for the whole
+life of the call. `RecordingWorker` turns what was recorded into a stereo MP3 in a process of
+its own. `vpbx.media.rtp` holds the endpoints of simulated phones and tests.
+
+Knows nothing of SIP or of companies. IPv4 only, as RTPProxy's pcap recording is.
+"""
+
+from .engine import MediaEngine
+from .model import (
+    EncodeResult,
+    MediaConfig,
+    MediaError,
+    MediaHealth,
+    MediaStats,
+    Recording,
+    RtpPeer,
+    Side,
+)
+from .prompts import convert as convert_prompt
+from .recording import RecordingWorker
+from .rtp import RtpEndpoint
+from .session import MediaSession
+
+__all__ = [
+    "EncodeResult",
+    "MediaConfig",
+    "MediaEngine",
+    "MediaError",
+    "MediaHealth",
+    "MediaSession",
+    "MediaStats",
+    "Recording",
+    "RecordingWorker",
+    "RtpEndpoint",
+    "RtpPeer",
+    "Side",
+    "convert_prompt",
+]

@@ -1,0 +1,267 @@
+"""The media engine: opens sessions, hears what RTPProxy tells, watches for silence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import re
+import resource
+import socket
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from vpbx.clock import Clock, LoopClock
+
+from .model import MediaConfig, MediaError, MediaHealth, Side
+from .prompts import PromptLibrary
+from .proxy import LocalProxy, Proxy, RemoteProxy
+from .session import MediaSession
+
+if TYPE_CHECKING:
+    from vpbx.clock import Timer
+
+log = structlog.get_logger("vpbx.media")
+
+_CALLID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ANSWER_S = 5.0
+_SIDES = {"0": Side.A, "1": Side.B}
+_FILES_PER_SESSION = 8
+"""Four sockets, two recordings, and room for a prompt each."""
+_COMFORT_NOISE = struct.pack("!BBHIIB", 0x80, 13, 0, 0, 0x76706278, 0x7F)
+_ANY = "0.0.0.0"  # noqa: S104
+
+
+class Sink:
+    """A socket that swallows what is sent before the real receiver is known."""
+
+    def __init__(self, host: str, proxy_host: str) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        self._socket.setblocking(False)
+        self._socket.bind((host, 0))
+        self._proxy_host = proxy_host
+        self.address: tuple[str, int] = self._socket.getsockname()
+
+    def latch(self, port: int) -> None:
+        """Make RTPProxy take us for the peer that sends to `port`."""
+        with contextlib.suppress(OSError):
+            self._socket.sendto(_COMFORT_NOISE, (self._proxy_host, port))
+
+    def close(self) -> None:
+        """Free the socket."""
+        self._socket.close()
+
+
+class MediaEngine:
+    """Relays, plays, records; one a process is enough, several are possible."""
+
+    def __init__(self, config: MediaConfig, *, clock: Clock | None = None) -> None:
+        self.config = config
+        self.prompts = PromptLibrary(config.prompts_dir)
+        self.proxy: Proxy = (
+            RemoteProxy(config.remote, config.notify) if config.remote else LocalProxy(config)
+        )
+        self.sink: Sink | None = None
+        self.local_host = config.advertise or config.listen_host
+        self._clock = clock
+        self._sessions: dict[int, MediaSession] = {}
+        self._numbers = itertools.count(1)
+        self._sweep: Timer | None = None
+        self._recording_broken = False
+        self._running = False
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the engine; that of the loop unless one was given."""
+        if self._clock is None:
+            self._clock = LoopClock()
+        return self._clock
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    async def start(self) -> None:
+        """Make the folders and prompts, start or connect to RTPProxy.
+
+        MediaError: it does not start or is not there.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._prepare)
+        await self.proxy.start(self._notified)
+        self._running = True
+        self.sink = _make_sink(self.config)
+        if self.local_host == _ANY:
+            self.local_host = await loop.run_in_executor(None, _own_address)
+        self._schedule_sweep()
+        log.info(
+            "media engine started",
+            address=self.local_host,
+            ports=f"{self.config.port_min}-{self.config.port_max}",
+        )
+
+    def _prepare(self) -> None:
+        for folder in (self.config.spool_dir, self.config.record_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.prompts.expand()
+        _raise_file_limit(self.config.max_sessions * _FILES_PER_SESSION + 1024)
+
+    async def stop(self) -> None:
+        """Close all sessions and RTPProxy; idempotent."""
+        self._running = False
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        for session in tuple(self._sessions.values()):
+            await session.close()
+        await self.proxy.stop()
+        if self.sink is not None:
+            self.sink.close()
+            self.sink = None
+
+    async def open(
+        self,
+        callid: str,
+        *,
+        on_digit: Callable[[Side, str], None] | None = None,
+        on_timeout: Callable[[], None] | None = None,
+    ) -> MediaSession:
+        """Take two ports for a call; MediaError when there are none.
+
+        `on_digit(side, digit)`: `side` has pressed 0-9 * # A-D (RFC 4733). `on_timeout()`:
+        nothing came from either side for `no_media_timeout_s`, while nothing was played to
+        one of them; told again after each such time. Both are called on the loop.
+        """
+        if not self._running:
+            raise MediaError("the media engine is not running")
+        if len(self._sessions) >= self.config.max_sessions:
+            raise MediaError(f"{self.config.max_sessions} media sessions are open already")
+        if not _CALLID.fullmatch(callid):
+            raise MediaError(f"no callid for a media session: {callid[:64]!r}")
+        number = next(self._numbers)
+        session = MediaSession(self, callid, number, on_digit, on_timeout)
+        self._sessions[number] = session
+        try:
+            await session._open()
+        except BaseException:
+            self._sessions.pop(number, None)
+            raise
+        return session
+
+    async def health(self) -> MediaHealth:
+        """Say whether calls can have sound, and if not why."""
+        problems = list(self.prompts.problems())
+        version = ""
+        try:
+            version = await asyncio.wait_for(self.proxy.send("V"), _ANSWER_S)
+        except (MediaError, TimeoutError) as error:
+            problems.append(
+                f"the media engine does not answer ({error}): restart vpbx, or the RTPProxy "
+                f"at {self.config.remote}"
+                if self.config.remote
+                else f"the media engine does not answer ({error}): restart vpbx"
+            )
+        sessions = (self.config.port_max - self.config.port_min) // 4
+        if sessions < self.config.max_sessions / 10:
+            problems.append(
+                f"the RTP port range holds only {sessions} calls: widen it with --rtp-ports"
+            )
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < sessions * _FILES_PER_SESSION and soft < 16384:
+            problems.append(
+                f"only {soft} open files are allowed, enough for {soft // _FILES_PER_SESSION} "
+                "calls: raise the limit (ulimit -n, LimitNOFILE=)"
+            )
+        return MediaHealth(
+            ok=not problems,
+            problems=tuple(problems),
+            sessions=len(self._sessions),
+            ports=f"{self.config.port_min}-{self.config.port_max}",
+            version=version,
+        )
+
+    def forget(self, number: int) -> None:
+        """Drop a closed session (it calls this itself)."""
+        self._sessions.pop(number, None)
+
+    def recording_name(self, callid: str) -> str:
+        """Return a new name for the files of a recording: `CALLID-N`."""
+        return f"{callid}-{next(self._numbers)}"
+
+    def recording_runs(self) -> None:
+        """Note that a recording could start."""
+        self._recording_broken = False
+
+    def recording_failed(self, callid: str, error: MediaError) -> None:
+        """Log that a recording could not start, once until one can again."""
+        if not self._recording_broken:
+            self._recording_broken = True
+            log.error(
+                "calls are not recorded",
+                callid=callid,
+                error=str(error),
+                folder=str(self.config.spool_dir),
+            )
+
+    def _notified(self, line: str) -> None:
+        words = line.split()
+        tag = words[0] if words else ""
+        number = tag[1:]
+        session = self._sessions.get(int(number)) if number.isdigit() else None
+        if session is None:
+            return
+        if tag[0] == "D" and len(words) == 5 and words[4] in _SIDES:
+            session.digit(_SIDES[words[4]], words[1], self.clock.now())
+        elif tag[0] == "T" and len(words) == 1:
+            session.timed_out()
+
+    def _schedule_sweep(self) -> None:
+        pause_s = self.config.no_media_timeout_s / 4
+        self._sweep = self.clock.call_later(pause_s, self._look_for_silence)
+
+    def _look_for_silence(self) -> None:
+        now = self.clock.now()
+        if self.proxy.control is not None:
+            self.proxy.control.expire(asyncio.get_running_loop().time() - _ANSWER_S)
+        for session in tuple(self._sessions.values()):
+            session.look_for_silence(now, self.config.no_media_timeout_s)
+        self._schedule_sweep()
+
+
+def _make_sink(config: MediaConfig) -> Sink | None:
+    if config.remote is None:
+        host = "127.0.0.1" if config.listen_host == _ANY else config.listen_host
+        return Sink(host, host)
+    kind, _, where = config.remote.partition(":")
+    proxy_host = "127.0.0.1" if kind == "unix" else where.rpartition(":")[0]
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((proxy_host, 9))
+            return Sink(probe.getsockname()[0], proxy_host)
+    except OSError:
+        return None
+
+
+def _own_address() -> str:
+    """Return the address this machine has towards others (no packet is sent)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            host: str = probe.getsockname()[0]
+            return host
+        except OSError:
+            return "127.0.0.1"
+
+
+def _raise_file_limit(wanted: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if most > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,0 +1,100 @@
+"""The values that cross the media part's border."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+
+class MediaError(Exception):
+    """The media engine could not do what was asked: no port free, it is gone, no such prompt."""
+
+
+class Side(Enum):
+    """An end of a media session: A called (the customer of an incoming call), B was called."""
+
+    A = "a"
+    B = "b"
+
+    @property
+    def other(self) -> Side:
+        """The other end."""
+        return Side.B if self is Side.A else Side.A
+
+
+@dataclass(frozen=True, slots=True)
+class RtpPeer:
+    """Where and how one end wants its media, from its SDP."""
+
+    host: str
+    """IP address; `0.0.0.0` (RFC 2543 hold) leaves the last known one in force."""
+    port: int
+    payloads: tuple[int, ...]
+    """Voice payload types in order of preference; the first one is what prompts are sent in."""
+    dtmf_payload: int | None = None
+    """Payload type of telephone-event (RFC 4733)."""
+    ptime_ms: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class MediaConfig:
+    """How the media engine runs."""
+
+    spool_dir: Path
+    """Recordings in progress (pcap)."""
+    record_dir: Path
+    """Recordings that wait to be encoded (pcap); on the same file system as `spool_dir`."""
+    prompts_dir: Path
+    """The built-in prompts, expanded to raw payload files."""
+    listen_host: str = "0.0.0.0"  # noqa: S104
+    advertise: str = ""
+    """Address written into SDP instead of `listen_host`; needed where that is 0.0.0.0."""
+    port_min: int = 20000
+    port_max: int = 30000
+    remote: str | None = None
+    """`udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:PATH` (cunix) of an RTPProxy; None: in here."""
+    notify: str = ""
+    """`tcp:HOST:PORT` where we listen for what a remote RTPProxy (`-n` the same) tells."""
+    no_media_timeout_s: float = 60.0
+    max_sessions: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStats:
+    """RTP packets received so far."""
+
+    packets_a: int
+    packets_b: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaHealth:
+    """What `vpbx doctor` asks the media engine."""
+
+    ok: bool
+    problems: tuple[str, ...] = ()
+    """What is wrong and how to mend it, a sentence each."""
+    sessions: int = 0
+    ports: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What was captured of a call: one or two pcap files a side (more after an interruption)."""
+
+    callid: str
+    files_a: tuple[Path, ...] = ()
+    files_b: tuple[Path, ...] = ()
+    payload_names: dict[int, str] = field(default_factory=dict)
+    """Dynamic payload types whose codec is known; others are guessed from their packets."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeResult:
+    """How encoding went. `seconds` is the length of the recording."""
+
+    ok: bool
+    seconds: float = 0.0
+    error: str = ""

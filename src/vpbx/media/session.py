@@ -1,0 +1,386 @@
+"""A media session: two sides, one local port each, sound relayed between them in C.
+
+How RTPProxy learns where to send, and why `_Guard` exists. It sends to the address given by
+U/L until packets come from elsewhere (a phone behind NAT); then it sends there, "latched",
+and from then on only accepts another source within ten seconds after the next U/L. But a
+packet that comes while it knows *no* address latches for good, whatever U/L says later. That
+is what happens when the called phone's first RTP overtakes its 200 OK, or a fork that loses
+plays early media; the talk would then be deaf to re-INVITE and transfer. So before a port is
+shown to a peer whose address is not known yet, it is latched to a socket of our own that
+never reads, by one comfort-noise packet: what comes early is dropped, what comes after
+`set_remote` is learned. As that window is ten seconds, a side that has not been heard by
+then gets its address set again until it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from .control import checked
+from .model import MediaError, MediaStats, Recording, RtpPeer, Side
+from .prompts import BYTES_PER_S, PLAYABLE
+
+if TYPE_CHECKING:
+    from vpbx.clock import Timer
+
+    from .engine import MediaEngine
+
+log = structlog.get_logger("vpbx.media")
+
+_TAGS = {Side.A: "a b", Side.B: "b a"}
+_GUARD_S = 0.03
+"""RTPProxy looks at its sockets every 5 ms."""
+_RELEARN_S = 8.0
+"""A little less than RTPProxy's window for a new source."""
+_DIGITS_PER_S = 50
+_PCAP_HEADER = 24
+
+
+@dataclass(slots=True)
+class _End:
+    """What is known of one side."""
+
+    port: int
+    tags: str
+    peer: RtpPeer | None = None
+    guarded: bool = False
+    guard_done_at: float = 0.0
+    baseline: int = 0
+    relearn: Timer | None = None
+    player: Timer | None = None
+    played: asyncio.Future[None] | None = None
+    for_ever: bool = False
+
+
+class MediaSession:
+    """Made by `MediaEngine.open`. Every method but `close` may raise `MediaError`."""
+
+    def __init__(
+        self,
+        engine: MediaEngine,
+        callid: str,
+        number: int,
+        on_digit: Callable[[Side, str], None] | None,
+        on_timeout: Callable[[], None] | None,
+    ) -> None:
+        self.callid = callid
+        self._engine = engine
+        self._id = f"{callid}.{number}"
+        self._number = number
+        self._on_digit = on_digit
+        self._on_timeout = on_timeout
+        self._ends: dict[Side, _End] = {}
+        self._closed = False
+        self._recording: str | None = None
+        self._files: dict[Side, list[Path]] = {Side.A: [], Side.B: []}
+        self._digit_second = 0
+        self._digits_in_second = 0
+        self._packets = 0
+        self._alive_at = engine.clock.now()
+
+    async def _open(self) -> None:
+        send = self._engine.proxy.send
+        # "U" names the port the called side sends to, "L" the one of the calling side.
+        update = send(f"U {self._id} 0.0.0.0 0 a {self._notify()}")
+        lookup = send(f"L {self._id} 0.0.0.0 0 a b")
+        ports = []
+        try:
+            for answer in (update, lookup):
+                ports.append(int(checked(await answer).split()[0]))
+        except MediaError:
+            lookup.cancel()
+            send(f"D {self._id} a b")
+            raise
+        self._ends = {Side.A: _End(ports[1], "a b"), Side.B: _End(ports[0], "b a")}
+
+    def _notify(self) -> str:
+        spec = self._engine.proxy.notify_spec
+        return f"{spec} T{self._number}" if spec else ""
+
+    def local(self, side: Side) -> tuple[str, int]:
+        """Address and port for the SDP sent to `side`; the same for the session's whole life.
+
+        Set the remote of a side first when it is known already: that is cheaper.
+        """
+        end = self._ends[side]
+        if end.peer is None and not end.guarded and not self._closed:
+            self._guard(side, end)
+        return self._engine.local_host, end.port
+
+    def _guard(self, side: Side, end: _End) -> None:
+        sink = self._engine.sink
+        if sink is None:
+            return
+        end.guarded = True
+        end.guard_done_at = self._engine.clock.now() + _GUARD_S
+        host, port = sink.address
+        answer = self._engine.proxy.send(self._address_command(side, host, port, (), None))
+        answer.add_done_callback(lambda done: self._guard_set(done, end))
+
+    def _guard_set(self, done: asyncio.Future[str], end: _End) -> None:
+        if done.cancelled() or done.exception() is not None or self._engine.sink is None:
+            return
+        self._engine.sink.latch(end.port)
+        end.guard_done_at = self._engine.clock.now() + _GUARD_S
+
+    def _address_command(
+        self, side: Side, host: str, port: int, payloads: tuple[int, ...], dtmf: int | None
+    ) -> str:
+        codecs = ",".join(map(str, payloads))
+        letter = "U" if side is Side.A else "L"
+        notify = self._notify() if side is Side.A else ""
+        digits = ""
+        if dtmf is not None and self._engine.proxy.notify_spec:
+            digits = f" && M3:1 D{self._number} {dtmf:d}"
+        modifier = f"c{codecs}" if codecs else ""
+        return f"{letter}{modifier} {self._id} {host} {port:d} a b {notify}{digits}"
+
+    async def set_remote(self, side: Side, peer: RtpPeer) -> None:
+        """Send to `peer` from now on, and catch its digits.
+
+        At any time again (re-INVITE, another fork answering, a transfer). Symmetric RTP
+        still learns the real source, also anew after each call of this.
+        """
+        self._check()
+        end = self._ends[side]
+        host, port = _numeric(peer)
+        wait_s = end.guard_done_at - self._engine.clock.now()
+        if end.guarded and end.peer is None and wait_s > 0:
+            await asyncio.sleep(wait_s)
+            self._check()
+        windowed = end.guarded or end.peer is not None
+        end.peer = peer
+        self._alive_at = self._engine.clock.now()
+        payloads = (*peer.payloads, *(() if peer.dtmf_payload is None else (peer.dtmf_payload,)))
+        command = self._address_command(side, host, port, payloads, peer.dtmf_payload)
+        answer = self._engine.proxy.send(command)
+        if windowed and host != "0.0.0.0":  # noqa: S104
+            self._watch_learning(side, end, command)
+        checked(await answer)
+
+    def _watch_learning(self, side: Side, end: _End, command: str) -> None:
+        if end.relearn is not None:
+            end.relearn.cancel()
+        query = self._query()
+
+        def note(done: asyncio.Future[str]) -> None:
+            stats = _stats(done)
+            end.baseline = stats[side] if stats else 0
+
+        query.add_done_callback(note)
+        end.relearn = self._engine.clock.call_later(
+            _RELEARN_S, lambda: self._relearn(side, end, command)
+        )
+
+    def _relearn(self, side: Side, end: _End, command: str) -> None:
+        def look(done: asyncio.Future[str]) -> None:
+            stats = _stats(done)
+            if stats and stats[side] == end.baseline and not self._closed:
+                self._engine.proxy.send(command).add_done_callback(_ignore)
+                end.relearn = self._engine.clock.call_later(
+                    _RELEARN_S, lambda: self._relearn(side, end, command)
+                )
+
+        end.relearn = None
+        self._query().add_done_callback(look)
+
+    async def play(
+        self,
+        side: Side,
+        prompt: str,
+        *,
+        repeat: int = 1,
+        language: str = "en",
+        wait: bool = False,
+    ) -> None:
+        """Let `side` hear `prompt` instead of the other side; replaces what it hears now.
+
+        `prompt` is the name of a built-in one, or the absolute path (without the ending) of
+        a converted upload. `repeat` 0 means for ever. With `wait`, return when it has been
+        played (or stopped). MediaError when there is no such prompt, or the side speaks none
+        of the codecs prompts exist in (PCMA, PCMU, G.722).
+        """
+        self._check()
+        end = self._ends[side]
+        path = self._engine.prompts.path(prompt, language)
+        spoken = end.peer.payloads if end.peer is not None else ()
+        codecs = [p for p in spoken if p in PLAYABLE and self._engine.prompts.size(path, p)]
+        if not codecs:
+            raise MediaError(f"cannot play {prompt!r}: no codec of {spoken} fits")
+        self._player_done(end)
+        times = "-1" if repeat == 0 else str(repeat)
+        answer = self._engine.proxy.send(
+            f"P{times} {self._id} {self._engine.prompts.spoken(path)} "
+            f"{','.join(map(str, codecs))} {end.tags}"
+        )
+        end.for_ever = repeat == 0
+        played = end.played = asyncio.get_running_loop().create_future()
+        checked(await answer)
+        if repeat and end.played is played:
+            seconds = repeat * self._engine.prompts.size(path, codecs[0]) / BYTES_PER_S
+            end.player = self._engine.clock.call_later(seconds, lambda: self._player_done(end))
+        if wait:
+            await asyncio.shield(played)
+
+    async def stop_playing(self, side: Side) -> None:
+        """Let `side` hear the other side again; harmless when nothing is played."""
+        self._check()
+        end = self._ends[side]
+        if end.played is None:
+            return
+        self._player_done(end)
+        checked(await self._engine.proxy.send(f"S {self._id} {end.tags}"))
+
+    def _player_done(self, end: _End) -> None:
+        if end.player is not None:
+            end.player.cancel()
+            end.player = None
+        if end.played is not None:
+            self._alive_at = self._engine.clock.now()
+            if not end.played.done():
+                end.played.set_result(None)
+        end.played, end.for_ever = None, False
+
+    async def start_recording(self) -> bool:
+        """Begin to record what comes from both sides; False when that is not possible.
+
+        Never raises: a full disk costs the recording, not the call.
+        """
+        if self._closed or self._recording is not None:
+            return self._recording is not None
+        name = self._recording = self._engine.recording_name(self.callid)
+        answers = [
+            self._engine.proxy.send(f"C {self._id} {name}.{side.value} {_TAGS[side]}")
+            for side in Side
+        ]
+        try:
+            for answer in answers:
+                checked(await answer)
+        except MediaError as error:
+            self._engine.recording_failed(self.callid, error)
+            return False
+        self._engine.recording_runs()
+        return True
+
+    async def stop_recording(self) -> Recording | None:
+        """End the recording; None when nothing was captured.
+
+        All pieces of the session are in the result, also those before an earlier stop.
+        """
+        name, self._recording = self._recording, None
+        if name is not None:
+            answers = [self._engine.proxy.send(f"N {self._id} {_TAGS[side]}") for side in Side]
+            with contextlib.suppress(MediaError):
+                for answer in answers:
+                    await answer
+            for side in Side:
+                piece = self._engine.config.record_dir / f"{name}.{side.value}.rtp"
+                if _captured(piece):
+                    self._files[side].append(piece)
+        if not any(self._files.values()):
+            return None
+        return Recording(self.callid, tuple(self._files[Side.A]), tuple(self._files[Side.B]))
+
+    async def stats(self) -> MediaStats:
+        """Return how many RTP packets each side has sent so far."""
+        self._check()
+        query = self._query()
+        checked(await query)
+        stats = _stats(query) or {Side.A: 0, Side.B: 0}
+        real = {side: max(0, stats[side] - end.guarded) for side, end in self._ends.items()}
+        return MediaStats(real[Side.A], real[Side.B])
+
+    async def close(self) -> None:
+        """Free the ports. Idempotent; never raises. A recording still running is kept."""
+        if self._closed:
+            return
+        self._closed = True
+        self._engine.forget(self._number)
+        for end in self._ends.values():
+            self._player_done(end)
+            if end.relearn is not None:
+                end.relearn.cancel()
+        with contextlib.suppress(MediaError):
+            await self._engine.proxy.send(f"D {self._id} a b")
+
+    def _check(self) -> None:
+        if self._closed:
+            raise MediaError("the media session is closed")
+
+    def _query(self) -> asyncio.Future[str]:
+        return self._engine.proxy.send(f"Q {self._id} a b")
+
+    def digit(self, side: Side, digit: str, now: float) -> None:
+        """Pass a digit on (the engine calls this); a flood of them is cut."""
+        if int(now) != self._digit_second:
+            self._digit_second, self._digits_in_second = int(now), 0
+        self._digits_in_second += 1
+        if self._on_digit is not None and self._digits_in_second <= _DIGITS_PER_S:
+            self._on_digit(side, digit)
+
+    def look_for_silence(self, now: float, timeout_s: float) -> None:
+        """Ask for the packet counts and tell of a silence of `timeout_s` (engine calls)."""
+        if self._on_timeout is None:
+            return
+        if any(end.played is not None for end in self._ends.values()):
+            self._alive_at = now  # whoever listens to music need not speak
+            return
+        self._query().add_done_callback(lambda done: self._silence_seen(done, timeout_s))
+
+    def _silence_seen(self, done: asyncio.Future[str], timeout_s: float) -> None:
+        stats = _stats(done)
+        if self._closed or stats is None:
+            return
+        now = self._engine.clock.now()
+        packets = sum(stats.values())
+        if packets != self._packets:
+            self._packets, self._alive_at = packets, now
+        elif now - self._alive_at >= timeout_s and self._on_timeout is not None:
+            self._alive_at = now
+            self._on_timeout()
+
+    def timed_out(self) -> None:
+        """RTPProxy itself has ended the session (a remote one with a short time to live)."""
+        if self._on_timeout is not None and not self._closed:
+            self._on_timeout()
+
+
+def _stats(done: asyncio.Future[str]) -> dict[Side, int] | None:
+    """Return the packet counts of a `Q` answer: `ttl from_a from_b relayed dropped`."""
+    if done.cancelled() or done.exception() is not None or done.result().startswith("E"):
+        return None
+    words = done.result().split()
+    return {Side.A: int(words[1]), Side.B: int(words[2])}
+
+
+def _ignore(done: asyncio.Future[str]) -> None:
+    if not done.cancelled():
+        done.exception()
+
+
+def _numeric(peer: RtpPeer) -> tuple[str, int]:
+    """Return the address as RTPProxy may be told it; a host name is left to be learned."""
+    try:
+        host = str(IPv4Address(peer.host))
+    except ValueError:
+        log.warning("the address in the SDP is no IPv4 address", address=peer.host[:64])
+        return "0.0.0.0", 0  # noqa: S104
+    return host, peer.port
+
+
+def _captured(piece: Path) -> bool:
+    try:
+        if piece.stat().st_size > _PCAP_HEADER:
+            return True
+        piece.unlink()
+    except OSError:
+        pass
+    return False

@@ -1,0 +1,85 @@
+import itertools
+import os
+import random
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from vpbx.media import MediaConfig, MediaEngine, MediaSession, RtpEndpoint, RtpPeer, Side
+
+_numbers = itertools.count(random.randrange(10**9))
+
+
+def free_port_range(count: int = 400) -> tuple[int, int]:
+    """A range of ports that nobody uses now; which one, is chance."""
+    while True:
+        first = random.randrange(10000, 60000, 2)
+        try:
+            for port in (first, first + count // 2, first + count - 1):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first, first + count
+
+
+def media_config(folder: Path, **changes: object) -> MediaConfig:
+    low, high = free_port_range()
+    settings: dict[str, object] = {
+        "spool_dir": folder / "spool",
+        "record_dir": folder / "pcap",
+        "prompts_dir": folder / "prompts",
+        "listen_host": "127.0.0.1",
+        "port_min": low,
+        "port_max": high,
+    }
+    return MediaConfig(**(settings | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def callid() -> str:
+    return f"{os.getpid()}{next(_numbers)}"
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[MediaEngine]:
+    engine = MediaEngine(media_config(tmp_path))
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture
+async def session(engine: MediaEngine, callid: str) -> AsyncIterator[MediaSession]:
+    session = await engine.open(callid)
+    yield session
+    await session.close()
+
+
+@pytest.fixture
+async def phone() -> AsyncIterator[Callable[..., "object"]]:
+    """Makes RTP endpoints that are closed at the end."""
+    made: list[RtpEndpoint] = []
+
+    async def make(payload_type: int = 8) -> RtpEndpoint:
+        made.append(await RtpEndpoint.open(payload_type=payload_type))
+        return made[-1]
+
+    yield make
+    for endpoint in made:
+        endpoint.close()
+
+
+def peer_of(endpoint: RtpEndpoint, *payloads: int) -> RtpPeer:
+    host, port = endpoint.local
+    return RtpPeer(host, port, payloads or (endpoint.payload_type,), endpoint.dtmf_payload)
+
+
+async def connect(session: MediaSession, a: RtpEndpoint, b: RtpEndpoint) -> None:
+    """Let two endpoints be the sides of a session."""
+    await session.set_remote(Side.A, peer_of(a))
+    b.connect(*session.local(Side.B))
+    await session.set_remote(Side.B, peer_of(b))
+    a.connect(*session.local(Side.A))
