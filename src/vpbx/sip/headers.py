@@ -43,49 +43,68 @@ KEYS.update({short.upper(): key for short, key in _COMPACT.items()})
 class Headers(sipmessage.Headers):
     """Header values by name, without regard to case; several values of a name keep their order.
 
-    Lists joined by commas are split while parsing, for the headers RFC 3261 §7.3.1 means. The
-    list that `getlist` returns is for reading. `parsed` keeps what the message's accessors
-    have parsed, until a header changes.
+    Lists joined by commas are split while parsing, for the headers RFC 3261 §7.3.1 means.
+    `parsed` keeps what the message's accessors have parsed, until a header changes. Most
+    headers have one value, and that is stored bare: thousands of messages wait in completed
+    transactions, and what holds no list costs the garbage collector nothing.
     """
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        self.values: dict[str, list[str]] = {}
-        self._spelled: dict[str, str] = {}
+        self.values: dict[str, str | list[str]] = {}
         self.parsed: dict[str, Any] = {}
+        self._spelled: dict[str, str] | None = None
         for key, value in items:
             self.add(key, value)
 
     def key(self, name: str) -> str:
+        """Return what `name` is stored under, remembering how an unknown name is written."""
         key = KEYS.get(name)
         if key is None:
             key = name.lower()
             key = _COMPACT.get(key, key)
             if key not in SHOWN:
+                if self._spelled is None:
+                    self._spelled = {}
                 self._spelled.setdefault(key, name)
         return key
+
+    def extend(self, key: str, values: list[str]) -> None:
+        """Add values under what `key` returned."""
+        there = self.values.get(key)
+        if there is not None:
+            values = [there, *values] if isinstance(there, str) else [*there, *values]
+        self.values[key] = values if len(values) != 1 else values[0]
 
     def add(self, key: str, value: str) -> None:
         """Add a value after those of the same name."""
         self.parsed.clear()
-        name = self.key(key)
-        values = self.values.get(name)
-        if values is None:
-            self.values[name] = [value]
-        else:
-            values.append(value)
+        self.extend(self.key(key), [value])
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """Return the first value of a header, or `default`."""
         values = self.values.get(KEYS.get(key) or key.lower())
-        return values[0] if values else default
+        if values is None:
+            return default
+        return values if isinstance(values, str) else values[0]
 
     def getlist(self, key: str) -> list[str]:
-        """Return all values of a header; do not change the list."""
-        return self.values.get(KEYS.get(key) or key.lower()) or []
+        """Return all values of a header in a list of their own."""
+        values = self.values.get(KEYS.get(key) or key.lower())
+        if values is None:
+            return []
+        return [values] if isinstance(values, str) else list(values)
+
+    def count(self, key: str) -> int:
+        """Return how many values a header has."""
+        values = self.values.get(KEYS.get(key) or key.lower())
+        if values is None:
+            return 0
+        return 1 if isinstance(values, str) else len(values)
 
     def keys(self) -> list[str]:
         """Return the names, as they are written."""
-        return [SHOWN.get(key) or self._spelled[key] for key in self.values]
+        spelled = self._spelled or {}
+        return [SHOWN.get(key) or spelled[key] for key in self.values]
 
     def remove(self, key: str) -> None:
         """Remove a header with all its values; harmless when it is not there."""
@@ -95,39 +114,51 @@ class Headers(sipmessage.Headers):
     def set(self, key: str, value: str) -> None:
         """Replace all values of a header by one."""
         self.parsed.clear()
-        self.values[self.key(key)] = [value]
+        self.values[self.key(key)] = value
 
     def setlist(self, key: str, values: list[str]) -> None:
         """Replace all values of a header; no values remove it."""
-        if not values:
-            self.remove(key)
-            return
-        self.parsed.clear()
-        self.values[self.key(key)] = list(values)
-
-    def push(self, key: str, value: str) -> None:
-        """Put a value before those of the same name, in a new first line if there are none."""
         self.parsed.clear()
         name = self.key(key)
-        if name in self.values:
-            self.values[name].insert(0, value)
+        if values:
+            self.values[name] = list(values) if len(values) > 1 else values[0]
         else:
-            self.values = {name: [value], **self.values}
+            self.values.pop(name, None)
+
+    def push(self, key: str, value: str) -> None:
+        """Put a value before those of the same name; a new header goes before all others."""
+        self.parsed.clear()
+        name = self.key(key)
+        if (there := self.values.get(name)) is None:
+            self.values = {name: value, **self.values}
+        else:
+            self.values[name] = [value, there] if isinstance(there, str) else [value, *there]
+
+    def replace_first(self, key: str, value: str) -> None:
+        """Replace the first value of a header that is there."""
+        self.parsed.clear()
+        name = self.key(key)
+        there = self.values[name]
+        self.values[name] = value if isinstance(there, str) else [value, *there[1:]]
 
     def __getitem__(self, key: str) -> str:
-        return self.values[KEYS.get(key) or key.lower()][0]
+        values = self.values[KEYS.get(key) or key.lower()]
+        return values if isinstance(values, str) else values[0]
 
     def __contains__(self, key: str) -> bool:
         return (KEYS.get(key) or key.lower()) in self.values
 
     def lines(self) -> list[str]:
         """Return ``Name: value`` for each value."""
-        shown, own = SHOWN, self._spelled
-        return [
-            f"{shown.get(key) or own[key]}: {value}"
-            for key, values in self.values.items()
-            for value in values
-        ]
+        shown, spelled = SHOWN, self._spelled or {}
+        lines: list[str] = []
+        for key, values in self.values.items():
+            name = shown.get(key) or spelled[key]
+            if isinstance(values, str):
+                lines.append(f"{name}: {values}")
+            else:
+                lines.extend([f"{name}: {value}" for value in values])
+        return lines
 
     def __str__(self) -> str:
         return "".join(f"{line}\r\n" for line in self.lines()) + "\r\n"

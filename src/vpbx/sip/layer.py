@@ -1,33 +1,93 @@
-"""The transaction layer with its transports: the floor all user agents stand on."""
+"""The transaction layer on its transports: the floor all user agents stand on (RFC 3261 §17, §18).
+
+What comes in is parsed, judged (`validate`), matched to a transaction or made one, and told to
+the user agents; broken, looping, merged or unwelcome messages are answered or dropped here.
+Nothing that arrives raises out of it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import structlog
 
 from ..clock import Clock
-from .message import Request, Response
-from .throttle import Throttle
-from .transaction import ClientListener, ClientTransaction, ServerTransaction
-from .transport import Hop, Listen
+from .message import (
+    MAX_HEADERS,
+    MalformedMessage,
+    Request,
+    Response,
+    is_our_branch,
+    make_response,
+    new_branch,
+    parse_message,
+    serialize,
+)
+from .throttle import Throttle, ThrottleLimits
+from .timers import Timers, TimerValues
+from .transaction import (
+    ClientListener,
+    ClientTransaction,
+    ServerTransaction,
+    Transaction,
+    TransactionState,
+)
+from .transport import Hop, Limits, Listen, Transports
+from .validate import Abilities, judge
+from .via import make_via, note_source, reopened_hop, reply_hop, transaction_keys
+
+log = structlog.get_logger("vpbx.sip")
+
+_MAX_UDP_BYTES = 1300
+"""Larger requests should not go by UDP (RFC 3261 §18.1.1)."""
+_TCP_TRY_S = 0.5
+_TCP_MEMORY_S = 3600.0
+_RETRY_AFTER_S = 5
 
 
 @dataclass(frozen=True, slots=True)
 class LayerConfig:
-    """Settings of the transaction layer; times in seconds."""
+    """Settings of the transaction layer."""
 
     listens: tuple[Listen, ...]
     advertise: str = ""
+    """Our address as seen from outside of private networks; empty: the one we listen at."""
     tls_client: ssl.SSLContext | None = None
-    max_message_bytes: int = 65535
+    """For TLS connections we open; None verifies the peer against the system's authorities."""
+    limits: Limits = field(default_factory=Limits)
+    max_headers: int = MAX_HEADERS
+    max_transactions: int = 50_000
+    """Over it new requests get 503 with Retry-After."""
+    abilities: Abilities = field(default_factory=Abilities)
+    throttle: ThrottleLimits = field(default_factory=ThrottleLimits)
+    trusted: Callable[[str], bool] | None = None
+    """Hosts that are never shut out, since somebody could forge their address."""
+    timers: TimerValues = field(default_factory=TimerValues)
+
+
+class _Nobody:
+    """Listens to a CANCEL: what becomes of it shows in the INVITE."""
+
+    def on_response(self, tx: ClientTransaction, response: Response) -> None:
+        pass
+
+    def on_timeout(self, tx: ClientTransaction) -> None:
+        pass
+
+    def on_transport_error(self, tx: ClientTransaction, reason: str) -> None:
+        pass
 
 
 class TransactionLayer:
-    """Sends requests and takes them; sees to retransmission, matching and broken messages."""
+    """Sends requests and takes them; sees to retransmission, matching and broken messages.
 
-    listens: tuple[Listen, ...]
-    throttle: Throttle
+    `on_request` is told of each new request but ACK and CANCEL, `on_ack` of each ACK that is
+    not for a final response of 300-699, `on_stray_response` of a 2xx to an INVITE of ours that
+    has no transaction any more. An INVITE that `on_request` does not answer at once gets a 100.
+    """
 
     def __init__(
         self,
@@ -38,25 +98,347 @@ class TransactionLayer:
         on_ack: Callable[[Request, Hop], None],
         on_stray_response: Callable[[Response, Hop], None],
     ) -> None:
-        self.listens = ()
-        self.throttle = Throttle(clock)
+        self.timers = Timers(clock, config.timers)
+        self.throttle = Throttle(clock, config.throttle, config.trusted)
+        self._config = config
+        self._clock = clock
+        self._on_request = on_request
+        self._on_ack = on_ack
+        self._on_stray_response = on_stray_response
+        self._transports = Transports(
+            config.listens,
+            self,
+            clock,
+            limits=config.limits,
+            advertise=config.advertise,
+            tls_client=config.tls_client,
+        )
+        self._clients: dict[str, ClientTransaction] = {}
+        self._servers: dict[str, ServerTransaction] = {}
+        self._merged: dict[str, ServerTransaction] = {}
+        self._answers_tcp: dict[tuple[str, int], tuple[bool, float]] = {}
+        self._preparing: set[asyncio.Task[None]] = set()
+
+    # For the user agents.
+
+    @property
+    def listens(self) -> tuple[Listen, ...]:
+        """The places it listens at, with the ports it got."""
+        return self._transports.listens
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions there are, those that only absorb retransmissions included."""
+        return len(self._clients) + len(self._servers)
 
     async def start(self) -> None:
-        """Open all listening sockets."""
-        raise NotImplementedError
+        """Open all listening sockets; `OSError` when one cannot be."""
+        await self._transports.start()
 
     async def stop(self) -> None:
-        """Close all sockets and forget all transactions."""
-        raise NotImplementedError
+        """Close all sockets and forget all transactions, telling nobody."""
+        for task in list(self._preparing):
+            task.cancel()
+        await asyncio.gather(*self._preparing, return_exceptions=True)
+        self.timers.clear()
+        self._clients.clear()
+        self._servers.clear()
+        self._merged.clear()
+        await self._transports.stop()
 
     def request(self, request: Request, hop: Hop, listener: ClientListener) -> ClientTransaction:
-        """Send a request in a new client transaction."""
-        raise NotImplementedError
+        """Send a request in a new client transaction; the listener is never called before
+        this returns.
+
+        Via is added here, Max-Forwards if there is none. A name in `hop` is resolved first. A
+        request over 1300 bytes goes by TCP if the target of a UDP hop answers there.
+        """
+        if "Max-Forwards" not in request.headers:
+            request.headers.set("Max-Forwards", "70")
+        branch = new_branch()
+        tx = ClientTransaction(self, request, hop, branch + request.method, listener)
+        self._clients[tx.key] = tx
+        if self._transports.is_direct(hop):
+            request.headers.push("Via", make_via(hop, self.local_address(hop), branch))
+            data = serialize(request)
+            if hop.transport != "udp" or len(data) <= _MAX_UDP_BYTES:
+                tx.start(hop, data)
+                return tx
+            request.headers.setlist("Via", request.headers.getlist("Via")[1:])
+        task = asyncio.get_running_loop().create_task(self._start_later(tx, branch))
+        self._preparing.add(task)
+        task.add_done_callback(self._preparing.discard)
+        return tx
 
     def send(self, message: Request | Response, hop: Hop) -> None:
-        """Send outside of transactions: an ACK of a 2xx (Via is added), a 2xx again."""
-        raise NotImplementedError
+        """Send outside of transactions, nobody is told of failure: an ACK of a 2xx, a 2xx again.
+
+        A request without Via gets one, so that the same ACK can be sent again.
+        """
+        if isinstance(message, Request):
+            if "Via" not in message.headers:
+                message.headers.push("Via", make_via(hop, self.local_address(hop), new_branch()))
+        else:
+            hop = self._destination(message, hop)
+        self._transports.send(serialize(message), hop)
 
     def local_address(self, hop: Hop) -> tuple[str, int]:
         """Return host and port to write into Via and Contact towards `hop`."""
-        raise NotImplementedError
+        return self._transports.local_address(hop)
+
+    # For transactions (transaction.Outlet).
+
+    def transmit(self, tx: Transaction, data: bytes) -> None:
+        """Send what a transaction has to send."""
+        hop = tx.destination
+        if hop.connection and hop.transport != "udp" and isinstance(tx, ServerTransaction):
+            tx.destination = hop = self._destination(tx.request, hop)
+        self._transports.send(data, hop, tx.transport_failed)
+
+    def forget(self, tx: Transaction) -> None:
+        """Let go of a transaction that has ended."""
+        if isinstance(tx, ServerTransaction):
+            self._servers.pop(tx.key, None)
+            if tx.merge_key and self._merged.get(tx.merge_key) is tx:
+                del self._merged[tx.merge_key]
+        else:
+            self._clients.pop(tx.key, None)
+
+    def send_cancel(self, tx: ClientTransaction, cancel: Request) -> None:
+        """Send a CANCEL, in a transaction of its own, the way its INVITE went."""
+        key = tx.key.removesuffix("INVITE") + "CANCEL"
+        own = self._clients[key] = ClientTransaction(self, cancel, tx.hop, key, _Nobody())
+        own.start(tx.hop, serialize(cancel))
+
+    def take_ack(self, ack: Request, hop: Hop) -> None:
+        """Pass on an ACK that came with the branch of an accepted INVITE."""
+        self._on_ack(ack, hop)
+
+    # For transports (transport.Receiver).
+
+    def receive(self, data: bytes, hop: Hop) -> None:
+        """Take a message; nothing it holds makes this raise."""
+        if self.throttle.muted(hop):
+            return
+        if not data or not 0x21 <= data[0] <= 0x7E:
+            # Keep-alives, STUN and RTP gone astray are no SIP, and no reason to complain.
+            data = data.lstrip(b"\r\n")
+            if not data or not 0x21 <= data[0] <= 0x7E:
+                return
+        try:
+            message = parse_message(
+                data,
+                max_bytes=self._config.limits.message_bytes,
+                max_headers=self._config.max_headers,
+            )
+            if isinstance(message, Request):
+                self._take_request(message, hop)
+            else:
+                self._take_response(message, hop)
+        except MalformedMessage as error:
+            self._take_malformed(error, hop)
+        except Exception:
+            self.throttle.malformed(hop, "it made the stack fail")
+            log.exception("A SIP message could not be processed", source=hop.host)
+
+    def receive_broken(self, head: bytes, hop: Hop, code: int, reason: str) -> None:
+        """Answer a message whose end cannot be found."""
+        try:
+            message = parse_message(head, max_headers=self._config.max_headers)
+        except MalformedMessage as error:
+            self._take_malformed(error, hop)
+        else:
+            self._take_malformed(MalformedMessage(code, reason, message), hop)
+
+    def connection_lost(self, hop: Hop) -> None:
+        """Tell the requests that wait for an answer by this connection."""
+        for tx in list(self._clients.values()):
+            if tx.reliable and self._goes_by(tx.hop, hop):
+                tx.transport_failed("the connection was lost")
+
+    @staticmethod
+    def _goes_by(way: Hop, lost: Hop) -> bool:
+        if way.connection:
+            return way.connection == lost.connection
+        return (way.transport, way.host, way.port) == (lost.transport, lost.host, lost.port)
+
+    # Requests going out.
+
+    async def _start_later(self, tx: ClientTransaction, branch: str) -> None:
+        """Start a request whose way must be found out first: a name, or a large message."""
+        try:
+            hop = await self._transports.resolve(tx.hop)
+        except OSError as error:
+            tx.transport_failed(f"cannot resolve {tx.hop.host}: {error}")
+            return
+        data = self._with_via(tx.request, hop, branch)
+        if hop.transport == "udp" and len(data) > _MAX_UDP_BYTES:
+            tcp = Hop("tcp", hop.host, hop.port)
+            if await self._is_tcp_answered(tcp):
+                hop = tcp
+                data = self._with_via(tx.request, hop, branch)
+        if tx.state is not TransactionState.TERMINATED:
+            tx.start(hop, data)
+
+    def _with_via(self, request: Request, hop: Hop, branch: str) -> bytes:
+        request.headers.remove("Via")
+        request.headers.push("Via", make_via(hop, self.local_address(hop), branch))
+        return serialize(request)
+
+    async def _is_tcp_answered(self, hop: Hop) -> bool:
+        place = (hop.host, hop.port)
+        answers, until = self._answers_tcp.get(place, (True, 0.0))
+        now = self._clock.now()
+        if now < until and not answers:
+            return False
+        answers = await self._transports.can_connect(hop, _TCP_TRY_S)
+        if len(self._answers_tcp) >= 4096:
+            self._answers_tcp.clear()
+        self._answers_tcp[place] = (answers, now + _TCP_MEMORY_S)
+        return answers
+
+    # Responses coming in.
+
+    def _take_response(self, response: Response, hop: Hop) -> None:
+        try:
+            branch = response.branch
+            tx = self._clients.get(branch + response.cseq_method)
+            same = tx is None or (
+                response.cseq_number == tx.request.cseq_number
+                and response.headers.get("Call-ID") == tx.request.headers.get("Call-ID")
+                and response.from_tag == tx.request.from_tag
+            )
+        except ValueError as error:
+            raise MalformedMessage(None, str(error)) from error
+        if not same or response.headers.count("Via") != 1:
+            # Two Via values: it is not for us but through us (RFC 3261 §8.1.3.3).
+            return
+        if tx is not None:
+            tx.receive(response)
+        elif (
+            response.cseq_method == "INVITE"
+            and 200 <= response.code < 300
+            and is_our_branch(branch)
+        ):
+            self._on_stray_response(response, hop)
+
+    # Requests coming in.
+
+    def _take_request(self, request: Request, hop: Hop) -> None:
+        try:
+            via = request.top_via
+            key, invite_key = transaction_keys(request, via)
+        except ValueError as error:
+            raise MalformedMessage(400, str(error), request) from error
+        note_source(request, via, hop)
+        if request.method == "ACK":
+            self._take_ack(request, hop, invite_key)
+        elif (again := self._servers.get(key)) is not None:
+            again.receive_again()
+        elif request.method == "CANCEL":
+            self._take_cancel(request, hop, invite_key)
+        else:
+            self._take_new_request(request, hop, key)
+
+    def _take_ack(self, ack: Request, hop: Hop, invite_key: str) -> None:
+        invite = self._servers.get(invite_key)
+        if invite is not None:
+            invite.receive_ack(ack)
+        elif (refusal := judge(ack, self._config.abilities)) is None:
+            self._on_ack(ack, hop)
+        elif refusal.malformed:
+            self.throttle.malformed(hop, refusal.reason)
+
+    def _take_cancel(self, cancel: Request, hop: Hop, invite_key: str) -> None:
+        # Answered without a transaction: a CANCEL sent again gets the same answer anyhow.
+        refusal = judge(cancel, self._config.abilities)
+        if refusal is not None:
+            self._refuse(cancel, hop, refusal.code, refusal.headers)
+            return
+        invite = self._servers.get(invite_key)
+        if invite is None:
+            self._refuse(cancel, hop, 481)
+            return
+        response = make_response(cancel, 200, to_tag=invite.to_tag or None)
+        self._transports.send(serialize(response), self._destination(response, hop))
+        invite.receive_cancel()
+
+    def _take_new_request(self, request: Request, hop: Hop, key: str) -> None:
+        outside = not request.to_tag
+        if outside and self.throttle.blocked(hop):
+            return
+        if self.transactions >= self._config.max_transactions:
+            self._refuse(request, hop, 503, (("Retry-After", str(_RETRY_AFTER_S)),))
+            return
+        refusal = judge(request, self._config.abilities)
+        if refusal is not None:
+            if refusal.malformed:
+                self.throttle.malformed(hop, refusal.reason)
+            self._refuse(request, hop, refusal.code, refusal.headers)
+            return
+        merge_key = ""
+        if outside:
+            headers = request.headers
+            merge_key = f"{headers['Call-ID']}\n{request.from_tag}\n{headers['CSeq']}"
+        if (merge_key and merge_key in self._merged) or self._is_loop(request):
+            self._refuse(request, hop, 482)
+            return
+        tx = ServerTransaction(self, request, hop, key)
+        tx.destination = reply_hop(request.top_via, hop)
+        self._servers[key] = tx
+        if merge_key:
+            tx.merge_key = merge_key
+            self._merged[merge_key] = tx
+        self._tell_request(tx)
+
+    def _tell_request(self, tx: ServerTransaction) -> None:
+        try:
+            self._on_request(tx)
+        except Exception:
+            log.exception("A SIP request could not be processed", method=tx.request.method)
+            tx.respond(make_response(tx.request, 500))
+        if tx.request.method == "INVITE" and not tx.answered:
+            tx.respond(make_response(tx.request, 100))
+
+    def _is_loop(self, request: Request) -> bool:
+        """Say whether a request of ours came back unchanged (a spiral changes its target)."""
+        for value in request.headers.getlist("Via"):
+            at = value.find("branch=")
+            branch = value[at + 7 :].partition(";")[0].strip() if at >= 0 else ""
+            if is_our_branch(branch):
+                own = self._clients.get(branch + request.method)
+                if own is not None and own.request.raw_uri == request.raw_uri:
+                    return True
+        return False
+
+    # Answers without a transaction.
+
+    def _take_malformed(self, error: MalformedMessage, hop: Hop) -> None:
+        self.throttle.malformed(hop, error.reason)
+        message = error.message
+        if error.code is None or not isinstance(message, Request) or message.method == "ACK":
+            return
+        if "Via" not in message.headers:
+            return
+        try:
+            note_source(message, message.top_via, hop)
+        except ValueError:
+            # Its Via is what is broken; the answer goes to where it came from.
+            pass
+        self._refuse(message, hop, error.code)
+
+    def _refuse(
+        self, request: Request, hop: Hop, code: int, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        response = make_response(request, code, headers=headers)
+        self._transports.send(serialize(response), self._destination(response, hop))
+
+    def _destination(self, message: Request | Response, hop: Hop) -> Hop:
+        """Say where a response goes: `message` is it, or its request; `hop` the source."""
+        try:
+            via = message.top_via
+        except ValueError:
+            return hop
+        if hop.transport != "udp" and self._transports.connection(hop) is None:
+            return reopened_hop(via, hop)
+        return reply_hop(via, hop)

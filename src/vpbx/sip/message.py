@@ -87,7 +87,13 @@ class Message(sipmessage.Message):
 
     @property
     def branch(self) -> str:
-        """The branch of the topmost Via, empty when there is none; `ValueError` without Via."""
+        """The branch of the topmost Via, empty when it has none; `ValueError` without Via."""
+        via = self.headers.get("Via", "") or ""
+        at = via.find(";branch=")
+        if at > 0:
+            branch = via[at + 8 :].partition(";")[0]
+            if '"' not in via and " " not in branch:
+                return branch
         return str(self.top_via.parameters.get("branch") or "")
 
     @property
@@ -327,31 +333,32 @@ def _parse_lines(message: AnyMessage, lines: list[str], max_headers: int) -> tup
                 continue
             key = headers.key(name)
         value = value.strip()
-        if "," in value and key in LISTS:
-            try:
-                values = grammar.split_list(value)
-            except ValueError:
-                values = [value]
+        if key in store or ("," in value and key in LISTS):
+            values = _split(value) if key in LISTS else [value]
+            count += len(values)
+            headers.extend(key, values)
         else:
-            values = [value]
-        count += len(values)
+            count += 1
+            store[key] = value
         if count > max_headers:
             return 400, "too many headers"
-        if key in store:
-            store[key].extend(values)
-        else:
-            store[key] = values
     return code, reason
+
+
+def _split(value: str) -> list[str]:
+    try:
+        return grammar.split_list(value)
+    except ValueError:
+        return [value]
 
 
 def _cut_body(message: AnyMessage, body: bytes) -> tuple[int, str]:
     """Give the message its body by Content-Length; return what is wrong (0: nothing)."""
-    lengths = message.headers.getlist("Content-Length")
-    if not lengths:
+    text = message.headers.values.get("content-length")
+    if text is None:
         message.body = body
         return 0, ""
-    text = lengths[0]
-    if len(lengths) > 1 or not text.isascii() or not text.isdigit() or len(text) > 10:
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 10:
         return 400, "bad Content-Length"
     if (length := int(text)) > len(body):
         return 400, "Content-Length is larger than the body"
@@ -364,7 +371,7 @@ def serialize(message: sipmessage.Message) -> bytes:
     if not isinstance(message, Request | Response):
         return bytes(message)  # type: ignore[call-overload, no-any-return]
     body = message.body
-    message.headers.values["content-length"] = [str(len(body))]
+    message.headers.values["content-length"] = str(len(body))
     lines = [message.start_line(), *message.headers.lines()]
     text = "\r\n".join(lines)
     if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
@@ -391,15 +398,15 @@ def make_response(
     response = Response(code, REASONS.get(code, "") if phrase is None else phrase, body)
     source, target = request.headers.values, response.headers.values
     for key in ("via", "record-route", "from", "to", "call-id", "cseq"):
-        if values := source.get(key):
-            target[key] = values.copy()
+        if (values := source.get(key)) is not None:
+            target[key] = values if isinstance(values, str) else values.copy()
     if not (100 < code < 300 and request.method in _DIALOG_FORMING):
         target.pop("record-route", None)
     if code == 100:
         if "timestamp" in source:
-            target["timestamp"] = source["timestamp"].copy()
-    elif "to" in target and not request.to_tag:
-        target["to"] = [f"{target['to'][0]};tag={to_tag or _tag_for(request)}"]
+            target["timestamp"] = source["timestamp"]
+    elif isinstance(to := target.get("to"), str) and not request.to_tag:
+        target["to"] = f"{to};tag={to_tag or _tag_for(request)}"
     for name, value in headers:
         response.headers.add(name, value)
     if content_type is not None:

@@ -1,5 +1,9 @@
-"""SIP transports (RFC 3261 §18): UDP, TCP, TLS, and the base that WebSocket fits into."""
+"""SIP transports (RFC 3261 §18): UDP, TCP, TLS, and the base that WebSocket fits into.
 
-from .base import Hop, Listen
+`Transports` is all the layer above needs; `base` says what a transport has to be.
+"""
 
-__all__ = ["Hop", "Listen"]
+from .base import Connection, Hop, Limits, Listen, Receiver
+from .transports import Transports
+
+__all__ = ["Connection", "Hop", "Limits", "Listen", "Receiver", "Transports"]

@@ -1,9 +1,15 @@
-"""What all transports share: where to, where at, and a connection."""
+"""What all transports share: where to, where at, limits, and what a connection is.
+
+WebSocket (RFC 7118) fits in as another `Connection`: each of its messages is one SIP message,
+so it needs no framing, and hands what it gets to the same `Receiver`.
+"""
 
 from __future__ import annotations
 
 import ssl
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +18,8 @@ class Hop:
 
     `transport` is "udp", "tcp", "tls", "ws" or "wss"; `host` an address or a name (IPv6
     without brackets). `connection` 0 means any open connection to that place, or a new one;
-    else that very connection (the spirit of RFC 5923), or a new one when it is gone.
+    else that very connection (the spirit of RFC 5923), or a new one when it is gone. For UDP
+    it names the local socket, where there are several.
     """
 
     transport: str
@@ -29,3 +36,68 @@ class Listen:
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the network may fill. A connection over a limit is closed."""
+
+    message_bytes: int = 65535
+    connections: int = 10_000
+    connections_per_source: int = 200
+    """Incoming ones from one address: an office of phones behind one NAT needs many."""
+    unsent_bytes: int = 1 << 20
+    """What may wait in a connection whose peer does not read."""
+    idle_s: float = 3900.0
+    """Silence on a connection; more than an hour, the longest registration."""
+    silent_s: float = 30.0
+    """From the opening of an incoming connection to its first message."""
+    half_message_s: float = 10.0
+    connect_s: float = 5.0
+    """For connecting, TLS handshake included, both ways."""
+
+
+class Receiver(Protocol):
+    """Who takes what transports bring."""
+
+    def receive(self, data: bytes, hop: Hop) -> None:
+        """Take a datagram, or one message of a stream; must not raise."""
+
+    def receive_broken(self, head: bytes, hop: Hop, code: int, reason: str) -> None:
+        """Take the headers of a message whose end cannot be found; the stream ends after it."""
+
+    def connection_lost(self, hop: Hop) -> None:
+        """Hear that a connection is gone."""
+
+
+class Connection(ABC):
+    """A peer behind a reliable transport."""
+
+    def __init__(self, hop: Hop, *, incoming: bool, now: float) -> None:
+        self.hop = hop
+        self.incoming = incoming
+        self.opened_at = now
+        self.heard_at = now
+        self.half_since: float | None = None
+        """When the message that is still incomplete began."""
+        self.heard_message = False
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send one message; what the peer does not read is kept up to a limit."""
+
+    @abstractmethod
+    def close(self, reason: str) -> None:
+        """Close after what has been written; idempotent."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Close at once."""
+
+    def overdue(self, now: float, limits: Limits) -> str:
+        """Say why to close it now, empty when there is no reason."""
+        if self.half_since is not None and now - self.half_since >= limits.half_message_s:
+            return "half a message and no more"
+        if self.incoming and not self.heard_message and now - self.opened_at >= limits.silent_s:
+            return "no message"
+        return "idle" if now - self.heard_at >= limits.idle_s else ""

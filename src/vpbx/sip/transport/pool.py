@@ -1,0 +1,109 @@
+"""All open connections: found again by their number or their peer, kept within limits."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from ...clock import Clock, Timer
+from .base import Connection, Hop, Limits
+
+log = structlog.get_logger("vpbx.sip")
+
+_SWEEP_S = 5.0
+
+
+class Pool:
+    """The connections of all reliable transports.
+
+    A connection's number is unique among processes too, so that a number a database kept over
+    a restart cannot hit somebody else's connection.
+    """
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._last_id = time.time_ns() // 1000
+        self._by_id: dict[int, Connection] = {}
+        self._by_peer: dict[tuple[str, str, int], Connection] = {}
+        self._incoming: dict[str, int] = {}
+        self._sweeper: Timer | None = None
+        self._sweep_s = min(_SWEEP_S, limits.half_message_s, limits.silent_s, limits.idle_s)
+
+    def now(self) -> float:
+        """Return the clock's seconds."""
+        return self._clock.now()
+
+    def new_id(self) -> int:
+        """Return a number no connection had."""
+        self._last_id += 1
+        return self._last_id
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, connection: Connection) -> bool:
+        """Take in an open connection; False when that would be one too many."""
+        hop = connection.hop
+        if len(self._by_id) >= self.limits.connections:
+            log.warning("A SIP connection is refused: too many are open", peer=hop.host)
+            return False
+        if connection.incoming:
+            count = self._incoming.get(hop.host, 0)
+            if count >= self.limits.connections_per_source:
+                log.info("A SIP connection is refused: its source has too many", peer=hop.host)
+                return False
+            self._incoming[hop.host] = count + 1
+        self._by_id[hop.connection] = connection
+        self._by_peer[(hop.transport, hop.host, hop.port)] = connection
+        if self._sweeper is None:
+            self._sweeper = self._clock.call_later(self._sweep_s, self._sweep)
+        return True
+
+    def remove(self, connection: Connection) -> bool:
+        """Forget a connection; False when it was not there."""
+        hop = connection.hop
+        if self._by_id.pop(hop.connection, None) is None:
+            return False
+        peer = (hop.transport, hop.host, hop.port)
+        if self._by_peer.get(peer) is connection:
+            del self._by_peer[peer]
+        if connection.incoming:
+            count = self._incoming[hop.host] - 1
+            if count:
+                self._incoming[hop.host] = count
+            else:
+                del self._incoming[hop.host]
+        return True
+
+    def find(self, hop: Hop) -> Connection | None:
+        """Return the connection `hop` names, else any open one to its place."""
+        if hop.connection:
+            connection = self._by_id.get(hop.connection)
+            if connection is not None and connection.hop.host == hop.host:
+                return connection
+        return self._by_peer.get((hop.transport, hop.host, hop.port))
+
+    def close_all(self) -> None:
+        """Close all connections after what has been written to them."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for connection in list(self._by_id.values()):
+            connection.close("the server stops")
+
+    def abort_all(self) -> None:
+        """Close at once what is still open."""
+        for connection in list(self._by_id.values()):
+            connection.abort()
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        now = self.now()
+        for connection in list(self._by_id.values()):
+            if reason := connection.overdue(now, self.limits):
+                log.debug("A SIP connection is overdue", peer=connection.hop.host, reason=reason)
+                connection.abort()
+        if self._by_id:
+            self._sweeper = self._clock.call_later(self._sweep_s, self._sweep)
