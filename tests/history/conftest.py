@@ -1,0 +1,18 @@
+"""Fixtures for the tests of history."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.history.world import World, running_world
+from vpbx.db import Database
+
+
+@pytest.fixture
+async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    """Give a node with history on each kind of database."""
+    async with running_world(database, tmp_path / "records") as running:
+        yield running
