@@ -9,17 +9,46 @@ Every operation raises `Invalid` (errors by field), or `NotFound`. `values` are 
 client sent them: strings, numbers, booleans and `true/false/1/0`; unknown names are ignored; on
 edit only what is there changes.
 
-    Directory(database, *, poll_s=0.5, secrets=None)     start() stop()
-    await domain(name), domain_by_id(id), domains()      cached(name): no await, None if not loaded
-    await number(telnum) -> (DomainConfig, Number)       cached_number(telnum)
-    trunks() trunk(name, domain) trunk_by_source(host, port) default_trunk(domain)
+    Directory(database, *, clock=None, poll_s=0.5, secrets=None)    start() stop()
+    await domain(name), domain_by_id(id), domains() -> list    domain_names()
+    cached(name), cached_number(telnum): no await; None when not loaded yet
+    await number(telnum) -> (DomainConfig, Number) | None
+    trunks() trunk(name, domain) trunks_of(domain) default_trunk(domain)
+    trunk_by_source(host, port, transport)
     await authenticate_key(key, host, remote_ip) -> KeyIdentity, or raises AuthFailure
-    normalize(text, country)                             directions_of(called) region_of(called)
+    normalize(text, country)  directions_of(called)  region_of(called)  is_emergency(called, c)
+    route_at(moment, zone, work=…, other=…, schedule=…, …)  production_calendar(country)
+
+    companies     add(name, timezone, password) -> NewDomain; get edit switch delete
+    users         list get add edit delete groups subscription set_subscription dnd set_dnd
+                  is_online set_call_waiting
+    groups        list get add edit delete change_users
+    telnums       list get add delete set_enabled set_main
+    trunk_rules   list get add edit delete (the operator's)
+    keys          add list revoke
+    integrations  get set learn_format delete set_responsible
+    locations     bindings(domain_id, login) save(domain_id, login, rows) online (no await)
+
+All but `locations` and `trunk_rules` take the domain (DomainConfig) first; `login` may be an
+ext, `group_id` a department's ext.
 """
 
 from __future__ import annotations
 
-from vpbx.directory.errors import AuthFailure, DirectoryError, FieldError, Invalid, NotFound
+from vpbx.directory.companies import NewDomain
+from vpbx.directory.directory import Directory
+from vpbx.directory.errors import (
+    CRM_DISABLED,
+    CRM_SWITCHED_OFF,
+    INVALID_TOKEN,
+    AuthFailure,
+    DirectoryError,
+    FieldError,
+    Invalid,
+    NotFound,
+)
+from vpbx.directory.keys import RIGHTS, KeyIdentity, KeyInfo, NewKey
+from vpbx.directory.locations import LocationRow
 from vpbx.directory.model import (
     Advanced,
     CallOrder,
@@ -44,37 +73,112 @@ from vpbx.directory.model import (
     Trunk,
 )
 from vpbx.directory.numbering import direction_of, directions_of, is_emergency, normalize, region_of
+from vpbx.directory.page import Page
+from vpbx.directory.policy import (
+    BlackList,
+    Branch,
+    BranchStatus,
+    BranchUser,
+    CallerIds,
+    MediaFile,
+    Music,
+    RegistrationStatus,
+    Restrictions,
+    Settings,
+    SipRegistration,
+    SipuriTransfer,
+    VoicemailCopies,
+    Webhook,
+)
+from vpbx.directory.regions import REGIONS, Region
+from vpbx.directory.routes import (
+    CustomRoute,
+    Day,
+    Holding,
+    Hours,
+    Interval,
+    Menu,
+    MenuItem,
+    Route,
+    SpecialDay,
+    Subtype,
+    production_calendar,
+    route_at,
+)
+from vpbx.directory.secrets import Secrets
+from vpbx.directory.users import NewEmployee
 
 __all__ = [
+    "CRM_DISABLED",
+    "CRM_SWITCHED_OFF",
+    "INVALID_TOKEN",
+    "REGIONS",
+    "RIGHTS",
     "Advanced",
     "AuthFailure",
+    "BlackList",
+    "Branch",
+    "BranchStatus",
+    "BranchUser",
     "CallOrder",
+    "CallerIds",
     "Commands",
     "Contact",
+    "CustomRoute",
+    "Day",
     "Department",
+    "Directory",
     "DirectoryError",
     "DomainConfig",
     "Employee",
     "FieldError",
     "Format",
     "Ha1Pair",
+    "Holding",
+    "Hours",
     "Integration",
+    "Interval",
     "Invalid",
+    "KeyIdentity",
+    "KeyInfo",
     "Limits",
+    "LocationRow",
+    "MediaFile",
     "Member",
+    "Menu",
+    "MenuItem",
     "MobileRedirect",
+    "Music",
+    "NewDomain",
+    "NewEmployee",
+    "NewKey",
     "NotFound",
     "Number",
     "NumberType",
     "Origin",
+    "Page",
+    "Region",
+    "RegistrationStatus",
+    "Restrictions",
     "Role",
+    "Route",
+    "Secrets",
     "Services",
+    "Settings",
+    "SipRegistration",
+    "SipuriTransfer",
+    "SpecialDay",
+    "Subtype",
     "Timeout",
     "TimeoutTarget",
     "Trunk",
+    "VoicemailCopies",
+    "Webhook",
     "direction_of",
     "directions_of",
     "is_emergency",
     "normalize",
+    "production_calendar",
     "region_of",
+    "route_at",
 ]

@@ -266,7 +266,7 @@ class Contact:
     responsible: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DomainConfig:
     """Everything calls need to know of one domain, at one moment."""
 
@@ -292,6 +292,9 @@ class DomainConfig:
     contact_timeout_s: float = 2.0
     main_telnum: str = ""
     settings: Settings = field(default_factory=Settings)
+
+    def __repr__(self) -> str:
+        return f"DomainConfig({self.name!r}, revision={self.revision})"
 
     def find_employee(self, login_or_ext: str) -> Employee | None:
         """Return the employee with this login or ext (crm-api D14)."""

@@ -1,0 +1,325 @@
+"""The directory itself: snapshots kept current, indexes, and the transaction rules run in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from vpbx.clock import Clock, LoopClock
+from vpbx.db import Database, Writer
+from vpbx.directory.companies import Companies
+from vpbx.directory.errors import NotFound
+from vpbx.directory.groups import Groups
+from vpbx.directory.index import Index, Key, addresses_of, read_index, read_revision
+from vpbx.directory.integration import Integrations
+from vpbx.directory.keys import KeyIdentity, Keys
+from vpbx.directory.loader import load
+from vpbx.directory.locations import Locations
+from vpbx.directory.model import DomainConfig, Number, Trunk
+from vpbx.directory.numbering import normalize
+from vpbx.directory.scope import Tx, bump, explain
+from vpbx.directory.secrets import Secrets
+from vpbx.directory.telnums import Telnums
+from vpbx.directory.trunks import Trunks
+from vpbx.directory.users import Users
+
+log = structlog.get_logger("vpbx.directory")
+
+_RESOLVE_EVERY_S = 60.0
+
+
+class Directory:
+    """All companies of this server. `start` before use, `stop` after.
+
+    poll_s: how often changes of other processes are looked for.
+    secrets: seals passwords at other operators; needed only where those are set or used.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock | None = None,
+        poll_s: float = 0.5,
+        secrets: Secrets | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._poll_s = poll_s
+        self._secrets = secrets
+        self._index = Index()
+        self._addresses: dict[str, frozenset[str]] = {}
+        self._loaded: dict[int, DomainConfig] = {}
+        self._loading: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._refreshing = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self.writer = Writer(database, gather_s=0.02)
+        """Writes devices' registrations and counters in the background."""
+        self.companies = Companies(self)
+        self.users = Users(self)
+        self.groups = Groups(self)
+        self.telnums = Telnums(self)
+        self.trunk_rules = Trunks(self)
+        self.keys = Keys(self)
+        self.integrations = Integrations(self)
+        self.locations = Locations(self, self.writer)
+
+    async def start(self) -> None:
+        """Load the indexes and the registered devices, and begin to look for changes."""
+        await self.refresh()
+        await self._resolve_trunks()
+        await self.locations.load()
+        await self.writer.start()
+        self._task = asyncio.create_task(self._poll(), name="vpbx-directory-poll")
+
+    async def stop(self) -> None:
+        """Write what is left and stop looking for changes."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        await self.writer.stop()
+
+    @property
+    def clock(self) -> Clock:
+        """The clock given, else the running loop's."""
+        if self._clock is None:
+            self._clock = LoopClock()
+        return self._clock
+
+    @property
+    def secrets(self) -> Secrets:
+        """What seals secrets; RuntimeError when this process was started without the key."""
+        if self._secrets is None:
+            raise RuntimeError("the directory was opened without the server's key file")
+        return self._secrets
+
+    # Reading
+
+    async def domain(self, name: str) -> DomainConfig | None:
+        """Return the current snapshot of the domain of this name."""
+        domain_id = self._index.domains.get(name.lower())
+        return None if domain_id is None else await self.domain_by_id(domain_id)
+
+    async def domain_by_id(self, domain_id: int) -> DomainConfig | None:
+        """Return the current snapshot of the domain with this id."""
+        found = self._loaded.get(domain_id)
+        wanted = self._index.revisions.get(domain_id)
+        if wanted is None:
+            return None
+        if found is not None and found.revision >= wanted:
+            return found
+        return await self._load(domain_id)
+
+    async def domains(self) -> list[DomainConfig]:
+        """Return the current snapshots of all domains, by name."""
+        found = [await self.domain(name) for name in sorted(self._index.domains)]
+        return [domain for domain in found if domain is not None]
+
+    def domain_names(self) -> tuple[str, ...]:
+        """Return the names of all domains, without loading them."""
+        return tuple(sorted(self._index.domains))
+
+    def cached(self, name: str) -> DomainConfig | None:
+        """Return the newest snapshot there is without waiting; None: await `domain` first.
+
+        It may be older than `domain` would give by the time a reload takes.
+        """
+        domain_id = self._index.domains.get(name.lower())
+        return None if domain_id is None else self._loaded.get(domain_id)
+
+    def knows(self, name: str) -> bool:
+        """Say whether there is a domain of this name."""
+        return name.lower() in self._index.domains
+
+    async def number(self, telnum: str) -> tuple[DomainConfig, Number] | None:
+        """Return whose number `telnum` is, in any spelling a carrier may send."""
+        telnum = telnum.lstrip("+")
+        domain_id = self._index.numbers.get(telnum)
+        if domain_id is None and telnum.isdigit():
+            telnum = normalize(telnum)
+            domain_id = self._index.numbers.get(telnum)
+        domain = None if domain_id is None else await self.domain_by_id(domain_id)
+        number = None if domain is None else domain.numbers.get(telnum)
+        return None if domain is None or number is None else (domain, number)
+
+    def cached_number(self, telnum: str) -> tuple[DomainConfig, Number] | None:
+        """Return whose number it is without waiting; None: unknown, or await `number` first."""
+        domain = self._loaded.get(self._index.numbers.get(telnum, 0))
+        number = None if domain is None else domain.numbers.get(telnum)
+        return None if domain is None or number is None else (domain, number)
+
+    def trunks(self) -> tuple[Trunk, ...]:
+        """Return all trunks, the oldest first."""
+        return self._index.trunks
+
+    def trunk(self, name: str, domain: DomainConfig | None = None) -> Trunk | None:
+        """Return the trunk of this name that `domain` may use (None: any)."""
+        for trunk in self._index.trunks:
+            if trunk.name == name and _serves(trunk, domain):
+                return trunk
+        return None
+
+    def trunks_of(self, domain: DomainConfig) -> tuple[Trunk, ...]:
+        """Return the enabled trunks `domain` may call through: its own first."""
+        usable = [t for t in self._index.trunks if t.enabled and _serves(t, domain)]
+        return tuple(sorted(usable, key=lambda trunk: (trunk.domain_id is None, trunk.id)))
+
+    def default_trunk(self, domain: DomainConfig) -> Trunk | None:
+        """Return the trunk calls of `domain` leave by when its number names none."""
+        return next(iter(self.trunks_of(domain)), None)
+
+    def trunk_by_source(self, host: str, port: int, transport: str = "udp") -> Trunk | None:
+        """Return the enabled trunk a message came from.
+
+        By address and port; over a stream (tcp, tls) the port is the carrier's whim, so there
+        the address and a stream transport of the trunk are enough.
+        """
+        for trunk in self._index.trunks:
+            if not trunk.enabled or host not in self._addresses.get(trunk.host, (trunk.host,)):
+                continue
+            stream = transport not in ("udp", "") and trunk.transport != "udp"
+            if trunk.port == port or stream:
+                return trunk
+        return None
+
+    def key(self, key_hash: str) -> Key | None:
+        """Return the key kept under this hash."""
+        return self._index.keys.get(key_hash)
+
+    async def authenticate_key(
+        self, key: str, host: str | None, remote_ip: str | None
+    ) -> KeyIdentity:
+        """Return whose key this is; raises AuthFailure (crm-api §3, D1).
+
+        `host` is the name the request was sent to; one that names no domain here does not
+        matter. `remote_ip` None: from this machine itself.
+        """
+        return await self.keys.authenticate(key, host, remote_ip)
+
+    # Changing
+
+    @contextlib.asynccontextmanager
+    async def edit(self, domain: DomainConfig | int) -> AsyncIterator[Tx]:
+        """Open the transaction a rule changes `domain` in.
+
+        At its end the change is committed and the new snapshot's revision known here, so that
+        the next read sees it. A constraint broken by a race is raised as Invalid.
+        """
+        domain_id = domain if isinstance(domain, int) else domain.id
+        try:
+            async with self._database.begin() as connection:
+                tx = await Tx.open(connection, domain_id)
+                yield tx
+                await tx.close()
+        except IntegrityError as error:
+            invalid = explain(error)
+            if invalid is None:
+                raise
+            raise invalid from error
+        await self.refresh()
+
+    @contextlib.asynccontextmanager
+    async def edit_all(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction for what belongs to no domain (trunks, new domains)."""
+        try:
+            async with self._database.begin() as connection:
+                yield connection
+                await bump(connection)
+        except IntegrityError as error:
+            invalid = explain(error)
+            if invalid is None:
+                raise
+            raise invalid from error
+        await self.refresh()
+
+    @contextlib.asynccontextmanager
+    async def look(self, domain: DomainConfig) -> AsyncIterator[Tx]:
+        """Open a transaction to read rows of `domain` that its snapshot does not hold."""
+        async with self.reading() as connection:
+            yield await Tx.open(connection, domain.id, lock=False)
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for reading one consistent state."""
+        async with self._database.connect() as connection:
+            if self._database.dialect == "postgresql":
+                await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            yield connection
+
+    async def current(self, domain: DomainConfig) -> DomainConfig:
+        """Return the newest snapshot of `domain`; NotFound when it was removed."""
+        found = await self.domain_by_id(domain.id)
+        if found is None:
+            raise NotFound("no such domain")
+        return found
+
+    # Keeping current
+
+    async def refresh(self) -> None:
+        """Read the indexes again if anything changed anywhere."""
+        async with self._refreshing, self.reading() as connection:
+            if await read_revision(connection) == self._index.revision:
+                return
+            trunks = self._index.trunks
+            self._index = await read_index(connection)
+        for gone in self._loaded.keys() - self._index.revisions.keys():
+            del self._loaded[gone]
+        if self._index.trunks != trunks:
+            await self._resolve_trunks()
+
+    async def _load(self, domain_id: int) -> DomainConfig | None:
+        async with self._loading[domain_id]:
+            found = self._loaded.get(domain_id)
+            wanted = self._index.revisions.get(domain_id, 0)
+            if found is not None and found.revision >= wanted:
+                return found
+            try:
+                async with self.reading() as connection:
+                    fresh = await load(connection, domain_id)
+            except (DBAPIError, OSError) as error:
+                if found is None:
+                    raise
+                log.warning(
+                    "the database does not answer, calls go on with older settings",
+                    domain=found.name,
+                    error=type(error).__name__,
+                )
+                return found
+            if fresh is not None:
+                self._loaded[domain_id] = fresh
+                self.locations.keep_only(domain_id, set(fresh.employees))
+            return fresh
+
+    async def _resolve_trunks(self) -> None:
+        self._addresses = await addresses_of(self._index.trunks)
+
+    async def _poll(self) -> None:
+        resolved_at = self.clock.now()
+        failing = False
+        while True:
+            await asyncio.sleep(self._poll_s)
+            try:
+                await self.refresh()
+                for domain_id in list(self._loaded):
+                    await self.domain_by_id(domain_id)
+                if self.clock.now() - resolved_at >= _RESOLVE_EVERY_S:
+                    resolved_at = self.clock.now()
+                    await self._resolve_trunks()
+                failing = False
+            except (DBAPIError, OSError) as error:
+                if not failing:
+                    log.warning("the database does not answer", error=type(error).__name__)
+                failing = True
+
+
+def _serves(trunk: Trunk, domain: DomainConfig | None) -> bool:
+    return domain is None or trunk.domain_id is None or trunk.domain_id == domain.id

@@ -1,0 +1,146 @@
+"""The CRM of a domain: where commands go, how, and who may call the API (crm-api §1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from vpbx.directory import tables
+from vpbx.directory.errors import NotFound
+from vpbx.directory.model import DomainConfig, Format, Integration
+from vpbx.directory.names import group_row, user_row
+from vpbx.directory.values import Values
+
+if TYPE_CHECKING:
+    from vpbx.directory.directory import Directory
+
+MAX_URL = 2000
+_COMMANDS = ("history", "event", "contact", "rating")
+
+
+class Integrations:
+    """Operations on a domain's integration."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def get(self, domain: DomainConfig) -> Integration:
+        """Return the integration; raises NotFound when none was set."""
+        found = (await self._directory.current(domain)).integration
+        if found is None:
+            raise NotFound("no CRM is set")
+        return found
+
+    async def set(self, domain: DomainConfig, values: Mapping[str, Any]) -> Integration:
+        """Set or change the integration.
+
+        url, token (both needed the first time), format (auto, form, json), enabled,
+        networks (list of IP networks), origins (list of https://host), and history, event,
+        contact, rating: whether each command is sent. Another url or format forgets what
+        `auto` had learned.
+        """
+        table = tables.integrations
+        async with self._directory.edit(domain) as tx:
+            row = await tx.first(table)
+            reader = Values(values)
+            changes = _read(reader, new=row is None)
+            reader.done()
+            if row is None:
+                defaults: dict[str, Any] = {"networks": [], "origins": []}
+                await tx.insert(table, **{**defaults, **changes})
+            else:
+                await tx.update(table, **changes)
+        return await self.get(domain)
+
+    async def learn_format(self, domain_id: int, learned: Format) -> None:
+        """Remember which format the CRM takes (D15); nothing when there is no integration."""
+        async with self._directory.edit(domain_id) as tx:
+            await tx.update(tables.integrations, learned_format=learned.value)
+
+    async def delete(self, domain: DomainConfig) -> None:
+        """Forget the integration: no commands, no address list."""
+        async with self._directory.edit(domain) as tx:
+            if not await tx.delete(tables.integrations):
+                raise NotFound("no CRM is set")
+
+    async def set_responsible(
+        self, domain: DomainConfig, telnum: str, *, enabled: bool, fallback: str = ""
+    ) -> None:
+        """Switch "straight to the responsible employee" for a number.
+
+        fallback: login, ext or department id that gets the call when they do not answer;
+        "": the number's own route.
+        """
+        number = await self._directory.telnums.get(domain, telnum)
+        async with self._directory.edit(domain) as tx:
+            reader = Values({"crm": fallback or None})
+            user = await user_row(tx, fallback) if fallback else None
+            group = await group_row(tx, fallback) if fallback and user is None else None
+            if fallback and user is None and group is None:
+                reader.wrong("crm", "must be the login of an employee or the id of a department")
+            reader.done()
+            await tx.update(
+                tables.numbers,
+                tables.numbers.c.id == number.row_id,
+                responsible_first=enabled,
+                crm_user_id=user.id if user else None,
+                crm_group_id=group.id if group else None,
+            )
+
+
+def check_url(text: str) -> str:
+    """Return an http or https URL; ValueError says what it must look like."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > MAX_URL:
+        raise ValueError("must be an https:// (or http://) address")
+    if any(char.isspace() for char in text) or parts.username:
+        raise ValueError("must have no spaces and no password in it")
+    _ = parts.port  # ValueError when it is none
+    return text
+
+
+def _read(reader: Values, *, new: bool) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if new or reader.has("url"):
+        url = reader.text("url", required=True, max_length=MAX_URL)
+        if url:
+            changes["url"] = reader.matching("url", check_url)
+            changes["learned_format"] = Format.AUTO.value
+    if new or reader.has("token"):
+        changes["token"] = reader.text("token", required=True)
+    if reader.has("format"):
+        changes["format"] = reader.choice("format", Format, Format.AUTO).value
+        changes["learned_format"] = Format.AUTO.value
+    if reader.has("enabled"):
+        changes["enabled"] = reader.boolean("enabled")
+    if reader.has("networks"):
+        changes["networks"] = _networks(reader)
+    if reader.has("origins"):
+        changes["origins"] = _origins(reader)
+    for command in _COMMANDS:
+        if reader.has(command):
+            changes[f"send_{command}"] = reader.boolean(command)
+    return changes
+
+
+def _networks(reader: Values) -> list[str]:
+    networks = []
+    for text in reader.texts("networks", max_items=1000):
+        try:
+            networks.append(str(ip_network(text, strict=False)))
+        except ValueError:
+            reader.wrong("networks", f"{text} is not an IP network like 192.0.2.0/24")
+    return networks
+
+
+def _origins(reader: Values) -> list[str]:
+    origins = []
+    for text in reader.texts("origins", max_items=100):
+        parts = urlsplit(text.lower())
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
+            reader.wrong("origins", f"{text} is not an origin like https://crm.example")
+        else:
+            origins.append(f"{parts.scheme}://{parts.netloc}")
+    return origins

@@ -1,0 +1,101 @@
+"""Registered devices (RFC 3261 bindings), in memory and written through to the database.
+
+Reading and saving never wait: rows live here, and the writer stores them in the background, so
+that they survive a restart. A row is what the registrar knows of one contact, as plain columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from vpbx.db import Write, Writer
+from vpbx.directory import tables
+
+if TYPE_CHECKING:
+    from vpbx.directory.directory import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class LocationRow:
+    """One device of an employee. expires_at: seconds since 1970."""
+
+    contact: str
+    transport: str
+    host: str
+    port: int
+    connection: int
+    path: str
+    """Path header values, comma separated (RFC 3327)."""
+    call_id: str
+    cseq: int
+    expires_at: float
+    user_agent: str = ""
+    instance: str = ""
+    q: float = 1.0
+
+
+_table = tables.locations
+_DELETE = delete(_table).where(
+    _table.c.domain_id == bindparam("b_domain_id"), _table.c.login == bindparam("b_login")
+)
+_INSERT = insert(_table)
+
+
+class Locations:
+    """Where employees' devices are. Logins are those of the snapshot, not exts."""
+
+    def __init__(self, directory: Directory, writer: Writer) -> None:
+        self._directory = directory
+        self._writer = writer
+        self._rows: dict[tuple[int, str], tuple[LocationRow, ...]] = {}
+
+    async def load(self) -> None:
+        """Read what was registered before the restart; `connection` ids mean nothing any more."""
+        names = LocationRow.__dataclass_fields__
+        found: dict[tuple[int, str], list[LocationRow]] = {}
+        now = self._directory.clock.time()
+        async with self._directory.reading() as connection:
+            for row in await connection.execute(select(_table).order_by(_table.c.id)):
+                if row.expires_at > now:
+                    values = {name: getattr(row, name) for name in names}
+                    location = LocationRow(**{**values, "connection": 0})
+                    found.setdefault((row.domain_id, row.login), []).append(location)
+        self._rows = {key: tuple(rows) for key, rows in found.items()}
+
+    def bindings(self, domain_id: int, login: str) -> tuple[LocationRow, ...]:
+        """Return the devices of an employee whose registration has not run out."""
+        rows = self._rows.get((domain_id, login), ())
+        now = self._directory.clock.time()
+        if any(row.expires_at <= now for row in rows):
+            return tuple(row for row in rows if row.expires_at > now)
+        return rows
+
+    def save(self, domain_id: int, login: str, rows: Sequence[LocationRow]) -> None:
+        """Replace the devices of an employee."""
+        key = (domain_id, login)
+        if rows:
+            self._rows[key] = tuple(rows)
+        else:
+            self._rows.pop(key, None)
+        who = {"domain_id": domain_id, "login": login}
+        writes = [Write(_DELETE, {"b_domain_id": domain_id, "b_login": login}, key)]
+        writes += [Write(_INSERT, {**who, **asdict(row)}, key) for row in rows]
+        self._writer.submit(writes)
+
+    def online(self, domain_id: int, login: str) -> bool:
+        """Say whether any device of the employee is registered."""
+        return bool(self.bindings(domain_id, login))
+
+    def forget(self, domain_id: int, login: str) -> None:
+        """Forget the devices of an employee who is gone (their rows went with them)."""
+        self._rows.pop((domain_id, login), None)
+
+    def keep_only(self, domain_id: int, logins: Collection[str]) -> None:
+        """Forget devices of employees another process deleted."""
+        gone = [key for key in self._rows if key[0] == domain_id and key[1] not in logins]
+        for key in gone:
+            del self._rows[key]

@@ -1,0 +1,15 @@
+"""The built-in sounds a company may choose (crm-api §11); their audio is made by `media`."""
+
+from __future__ import annotations
+
+BUILT_IN_MUSIC: dict[str, str] = {
+    "ringback": "Ringback tone",
+    "holdmusic": "Morning wave",
+    "calm": "Calm evening",
+    "bright": "Bright day",
+}
+"""File name (the id clients send) → name shown."""
+
+DEFAULT_MUSIC = {"ringback": "ringback", "holdmusic": "holdmusic"}
+MUSIC_KINDS = tuple(DEFAULT_MUSIC)
+MEDIA_TYPES = ("greeting", "music", "ivr")
