@@ -11,8 +11,7 @@ time, twice if need be, and the events still come out balanced:
 - each Answered by exactly one Completed,
 - one CallStarted comes first, one CallEnded after all of these.
 
-Inner calls are kept in the same states but publish only their start and end (crm-api §2: the
-CRM hears of external calls only).
+Inner calls publish the same events; that the CRM does not hear of them is up to its recorder.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from vpbx.events import (
     Completed,
     Destination,
     Dialing,
-    Direction,
     EventBus,
     Group,
     Party,
@@ -91,7 +89,6 @@ class Journal:
         "_bus",
         "_clock",
         "_open",
-        "_quiet",
         "answered_at",
         "ended",
         "info",
@@ -109,7 +106,6 @@ class Journal:
         """The employee who last began to ring."""
         self._bus = bus
         self._clock = clock
-        self._quiet = info.direction is Direction.INNER
         self._open: dict[str, tuple[Party, PartyState, Group | None]] = {}
 
     def start(
@@ -203,8 +199,7 @@ class Journal:
             self._open[party.login] = (party, state, group)
         if Ringing in events:
             self.last_rung = party
-        if not self._quiet:
-            self._publish(events, party, group)
+        self._publish(events, party, group)
 
     def _publish(self, events: tuple[_Event, ...], party: Party, group: Group | None) -> None:
         at = self._clock.time()

@@ -30,7 +30,9 @@ class Result(Enum):
     """Our rules do not let this call be made."""
     NOT_FOUND = auto()
     NO_MEDIA = auto()
-    """The media engine, or a description of sound both sides understand, is missing."""
+    """The media engine does not serve."""
+    NOT_ACCEPTABLE = auto()
+    """The two sides have no codec in common."""
     FAILED = auto()
     DONE = auto()
     """A step that reaches nobody (a prompt) is over."""

@@ -30,6 +30,7 @@ _CODE_OF_RESULT = {
     Result.REFUSED: 403,
     Result.NOT_FOUND: 404,
     Result.NO_MEDIA: 503,
+    Result.NOT_ACCEPTABLE: 488,
     Result.FAILED: 500,
 }
 """What a caller is told when no SIP answer of somebody else decided."""
@@ -37,7 +38,7 @@ _CODE_OF_RESULT = {
 _ANNOUNCEMENT = {
     Status.BUSY: "busy",
     Status.NOTALLOWED: "not_allowed",
-    Status.NOTFOUND: "not_available",
+    Status.NOTFOUND: "not_found",
     Status.NOTAVAILABLE: "not_available",
 }
 

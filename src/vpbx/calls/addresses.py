@@ -1,0 +1,127 @@
+"""Names and numbers as SIP headers carry them: who calls us, and what we write about callers.
+
+Everything that comes from outside is cleaned here, once: a display name cannot leave its
+quotes, a user part cannot leave its URI, nothing can start a new line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from vpbx.directory import Department, Employee, Invalid, normalize
+from vpbx.events import Group, Party
+from vpbx.sip import Request
+
+__all__ = [
+    "ANONYMOUS",
+    "Shown",
+    "dialled",
+    "group_of",
+    "name_addr",
+    "outside_caller",
+    "party_of",
+    "trunk_dialled",
+]
+
+ANONYMOUS = "anonymous"
+_HIDDEN_USERS = frozenset(("anonymous", "restricted", "unavailable", "private", "unknown", ""))
+_HIDING = frozenset(("id", "user", "header", "critical"))
+_MAX_NAME = 80
+_MAX_USER = 64
+_USER_SAFE = "-_.!~*'&=+$"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A caller as the called side is to see them; `user` "" is somebody who hides."""
+
+    user: str
+    name: str = ""
+
+
+def party_of(employee: Employee) -> Party:
+    """Return the employee as call events name them."""
+    return Party(employee.login, employee.name, employee.ext, employee.telnum)
+
+
+def group_of(department: Department) -> Group:
+    """Return the department as call events name it."""
+    return Group(department.id, department.name)
+
+
+def clean_name(name: str) -> str:
+    """Return a display name of printable characters, on one line, not too long."""
+    printable = "".join(char if char.isprintable() else " " for char in name[: 4 * _MAX_NAME])
+    return " ".join(printable.split())[:_MAX_NAME]
+
+
+def name_addr(shown: Shown, host: str) -> str:
+    """Write `shown` as the value of a From, To or identity header."""
+    if not shown.user:
+        return '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    uri = f"<sip:{quote(shown.user[:_MAX_USER], safe=_USER_SAFE)}@{host}>"
+    if not shown.name:
+        return uri
+    name = clean_name(shown.name).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{name}" {uri}'
+
+
+def number_in(user: str, country: str) -> str:
+    """Return the phone number in the user part of a URI, "" when there is none."""
+    try:
+        return normalize(user.partition(";")[0], country) if user else ""
+    except Invalid:
+        return ""
+
+
+def outside_caller(request: Request, country: str) -> Shown:
+    """Return who calls, as a trunk tells it (RFC 3325, RFC 3323).
+
+    P-Asserted-Identity beats From. Somebody who asks to stay hidden is anonymous to everybody
+    here: number and name are "".
+    """
+    privacy = (request.headers.get("Privacy") or "").lower().replace(",", ";").split(";")
+    if not _HIDING.isdisjoint(part.strip() for part in privacy):
+        return Shown("")
+    try:
+        from_ = request.from_address
+    except ValueError:
+        return Shown("")
+    if (from_.uri.user or "").lower() in _HIDDEN_USERS or from_.uri.host == "anonymous.invalid":
+        return Shown("")
+    name = clean_name(from_.name)
+    for identity in _asserted(request):
+        number = number_in(identity, country)
+        if number:
+            return Shown(number, name)
+    return Shown(number_in(from_.uri.user or "", country), name)
+
+
+def _asserted(request: Request) -> list[str]:
+    if "P-Asserted-Identity" not in request.headers:
+        return []
+    try:
+        identities = request._get_address_list("P-Asserted-Identity")
+    except ValueError:
+        return []
+    return [identity.uri.user or "" for identity in identities]
+
+
+def trunk_dialled(request: Request) -> list[str]:
+    """Return what a trunk may mean as the called number: Request-URI user, then To's."""
+    users = []
+    try:
+        users.append(request.uri.user or "")
+        users.append(request.to_address.uri.user or "")
+    except ValueError:
+        pass
+    return users
+
+
+def dialled(request: Request) -> str:
+    """Return what an employee dialled: the user part of the Request-URI, unescaped."""
+    try:
+        return (request.uri.user or "").strip()[:_MAX_USER]
+    except ValueError:
+        return ""

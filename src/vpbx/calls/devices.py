@@ -1,0 +1,57 @@
+"""An employee's registered devices: rows of the directory ⇄ bindings of SIP."""
+
+from __future__ import annotations
+
+from vpbx.calls.switch import Switch
+from vpbx.directory import DomainConfig, Employee, LocationRow
+from vpbx.sip import Binding, Hop, Target, target_of
+
+__all__ = ["bindings_of", "devices_of", "keep_bindings"]
+
+
+def bindings_of(switch: Switch, domain: DomainConfig, login: str) -> tuple[Binding, ...]:
+    """Return the devices registered for `login`; expired ones are left out."""
+    rows = switch.directory.locations.bindings(domain.id, login)
+    return tuple(
+        Binding(
+            contact=row.contact,
+            hop=Hop(row.transport, row.host, row.port, row.connection),
+            path=tuple(row.path.split("\n")) if row.path else (),
+            call_id=row.call_id,
+            cseq=row.cseq,
+            expires_at=row.expires_at,
+            user_agent=row.user_agent,
+            instance=row.instance,
+            q=row.q,
+        )
+        for row in rows
+    )
+
+
+def keep_bindings(
+    switch: Switch, domain: DomainConfig, login: str, bindings: tuple[Binding, ...]
+) -> None:
+    """Keep exactly these devices of `login` from now on."""
+    rows = [
+        LocationRow(
+            contact=binding.contact,
+            transport=binding.hop.transport,
+            host=binding.hop.host,
+            port=binding.hop.port,
+            connection=binding.hop.connection,
+            path="\n".join(binding.path),
+            call_id=binding.call_id,
+            cseq=binding.cseq,
+            expires_at=binding.expires_at,
+            user_agent=binding.user_agent,
+            instance=binding.instance,
+            q=binding.q,
+        )
+        for binding in bindings
+    ]
+    switch.directory.locations.save(domain.id, login, rows)
+
+
+def devices_of(switch: Switch, domain: DomainConfig, employee: Employee) -> list[Target]:
+    """Return where to ring an employee; nothing when no device is registered."""
+    return [target_of(binding) for binding in bindings_of(switch, domain, employee.login)]

@@ -1,0 +1,160 @@
+"""A call that the CRM asks for: the employee's phones first, then the customer (crm-api §5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vpbx.calls.addresses import Shown, party_of
+from vpbx.calls.call import Call, Ender
+from vpbx.calls.devices import devices_of
+from vpbx.calls.internal import begin_inner, inner_ring
+from vpbx.calls.outcome import Outcome
+from vpbx.calls.outgoing import number_shown
+from vpbx.calls.statuses import announcement, code_for_caller, sip_code, status_of
+from vpbx.calls.steps import Announce, Dial, Ring, Ringee, Step
+from vpbx.calls.switch import Switch
+from vpbx.calls.trunks import ways_out
+from vpbx.directory import Department, DomainConfig, Employee, Invalid, Number, normalize
+from vpbx.events import Direction
+from vpbx.media import Side
+
+__all__ = ["MadeCall", "MakeCall", "Outside", "Plan", "plan_call"]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCall:
+    """A call under way. `clid` is the number asked for, when it may be shown; else None."""
+
+    callid: str
+    clid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """An outside number to be called, showing `number`."""
+
+    called: str
+    number: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request to make a call, found to be possible."""
+
+    employee: Employee
+    callee: Outside | Employee | Department
+    clid: str | None
+    shown: Shown
+    """What the employee sees."""
+
+
+class MakeCall:
+    """The route: ring the employee; when they answer, call the other side and join the two."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._employee = plan.employee
+        self._callee = plan.callee
+
+    async def __call__(self, call: Call) -> Outcome:
+        if isinstance(self._callee, Outside):
+            call.user = party_of(self._employee)
+            call.journal.start(call.user)
+        else:
+            call.from_party = party_of(self._employee)
+            begin_inner(call, self._callee)
+        await call.open_media()
+        limit_s = call.domain.ring_timeout_s
+        ring = Ring([Ringee(self._employee)], limit_s, side=Side.A, insist=True)
+        outcome = await ring.run(call)
+        if outcome.leg is None:
+            call.ended_by = Ender.CALLER  # who the call was for did not take it
+            return outcome
+        call.seat_caller(outcome.leg)
+        await call.progress()
+        outcome = await self._second(call).run(call)
+        if outcome.answered:
+            await call.connect(outcome)
+            await call.talk()
+        else:
+            await self._explain(call, outcome)
+        return outcome
+
+    def _second(self, call: Call) -> Step:
+        callee = self._callee
+        if isinstance(callee, Outside):
+            ways = ways_out(call.switch, call.domain, callee.number)
+            party = party_of(self._employee)
+            return Dial(callee.called, callee.number.telnum, ways, party)
+        call.shown = Shown(self._employee.ext or self._employee.login, self._employee.name)
+        return inner_ring(call, callee, self._employee)
+
+    async def _explain(self, call: Call, outcome: Outcome) -> None:
+        """Say to the waiting employee why nobody answers."""
+        code = code_for_caller(outcome.code) if outcome.code else sip_code(outcome.result)
+        status = status_of(Direction.OUT, answered=False, code=code)
+        await Announce(announcement(status)).run(call)
+
+
+def plan_call(
+    switch: Switch,
+    domain: DomainConfig,
+    *,
+    phone: str,
+    user: str,
+    group: str | None,
+    clid: str | None,
+    show_phone: bool,
+) -> Plan:
+    """Find out who is to call whom, showing what; raises Invalid naming the field."""
+    employee = _employee(switch, domain, user) if user else _free(switch, domain, group or "")
+    inside = domain.callee(phone.strip())
+    if inside is not None:
+        if isinstance(inside, Employee) and inside.login == employee.login:
+            raise Invalid.one("phone", "this is the employee's own internal number")
+        return Plan(employee, inside, None, Shown(inside.ext, inside.name))
+    called = normalize(phone, domain.country, "phone")
+    number = _asked_for(domain, clid)
+    allowed = number.telnum if number is not None else None
+    number = number or number_shown(domain, employee, called)
+    if number is None:
+        raise Invalid.one("phone", "the company has no number to call from")
+    shown = Shown(called) if show_phone else Shown(number.telnum, number.name)
+    return Plan(employee, Outside(called, number), allowed, shown)
+
+
+def _employee(switch: Switch, domain: DomainConfig, user: str) -> Employee:
+    employee = domain.find_employee(user)
+    if employee is None:
+        raise Invalid.one("user", "there is no such employee")
+    if not devices_of(switch, domain, employee):
+        raise Invalid.one("user", "the employee has no registered device")
+    return employee
+
+
+def _free(switch: Switch, domain: DomainConfig, group: str) -> Employee:
+    """Return the first employee of a department who can take a call now."""
+    if not group:
+        raise Invalid.one("user", "an employee's login or internal number is needed")
+    department = domain.find_department(group)
+    if department is None:
+        raise Invalid.one("group", "there is no such department")
+    for member in department.members:
+        employee = domain.employees.get(member.login)
+        if employee is None or not member.calls_enable or not employee.receives_calls:
+            continue
+        if switch.calls.engaged(domain.id, employee.login) and not employee.call_waiting:
+            continue
+        if devices_of(switch, domain, employee):
+            return employee
+    raise Invalid.one("group", "nobody of the department is free and registered")
+
+
+def _asked_for(domain: DomainConfig, clid: str | None) -> Number | None:
+    """Return the number asked for, if it may be shown."""
+    if not clid:
+        return None
+    try:
+        telnum = normalize(clid, domain.country, "clid")
+    except Invalid:
+        return None
+    return domain.numbers.get(telnum) if telnum in domain.numbers_allowed_as_clid else None

@@ -1,0 +1,46 @@
+"""REGISTER: an employee's device says where it is."""
+
+from __future__ import annotations
+
+import structlog
+
+from vpbx.calls.admission import Admission, Challenged, Refused
+from vpbx.calls.devices import bindings_of, keep_bindings
+from vpbx.calls.switch import Switch
+from vpbx.sip import ServerTransaction, make_response, register
+
+__all__ = ["take_registration"]
+
+log = structlog.get_logger("vpbx.calls")
+
+
+async def take_registration(switch: Switch, admission: Admission, tx: ServerTransaction) -> None:
+    """Answer a REGISTER, and keep where the device is.
+
+    A device may not claim a carrier's address as its own: calls to it would be calls to the
+    outside that nobody allowed.
+    """
+    request = tx.request
+    who = await admission.employee(request, tx.hop)
+    if isinstance(who, Challenged):
+        headers = [("WWW-Authenticate", value) for value in who.challenges]
+        tx.respond(make_response(request, 401, headers=headers))
+        return
+    if isinstance(who, Refused):
+        tx.respond(make_response(request, who.code, who.reason or None))
+        return
+    domain, employee = who.domain, who.employee
+    result = register(
+        bindings_of(switch, domain, employee.login),
+        request,
+        tx.hop,
+        now=switch.clock.time(),
+        limits=switch.config.registrar,
+    )
+    if any(admission.trunk(binding.hop) for binding in result.added):
+        log.warning("device claims a carrier's address", domain=domain.name, login=employee.login)
+        tx.respond(make_response(request, 403))
+        return
+    if result.changed:
+        keep_bindings(switch, domain, employee.login, result.bindings)
+    tx.respond(make_response(request, result.code, headers=result.headers))

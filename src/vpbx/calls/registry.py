@@ -1,0 +1,97 @@
+"""Calls in progress, and who is busy with them: in memory, behind a few questions.
+
+A switch of several nodes would answer the same questions from shared state.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from vpbx.events import CallInfo, Party
+
+if TYPE_CHECKING:
+    from vpbx.calls.call import Call
+
+__all__ = ["ActiveCall", "CallRegistry"]
+
+_Key = TypeVar("_Key")
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveCall:
+    """A call in progress, for whoever shows or counts them."""
+
+    info: CallInfo
+    user: Party | None
+    """Who has it, or is meant to."""
+    answered_at: float | None
+
+
+class CallRegistry:
+    """All calls of this node."""
+
+    def __init__(self, *, max_calls: int, max_calls_per_domain: int, max_calls_per_trunk: int):
+        self._max_calls = max_calls
+        self._max_domain = max_calls_per_domain
+        self._max_trunk = max_calls_per_trunk
+        self._calls: dict[str, Call] = {}
+        self._domains: Counter[int] = Counter()
+        self._trunks: Counter[int] = Counter()
+        self._engaged: Counter[tuple[int, str]] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(tuple(self._calls.values()))
+
+    def has_room(self, domain_id: int) -> bool:
+        """Say whether one more call of this domain may begin."""
+        return len(self._calls) < self._max_calls and self._domains[domain_id] < self._max_domain
+
+    def trunk_has_room(self, trunk_id: int) -> bool:
+        """Say whether one more call may go over this trunk."""
+        return self._trunks[trunk_id] < self._max_trunk
+
+    def add(self, call: Call) -> None:
+        """Count a call that begins."""
+        self._calls[call.info.callid] = call
+        self._domains[call.info.domain_id] += 1
+
+    def remove(self, call: Call) -> None:
+        """Forget a call that is over; harmless twice."""
+        if self._calls.pop(call.info.callid, None) is not None:
+            _take(self._domains, call.info.domain_id)
+
+    def seize(self, trunk_id: int) -> None:
+        """Count a call on a trunk."""
+        self._trunks[trunk_id] += 1
+
+    def free(self, trunk_id: int) -> None:
+        """A call on a trunk is over."""
+        _take(self._trunks, trunk_id)
+
+    def engage(self, domain_id: int, login: str) -> None:
+        """An employee is on the phone (once more)."""
+        self._engaged[domain_id, login] += 1
+
+    def release(self, domain_id: int, login: str) -> None:
+        """An employee has put one call down."""
+        _take(self._engaged, (domain_id, login))
+
+    def engaged(self, domain_id: int, login: str) -> bool:
+        """Say whether an employee is on the phone."""
+        return (domain_id, login) in self._engaged
+
+    def active(self) -> list[ActiveCall]:
+        """Return a picture of all calls in progress."""
+        return [ActiveCall(c.info, c.user, c.journal.answered_at) for c in self._calls.values()]
+
+
+def _take(counter: Counter[_Key], key: _Key) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]

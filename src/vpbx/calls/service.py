@@ -1,0 +1,259 @@
+"""CallService: what the rest of the program and the SIP stack know of calls."""
+
+from __future__ import annotations
+
+import structlog
+
+from vpbx.calls.addresses import Shown, dialled, outside_caller, trunk_dialled
+from vpbx.calls.admission import Admission, Challenged, Refused
+from vpbx.calls.call import Call, Ender
+from vpbx.calls.incoming import Incoming
+from vpbx.calls.internal import Internal
+from vpbx.calls.leg import Leg
+from vpbx.calls.makecall import MadeCall, MakeCall, Outside, plan_call
+from vpbx.calls.outgoing import Outgoing, number_shown
+from vpbx.calls.registration import take_registration
+from vpbx.calls.registry import ActiveCall
+from vpbx.calls.switch import AskContact, CallsConfig, Encoder, RecordingPlan, Switch
+from vpbx.clock import Clock, LoopClock
+from vpbx.directory import (
+    Directory,
+    DomainConfig,
+    Employee,
+    Invalid,
+    Number,
+    Trunk,
+    normalize,
+)
+from vpbx.events import CallInfo, Direction, EventBus
+from vpbx.media import MediaEngine, Side
+from vpbx.sip import Request, ServerTransaction, Session, SipStack, make_response
+
+__all__ = ["CallService"]
+
+log = structlog.get_logger("vpbx.calls")
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER"
+_KNOWN = frozenset(ALLOW.split(", ")) | {"SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH"}
+_RETRY = (("Retry-After", "10"),)
+
+
+class CallService:
+    """The SIP application: takes calls and registrations, makes calls, ends them.
+
+    `attach` it to its stack before that starts. `records` and `encoder` together switch
+    recording on; `contact` asks the CRM who calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: CallsConfig,
+        directory: Directory,
+        media: MediaEngine,
+        events: EventBus,
+        contact: AskContact | None = None,
+        records: RecordingPlan | None = None,
+        encoder: Encoder | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._switch = Switch(
+            config=config,
+            directory=directory,
+            media=media,
+            events=events,
+            clock=clock or LoopClock(),
+            contact=contact,
+            records=records,
+            encoder=encoder,
+        )
+        self._admission = Admission(self._switch)
+
+    def attach(self, stack: SipStack) -> None:
+        """Use `stack` from now on; its application is this service."""
+        self._switch.stack = stack
+
+    # -- what the program asks -----------------------------------------------------------------
+
+    async def make_call(
+        self,
+        domain: DomainConfig,
+        *,
+        phone: str,
+        user: str = "",
+        group: str | None = None,
+        clid: str | None = None,
+        show_phone: bool = False,
+    ) -> MadeCall:
+        """Ring an employee's phones and, when they answer, call `phone` (crm-api §5).
+
+        Returns as soon as the call is under way. Raises `vpbx.directory.Invalid`.
+        """
+        switch = self._switch
+        plan = plan_call(
+            switch,
+            domain,
+            phone=phone,
+            user=user,
+            group=group,
+            clid=clid,
+            show_phone=show_phone,
+        )
+        if switch.stopping or not switch.calls.has_room(domain.id):
+            raise Invalid.one("phone", "no more calls can be made at the moment")
+        if isinstance(plan.callee, Outside):
+            number = plan.callee.number
+            info = self._info(domain, Direction.OUT, plan.callee.called, number)
+        else:
+            info = self._info(domain, Direction.INNER)
+        call = Call(switch, domain, info, caller=None, shown=plan.shown)
+        call.engage(plan.employee.login)
+        switch.spawn(call.run(MakeCall(plan)))
+        return MadeCall(info.callid, plan.clid)
+
+    def active(self) -> list[ActiveCall]:
+        """Return the calls in progress."""
+        return self._switch.calls.active()
+
+    async def stop(self, timeout_s: float = 4.0) -> None:
+        """Take no new calls, end all others, wait until each has said its end."""
+        self._switch.stopping = True
+        for call in self._switch.calls:
+            call.hang_up(Ender.SYSTEM, 503)
+        await self._switch.wait(timeout_s)
+
+    # -- what the SIP stack tells --------------------------------------------------------------
+
+    def on_invite(self, session: Session) -> None:
+        """Take a new call, in a task of its own."""
+        leg = Leg(None, Side.A)
+        leg.session, session.listener = session, leg
+        if self._switch.stopping:
+            session.reject(503, headers=_RETRY)
+            return
+        trunk = self._admission.trunk(session.hop)
+        if trunk is not None:
+            self._switch.spawn(self._from_trunk(leg, trunk))
+        else:
+            self._switch.spawn(self._from_phone(leg))
+
+    def on_request(self, tx: ServerTransaction) -> None:
+        """Answer what is neither a call nor part of one."""
+        method = tx.request.method
+        if method == "REGISTER":
+            self._switch.spawn(take_registration(self._switch, self._admission, tx))
+        elif method == "OPTIONS":
+            headers = [("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path")]
+            tx.respond(make_response(tx.request, 200, headers=headers))
+        else:
+            code = 405 if method in _KNOWN else 501
+            tx.respond(make_response(tx.request, code, headers=[("Allow", ALLOW)]))
+
+    # -- letting calls in ------------------------------------------------------------------------
+
+    async def _from_trunk(self, leg: Leg, trunk: Trunk) -> None:
+        """Take a call from a carrier: to a number of ours, or not at all."""
+        session = leg.session
+        found = await self._find_number(session.request)
+        if found is None or trunk.domain_id not in (None, found[0].id):
+            session.reject(404)
+            return
+        domain, number = found
+        if not domain.enabled or not number.enabled:
+            session.reject(480)
+            return
+        caller = outside_caller(session.request, domain.country)
+        info = self._info(domain, Direction.IN, caller.user, number)
+        route = Incoming(number)
+        await self._run(leg, domain, info, caller, route)
+
+    async def _find_number(self, request: Request) -> tuple[DomainConfig, Number] | None:
+        for user in trunk_dialled(request):
+            try:
+                found = await self._switch.directory.number(user) if user else None
+            except Invalid:
+                continue
+            if found is not None:
+                return found
+        return None
+
+    async def _from_phone(self, leg: Leg) -> None:
+        """Take a call from an employee's phone."""
+        session = leg.session
+        who = await self._admission.employee(session.request, session.hop)
+        if isinstance(who, Challenged):
+            session.challenge(who.challenges)
+            return
+        if isinstance(who, Refused):
+            session.reject(who.code, who.reason or None)
+            return
+        domain, employee = who.domain, who.employee
+        if not self._admission.within_reach(session.request, domain):
+            session.reject(404)
+            return
+        called = dialled(session.request)
+        inside = domain.callee(called)
+        if inside is not None:
+            shown = Shown(employee.ext or employee.login, employee.name)
+            info = self._info(domain, Direction.INNER)
+            await self._run(leg, domain, info, shown, Internal(employee, inside))
+            return
+        try:
+            called = normalize(called, domain.country)
+        except Invalid:
+            session.reject(404)
+            return
+        await self._to_outside(leg, domain, employee, called)
+
+    async def _to_outside(
+        self, leg: Leg, domain: DomainConfig, employee: Employee, called: str
+    ) -> None:
+        number = number_shown(domain, employee, called)
+        if number is None:  # a call needs a number of ours to go through; there is none
+            leg.session.reject(403, "No outgoing number")
+            return
+        info = self._info(domain, Direction.OUT, called, number)
+        route = Outgoing(employee, called, number)
+        await self._run(leg, domain, info, Shown(number.telnum), route)
+
+    def _info(
+        self,
+        domain: DomainConfig,
+        direction: Direction,
+        client: str = "",
+        number: Number | None = None,
+    ) -> CallInfo:
+        switch = self._switch
+        return CallInfo(
+            switch.callids.new(),
+            domain.id,
+            domain.name,
+            direction,
+            switch.clock.time(),
+            client,
+            number.telnum if number is not None else "",
+            number.name if number is not None else "",
+        )
+
+    async def _run(
+        self,
+        leg: Leg,
+        domain: DomainConfig,
+        info: CallInfo,
+        shown: Shown,
+        route: Incoming | Outgoing | Internal,
+    ) -> None:
+        switch = self._switch
+        hops = _max_forwards(leg.session.request)
+        if hops < 1:
+            leg.session.reject(483)
+        elif switch.stopping or not switch.calls.has_room(domain.id):
+            leg.session.reject(503, headers=_RETRY)
+        else:
+            call = Call(switch, domain, info, caller=leg, shown=shown, max_forwards=hops - 1)
+            await call.run(route)
+
+
+def _max_forwards(request: Request) -> int:
+    text = (request.headers.get("Max-Forwards") or "70").strip()
+    return min(int(text), 70) if text.isascii() and text.isdigit() and len(text) < 4 else 70

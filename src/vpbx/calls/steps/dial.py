@@ -1,0 +1,130 @@
+"""An outside number, through one trunk after the other."""
+
+from __future__ import annotations
+
+from vpbx.calls.call import Call, Reminder
+from vpbx.calls.inbox import LegEvent, LegNews
+from vpbx.calls.leg import Leg
+from vpbx.calls.outcome import Outcome, Result
+from vpbx.calls.sound import Unusable
+from vpbx.calls.trunks import dial_through
+from vpbx.directory import Trunk
+from vpbx.events import Party
+from vpbx.media import Side
+
+__all__ = ["Dial"]
+
+
+class Dial:
+    """Calls `called` for the employee `party`, showing `clid`.
+
+    The next trunk is tried when one fails with 5xx or does not answer at all, as long as
+    nobody's phone has rung. The caller hears ringing, or the carrier's early media.
+    """
+
+    def __init__(self, called: str, clid: str, trunks: list[Trunk], party: Party) -> None:
+        self._called = called
+        self._clid = clid
+        self._trunks = trunks
+        self._party = party
+
+    async def run(self, call: Call) -> Outcome:
+        outcome = Outcome(Result.UNREACHABLE, 503)
+        if not self._trunks:
+            return outcome
+        call.journal.dial(self._party)
+        try:
+            for trunk in self._trunks:
+                attempt = _Attempt(call, trunk, last=trunk is self._trunks[-1])
+                outcome = await attempt.make(self._called, self._clid)
+                if not attempt.worth_another:
+                    break
+        finally:
+            if not outcome.answered:
+                call.journal.stop(self._party)
+        return outcome
+
+
+class _Attempt:
+    """One INVITE through one trunk."""
+
+    def __init__(self, call: Call, trunk: Trunk, *, last: bool) -> None:
+        self._call = call
+        self._trunk = trunk
+        self._last = last
+        self._codecs = call.caller.sound.codecs if call.caller is not None else ()
+        self._silent: Reminder | None = None
+        self._too_long: Reminder | None = None
+        self._heard = False
+        self._rang = False
+        self._early = False
+        self.worth_another = False
+        """Whether it failed in a way that another trunk may not."""
+
+    async def make(self, called: str, clid: str) -> Outcome:
+        call, config = self._call, self._call.switch.config
+        sound = call.offer(Side.B)
+        leg = dial_through(call, self._trunk, called, clid, sound.local)
+        leg.sound = sound
+        self._too_long = call.remind(config.dial_timeout_s)
+        self._silent = None if self._last else call.remind(config.trunk_silence_s)
+        outcome = None
+        try:
+            while outcome is None:
+                outcome = await self._take(leg, await call.inbox.get())
+            return outcome
+        finally:
+            self._too_long.cancel()
+            if self._silent is not None:
+                self._silent.cancel()
+            if outcome is None or not outcome.answered:
+                leg.hangup()
+                call.free(self._trunk.id)
+
+    async def _take(self, leg: Leg, event: LegEvent) -> Outcome | None:
+        """Go one event further; an outcome ends the attempt."""
+        if event.news is LegNews.TIME:
+            return self._time(event)
+        if event.leg is not leg:
+            await self._call.attend(event)
+            return None
+        if event.news is LegNews.PROGRESS:
+            await self._progress(leg, event)
+        elif event.news is LegNews.ANSWERED:
+            return self._answered(leg, event.sdp)
+        elif event.news is LegNews.FAILED:
+            self.worth_another = not self._rang and (event.code == 408 or event.code // 100 == 5)
+            return Outcome(Result.FAILED, event.code)
+        elif event.news is LegNews.ENDED:
+            return Outcome(Result.FAILED, 480)
+        else:
+            await self._call.attend(event)
+        return None
+
+    def _answered(self, leg: Leg, sdp: str | None) -> Outcome:
+        try:
+            leg.sound.hear(sdp or "", self._codecs or None)
+        except Unusable:
+            return Outcome(Result.NOT_ACCEPTABLE, 488)
+        return Outcome(Result.ANSWERED, leg=leg)
+
+    async def _progress(self, leg: Leg, event: LegEvent) -> None:
+        self._heard = True
+        self._rang = self._rang or event.code == 180
+        if event.sdp is not None:
+            try:
+                leg.sound.hear(event.sdp, self._codecs or None)
+            except Unusable:
+                return
+            self._early = True
+            await self._call.progress(leg)
+        elif self._rang and not self._early:
+            await self._call.progress()
+
+    def _time(self, event: LegEvent) -> Outcome | None:
+        if self._too_long is not None and self._too_long.means(event):
+            return Outcome(Result.NO_ANSWER, 480)
+        if self._silent is not None and self._silent.means(event) and not self._heard:
+            self.worth_another = True
+            return Outcome(Result.UNREACHABLE, 408)
+        return None
