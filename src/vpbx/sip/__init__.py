@@ -26,11 +26,12 @@ from vpbx.sip.sdp import (
     direction_answer,
     retarget,
 )
-from vpbx.sip.session import Session, WrongState
+from vpbx.sip.session import Session
 from vpbx.sip.stack import Application, SipStack, StackConfig
 from vpbx.sip.target import Target
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop, Listen
+from vpbx.sip.usage import WrongState
 
 __all__ = [
     "CODEC_NAMES",

@@ -135,6 +135,8 @@ class Dialog:
     __slots__ = (
         "call_id",
         "confirmed",
+        "early_sdp",
+        "last_ack",
         "local",
         "local_cseq",
         "local_tag",
@@ -180,6 +182,10 @@ class Dialog:
         self.symmetric = symmetric
         self.media = media
         self.confirmed = False
+        self.early_sdp: str | None = None
+        """What an unreliable provisional response described, before the answer proper."""
+        self.last_ack: Request | None = None
+        """The ACK sent last, for a 2xx that comes again late."""
         self.rseq = 0
         """The last reliable provisional response taken (RFC 3262 §4)."""
 
@@ -286,3 +292,17 @@ class Dialog:
         if content_type is not None:
             put("Content-Type", content_type)
         return request
+
+    def ack(self, invite: Request, sdp: str | None) -> Request:
+        """Make the ACK of a 2xx to `invite`, with its credentials (§13.2.2.4, §22.1)."""
+        credentials = [
+            (name, value)
+            for name in ("Authorization", "Proxy-Authorization")
+            for value in invite.headers.getlist(name)
+        ]
+        body = b"" if sdp is None else sdp.encode()
+        kind = None if sdp is None else "application/sdp"
+        self.last_ack = self.request(
+            "ACK", cseq=invite.cseq_number, headers=credentials, body=body, content_type=kind
+        )
+        return self.last_ack

@@ -120,13 +120,6 @@ class OfferAnswer:
         """Their offer that waits for our answer."""
         return self._pending if self.state is OfferState.REMOTE_OFFER else None
 
-    def fork(self) -> OfferAnswer:
-        """A copy, for another early dialog of the same INVITE (RFC 3261 §13.2.2.4)."""
-        twin = OfferAnswer()
-        twin.state, twin.local, twin.remote = self.state, self.local, self.remote
-        twin._pending = self._pending
-        return twin
-
 
 def codecs_of(sdp: Sdp | MediaDescription) -> tuple[AudioCodec, ...]:
     """Return the codecs of the audio stream we know, in the describer's order.

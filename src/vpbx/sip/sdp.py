@@ -295,6 +295,13 @@ def retarget(
     return "\r\n".join(lines) + "\r\n"
 
 
+def refused(sdp: Sdp) -> str:
+    """Write an answer to the offer `sdp` that takes none of its streams (RFC 3264 §6)."""
+    lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0"]
+    lines += [f"m={m.kind} 0 {m.protocol} {' '.join(m.formats)}" for m in sdp.media]
+    return "\r\n".join(lines) + "\r\n"
+
+
 def _retarget_audio(
     media: MediaDescription,
     port: int,

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vpbx.clock import Clock
+import structlog
+
+from vpbx.clock import Clock, LoopClock
+from vpbx.sip.body import BadBody
+from vpbx.sip.dialog import Dialog
 from vpbx.sip.digest import Credentials
-from vpbx.sip.layer import TransactionLayer
+from vpbx.sip.exchange import ClientAuth, Exchange
+from vpbx.sip.incoming import IncomingSession
+from vpbx.sip.layer import LayerConfig, TransactionLayer
 from vpbx.sip.listener import SessionListener
-from vpbx.sip.message import Response
+from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
+from vpbx.sip.outgoing import OutgoingSession
 from vpbx.sip.session import Session
 from vpbx.sip.target import Target
 from vpbx.sip.transaction import ServerTransaction
-from vpbx.sip.transport import Hop, Listen
+from vpbx.sip.transport import Hop, Limits, Listen
+from vpbx.sip.usage import Usage
+
+log = structlog.get_logger("vpbx.sip")
+
+_IN_DIALOG_ONLY = frozenset(("BYE", "PRACK", "UPDATE", "INFO"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,10 @@ class StackConfig:
     max_message_bytes: int = 65535
     max_sessions: int = 20_000
     """More incoming calls than that are answered 503."""
+    tls_client: ssl.SSLContext | None = None
+    """For TLS connections we open; None verifies the peer against the system's authorities."""
+    trusted: Callable[[str], bool] | None = None
+    """Hosts that are never shut out, since somebody could forge their address (carriers)."""
 
 
 class Application(Protocol):
@@ -44,30 +62,79 @@ class Application(Protocol):
 
 
 class SipStack:
-    """Everything SIP of a process (or of a simulated phone)."""
-
-    layer: TransactionLayer
-    listens: tuple[Listen, ...]
-    """As bound."""
-    sessions: int
-    """How many are alive."""
+    """Everything SIP of a process (or of a simulated phone). Make it on a running loop."""
 
     def __init__(
         self, config: StackConfig, app: Application, *, clock: Clock | None = None
     ) -> None:
-        raise NotImplementedError
+        self.config = config
+        self.clock: Clock = clock or LoopClock()
+        self.app = app
+        self.layer = TransactionLayer(
+            LayerConfig(
+                listens=config.listens,
+                advertise=config.advertise,
+                tls_client=config.tls_client,
+                limits=Limits(message_bytes=config.max_message_bytes),
+                trusted=config.trusted,
+            ),
+            clock=self.clock,
+            on_request=self._on_request,
+            on_ack=self._on_ack,
+            on_stray_response=self._on_stray_response,
+        )
+        self.dialogs: dict[tuple[str, str, str], tuple[Session, Dialog]] = {}
+        self._live: set[Usage] = set()
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def listens(self) -> tuple[Listen, ...]:
+        """Where it listens, as bound."""
+        return self.layer.listens
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are alive."""
+        return len(self._live)
+
+    @property
+    def under_way(self) -> int:
+        """How many requests of ours (and BYEs to come) wait for their final response."""
+        return self._under_way
 
     async def start(self) -> None:
         """Open the listening sockets; OSError when one cannot be."""
-        raise NotImplementedError
+        await self.layer.start()
 
     async def stop(self, timeout_s: float = 4.0) -> None:
-        """Hang up every session, wait for the answers at most `timeout_s`, close."""
-        raise NotImplementedError
+        """Hang up every session, wait for the answers at most `timeout_s`, close.
+
+        New calls are answered 503 meanwhile.
+        """
+        self._stopping = True
+        for session in list(self._live):
+            session.hangup(503, "")
+        if self._under_way:
+            self._idle.clear()
+            try:
+                await asyncio.wait_for(self._idle.wait(), timeout_s)
+            except TimeoutError:
+                log.info("Stopped before all calls were told", left=self._under_way)
+        await self.layer.stop()
 
     def local_uri(self, hop: Hop, user: str = "") -> str:
         """Our Contact URI towards `hop`."""
-        raise NotImplementedError
+        host, port = self.layer.local_address(hop)
+        host = f"[{host}]" if ":" in host else host
+        at = f"{user}@" if user else ""
+        transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
+        return f"sip:{at}{host}:{port}{transport}"
+
+    def contact(self, hop: Hop) -> str:
+        """The value of our Contact header towards `hop`."""
+        return f"<{self.local_uri(hop)}>"
 
     def invite(
         self,
@@ -84,10 +151,23 @@ class SipStack:
         """Call somebody. `from_` and `to` are header values without tags (name-addr).
 
         A 401 or 407 is answered once with `credentials`. When nobody has answered after
-        `timeout_s` the call is cancelled and `on_failure` told 408. The listener is never
-        called before this returns.
+        `timeout_s` the call is cancelled and `on_failure` told 408. A Max-Forwards in
+        `headers` takes the place of the usual 70. The listener is never called before this
+        returns.
         """
-        raise NotImplementedError
+        session = OutgoingSession(
+            self,
+            target,
+            from_=from_,
+            to=to,
+            sdp=sdp,
+            listener=listener,
+            auth=ClientAuth(credentials) if credentials else None,
+            headers=headers,
+        )
+        self._live.add(session)
+        session.start(timeout_s)
+        return session
 
     def request(
         self,
@@ -102,8 +182,108 @@ class SipStack:
         credentials: Credentials | None = None,
         on_response: Callable[[Response], None],
         call_id: str | None = None,
-        cseq: int | None = None,
+        cseq: int = 1,
     ) -> None:
         """Send a request outside of dialogs. `on_response` hears the final response, or a
-        made-up 408 (no answer) or 503 (could not be sent)."""
-        raise NotImplementedError
+        made-up 408 (no answer) or 503 (could not be sent).
+
+        `call_id` and `cseq` continue a series (registration); `cseq` grows by one for another
+        try with credentials.
+        """
+        numbers = iter(range(cseq, cseq + 16))
+        sender = f"{from_};tag={new_tag()}"
+        call_id = call_id or new_call_id()
+
+        def make() -> Request:
+            request = Request(method, target.uri, body)
+            put = request.headers.add
+            put("Max-Forwards", "70")
+            for value in target.route:
+                put("Route", value)
+            put("From", sender)
+            put("To", to)
+            put("Call-ID", call_id)
+            put("CSeq", f"{next(numbers)} {method}")
+            put("User-Agent", self.config.user_agent)
+            for name, value in headers:
+                put(name, value)
+            if content_type is not None:
+                put("Content-Type", content_type)
+            return request
+
+        Exchange(
+            self, target.hop, make, on_response, ClientAuth(credentials) if credentials else None
+        )
+
+    # For this part's modules
+
+    def hold(self) -> None:
+        """A request of ours is under way: `stop` waits for it."""
+        self._under_way += 1
+
+    def release(self) -> None:
+        """It has come to its end."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._idle.set()
+
+    def ended(self, session: Usage) -> None:
+        """A session is alive no more."""
+        self._live.discard(session)
+
+    def guard(self, function: Callable[..., None], *arguments: object) -> bool:
+        """Call what the application gave us; an error there is logged and stays there."""
+        try:
+            function(*arguments)
+        except Exception:
+            log.exception("The application failed at a SIP event")
+            return False
+        return True
+
+    # From the transaction layer
+
+    def _on_request(self, tx: ServerTransaction) -> None:
+        request = tx.request
+        tag = request.to_tag
+        if tag:
+            found = self.dialogs.get((request.call_id, tag, request.from_tag))
+            if found is None:
+                tx.respond(make_response(request, 481))
+            else:
+                found[0].on_request(found[1], tx)
+        elif request.method == "INVITE":
+            self._on_invite(tx)
+        elif request.method in _IN_DIALOG_ONLY:
+            tx.respond(make_response(request, 481))
+        elif not self.guard(self.app.on_request, tx):
+            tx.respond(make_response(request, 500))
+
+    def _on_invite(self, tx: ServerTransaction) -> None:
+        request = tx.request
+        if self._stopping or len(self._live) >= self.config.max_sessions:
+            tx.respond(make_response(request, 503, headers=(("Retry-After", "10"),)))
+            return
+        try:
+            session = IncomingSession(self, tx)
+        except BadBody as error:
+            tx.respond(make_response(request, error.code, error.reason, headers=error.headers))
+            return
+        if session.timer.too_small(request):
+            session.reject(422, headers=(("Min-SE", str(self.config.min_se_s)),))
+            return
+        self._live.add(session)
+        if not self.guard(self.app.on_invite, session):
+            session.hangup(500)
+
+    def _on_ack(self, request: Request, hop: Hop) -> None:
+        found = self.dialogs.get((request.call_id, request.to_tag, request.from_tag))
+        if found is not None:
+            found[0].on_ack(found[1], request)
+
+    def _on_stray_response(self, response: Response, hop: Hop) -> None:
+        """A 2xx may outlive its transaction: its sender missed our ACK (RFC 3261 §13.2.2.4)."""
+        if not 200 <= response.code < 300 or response.cseq_method != "INVITE":
+            return
+        found = self.dialogs.get((response.call_id, response.from_tag, response.to_tag))
+        if found is not None:
+            found[0].on_late_answer(found[1], response)
