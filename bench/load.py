@@ -98,8 +98,8 @@ def run_calls(
     with stats.open() as file:
         last = list(csv.DictReader(file, delimiter=";"))[-1]
     succeeded, failed = int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"])
-    hours, minutes, seconds = last["ResponseTime1(C)"].split(":")[:3]
-    answer_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    hours, minutes, seconds, microseconds = last["ResponseTime1(C)"].split(":")
+    answer_s = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(microseconds) / 1e6
     return LoadResult(
         calls=succeeded,
         failed=failed,

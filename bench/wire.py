@@ -25,6 +25,11 @@ POSTED_USER = re.compile(rb"\buser=([^&]+)")
 Delays = dict[str, list[float]]
 
 
+def digits(name: bytes) -> bytes:
+    """Return what a number, its phone and its employee's login share."""
+    return bytes(byte for byte in name if 48 <= byte <= 57)
+
+
 class Delay:
     """Pairs what comes in with what goes out for the same name, in order."""
 
@@ -33,9 +38,10 @@ class Delay:
         self.milliseconds: list[float] = []
 
     def begins(self, name: bytes, at: float) -> None:
-        self._waiting[name].append(at)
+        self._waiting[digits(name)].append(at)
 
     def ends(self, name: bytes, at: float) -> None:
+        name = digits(name)
         if self._waiting[name]:
             self.milliseconds.append((at - self._waiting[name].popleft()) * 1000)
 
@@ -54,7 +60,6 @@ class Observer:
             if user := INVITE_USER.match(data):
                 self.invite.begins(user[1], at)
         elif source == self.sip and target == self.phones and self._new_invite(data, b"out"):
-            # the phone of number N is registered as N: see bench.company
             if user := INVITE_USER.match(data):
                 self.invite.ends(user[1], at)
         elif source == self.phones and target == self.sip and data.startswith(b"SIP/2.0 "):

@@ -1,0 +1,29 @@
+"""`make bench`: all measurements, or those named (`python -m bench calls`)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from bench import calls
+from bench.report import Report
+
+OUT = Path("bench-out")
+
+
+def main() -> None:
+    """Run what was asked for and print every figure beside its target."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["cpu", "rate", "latency", "memory", []])
+    parser.add_argument("--quick", action="store_true", help="fewer calls: a look, not a result")
+    options = parser.parse_args()
+    OUT.mkdir(exist_ok=True)
+    report = Report()
+    chosen = options.what or ["cpu", "rate", "latency", "memory"]
+    calls.run(chosen, OUT, report, peer=os.environ.get("PEER", ""), quick=options.quick)
+    report.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""What an answered call costs, how many a second go through, and how soon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.asterisk import Asterisk, NoAsterisk
+from bench.company import make_company, numbers
+from bench.load import LoadResult, Phones, numbers_file, resident_mb, run_calls
+from bench.report import Report
+from tests.support.pbx import Pbx, free_port
+
+WARM_UP = 300
+ROUNDS = 3
+
+
+@dataclass
+class Bed:
+    """A server with its company, phones and CRM, ready to be called."""
+
+    folder: Path
+    pbx: Pbx
+    carrier_port: int
+    phones_port: int
+    crm_port: int
+    numbers: Path
+
+    def calls(self, *, rate: int, calls: int, talk_ms: int = 1000) -> LoadResult:
+        """Let the carrier call through this server."""
+        return run_calls(
+            self.folder,
+            numbers=self.numbers,
+            target_port=int(self.pbx.sip.rpartition(":")[2]),
+            local_port=self.carrier_port,
+            rate=rate,
+            calls=calls,
+            talk_ms=talk_ms,
+            pid=self.pbx.pid,
+        )
+
+    def told_crm(self) -> dict[str, int]:
+        """Return how many commands of each kind the CRM has got."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.crm_port}/") as answer:
+            counts: dict[str, int] = json.load(answer)
+            return counts
+
+
+@contextmanager
+def bed(out: Path, name: str, *, crm: bool) -> Iterator[Bed]:
+    """Start everything a measurement of calls needs, in a folder of its own."""
+    folder = (out / name).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    carrier_port, phones_port = free_port(), free_port()
+    receiver = subprocess.Popen(
+        [sys.executable, "-m", "bench.crm_receiver"], stdout=subprocess.PIPE, text=True
+    )
+    assert receiver.stdout is not None
+    crm_port = int(receiver.stdout.readline())
+    url = f"http://127.0.0.1:{crm_port}/crm" if crm else ""
+    asyncio.run(
+        make_company(
+            folder / "data", carrier_port=carrier_port, phones_port=phones_port, crm_url=url
+        )
+    )
+    table = numbers_file(
+        folder / "numbers.csv",
+        [(telnum, f"7910{place:07d}") for place, telnum in enumerate(numbers())],
+    )
+    phones = Phones(folder, phones_port)
+    pbx = Pbx(folder / "data", rtp_ports="22000-31998")
+    try:
+        pbx.start()
+        yield Bed(folder, pbx, carrier_port, phones_port, crm_port, table)
+    finally:
+        pbx.kill()
+        phones.close()
+        receiver.kill()
+
+
+def run(chosen: list[str], out: Path, report: Report, *, peer: str, quick: bool) -> None:
+    """Make the measurements named in `chosen`."""
+    if "cpu" in chosen:
+        cpu(out, report, peer=peer, quick=quick)
+    if "rate" in chosen:
+        rate(out, report, quick=quick)
+    if "latency" in chosen:
+        latency(out, report, quick=quick)
+    if "memory" in chosen:
+        memory(out, report, quick=quick)
+
+
+def cpu(out: Path, report: Report, *, peer: str, quick: bool) -> None:
+    """CPU an answered call, in turn with everything on, with no CRM, and of the peer."""
+    report.heading("CPU of the process per answered call, 50 calls a second (median of rounds)")
+    calls = 500 if quick else 1500
+    spent: dict[str, list[float]] = {"crm": [], "bare": [], "peer": []}
+    with bed(out, "cpu-crm", crm=True) as full, bed(out, "cpu-bare", crm=False) as bare:
+        with asterisk(out, full.phones_port, report) if peer else nothing() as other:
+            for one in (full, bare):
+                one.calls(rate=50, calls=WARM_UP)
+            for _ in range(ROUNDS):
+                spent["crm"].append(_answered(full.calls(rate=50, calls=calls), report))
+                spent["bare"].append(_answered(bare.calls(rate=50, calls=calls), report))
+                if other is not None:
+                    result = run_calls(
+                        full.folder,
+                        numbers=full.numbers,
+                        target_port=other.port,
+                        local_port=free_port(),
+                        rate=50,
+                        calls=calls,
+                        pid=other.pid,
+                    )
+                    spent["peer"].append(_answered(result, report))
+        told = full.told_crm()
+    expected = (WARM_UP + ROUNDS * calls) * 5
+    report.note(f"the CRM got {sum(told.values())} of {expected} commands: {told}")
+    with_crm, no_crm = median(spent["crm"]), median(spent["bare"])
+    report.figure(
+        "everything on (history, contact, 3 events, history command)", with_crm, "ms", 2.5
+    )
+    report.figure("no CRM set", no_crm, "ms", 1.5)
+    if spent["peer"]:
+        theirs = median(spent["peer"])
+        report.figure("the peer's bare Dial()", theirs, "ms")
+        report.figure("everything on / the peer's bare Dial()", with_crm / theirs, "", 0.5)
+
+
+def _answered(result: LoadResult, report: Report) -> float:
+    if result.failed:
+        report.note(f"{result.failed} of {result.calls + result.failed} calls failed")
+    return result.cpu_ms_per_call
+
+
+def rate(out: Path, report: Report, *, quick: bool) -> None:
+    """150 calls a second while SIPp shares the machine."""
+    report.heading("150 calls a second, everything on, SIPp on the same cores")
+    with bed(out, "rate", crm=True) as one:
+        one.calls(rate=50, calls=WARM_UP)
+        result = one.calls(rate=150, calls=1500 if quick else 6000, talk_ms=500)
+    report.figure("calls lost", result.failed, "calls", 0)
+    report.figure("calls answered", result.calls, "calls")
+    report.figure("messages sent again", result.retransmissions, "")
+    report.figure("CPU a call", result.cpu_ms_per_call, "ms")
+    report.figure("rate reached", result.calls / (result.wall_s - 0.5), "calls/s")
+
+
+def latency(out: Path, report: Report, *, quick: bool) -> None:
+    """INVITE in to INVITE out, and SIP event to CRM request, at 50 calls a second."""
+    report.heading("Delays at 50 calls a second, everything on, seen on the wire")
+    if os.geteuid() != 0:
+        report.note("skipped: looking at the wire needs root")
+        return
+    with bed(out, "latency", crm=True) as one:
+        one.calls(rate=50, calls=WARM_UP)
+        ports = (one.pbx.sip.rpartition(":")[2], one.carrier_port, one.phones_port, one.crm_port)
+        watcher = subprocess.Popen(
+            [sys.executable, "-m", "bench.wire", *map(str, ports)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert watcher.stdout is not None
+        watcher.stdout.readline()
+        one.calls(rate=50, calls=1000 if quick else 3000)
+        delays = json.loads(watcher.communicate("")[0])
+    report.delays("INVITE in to INVITE out (contact asked)", delays["invite"], 20)
+    report.delays("180 of the phone to INCOMING at the CRM", delays["ringing_to_crm"], 50)
+    report.delays("200 of the phone to ACCEPTED at the CRM", delays["answer_to_crm"], 50)
+
+
+def memory(out: Path, report: Report, *, quick: bool) -> None:
+    """Memory after 2,000 calls and after 20,000."""
+    total = 6000 if quick else 20000
+    report.heading(f"Memory over {total} calls, everything on")
+    with bed(out, "memory", crm=True) as one:
+        one.calls(rate=100, calls=2000, talk_ms=300)
+        early = resident_mb(one.pbx.pid)
+        for _ in range(4):
+            result = one.calls(rate=100, calls=(total - 2000) // 4, talk_ms=300)
+            report.note(f"{resident_mb(one.pbx.pid):.1f} MB ({result.failed} calls failed)")
+        late = resident_mb(one.pbx.pid)
+    report.figure("after 2,000 calls", early, "MB")
+    report.figure(f"after {total}", late, "MB")
+    report.figure("growth since", late / early, "times", 1.05)
+
+
+@contextmanager
+def asterisk(out: Path, phones_port: int, report: Report) -> Iterator[Asterisk | None]:
+    """Start the peer, or say why not."""
+    try:
+        peer = Asterisk(
+            (out / "asterisk-root").resolve(), port=free_port(), phones_port=phones_port
+        )
+    except NoAsterisk as why:
+        report.note(str(why))
+        yield None
+        return
+    report.note(peer.version)
+    try:
+        yield peer
+    finally:
+        peer.close()
+
+
+@contextmanager
+def nothing() -> Iterator[None]:
+    """No peer was asked for."""
+    yield None
+
+
+def median(values: list[float]) -> float:
+    """Return the middle of an odd number of values."""
+    return sorted(values)[len(values) // 2]
