@@ -17,6 +17,7 @@ from vpbx.sip.registrar import (
     register,
     target_of,
 )
+from vpbx.sip.registration import Registration, RegistrationState
 from vpbx.sip.sdp import (
     AudioCodec,
     MalformedSdp,
@@ -50,6 +51,8 @@ __all__ = [
     "NothingInCommon",
     "RegisterResult",
     "RegistrarLimits",
+    "Registration",
+    "RegistrationState",
     "Request",
     "Response",
     "Sdp",

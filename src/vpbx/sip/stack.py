@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 import structlog
@@ -182,15 +183,15 @@ class SipStack:
         credentials: Credentials | None = None,
         on_response: Callable[[Response], None],
         call_id: str | None = None,
-        cseq: int = 1,
+        cseq: Iterator[int] | None = None,
     ) -> None:
         """Send a request outside of dialogs. `on_response` hears the final response, or a
         made-up 408 (no answer) or 503 (could not be sent).
 
-        `call_id` and `cseq` continue a series (registration); `cseq` grows by one for another
-        try with credentials.
+        `call_id` and `cseq` (the numbers to use, one for each try) continue a series
+        (registration).
         """
-        numbers = iter(range(cseq, cseq + 16))
+        numbers = cseq or count(1)
         sender = f"{from_};tag={new_tag()}"
         call_id = call_id or new_call_id()
 
