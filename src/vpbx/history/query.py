@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, or_, select, tuple_
 
 from vpbx.events import Direction, Status
 from vpbx.history.period import InvalidQuery, Period
@@ -117,11 +117,13 @@ def _scope(query: Query, *, inner: int) -> list[ColumnElement[bool]]:
 
 def _paged(statement: Select[Any]) -> Select[Any]:
     """Add what `page_key` binds: rows older than the last one, newest first."""
-    last = tuple_(bindparam("last_ms"), bindparam("last_callid"))
+    last = tuple_(
+        bindparam("last_ms", type_=BigInteger), bindparam("last_callid", type_=BigInteger)
+    )
     return (
         statement.where(tuple_(_C.started_ms, _C.callid) < last)
         .order_by(_C.started_ms.desc(), _C.callid.desc())
-        .limit(bindparam("page"))
+        .limit(bindparam("page", type_=BigInteger))
     )
 
 
