@@ -30,8 +30,9 @@ async def get(url: str, tls: ssl.SSLContext | bool = True) -> str:
 
 
 async def test_listener_on_port_0_says_which_it_got_and_answers() -> None:
-    listener = HttpListener(saying(b"hello"), Endpoint("127.0.0.1", 0))
-    await listener.start()
+    listener = HttpListener(Endpoint("127.0.0.1", 0))
+    listener.bind()
+    await listener.start(saying(b"hello"))
     assert await get(f"http://{listener.endpoint}/") == "hello"
     await listener.stop()
     with pytest.raises(aiohttp.ClientConnectorError):
@@ -42,17 +43,18 @@ async def test_listener_speaks_tls_with_the_servers_certificate(tmp_path: Path) 
     DataDir(tmp_path).prepare()
     tls = server_context(ServeConfig(data=tmp_path))
     trust = ssl.create_default_context(cafile=tmp_path / "tls" / "certificate.pem")
-    listener = HttpListener(saying(b"hello"), Endpoint("127.0.0.1", 0), tls=tls)
-    await listener.start()
+    listener = HttpListener(Endpoint("127.0.0.1", 0), tls=tls)
+    listener.bind()
+    await listener.start(saying(b"hello"))
     assert await get(f"https://{listener.endpoint}/", trust) == "hello"
     await listener.stop()
 
 
 async def test_taken_port_raises_at_once() -> None:
-    first = HttpListener(saying(b""), Endpoint("127.0.0.1", 0))
-    await first.start()
+    first = HttpListener(Endpoint("127.0.0.1", 0))
+    first.bind()
     with pytest.raises(OSError, match="in use"):
-        await HttpListener(saying(b""), first.endpoint).start()
+        HttpListener(first.endpoint).bind()
     await first.stop()
 
 
@@ -63,8 +65,9 @@ async def test_request_that_never_ends_does_not_delay_the_stop() -> None:
         reached.set()
         await asyncio.sleep(60)
 
-    listener = HttpListener(app, Endpoint("127.0.0.1", 0))
-    await listener.start()
+    listener = HttpListener(Endpoint("127.0.0.1", 0))
+    listener.bind()
+    await listener.start(app)
     request = asyncio.create_task(get(f"http://{listener.endpoint}/"))
     await reached.wait()
     async with asyncio.timeout(3):
@@ -76,8 +79,9 @@ async def test_metrics_are_shown_to_this_machine() -> None:
     registry = CollectorRegistry()
     Counter("vpbx_things", "Things", registry=registry).inc()
     app = with_metrics(saying(b"app"), registry)
-    listener = HttpListener(app, Endpoint("127.0.0.1", 0))
-    await listener.start()
+    listener = HttpListener(Endpoint("127.0.0.1", 0))
+    listener.bind()
+    await listener.start(app)
     assert "vpbx_things_total 1.0" in await get(f"http://{listener.endpoint}/metrics")
     assert await get(f"http://{listener.endpoint}/other") == "app"
     await listener.stop()

@@ -45,7 +45,22 @@ class DataDir:
 
     @property
     def spool(self) -> Path:
-        return self.root / "spool"
+        """Sound being recorded."""
+        return self.root / "sound" / "now"
+
+    @property
+    def recorded(self) -> Path:
+        """Sound that waits to be made an MP3."""
+        return self.root / "sound" / "done"
+
+    @property
+    def left_behind(self) -> Path:
+        """Sound that an earlier run left."""
+        return self.root / "sound" / "left"
+
+    @property
+    def secrets_key(self) -> Path:
+        return self.root / "secrets.key"
 
     @property
     def prompts(self) -> Path:
@@ -58,9 +73,12 @@ class DataDir:
     def prepare(self) -> None:
         """Make the directories; `StartError` when this user cannot write there."""
         try:
-            self.root.mkdir(mode=0o750, parents=True, exist_ok=True)
-            for directory in (self.records, self.spool, self.prompts, self.tls):
-                directory.mkdir(mode=0o750, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for directory in (
+                *(self.records, self.prompts, self.tls),
+                *(self.spool, self.recorded, self.left_behind),
+            ):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise self._unusable(error) from error
         if not os.access(self.root, os.W_OK | os.X_OK):

@@ -47,42 +47,51 @@ class HttpListener:
 
     def __init__(
         self,
-        app: AsgiApp,
         endpoint: Endpoint,
         *,
         tls: ssl.SSLContext | None = None,
         trusted_proxies: Sequence[str] = (),
     ) -> None:
         self.endpoint = endpoint
-        """Where it listens; the real port once started."""
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=bool(trusted_proxies),
-                forwarded_allow_ips=list(trusted_proxies),
-                timeout_graceful_shutdown=_STOP_S,
-                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
-            )
-        )
+        """Where it listens; the real port once bound."""
+        self._tls = tls
+        self._trusted_proxies = trusted_proxies
+        self._bound: socket.socket | None = None
+        self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Bind and listen; `OSError` when the address cannot be had."""
+    def bind(self) -> None:
+        """Take the address, without answering yet; `OSError` when it cannot be had."""
         family = socket.AF_INET6 if ":" in self.endpoint.host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_STREAM)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((self.endpoint.host, self.endpoint.port))
+            bound.listen()
         except OSError:
             bound.close()
             raise
+        self._bound = bound
         self.endpoint = Endpoint(self.endpoint.host, bound.getsockname()[1])
-        self._task = asyncio.create_task(self._server.serve(sockets=[bound]), name="vpbx-http")
-        up = asyncio.create_task(self._server.up.wait())
+
+    async def start(self, app: AsgiApp) -> None:
+        """Answer by `app` from now on, also those who have been waiting since `bind`."""
+        assert self._bound is not None
+        tls = self._tls
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(self._trusted_proxies),
+            forwarded_allow_ips=list(self._trusted_proxies),
+            timeout_graceful_shutdown=_STOP_S,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+        )
+        self._server = server = _Server(config)
+        self._task = asyncio.create_task(server.serve(sockets=[self._bound]), name="vpbx-http")
+        up = asyncio.create_task(server.up.wait())
         await asyncio.wait((up, self._task), return_when=asyncio.FIRST_COMPLETED)
         up.cancel()
         if self._task.done():
@@ -90,11 +99,13 @@ class HttpListener:
 
     async def stop(self) -> None:
         """Take no more requests, and let those that run end."""
-        if self._task is not None:
+        if self._task is not None and self._server is not None:
             self._server.should_exit = True
             await asyncio.wait((self._task,), timeout=_STOP_S + 1)
             self._task.cancel()
             self._task = None
+        if self._bound is not None:
+            self._bound.close()
 
 
 def with_metrics(app: AsgiApp, registry: CollectorRegistry) -> AsgiApp:

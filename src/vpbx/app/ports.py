@@ -6,12 +6,13 @@ import errno
 import os
 import re
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from vpbx.config import Endpoint
 
-__all__ = ["Transport", "explain", "holder_of", "in_use", "why_not"]
+__all__ = ["Transport", "explain", "free_port", "holder_of", "in_use", "why_not"]
 
 Transport = Literal["udp", "tcp"]
 
@@ -33,6 +34,22 @@ def why_not(transport: Transport, endpoint: Endpoint) -> OSError | None:
         except OSError as error:
             return error
     return None
+
+
+def free_port(host: str, transports: Sequence[Transport], first: int = 0) -> int:
+    """Return a port of `host` that is free for all `transports`: any, or the next from `first`."""
+    while True:
+        port = first or _any_port(host)
+        if all(why_not(transport, Endpoint(host, port)) is None for transport in transports):
+            return port
+        first = first and first + 1
+
+
+def _any_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def in_use(error: OSError) -> bool:

@@ -1,12 +1,339 @@
-"""The composition root: makes the parts, starts them in order, stops them in reverse."""
+"""The running server: its parts made, started in order and stopped in reverse."""
 
 from __future__ import annotations
 
-from vpbx.config import ServeConfig
+import asyncio
+import os
+import signal
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-__all__ = ["run"]
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from vpbx.api import ApiConfig, ApiServices, create_app
+from vpbx.app import logs
+from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
+from vpbx.app.certificate import outside_address, server_context
+from vpbx.app.database import open_database
+from vpbx.app.datadir import DataDir
+from vpbx.app.fault import StartError
+from vpbx.app.http import AsgiApp, HttpListener, with_metrics
+from vpbx.app.recovery import Recovery
+from vpbx.app.watchdog import Watchdog
+from vpbx.calls import CallsConfig, CallService
+from vpbx.clock import Clock, LoopClock
+from vpbx.config import Endpoint, ServeConfig
+from vpbx.crm import Contacts, CrmClient, CrmRecorder, Formats, Outbox
+from vpbx.db import Database, Writer
+from vpbx.directory import Directory, Integration, Secrets
+from vpbx.events import CallInfo, EventBus
+from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
+from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
+from vpbx.sip import Listen, SipStack, StackConfig
+
+__all__ = ["App", "run"]
+
+log = structlog.get_logger("vpbx.app")
+
+_ANY = ("0.0.0.0", "::")  # noqa: S104
+_STOP_ALL_S = 4.8
+"""After this the server ends as it stands: the promise is 5 s."""
+NODE = 0
+"""Which of several servers on one database this is; there is one, until there are more."""
+
+
+class App:
+    """A server. `start` it, use its parts, `stop` it; what `start` began it undoes on failure."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self.config = config
+        self.data = DataDir(config.data)
+        self.registry = CollectorRegistry()
+        self.addresses: Addresses
+        self.database: Database
+        self.directory: Directory
+        self.calls: CallService
+        self.history: History
+        self.outbox: Outbox
+        self.stack: SipStack
+        self._clock: Clock
+        self._started = AsyncExitStack()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Start everything; `StartError` says in a sentence why that cannot be."""
+        self._clock = LoopClock()
+        try:
+            await self._start()
+        except BaseException:
+            await self._started.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Tell every call, write what is left, and free everything, in less than 5 s."""
+        try:
+            async with asyncio.timeout(_STOP_ALL_S):
+                await self._started.aclose()
+        except TimeoutError:
+            log.error("not everything could be stopped in time")
+
+    def _later(self, stop: Callable[[], Awaitable[None]]) -> None:
+        """Stop a part that has just been started, when its turn comes."""
+
+        async def guarded() -> None:
+            try:
+                await stop()
+            except Exception:
+                log.exception("a part of the server did not stop cleanly")
+
+        self._started.push_async_callback(guarded)
+
+    async def _start(self) -> None:
+        config, data = self.config, self.data
+        data.prepare()
+        lock = data.lock()
+        self._started.callback(lock.release)
+        tls = server_context(config)
+        listeners = self._bind_http(tls)
+        config = self.config = with_sip_ports(self.config)
+
+        self.database = database = await open_database(data, config.database)
+        self._later(database.close)
+        data.remember_database(config.database)
+        writer = Writer(database)
+        await writer.start()
+        self._later(writer.stop)
+        self.directory = Directory(
+            database, clock=self._clock, secrets=Secrets.from_file(data.secrets_key)
+        )
+        await self.directory.start()
+        self._later(self.directory.stop)
+
+        events = EventBus(writer.submit)
+        recorder = self._keep_history(events)
+        contacts = await self._connect_crm(writer, events)
+        recovery = Recovery(
+            directory=self.directory,
+            history=self.history,
+            recorder=recorder,
+            events=events,
+            clock=self._clock,
+            node=NODE,
+        )
+        await recovery.close_calls(data, database, writer)
+        await self.outbox.start()
+        self._later(self.outbox.stop)
+
+        media = await self._start_media()
+        worker = RecordingWorker()
+        self._later(worker.stop)
+        self._spawn(recovery.recode(data, worker, self._recording_path))
+        await self._start_calls(media, events, contacts, worker, tls)
+        await self._answer_http(listeners)
+        self._watch()
+        self.addresses = Addresses.of(config)
+        lock.tell({"pid": os.getpid(), "started_at": int(time.time()), "at": str(self.addresses)})
+
+    def _keep_history(self, events: EventBus) -> HistoryRecorder:
+        encoding = Encoding()
+        links = RecordingLinks(self.data.secret("recording links"), link_base(self.config))
+        self.history = History(self.database, links, self.data.records, encoding)
+        recorder = HistoryRecorder(NODE, encoding)
+        events.subscribe(recorder)
+        return recorder
+
+    async def _connect_crm(self, writer: Writer, events: EventBus) -> Contacts:
+        client = CrmClient(Formats())
+        await client.start()
+        self._later(client.close)
+        self.outbox = Outbox(
+            self.database,
+            writer,
+            client,
+            self._integration_of,
+            node=NODE,
+            clock=self._clock,
+        )
+        links = self.history.links
+
+        def link(call: CallInfo) -> str:
+            return links.url(call.domain, call.domain_id, call.callid)
+
+        events.subscribe(CrmRecorder(self.outbox, self.directory.cached, link))
+        return Contacts(client, self.outbox.crm_answers)
+
+    async def _start_media(self) -> MediaEngine:
+        config, data = self.config, self.data
+        host = config.sip.host if config.sip else config.sip_tls.host  # type: ignore[union-attr]
+        advertise = config.advertise or (outside_address() if host in _ANY else "")
+        media = MediaEngine(
+            MediaConfig(
+                spool_dir=data.spool,
+                record_dir=data.recorded,
+                prompts_dir=data.prompts,
+                listen_host=host,
+                advertise=advertise,
+                port_min=config.rtp.first,
+                port_max=config.rtp.last,
+                remote=config.media or None,
+                no_media_timeout_s=config.limits.no_media_timeout_s,
+            ),
+            clock=self._clock,
+        )
+        try:
+            await media.start()
+        except (MediaError, OSError) as error:
+            raise StartError(
+                f"The media engine does not start: {error}. "
+                "Try another range with --rtp-ports A-B; `vpbx doctor` looks closer."
+            ) from error
+        self._later(media.stop)
+        return media
+
+    async def _start_calls(
+        self,
+        media: MediaEngine,
+        events: EventBus,
+        contacts: Contacts,
+        worker: RecordingWorker,
+        tls: ssl.SSLContext,
+    ) -> None:
+        config = self.config
+        self.calls = CallService(
+            config=CallsConfig(secret=self.data.secret("digest nonces"), node=NODE),
+            directory=self.directory,
+            media=media,
+            events=events,
+            contact=contacts.contact,
+            records=_Records(self._recording_path),
+            encoder=worker,
+            clock=self._clock,
+        )
+        listens = []
+        if config.sip:
+            listens += [Listen(kind, config.sip.host, config.sip.port) for kind in ("udp", "tcp")]
+        if config.sip_tls:
+            listens.append(Listen("tls", config.sip_tls.host, config.sip_tls.port, tls))
+        self.stack = SipStack(
+            StackConfig(listens=tuple(listens), advertise=config.advertise),
+            self.calls,
+            clock=self._clock,
+        )
+        self.calls.attach(self.stack)
+        try:
+            await self.stack.start()
+        except OSError as error:
+            raise StartError(f"SIP cannot listen: {error}. See `vpbx doctor`.") from error
+        self._later(self._hang_up)
+
+    async def _hang_up(self) -> None:
+        limit_s = self.config.limits.stop_timeout_s
+        await self.calls.stop(limit_s / 2)
+        await self.stack.stop(limit_s / 2)
+
+    def _bind_http(self, tls: ssl.SSLContext) -> list[HttpListener]:
+        """Take the HTTP ports, and put the real ones into the settings."""
+        http, https = self.config.http, self.config.https
+        bound = []
+        if http is not None:
+            bound.append(self._bind(http, "--http", None))
+            self.config = replace(self.config, http=bound[-1].endpoint)
+        if https is not None:
+            bound.append(self._bind(https, "--https", tls))
+            self.config = replace(self.config, https=bound[-1].endpoint)
+        return bound
+
+    def _bind(self, endpoint: Endpoint, option: str, tls: ssl.SSLContext | None) -> HttpListener:
+        proxies = self.config.trusted_proxies
+        listener = HttpListener(endpoint, tls=tls, trusted_proxies=proxies)
+        try:
+            listener.bind()
+        except OSError as error:
+            raise port_fault(error, "tcp", endpoint, option) from error
+        self._later(listener.stop)
+        return listener
+
+    async def _answer_http(self, listeners: Iterable[HttpListener]) -> None:
+        services = ApiServices(
+            directory=self.directory,
+            history=self.history,
+            calls=self.calls,
+            clock=self._clock,
+            config=ApiConfig(trusted_proxies=self.config.trusted_proxies),
+        )
+        app: AsgiApp = with_metrics(create_app(services), self.registry)
+        for listener in listeners:
+            await listener.start(app)
+
+    def _watch(self) -> None:
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.registry.register(_Gauges(self))
+        watchdog = Watchdog(self._clock, self.registry)
+        watchdog.start()
+        self._started.callback(watchdog.stop)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        self._started.callback(task.cancel)
+
+    async def _integration_of(self, domain_id: int) -> Integration | None:
+        domain = await self.directory.domain_by_id(domain_id)
+        return domain.integration if domain is not None and domain.enabled else None
+
+    def _recording_path(self, call: CallInfo) -> Path:
+        return recording_path(self.data.records, call.domain_id, call.callid, call.started_at)
+
+
+class _Records:
+    """`vpbx.calls.RecordingPlan`: where MP3s are kept."""
+
+    def __init__(self, path: Callable[[CallInfo], Path]) -> None:
+        self.path = path
+
+
+class _Gauges:
+    """What is going on now, asked when somebody looks at /metrics."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        app = self._app
+        for name, text, value in (
+            ("vpbx_calls", "Calls in progress", len(app.calls.active())),
+            ("vpbx_sip_sessions", "SIP call legs", app.stack.sessions),
+            ("vpbx_crm_commands_waiting", "CRM commands in memory", app.outbox.in_memory),
+        ):
+            yield GaugeMetricFamily(name, text, value=value)
 
 
 def run(config: ServeConfig) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    raise SystemExit(f"nothing to serve in {config.data} yet")
+    """Serve until SIGTERM or SIGINT; `StartError` when it cannot begin."""
+    logs.set_up(config.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config))
+
+
+async def _serve(config: ServeConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    app = App(config)
+    await app.start()
+    print(f"ready {app.addresses}", flush=True)
+    await stop.wait()
+    log.info("stopping", calls=len(app.calls.active()))
+    await app.stop()
+    log.info("stopped")

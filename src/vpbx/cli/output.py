@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 from rich.table import Table
 
+from vpbx.app import StartError
 from vpbx.config import ConfigError
 
 __all__ = ["BAD_INPUT", "FAULT", "Fault", "fail", "out", "reporting_faults", "show", "show_rows"]
@@ -23,6 +24,10 @@ out = Console(highlight=False)
 
 class Fault(Exception):
     """Something that stops a command. `str()` says what, and how to mend it."""
+
+    def __init__(self, message: str, status: int = FAULT) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def fail(message: str, status: int = FAULT) -> NoReturn:
@@ -64,6 +69,8 @@ def reporting_faults() -> Iterator[None]:
     except ConfigError as error:
         fail(str(error), BAD_INPUT)
     except Fault as error:
+        fail(str(error), error.status)
+    except StartError as error:
         fail(str(error))
     except BrokenPipeError:
         sys.stderr.close()

@@ -1,0 +1,90 @@
+"""What a crash left behind: calls that are still open in the journal, sound not yet an MP3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from vpbx.app.datadir import DataDir
+from vpbx.clock import Clock
+from vpbx.db import Database, Writer
+from vpbx.directory import Directory
+from vpbx.events import CallInfo, Direction, EventBus, RecordingReady
+from vpbx.history import History, HistoryRecorder
+from vpbx.media import RecordingWorker, Side
+
+__all__ = ["Recovery"]
+
+log = structlog.get_logger("vpbx.app")
+
+
+class Recovery:
+    """Ends the calls that a crash cut off, before the first new one; `recode` their sound after.
+
+    The sound of such calls is set aside at once, so that the work of hours may be taken up in
+    the background without coming near the recordings of new calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        history: History,
+        recorder: HistoryRecorder,
+        events: EventBus,
+        clock: Clock,
+        node: int,
+    ) -> None:
+        self._directory = directory
+        self._history = history
+        self._recorder = recorder
+        self._events = events
+        self._clock = clock
+        self._node = node
+
+    async def close_calls(self, data: DataDir, database: Database, writer: Writer) -> None:
+        """End, now, every call that the last run of this server left open."""
+        heard = _set_aside(data)
+        events = await self._recorder.close_open_journal(
+            database, self._clock.time(), lambda call: call.callid in heard
+        )
+        for event in events:
+            await self._directory.domain(event.call.domain)  # the CRM's settings, for its recorder
+            self._events.publish(event)
+        if events:
+            await writer.flush()
+            calls = len({event.call.callid for event in events})
+            log.warning("calls that the last run left open are ended now", calls=calls)
+
+    async def recode(
+        self, data: DataDir, worker: RecordingWorker, path: Callable[[CallInfo], Path]
+    ) -> None:
+        """Make the MP3s that were not made before the crash, and say so of each."""
+        calls = {call.callid: call for call in await self._in_the_making()}
+
+        def plan(callid: str) -> tuple[Path, Side] | None:
+            call = calls.get(callid)
+            if call is None:
+                return None
+            return path(call), Side.A if call.direction is Direction.IN else Side.B
+
+        results = dict(await worker.recover((data.left_behind,), plan))
+        for callid, call in calls.items():
+            made = results.get(callid)
+            ok = made.ok if made is not None else path(call).exists()
+            self._events.publish(RecordingReady(call, self._clock.time(), ok))
+        if calls:
+            log.info("recordings of the last run are done", recordings=len(calls))
+
+    async def _in_the_making(self) -> list[CallInfo]:
+        return await self._history.recordings_in_the_making(self._node)
+
+
+def _set_aside(data: DataDir) -> frozenset[str]:
+    """Move the sound of the last run out of the way; return the callids it belongs to."""
+    for folder in (data.spool, data.recorded):
+        for file in folder.glob("*.rtp"):
+            file.rename(data.left_behind / file.name)
+    return frozenset(file.name.rpartition("-")[0] for file in data.left_behind.glob("*.rtp"))

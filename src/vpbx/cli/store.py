@@ -1,0 +1,52 @@
+"""Work on the directory of a data dir, beside a running server or without one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from vpbx.app import DataDir
+from vpbx.cli.output import BAD_INPUT, Fault
+
+if TYPE_CHECKING:
+    from vpbx.db import Database
+    from vpbx.directory import Directory
+
+__all__ = ["on_database", "on_directory"]
+
+T = TypeVar("T")
+
+
+def on_database(data: Path, url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Open (and migrate) the database, let `work` use it, close it, return what it returned."""
+    from vpbx.app.database import open_database  # SQLAlchemy takes a while: not for --help
+    from vpbx.directory import Invalid, NotFound
+
+    async def run() -> T:
+        directory = DataDir(data)
+        directory.prepare()
+        database = await open_database(directory, url)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(run())
+    except (Invalid, NotFound) as error:
+        raise Fault(str(error), BAD_INPUT) from error
+
+
+def on_directory(data: Path, url: str, work: Callable[[Directory], Awaitable[T]]) -> T:
+    """Let `work` use the directory. What was wrong with its values becomes a `Fault`."""
+    from vpbx.directory import Directory, Secrets
+
+    async def run(database: Database) -> T:
+        secrets = Secrets.from_file(DataDir(data).secrets_key)
+        directory = Directory(database, secrets=secrets)
+        await directory.refresh()
+        return await work(directory)
+
+    return on_database(data, url, run)
