@@ -7,6 +7,7 @@ empty, not yet migrated database.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -99,24 +100,58 @@ def postgres_server() -> Iterator[PostgresServer]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+async def _migrate(url: str) -> None:
+    database = Database.from_url(url)
+    await database.migrate()
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> str:
+    """Make a migrated database once, which others are copied from."""
+    postgres_server.sql("CREATE DATABASE vpbx_migrated TEMPLATE template0")
+    asyncio.run(_migrate(postgres_server.url("vpbx_migrated")))
+    return "vpbx_migrated"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a migrated SQLite file once, which others are copied from."""
+    path = tmp_path_factory.mktemp("migrated") / "vpbx.sqlite3"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+def _wants_migrated(request: pytest.FixtureRequest) -> bool:
+    return bool({"database", "sqlite_database"} & set(request.fixturenames))
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """Give the URL of an empty PostgreSQL database, dropped afterwards."""
+def postgres_url(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> str:
+    """Give the URL of an empty PostgreSQL database (they all go with the server).
+
+    In a test that also asks for `database` it is that database, so already migrated.
+    """
+    template = "template0"
+    if _wants_migrated(request):
+        template = request.getfixturevalue("postgres_template")
     name = f"t_{uuid.uuid4().hex}"
-    postgres_server.sql(f"CREATE DATABASE {name} TEMPLATE template0")
-    yield postgres_server.url(name)
-    postgres_server.sql(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres_server.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return postgres_server.url(name)
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """Give the URL of an SQLite file that does not exist yet."""
-    return f"sqlite:///{tmp_path / 'vpbx.sqlite3'}"
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of an SQLite file that does not exist yet (but see `postgres_url`)."""
+    path = tmp_path / "vpbx.sqlite3"
+    if _wants_migrated(request):
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Give the URL of an empty database, on each dialect in turn."""
+    """Give the URL of an empty database, on each dialect in turn (but see `postgres_url`)."""
     fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     url: str = request.getfixturevalue(fixture)
     return url
@@ -126,7 +161,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
 async def database(database_url: str) -> AsyncIterator[Database]:
     """Give an open, migrated, empty database, on each dialect in turn."""
     opened = Database.from_url(database_url)
-    await opened.migrate()
     yield opened
     await opened.close()
 
@@ -135,6 +169,5 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
     """Give an open, migrated, empty SQLite database."""
     opened = Database.from_url(sqlite_url)
-    await opened.migrate()
     yield opened
     await opened.close()
