@@ -1,0 +1,135 @@
+"""The application: sections, routes, refusals and the gate, put together."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+import vpbx
+from vpbx.api import cors, docs, openapi, records
+from vpbx.api.answer import answer, to_json
+from vpbx.api.auth import Door
+from vpbx.api.errors import METHOD_NOT_ALLOWED, ApiError, not_found, refuse
+from vpbx.api.gate import Gate, host_name
+from vpbx.api.routing import PREFIX, OperationRoute, Switch, documented
+from vpbx.api.sections import SECTIONS
+from vpbx.api.services import ApiServices
+from vpbx.history import LINK_PATH
+
+__all__ = ["PREFIX", "create_app", "create_document"]
+
+
+class _RecordRoute(APIRoute):
+    """The route of recording links: no key."""
+
+    def __init__(self, method: str) -> None:
+        shown = method == "GET"
+        super().__init__(
+            LINK_PATH,
+            documented,
+            methods=[method],
+            include_in_schema=shown,
+            **records.DESCRIPTION,
+        )
+
+
+def create_app(services: ApiServices) -> FastAPI:
+    """Return the ASGI application of the whole API.
+
+    The server must leave X-Forwarded-* alone (uvicorn: `proxy_headers=False`): whom to believe
+    is settled here, by `ApiConfig.trusted_proxies`.
+    """
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    door = Door(services.directory, services.clock, services.config.wrong_keys_per_minute)
+    routes = _routes()
+    for route in routes:
+        if isinstance(route, OperationRoute):
+            route.app = route.operation.endpoint(services, door)
+        else:
+            route.app = records.RecordEndpoint(services)
+    switch = Switch(routes)
+    app.router.routes.append(switch)
+    _add_document(app)
+    app.add_exception_handler(HTTPException, _refuse_http(services, switch))
+    app.add_middleware(Gate, trusted_proxies=services.config.trusted_proxies)
+    return app
+
+
+@cache
+def create_document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    return openapi.document(_routes(), SECTIONS, vpbx.__version__)
+
+
+def _routes() -> list[APIRoute]:
+    routes: list[APIRoute] = [OperationRoute(o) for section in SECTIONS for o in section.operations]
+    return [*routes, _RecordRoute("GET"), _RecordRoute("HEAD")]
+
+
+def _add_document(app: FastAPI) -> None:
+    """Serve the OpenAPI document and its page, without a key."""
+
+    async def show_document(_request: Request) -> Response:
+        return answer(_encoded_document())
+
+    async def show_page(_request: Request) -> Response:
+        return docs.page(create_document())
+
+    app.openapi = create_document  # type: ignore[method-assign]
+    app.router.add_route(f"{PREFIX}/openapi.json", show_document, methods=["GET"])
+    app.router.add_route(f"{PREFIX}/docs", show_page, methods=["GET"])
+
+
+@cache
+def _encoded_document() -> bytes:
+    return to_json(create_document())
+
+
+def _refuse_http(services: ApiServices, switch: Switch) -> Any:
+    """Return the handler of what the router itself refuses: unknown path, wrong method."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return refuse(not_found())
+        if error.status_code != 405:
+            return refuse(ApiError(error.status_code, error.detail, headers=error.headers))
+        methods = ", ".join(switch.methods(request.scope)) or "GET"
+        if request.method == "OPTIONS":
+            answered = await _preflight(services, request, methods)
+            if answered is not None:
+                return answered
+        return refuse(ApiError(405, METHOD_NOT_ALLOWED, headers={"Allow": methods}))
+
+    return handle
+
+
+async def _preflight(services: ApiServices, request: Request, methods: str) -> Response | None:
+    """Answer a browser's preflight for an origin that is allowed; it bears no key.
+
+    So the host must name the company, unless there is only one on this server.
+    """
+    origin = request.headers.get("origin", "")
+    if not origin or "access-control-request-method" not in request.headers:
+        return None
+    directory = services.directory
+    names = directory.domain_names()
+    name = host_name(request.headers)
+    if name is None and len(names) == 1:
+        name = names[0]
+    domain = await directory.domain(name) if name is not None else None
+    if domain is None or not cors.is_allowed(origin, domain):
+        return None
+    return Response(status_code=204, headers=cors.preflight_headers(origin, methods))

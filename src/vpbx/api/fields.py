@@ -1,0 +1,134 @@
+"""Values as clients send them (crm-api D7), for request models.
+
+Numbers arrive as numbers or digit strings, booleans also as `true/false/1/0`, texts also as
+numbers (an ext or a phone). The JSON schema of each type says so, which keeps the OpenAPI
+document honest. `null` counts as "not sent" (C# clients write every unset property).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+__all__ = ["Flag", "Number", "Request", "Text", "Texts", "as_list", "as_text"]
+
+MAX_TEXT = 4096
+_DIGITS = re.compile(r"-?[0-9]{1,15}\Z")
+_TRUE = frozenset({"true", "1"})
+_FALSE = frozenset({"false", "0"})
+
+
+class Request(BaseModel):
+    """Base of all request models: unknown parameters are ignored, null is "not sent"."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+    def sent(self) -> dict[str, Any]:
+        """Return only what the client sent, by field name: a partial edit (D4)."""
+        return self.model_dump(exclude_unset=True)
+
+
+def _flag(value: Any, info: ValidationInfo) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if text in _TRUE:
+            return True
+        # PHP writes false as an empty field of a form.
+        if text in _FALSE or (not text and (info.context or {}).get("form")):
+            return False
+    raise PydanticCustomError("flag", "must be true or false")
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool):
+        pass
+    elif isinstance(value, int):
+        if abs(value) < 10**15:
+            return value
+    elif isinstance(value, float):
+        if value.is_integer() and abs(value) < 1e15:
+            return int(value)
+    elif isinstance(value, str) and _DIGITS.match(value.strip()):
+        return int(value)
+    raise PydanticCustomError("number", "must be a whole number")
+
+
+def as_text(value: Any) -> str:
+    """Take a text, or a whole number as one."""
+    if isinstance(value, bool):
+        pass
+    elif isinstance(value, str):
+        if "\x00" in value or not _is_utf8(value):
+            raise PydanticCustomError("characters", "has characters that are not text")
+        return value.strip()
+    elif isinstance(value, int):
+        return str(value) if abs(value) < 10**30 else as_text(None)
+    elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    raise PydanticCustomError("text", "must be text")
+
+
+def _is_utf8(value: str) -> bool:
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_list(value: Any) -> Any:
+    """Take a single value as a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+Flag = Annotated[
+    bool,
+    BeforeValidator(_flag),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "boolean"},
+                {"type": "string", "enum": ["true", "false", "1", "0"]},
+                {"type": "integer", "enum": [0, 1]},
+            ]
+        }
+    ),
+]
+"""true or false."""
+
+Number = Annotated[
+    int,
+    BeforeValidator(_number),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^-?[0-9]{1,15}$"}]}
+    ),
+]
+"""A whole number."""
+
+Text = Annotated[
+    str,
+    BeforeValidator(as_text),
+    Field(max_length=MAX_TEXT),
+    WithJsonSchema({"anyOf": [{"type": "string", "maxLength": MAX_TEXT}, {"type": "integer"}]}),
+]
+"""Text without NUL and lone surrogates, outer spaces cut off."""
+
+Texts = Annotated[list[Text], BeforeValidator(as_list), Field(max_length=10_000)]
+"""A list of texts; a single one is a list of one."""

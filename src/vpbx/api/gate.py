@@ -1,0 +1,166 @@
+"""What every request passes first, as one plain ASGI layer (no task, no queue a request).
+
+Here are settled: who really calls (X-Forwarded-* of trusted proxies only), HTTPS only
+(crm-api §1), security headers, and that a fault of ours answers 500 with a request id and
+nothing internal.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vpbx.api.errors import ApiError, refuse
+
+__all__ = ["CLIENT", "Gate", "host_name", "is_address"]
+
+CLIENT = "vpbx.client"
+"""Key of the ASGI scope under which the caller's address stands, as text."""
+
+HTTPS_REQUIRED = "HTTPS is required"
+_API_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_CLOSED_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+log = structlog.get_logger("vpbx.api")
+
+
+class Gate:
+    """The outermost layer of the API."""
+
+    def __init__(self, app: ASGIApp, trusted_proxies: Sequence[str] = ()) -> None:
+        self._app = app
+        self._trusted = tuple(ip_network(item, strict=False) for item in trusted_proxies)
+        # One caller makes many requests: parse its address once.
+        self._peer = lru_cache(maxsize=4096)(self._judge)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1000})
+                return
+            await self._app(scope, receive, send)
+            return
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        is_loopback, is_trusted = self._peer(peer)
+        secure = scope["scheme"] == "https"
+        if is_trusted:
+            peer, secure = self._forwarded(scope, peer)
+        scope[CLIENT] = peer
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _add_headers(message, secure)
+            await send(message)
+
+        if not (secure or is_loopback):
+            error = ApiError(403, HTTPS_REQUIRED)
+            await refuse(error)(scope, receive, send_guarded)
+            return
+        path: str = scope["path"]
+        if path.endswith("/") and len(path) > 1:
+            scope["path"] = path.rstrip("/")
+        try:
+            await self._app(scope, receive, send_guarded)
+        except Exception:
+            request_id = secrets.token_hex(8)
+            log.exception(
+                "An API request failed",
+                request_id=request_id,
+                method=scope["method"],
+                path=path,
+            )
+            if started:
+                # Half an answer is out: only breaking it off tells the client.
+                raise
+            answer = refuse(ApiError(500, "Internal error", headers={"X-Request-Id": request_id}))
+            await answer(scope, receive, send_guarded)
+
+    def _judge(self, peer: str) -> tuple[bool, bool]:
+        """Return (is loopback, is a trusted proxy)."""
+        address = _parse(peer)
+        if address is None:
+            return False, False
+        return address.is_loopback, self._is_trusted(address)
+
+    def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(_holds(network, address) for network in self._trusted)
+
+    def _forwarded(self, scope: Scope, peer: str) -> tuple[str, bool]:
+        """Return the caller as the trusted proxies saw it: address, and whether by HTTPS.
+
+        Proxies append: the right-most address that is not itself a trusted proxy is the
+        caller; what stands left of it anyone could have written.
+        """
+        headers = Headers(scope=scope)
+        hops = [h.strip() for v in headers.getlist("x-forwarded-for") for h in v.split(",")]
+        for hop in reversed(hops):
+            address = _parse(hop)
+            if address is None:
+                break
+            peer = str(address)
+            if not self._is_trusted(address):
+                break
+        protocol = headers.get("x-forwarded-proto", "https").split(",")[-1].strip().lower()
+        return peer, scope["scheme"] == "https" or protocol == "https"
+
+
+def host_name(headers: Headers) -> str | None:
+    """Return the domain that `Host` names; None for localhost and addresses (D1)."""
+    host = headers.get("host", "").strip().lower()
+    if host.startswith("["):
+        return None
+    name = host.partition(":")[0].rstrip(".")
+    if not name or name == "localhost" or is_address(name):
+        return None
+    return name
+
+
+def is_address(text: str) -> bool:
+    """Tell an IP address from a name."""
+    return _parse(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address; one with a port or in brackets too, as some proxies write it."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def _holds(network: IPv4Network | IPv6Network, address: IPv4Address | IPv6Address) -> bool:
+    return network.version == address.version and address in network
+
+
+def _add_headers(message: Message, secure: bool) -> None:
+    headers = message.setdefault("headers", [])
+    present = {name for name, _ in headers}
+    extra = [*_API_HEADERS, *(item for item in _CLOSED_HEADERS if item[0] not in present)]
+    if secure:
+        extra.append(_HSTS)
+    message["headers"] = [*headers, *extra]

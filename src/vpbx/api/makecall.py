@@ -1,0 +1,65 @@
+"""Making a call (crm-api §5)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from starlette.responses import Response
+
+from vpbx.api.answer import answer
+from vpbx.api.fields import Flag, Request, Text
+from vpbx.api.models import Model, only_if
+from vpbx.api.operation import Call, Section
+
+__all__ = ["section"]
+
+section = Section("Outgoing call", "Click to call: first the employee's phones ring.")
+
+
+class MakeCall(Request):
+    """Whom to call, and for whom."""
+
+    phone: Text = Field(description="The number to be called.")
+    user: Text = Field("", description="Login or internal number of the employee to connect.")
+    group: Text = Field(
+        "", description="In place of `user`: a department, whose first free employee is rung."
+    )
+    clid: Text = Field("", description="The number to show to the customer.")
+    show_phone: Flag = Field(False, description="Show the customer's number to the employee.")
+
+
+class MadeCall(Model):
+    """The call that is under way."""
+
+    callid: str = Field(description="The same as `uid` in history.")
+    clid: str = only_if("The number shown; only if it was sent and may be used.")
+
+
+EXAMPLE = {"phone": "79101234567", "user": "admin", "clid": "79261234567"}
+SHOWS = {"callid": "2015948553", "clid": "79261234567"}
+
+
+@section.post(
+    "/makecall",
+    body=MakeCall,
+    answer=MadeCall,
+    example=EXAMPLE,
+    shows=SHOWS,
+    summary="Making an outgoing call",
+)
+async def make_call(call: Call, params: MakeCall) -> Response:
+    """Ring the employee's phones; when one answers, the customer is called.
+
+    The answer comes as soon as the call is under way, not after.
+    """
+    made = await call.services.calls.make_call(
+        call.domain,
+        phone=params.phone,
+        user=params.user,
+        group=params.group or None,
+        clid=params.clid or None,
+        show_phone=params.show_phone,
+    )
+    shown = {"callid": made.callid}
+    if made.clid:
+        shown["clid"] = made.clid
+    return answer(shown)

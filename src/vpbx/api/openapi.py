@@ -1,0 +1,179 @@
+"""The OpenAPI document, made from the operations: every parameter, body, answer and error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_origin
+
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+from starlette.routing import BaseRoute
+
+from vpbx.api.models import Error
+from vpbx.api.operation import Operation, Section
+
+__all__ = ["DESCRIPTION", "describe", "document"]
+
+_REF = "#/components/schemas/{model}"
+_JSON = "application/json"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_REASONS = {
+    400: ("Validation error", "Wrong parameters; `errors` names each field."),
+    401: ("Invalid token", "`Invalid token`, `CRM disabled` or `CRM switched off`."),
+    403: ("Don't have permission to access", "The key lacks the right, or HTTPS was not used."),
+    404: ("Not found", "No such object."),
+    413: ("Request body is too large", "The body is too large."),
+    429: ("Too many wrong keys", "Too many wrong keys from this address; see Retry-After."),
+    500: ("Internal error", "A fault of the server; X-Request-Id names it in its log."),
+}
+DESCRIPTION = """\
+The API between a CRM and the virtual PBX.
+
+Every request bears its key in the `X-API-KEY` header and is about the company the key belongs
+to. Success is 200 with JSON or 204 with nothing. Bodies may be JSON,
+`application/x-www-form-urlencoded` or `multipart/form-data` (objects with parts of their own
+only as JSON). Parameters of GET and DELETE stand in the query; where the query lacks one, a JSON
+body is read too. Lists repeat (`telnum=1&telnum=2`). Unknown parameters are ignored, `null`
+counts as not sent. Booleans may be `true`, `false`, `1` or `0`; numbers may be digit strings.
+Phone numbers are answered as digits only and accepted with any punctuation. Times are UTC.
+A `{login}` is a username or an internal number. Other methods than those listed answer 405 with
+an `Allow` header."""
+
+
+def describe(operation: Operation) -> dict[str, Any]:
+    """Return what FastAPI's route of this operation is told for the document."""
+    return {
+        "summary": operation.summary,
+        "description": operation.description,
+        "tags": [operation.section.title],
+        "operation_id": f"{operation.method.lower()}_{_words(operation.path)}",
+        "status_code": 204 if operation.answer is None else 200,
+        "responses": _responses(operation),
+        "openapi_extra": _extra(operation),
+    }
+
+
+def document(
+    routes: Sequence[BaseRoute], sections: Sequence[Section], version: str
+) -> dict[str, Any]:
+    """Return the whole document."""
+    made = get_openapi(
+        title="VPBX CRM API",
+        version=version,
+        description=DESCRIPTION,
+        routes=routes,
+        tags=[{"name": s.title, "description": s.description} for s in sections],
+    )
+    components = made.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for section in sections:
+        for operation in section.operations:
+            if operation.body is not None:
+                schema = _schema(operation.body)
+                schemas.update(schema.pop("$defs", {}))
+                if get_origin(operation.body) is not list:
+                    schemas[operation.body.__name__] = schema
+    components["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-KEY"}}
+    made["security"] = [{"key": []}]
+    return made
+
+
+def _words(path: str) -> str:
+    return "_".join(part.strip("{}").replace("-", "_") for part in path.strip("/").split("/"))
+
+
+def _schema(model: Any) -> dict[str, Any]:
+    return TypeAdapter(model).json_schema(ref_template=_REF)
+
+
+def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
+    statuses = [401, 429, 500]
+    if operation.query or operation.body:
+        statuses += [400, 413]
+    if operation.right:
+        statuses.append(403)
+    if "{" in operation.path:
+        statuses.append(404)
+    found: dict[int | str, dict[str, Any]] = {
+        status: _refusal(status) for status in sorted(statuses)
+    }
+    if operation.answer is None:
+        found[204] = {"description": "Done."}
+    elif operation.media_type == _JSON:
+        found[200] = {"description": "Success.", "model": operation.answer}
+        if operation.shows is not None:
+            found[200]["content"] = {_JSON: {"example": operation.shows}}
+    else:
+        text = {"schema": {"type": "string"}, "example": operation.shows}
+        found[200] = {"description": "Success.", "content": {operation.media_type: text}}
+    return found
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    message, when = _REASONS[status]
+    example: dict[str, Any] = {"message": message}
+    if status == 400:
+        example["errors"] = [{"field": "name", "message": "is required"}]
+    return {"model": Error, "description": when, "content": {_JSON: {"example": example}}}
+
+
+def _extra(operation: Operation) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    parameters = [
+        {"name": part.strip("{}"), "in": "path", "required": True, "schema": {"type": "string"}}
+        for part in operation.path.split("/")
+        if part.startswith("{")
+    ]
+    if operation.query is not None:
+        parameters += _query_parameters(operation.query)
+    if parameters:
+        extra["parameters"] = parameters
+    if operation.body is not None:
+        extra["requestBody"] = _request_body(operation)
+    return extra
+
+
+def _query_parameters(model: Any) -> list[dict[str, Any]]:
+    schema = _schema(model)
+    required = schema.get("required", [])
+    found = []
+    for name, field in schema["properties"].items():
+        parameter = {"name": name, "in": "query", "required": name in required}
+        field = _without_null(field)
+        if "description" in field:
+            parameter["description"] = field.pop("description")
+        field.pop("title", None)
+        found.append({**parameter, "schema": field})
+    return found
+
+
+def _without_null(field: dict[str, Any]) -> dict[str, Any]:
+    """A query cannot say null."""
+    arms = [arm for arm in field.get("anyOf", ()) if arm.get("type") != "null"]
+    if len(arms) == 1:
+        rest = {k: v for k, v in field.items() if k not in ("anyOf", "default")}
+        return {**arms[0], **rest}
+    return {k: v for k, v in field.items() if k != "default" or v is not None}
+
+
+def _request_body(operation: Operation) -> dict[str, Any]:
+    schema = _schema(operation.body)
+    schema.pop("$defs", None)
+    is_list = get_origin(operation.body) is list
+    content_schema = schema if is_list else {"$ref": _REF.format(model=operation.body.__name__)}
+    content: dict[str, Any] = {"schema": content_schema}
+    if operation.example is not None:
+        content["example"] = operation.example
+    kinds = (_JSON,) if is_list or _is_nested(schema) else (_JSON, *_FORMS)
+    return {
+        "required": bool(is_list or schema.get("required")),
+        "content": dict.fromkeys(kinds, content),
+    }
+
+
+def _is_nested(schema: dict[str, Any]) -> bool:
+    """Tell whether an object has parts that a form cannot carry."""
+    return any(
+        "$ref" in str(field) or "array" in str(field)
+        for field in schema.get("properties", {}).values()
+    )

@@ -1,0 +1,193 @@
+"""One endpoint: what it takes, what it answers, which right it needs, and how it runs.
+
+A section of the API is a `Section`; its `get`, `post`, `put` and `delete` turn a coroutine
+`handler(call)` or `handler(call, params)` into an `Operation`. `query` parameters come from the
+query, and what is missing there from the body (crm-api D6); a `body` model from the body alone.
+
+FastAPI routes to an operation and documents it; the request itself is read, checked and
+answered here, because no declared FastAPI parameter can be "a query or a JSON body or a form".
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from vpbx.api import cors
+from vpbx.api.auth import Door, Right
+from vpbx.api.body import query_values, read_body
+from vpbx.api.errors import ApiError, field_errors, not_found, refuse, refuse_fields
+from vpbx.api.services import ApiServices
+from vpbx.directory import DomainConfig, Invalid, KeyIdentity, NotFound
+
+__all__ = ["Call", "Handler", "Operation", "Section"]
+
+Handler = Callable[..., Awaitable[Response]]
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that has been let in."""
+
+    services: ApiServices
+    request: Request
+    identity: KeyIdentity
+    path: dict[str, str]
+
+    @property
+    def domain(self) -> DomainConfig:
+        """The company that asks; every operation is about its own things only."""
+        return self.identity.domain
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An endpoint, as routing and documentation need it."""
+
+    method: str
+    path: str
+    handler: Handler
+    section: Section
+    summary: str
+    right: Right | None = None
+    query: Any = None
+    body: Any = None
+    answer: Any = None
+    """Model of the 200 body; None answers 204."""
+    example: Any = None
+    """An example body."""
+    shows: Any = None
+    """An example answer."""
+    media_type: str = "application/json"
+
+    @property
+    def description(self) -> str:
+        text = inspect.cleandoc(self.handler.__doc__ or "")
+        if self.right is not None:
+            text += f"\n\nAccess right: {self.right[0]} -> {self.right[1]}."
+        return text
+
+    def endpoint(self, services: ApiServices, door: Door) -> _Endpoint:
+        """Return the ASGI application that answers this operation."""
+        return _Endpoint(self, services, door)
+
+
+class Section:
+    """A chapter of the API: its title and its operations, in the order they are shown."""
+
+    def __init__(self, title: str, description: str = "") -> None:
+        self.title = title
+        self.description = description
+        self.operations: list[Operation] = []
+
+    def get(self, path: str, **what: Any) -> Callable[[Handler], Handler]:
+        """Add a GET; keywords are fields of `Operation`."""
+        return self._add("GET", path, what)
+
+    def post(self, path: str, **what: Any) -> Callable[[Handler], Handler]:
+        """Add a POST; keywords are fields of `Operation`."""
+        return self._add("POST", path, what)
+
+    def put(self, path: str, **what: Any) -> Callable[[Handler], Handler]:
+        """Add a PUT; keywords are fields of `Operation`."""
+        return self._add("PUT", path, what)
+
+    def delete(self, path: str, **what: Any) -> Callable[[Handler], Handler]:
+        """Add a DELETE; keywords are fields of `Operation`."""
+        return self._add("DELETE", path, what)
+
+    def _add(self, method: str, path: str, what: dict[str, Any]) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            self.operations.append(Operation(method, path, handler, self, **what))
+            return handler
+
+        return register
+
+
+class _Endpoint:
+    """Runs one operation."""
+
+    def __init__(self, operation: Operation, services: ApiServices, door: Door) -> None:
+        self._operation = operation
+        self._services = services
+        self._door = door
+        self._max_body = services.config.max_body_bytes
+        model = operation.query or operation.body
+        self._adapter: TypeAdapter[Any] | None = None if model is None else TypeAdapter(model)
+        self._query_fields = _fields(operation.query) if operation.query else ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        domain: DomainConfig | None = None
+        try:
+            identity = await self._door.admit(request, self._operation.right)
+            domain = identity.domain
+            call = Call(self._services, request, identity, _path(scope))
+            if self._adapter is None:
+                response = await self._operation.handler(call)
+            else:
+                response = await self._operation.handler(call, await self._params(request))
+        except ApiError as error:
+            response = refuse(error)
+        except Invalid as error:
+            response = refuse(refuse_fields(*error.errors))
+        except NotFound:
+            response = refuse(not_found())
+        if domain is not None:
+            cors.allow(request, response, domain)
+        await response(scope, receive, send)
+
+    async def _params(self, request: Request) -> Any:
+        payload = await read_body(request, self._max_body)
+        value = payload.value
+        if self._query_fields:
+            value = self._from_query(request.scope["query_string"], value)
+        elif payload.is_form and self._wants_list:
+            value = [value]
+        assert self._adapter is not None
+        try:
+            return self._adapter.validate_python(value, context={"form": payload.is_form})
+        except ValidationError as error:
+            raise refuse_fields(*field_errors(error)) from None
+
+    @property
+    def _wants_list(self) -> bool:
+        return get_origin(self._operation.body) is list
+
+    def _from_query(self, query_string: bytes, body: Any) -> dict[str, Any]:
+        """Return each parameter from the query, or from the body where the query lacks it."""
+        values = query_values(query_string)
+        found: dict[str, Any] = {}
+        for name, is_list in self._query_fields:
+            given = [value for value in values.get(name, ()) if value]
+            if given:
+                found[name] = given if is_list else given[-1]
+            elif isinstance(body, dict) and name in body:
+                found[name] = body[name]
+        return found
+
+
+def _path(scope: Scope) -> dict[str, str]:
+    parameters: dict[str, str] = scope["path_params"]
+    for value in parameters.values():
+        if "\x00" in value:
+            raise not_found()
+    return parameters
+
+
+def _fields(model: Any) -> tuple[tuple[str, bool], ...]:
+    """Return (name in the query, is it a list) of each field of a model."""
+    return tuple((info.alias or name, _is_list(info)) for name, info in model.model_fields.items())
+
+
+def _is_list(info: FieldInfo) -> bool:
+    kinds = (info.annotation, *get_args(info.annotation))
+    return any(get_origin(kind) is list for kind in kinds)

@@ -1,0 +1,40 @@
+"""The sections of the API, in the order they are shown.
+
+Busy ones come first: routes are tried in this order.
+"""
+
+from __future__ import annotations
+
+from vpbx.api import (
+    blacklist,
+    branches,
+    caller_ids,
+    domain,
+    groups,
+    history,
+    makecall,
+    restrictions,
+    sip_registrations,
+    sipuri_transfers,
+    telnums,
+    users,
+    webhook,
+)
+
+__all__ = ["SECTIONS"]
+
+SECTIONS = (
+    history.section,
+    makecall.section,
+    users.section,
+    groups.section,
+    telnums.section,
+    blacklist.section,
+    domain.section,
+    caller_ids.section,
+    restrictions.section,
+    sip_registrations.section,
+    sipuri_transfers.section,
+    branches.section,
+    webhook.section,
+)

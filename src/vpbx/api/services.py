@@ -1,0 +1,40 @@
+"""What the API works with: the parts behind it, and its own settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vpbx.calls import CallService
+from vpbx.clock import Clock
+from vpbx.directory import Directory
+from vpbx.history import History
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["ApiConfig", "ApiServices"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """Limits, and who is believed about a caller's address."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose X-Forwarded-For and -Proto count."""
+    max_body_bytes: int = 1024 * 1024
+    wrong_keys_per_minute: int = 30
+    """From one address (IPv6: one /64); what goes beyond is answered 429."""
+    recording_wait_s: float = 10.0
+    """How long a record link waits for a recording that is still being encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """The public faces of directory, history and calls."""
+
+    directory: Directory
+    history: History
+    calls: CallService
+    clock: Clock
+    config: ApiConfig = field(default_factory=ApiConfig)
