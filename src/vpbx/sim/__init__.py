@@ -5,6 +5,23 @@ Each is an `async with`; what happens can be awaited (`await phone.rings()`,
 their sound is real RTP.
 """
 
+from vpbx.sim.agent import UserAgent
+from vpbx.sim.call import G711, Behaviour, Call, CallFailed, Ending, answering, rejecting
+from vpbx.sim.carrier import Carrier
 from vpbx.sim.crm import Command, Crm
+from vpbx.sim.phone import Phone
 
-__all__ = ["Command", "Crm"]
+__all__ = [
+    "G711",
+    "Behaviour",
+    "Call",
+    "CallFailed",
+    "Carrier",
+    "Command",
+    "Crm",
+    "Ending",
+    "Phone",
+    "UserAgent",
+    "answering",
+    "rejecting",
+]
