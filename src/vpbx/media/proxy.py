@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -101,11 +102,11 @@ class LocalProxy(Proxy):
             transport.close()
         self._transports = []
         if proxy is not None:
-            loop = asyncio.get_running_loop()
             holder = [proxy]
             del proxy
-            # The last reference goes: its threads end, which takes most of a second.
-            await loop.run_in_executor(None, holder.clear)
+            # The last reference goes and its threads end, which takes a second that nobody
+            # needs to wait for but the end of the process (it joins this thread).
+            threading.Thread(target=holder.clear, name="rtpproxy-end").start()
 
 
 class RemoteProxy(Proxy):
