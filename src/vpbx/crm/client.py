@@ -11,6 +11,7 @@ beside its PBX could not).
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -205,10 +206,13 @@ def _brief(error: Exception) -> str:
     """Say what went wrong without the address, which may hold a secret of its own."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the CRM's certificate is not trusted"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "no TLS connection can be made"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the CRM's name cannot be resolved"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect: {error.os_error.strerror or type(error.os_error).__name__}"
+        cause = error.os_error
+        return f"cannot connect: {os.strerror(cause.errno) if cause.errno else cause}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the CRM closed the connection without an answer"
     return type(error).__name__
