@@ -386,6 +386,8 @@ class Call:
         domain = self.domain
         if self.switch.records is None or self.switch.encoder is None:
             return False
+        if not domain.services.record:
+            return False
         inner = self.info.direction is Direction.INNER
         if not (domain.record_inner if inner else domain.record_external):
             return False

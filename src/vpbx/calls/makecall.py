@@ -70,6 +70,7 @@ class MakeCall:
             call.ended_by = Ender.CALLER  # who the call was for did not take it
             return outcome
         call.seat_caller(outcome.leg)
+        await call.bridge.point(outcome.leg.side, outcome.leg.sound.peer)
         await call.progress()
         outcome = await self._second(call).run(call)
         if outcome.answered:

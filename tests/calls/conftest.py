@@ -1,0 +1,66 @@
+"""A PBX with everything real but the CRM: SIP, media, SQLite; phones and a carrier of `vpbx.sim`.
+
+The media engine takes a second to stop, so all tests of this folder share one, on one loop.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.calls.world import World, media_config
+from vpbx.media import MediaEngine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and inspect.iscoroutinefunction(
+            getattr(item, "function", None)
+        ):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def shared_media(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MediaEngine]:
+    engine = MediaEngine(media_config(tmp_path_factory.mktemp("media")))
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(tmp_path: Path, shared_media: MediaEngine) -> AsyncIterator[World]:
+    """Company acme.example: numbers 74950000001 (ann) and 74950000002 (sales: ann, bob)."""
+    made = World(tmp_path, shared_media)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def small_world(tmp_path: Path, shared_media: MediaEngine) -> AsyncIterator[World]:
+    """The same on a switch that takes two calls at a time."""
+    made = World(tmp_path, shared_media)
+    await made.start(max_calls_per_domain=2)
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def impatient_world(tmp_path: Path, shared_media: MediaEngine) -> AsyncIterator[World]:
+    """The same on a switch that waits for carriers a second at most."""
+    made = World(tmp_path, shared_media)
+    await made.start(trunk_silence_s=0.3, dial_timeout_s=1.0)
+    try:
+        yield made
+    finally:
+        await made.stop()
