@@ -23,10 +23,22 @@ edit only what is there changes.
     users         list get add edit delete groups subscription set_subscription dnd set_dnd
                   is_online set_call_waiting
     groups        list get add edit delete change_users
-    telnums       list get add delete set_enabled set_main
+    telnums       list get add edit delete set_enabled set_main
+                  add_interval edit_interval delete_interval add_special_day edit_special_day
+                  delete_special_day
     trunk_rules   list get add edit delete (the operator's)
     keys          add list revoke
     integrations  get set learn_format delete set_responsible
+    blacklist     list(statistics=) add(entries) delete(telnums) set_block_anonymous blocked
+    music         get set(kind, file)          media  list(type) get add delete
+    record_exceptions blf am_users am_groups   list add(names) delete(names)
+    caller_ids    get -> (main, CallerIds) telnums regions set_main set_user set_group set_region
+                  delete_user delete_group delete_region
+    restrictions  get add_main delete_main add_users add_groups delete_user delete_group
+    sip_registrations  list get add edit delete set_status password(registration)
+    sipuri_transfers   list get add edit delete find(domain, user)
+    branches      list get add edit delete sync keep key(branch)
+    webhooks      list add delete
     locations     bindings(domain_id, login) save(domain_id, login, rows) online (no await)
 
 All but `locations` and `trunk_rules` take the domain (DomainConfig) first; `login` may be an
@@ -35,6 +47,7 @@ ext, `group_id` a department's ext.
 
 from __future__ import annotations
 
+from vpbx.directory.blacklist import BlackListEntry
 from vpbx.directory.companies import NewDomain
 from vpbx.directory.directory import Directory
 from vpbx.directory.errors import (
@@ -91,6 +104,7 @@ from vpbx.directory.policy import (
     Webhook,
 )
 from vpbx.directory.regions import REGIONS, Region
+from vpbx.directory.restrictions import ordered
 from vpbx.directory.routes import (
     CustomRoute,
     Day,
@@ -117,6 +131,7 @@ __all__ = [
     "Advanced",
     "AuthFailure",
     "BlackList",
+    "BlackListEntry",
     "Branch",
     "BranchStatus",
     "BranchUser",
@@ -178,6 +193,7 @@ __all__ = [
     "directions_of",
     "is_emergency",
     "normalize",
+    "ordered",
     "production_calendar",
     "region_of",
     "route_at",

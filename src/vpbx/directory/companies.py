@@ -72,7 +72,7 @@ class Companies:
         values = Values(
             {"domain": name, "timezone": timezone, "password": password or None, **settings}
         )
-        name = values.matching("domain", _check_domain, required=True)
+        name = values.matching("domain", check_domain, required=True)
         changes = _read(values)
         given = read_password(values)
         values.done()
@@ -156,7 +156,8 @@ class Companies:
         return await self._directory.current(domain)
 
 
-def _check_domain(text: str) -> str:
+def check_domain(text: str) -> str:
+    """Return a domain name in lower case; ValueError says what it must look like."""
     name = text.lower().rstrip(".")
     if len(name) > 253 or not _DOMAIN.fullmatch(name):
         raise ValueError("must be a domain name, like acme.vpbx.example")

@@ -14,16 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.clock import Clock, LoopClock
 from vpbx.db import Database, Writer
+from vpbx.directory.blacklist import BlackLists
+from vpbx.directory.branches import Branches, Webhooks
+from vpbx.directory.caller_ids import CallerIdRules
 from vpbx.directory.companies import Companies
 from vpbx.directory.errors import NotFound
 from vpbx.directory.groups import Groups
 from vpbx.directory.index import Index, Key, addresses_of, read_index, read_revision
 from vpbx.directory.integration import Integrations
 from vpbx.directory.keys import KeyIdentity, Keys
+from vpbx.directory.lists import DepartmentList, EmployeeList
 from vpbx.directory.loader import load
 from vpbx.directory.locations import Locations
+from vpbx.directory.media import MediaCatalog, MusicSettings
 from vpbx.directory.model import DomainConfig, Number, Trunk
 from vpbx.directory.numbering import normalize
+from vpbx.directory.other_operators import SipRegistrations, SipuriTransfers
+from vpbx.directory.restrictions import RestrictionRules
 from vpbx.directory.scope import Tx, bump, explain
 from vpbx.directory.secrets import Secrets
 from vpbx.directory.telnums import Telnums
@@ -70,6 +77,19 @@ class Directory:
         self.keys = Keys(self)
         self.integrations = Integrations(self)
         self.locations = Locations(self, self.writer)
+        self.blacklist = BlackLists(self, self.writer)
+        self.record_exceptions = EmployeeList(self, "record")
+        self.blf = EmployeeList(self, "blf")
+        self.am_users = EmployeeList(self, "am")
+        self.am_groups = DepartmentList(self, "am")
+        self.music = MusicSettings(self)
+        self.media = MediaCatalog(self)
+        self.caller_ids = CallerIdRules(self)
+        self.restrictions = RestrictionRules(self)
+        self.sip_registrations = SipRegistrations(self)
+        self.sipuri_transfers = SipuriTransfers(self)
+        self.branches = Branches(self)
+        self.webhooks = Webhooks(self)
 
     async def start(self) -> None:
         """Load the indexes and the registered devices, and begin to look for changes."""

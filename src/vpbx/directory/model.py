@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
@@ -16,7 +17,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vpbx.directory.policy import Settings
-from vpbx.directory.routes import CustomRoute, Day, Menu, Route
+from vpbx.directory.routes import (
+    CustomRoute,
+    Day,
+    Holding,
+    Menu,
+    Route,
+    production_calendar,
+    route_at,
+)
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -327,6 +336,20 @@ class DomainConfig:
             department
             for department in self.departments.values()
             if any(m.login == login and not m.branch_domain for m in department.members)
+        )
+
+    def holding(self, number: Number, moment: datetime) -> Holding | None:
+        """Return the route of a scheduler number that holds at `moment` (aware); else None."""
+        if number.work is None or number.other is None:
+            return None
+        return route_at(
+            moment,
+            self.zone,
+            work=number.work,
+            other=number.other,
+            schedule=number.schedule,
+            custom_routes=number.custom_routes,
+            is_holiday=production_calendar(self.country),
         )
 
     @property

@@ -368,7 +368,7 @@ blacklist_hits = Table(
     _domain(),
     _text("telnum", None),
     Column("day", Date, nullable=False),
-    _number("count"),
+    _number("calls"),
     PrimaryKeyConstraint("domain_id", "telnum", "day"),
     ForeignKeyConstraint(
         ["domain_id", "telnum"], ["blacklist.domain_id", "blacklist.telnum"], ondelete="CASCADE"

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
 from vpbx.directory import tables
-from vpbx.directory.consistency import free_number
+from vpbx.directory.consistency import free_number, keep_document
+from vpbx.directory.documents import Document
 from vpbx.directory.errors import Invalid, NotFound
-from vpbx.directory.model import DomainConfig, Number
+from vpbx.directory.model import DomainConfig, Number, NumberType
 from vpbx.directory.names import first_admin_row, group_row, user_row
 from vpbx.directory.numbering import normalize
 from vpbx.directory.page import Page, page
+from vpbx.directory.route_values import (
+    MAX_CUSTOM,
+    RouteReader,
+    check_overlaps,
+    find_span,
+    new_id,
+    read_interval,
+    read_schedule,
+)
 from vpbx.directory.scope import Tx
 from vpbx.directory.values import Values
 
@@ -103,6 +115,190 @@ class Telnums:
             row = await number_row(tx, telnum)
             await tx.delete(tables.main_numbers)
             await tx.insert(tables.main_numbers, number_id=row.id)
+
+    async def edit(self, domain: DomainConfig, telnum: str, values: Mapping[str, Any]) -> Number:
+        """Set who answers a number.
+
+        type*, greeting*, name, greeting_file, calltracking, and what the type needs: user →
+        user; group → group; ivr → ivr; scheduler → work, other, schedule, custom_routes; fax →
+        user. A number that keeps its type keeps what is not sent.
+        """
+        async with self._directory.edit(domain) as tx:
+            row = await number_row(tx, telnum)
+            reader = Values(values, country=tx.domain.country)
+            kind = reader.choice("type", NumberType, NumberType.USER, required=True)
+            changes: dict[str, Any] = {
+                "type": kind.value,
+                "greeting": reader.boolean("greeting", required=True),
+            }
+            for field in ("name", "calltracking"):
+                if reader.has(field):
+                    changes[field] = reader.text(field)
+            routes = RouteReader(tx, row.route)
+            if reader.has("greeting_file"):
+                changes["greeting_media_id"] = await routes.media(reader, "greeting")
+            document: Document = {}
+            same = row.type == kind
+            if kind in (NumberType.USER, NumberType.FAX):
+                if not same or reader.has("user"):
+                    changes["user_id"] = await routes.user(reader)
+                changes["group_id"] = None
+            elif kind is NumberType.GROUP:
+                if not same or reader.has("group"):
+                    changes["group_id"] = await routes.group(reader)
+                changes["user_id"] = None
+            else:
+                changes.update(user_id=None, group_id=None)
+                document = dict(row.route) if same else {}
+                await _read_document(reader, routes, kind, document)
+            reader.done()
+            await tx.update(tables.numbers, tables.numbers.c.id == row.id, **changes)
+            await keep_document(tx, row.id, document)
+        return await self.get(domain, row.telnum)
+
+    async def add_interval(
+        self, domain: DomainConfig, telnum: str, values: Mapping[str, Any]
+    ) -> Number:
+        """Add extra hours: days*, start*, end*, and route_id of an extra route or route_name."""
+        return await self._change_span(domain, telnum, "intervals", values)
+
+    async def edit_interval(
+        self, domain: DomainConfig, telnum: str, interval_id: str, values: Mapping[str, Any]
+    ) -> Number:
+        """Change extra hours; what is not sent stays."""
+        return await self._change_span(domain, telnum, "intervals", values, interval_id)
+
+    async def delete_interval(self, domain: DomainConfig, telnum: str, interval_id: str) -> None:
+        """Delete extra hours; their route stays."""
+        await self._delete_span(domain, telnum, "intervals", interval_id)
+
+    async def add_special_day(
+        self, domain: DomainConfig, telnum: str, values: Mapping[str, Any]
+    ) -> Number:
+        """Add a special day: start* and end*, or calendar_predefined; route as above."""
+        return await self._change_span(domain, telnum, "calendar", values)
+
+    async def edit_special_day(
+        self, domain: DomainConfig, telnum: str, day_id: str, values: Mapping[str, Any]
+    ) -> Number:
+        """Change a special day; what is not sent stays."""
+        return await self._change_span(domain, telnum, "calendar", values, day_id)
+
+    async def delete_special_day(self, domain: DomainConfig, telnum: str, day_id: str) -> None:
+        """Delete a special day; its route stays."""
+        await self._delete_span(domain, telnum, "calendar", day_id)
+
+    async def _change_span(
+        self,
+        domain: DomainConfig,
+        telnum: str,
+        kind: str,
+        values: Mapping[str, Any],
+        span_id: str = "",
+    ) -> Number:
+        async with self._directory.edit(domain) as tx:
+            row, document = await _scheduler(tx, telnum)
+            home: Document | None = None
+            before: Mapping[str, Any] = {}
+            if span_id:
+                home, before = _span(document, kind, span_id)
+                home[kind] = [span for span in home[kind] if span["id"] != span_id]
+                before = {**before, "calendar_predefined": before.get("predefined")}
+            sent = {name: value for name, value in values.items() if value is not None}
+            reader = Values({**before, **sent}, country=tx.domain.country)
+            routes = RouteReader(tx, row.route)
+            span = read_interval(reader) if kind == "intervals" else routes.special_day(reader)
+            home = _extra_route(reader, document, kind, home)
+            if home is not None:
+                home[kind] = [*home[kind], {"id": span_id or new_id(), **span}]
+                check_overlaps(reader, document["custom"])
+            reader.done()
+            await keep_document(tx, row.id, document)
+        return await self.get(domain, row.telnum)
+
+    async def _delete_span(
+        self, domain: DomainConfig, telnum: str, kind: str, span_id: str
+    ) -> None:
+        async with self._directory.edit(domain) as tx:
+            row, document = await _scheduler(tx, telnum)
+            home, _ = _span(document, kind, span_id)
+            home[kind] = [span for span in home[kind] if span["id"] != span_id]
+            await keep_document(tx, row.id, document)
+
+
+async def _read_document(
+    reader: Values, routes: RouteReader, kind: NumberType, document: Document
+) -> None:
+    """Read what a menu or scheduler number needs into `document`, which holds what stays."""
+    if kind is NumberType.IVR:
+        menu = reader.object("ivr", required=not document)
+        if menu is not None:
+            document["ivr"] = await routes.menu(menu)
+        return
+    for name in ("work", "other"):
+        route = reader.object(name, required=name not in document)
+        if route is not None:
+            document[name] = await routes.route(route)
+    schedule = reader.object("schedule", required="schedule" not in document)
+    if schedule is not None:
+        document["schedule"] = read_schedule(schedule)
+    if reader.has("custom_routes"):
+        document["custom"] = await routes.custom_routes(reader)
+        check_overlaps(reader, document["custom"])
+    document.setdefault("custom", [])
+
+
+async def _scheduler(tx: Tx, telnum: str) -> tuple[Row[Any], Document]:
+    """Return a scheduler number's row and a copy of its document."""
+    row = await number_row(tx, telnum)
+    if row.type != NumberType.SCHEDULER:
+        raise Invalid.one("type", "only a number of type scheduler has extra routes")
+    return row, copy.deepcopy(row.route)
+
+
+def _span(document: Document, kind: str, span_id: str) -> tuple[Document, Mapping[str, Any]]:
+    try:
+        return find_span(document, kind, span_id)
+    except KeyError:
+        raise NotFound("no such entry of the schedule") from None
+
+
+def _extra_route(
+    reader: Values, document: Document, kind: str, home: Document | None
+) -> Document | None:
+    """Return the extra route a span belongs to: route_id's, route_name's (made when there is
+    none of this name), else `home`, where it was.
+
+    A new route does what the number does in business hours (for extra hours) or in closed hours
+    (for special days), until it is set.
+    """
+    customs: list[Document] = document.setdefault("custom", [])
+    route_id, name = reader.text("route_id"), reader.text("route_name")
+    if route_id:
+        found = next((each for each in customs if each["id"] == route_id), None)
+        if found is None:
+            reader.wrong("route_id", "must be the id of an extra route of this number")
+        return found
+    if not name:
+        if home is None:
+            reader.wrong("route_id", "is needed, or route_name for a new route")
+        return home
+    for each in customs:
+        if each["name"] == name:
+            return each
+    if len(customs) >= MAX_CUSTOM:
+        reader.wrong("route_name", f"a number has at most {MAX_CUSTOM} extra routes")
+        return None
+    base = document["work"] if kind == "intervals" else document["other"]
+    made = {
+        "id": new_id(),
+        "name": name,
+        "route": copy.deepcopy(base),
+        "intervals": [],
+        "calendar": [],
+    }
+    customs.append(made)
+    return made
 
 
 def _spell(telnum: str, country: str) -> str:

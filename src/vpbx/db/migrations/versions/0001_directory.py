@@ -194,7 +194,7 @@ def upgrade() -> None:
         sa.Column("domain_id", sa.Integer(), nullable=False),
         sa.Column("telnum", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["domain_id", "telnum"],
             ["blacklist.domain_id", "blacklist.telnum"],

@@ -1,0 +1,194 @@
+"""Connected PBXs (crm-api §16) and webhooks (§17)."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row
+
+from vpbx.directory import tables
+from vpbx.directory.companies import check_domain
+from vpbx.directory.errors import NotFound
+from vpbx.directory.integration import check_url
+from vpbx.directory.model import DomainConfig
+from vpbx.directory.page import Page, page
+from vpbx.directory.policy import Branch, BranchStatus, BranchUser, Webhook
+from vpbx.directory.scope import Tx
+from vpbx.directory.values import Values
+
+if TYPE_CHECKING:
+    from vpbx.directory.directory import Directory
+
+MIN_KEY = 8
+MAX_WEBHOOKS = 100
+WEBHOOK_TYPES = ("sipregs_error",)
+
+
+class Branches:
+    """Operations on a domain's connections to other PBXs."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def list(
+        self, domain: DomainConfig, *, search: str = "", start: int = 0, limit: int | None = None
+    ) -> Page[Branch]:
+        """Search in name, domain."""
+        current = await self._directory.current(domain)
+        found = current.settings.branches.values()
+        return page(found, lambda b: (b.name, b.domain), search=search, start=start, limit=limit)
+
+    async def get(self, domain: DomainConfig, peer: str) -> Branch:
+        """Return the connection to the PBX `peer`; raises NotFound."""
+        current = await self._directory.current(domain)
+        found = current.settings.branches.get(peer.lower())
+        if found is None:
+            raise NotFound("no such connection")
+        return found
+
+    async def add(self, domain: DomainConfig, values: Mapping[str, Any]) -> Branch:
+        """Connect domain*, name*, key*. It waits until the other side has done the same."""
+        branches = tables.branches
+        async with self._directory.edit(domain) as tx:
+            reader = Values(values)
+            peer = reader.matching("domain", check_domain, required=True)
+            name = reader.text("name", required=True)
+            key = reader.text("key", required=True)
+            if key and len(key) < MIN_KEY:
+                reader.wrong("key", f"must be at least {MIN_KEY} characters long")
+            if peer == tx.domain.name:
+                reader.wrong("domain", "must be another PBX")
+            if not tx.domain.service_branch:
+                reader.wrong("services", "connecting other PBXs is not switched on")
+            if await tx.first(branches, branches.c.domain == peer) is not None:
+                reader.wrong("domain", "this PBX is connected already")
+            reader.done()
+            sealed = self._directory.secrets.seal(key)
+            await tx.insert(branches, domain=peer, name=name, sealed_key=sealed)
+        return await self.get(domain, peer)
+
+    async def edit(self, domain: DomainConfig, peer: str, values: Mapping[str, Any]) -> Branch:
+        """Change name."""
+        async with self._directory.edit(domain) as tx:
+            row = await _existing(tx, peer)
+            reader = Values(values)
+            name = reader.text("name", row.name, required=reader.has("name"))
+            reader.done()
+            await tx.update(tables.branches, tables.branches.c.id == row.id, name=name)
+        return await self.get(domain, peer)
+
+    async def delete(self, domain: DomainConfig, peer: str) -> None:
+        """Disconnect; its employees leave our departments."""
+        async with self._directory.edit(domain) as tx:
+            row = await _existing(tx, peer)
+            await tx.delete(tables.branches, tables.branches.c.id == row.id)
+
+    async def sync(self, domain: DomainConfig, peer: str) -> Branch:
+        """Exchange directories with a PBX on this server, when both sides hold the same key.
+
+        Status `success` when done, `error` when the keys differ; a PBX that is not here or has
+        not added us leaves the status as it was.
+        """
+        branch = await self.get(domain, peer)
+        there = await self._directory.domain(branch.domain)
+        theirs = there.settings.branches.get(domain.name) if there is not None else None
+        if there is None or theirs is None:
+            return branch
+        if not hmac.compare_digest(self.key(branch).encode(), self.key(theirs).encode()):
+            return await self.keep(domain, peer, BranchStatus.ERROR, ())
+        here = await self._directory.current(domain)
+        await self.keep(there, domain.name, BranchStatus.SUCCESS, _people(here))
+        return await self.keep(domain, peer, BranchStatus.SUCCESS, _people(there))
+
+    async def keep(
+        self,
+        domain: DomainConfig,
+        peer: str,
+        status: BranchStatus,
+        members: Iterable[BranchUser] | None = None,
+    ) -> Branch:
+        """Keep how the connection stands and, if given, who is there (the whole list)."""
+        people = tables.branch_users
+        async with self._directory.edit(domain) as tx:
+            row = await _existing(tx, peer)
+            changes: dict[str, Any] = {"status": status.value}
+            if members is not None:
+                changes["synced_at"] = int(self._directory.clock.time())
+                wanted = {(each.kind, each.login): each for each in members}
+                before = await tx.all(people, people.c.branch_id == row.id)
+                for old in before:
+                    new = wanted.pop((old.kind, old.login), None)
+                    if new is None:
+                        await tx.delete(people, people.c.id == old.id)
+                    elif (new.name, new.ext) != (old.name, old.ext):
+                        await tx.update(people, people.c.id == old.id, name=new.name, ext=new.ext)
+                await tx.insert_many(
+                    people,
+                    [
+                        {
+                            "branch_id": row.id,
+                            "kind": each.kind,
+                            "login": each.login,
+                            "name": each.name,
+                            "ext": each.ext,
+                        }
+                        for each in wanted.values()
+                    ],
+                )
+            await tx.update(tables.branches, tables.branches.c.id == row.id, **changes)
+        return await self.get(domain, peer)
+
+    def key(self, branch: Branch) -> str:
+        """Return the key both sides must hold."""
+        return self._directory.secrets.open(branch.key)
+
+
+def _people(domain: DomainConfig) -> list[BranchUser]:
+    users = [BranchUser(e.login, e.name, e.ext) for e in domain.employees.values()]
+    groups = [BranchUser(d.id, d.name, d.ext, "group") for d in domain.departments.values()]
+    return users + groups
+
+
+async def _existing(tx: Tx, peer: str) -> Row[Any]:
+    row = await tx.first(tables.branches, tables.branches.c.domain == peer.lower())
+    if row is None:
+        raise NotFound("no such connection")
+    return row
+
+
+class Webhooks:
+    """Operations on a domain's subscriptions."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def list(self, domain: DomainConfig) -> tuple[Webhook, ...]:
+        """Return all subscriptions."""
+        return (await self._directory.current(domain)).settings.webhooks
+
+    async def add(self, domain: DomainConfig, values: Mapping[str, Any]) -> Webhook:
+        """Subscribe: type (sipregs_error), url*."""
+        async with self._directory.edit(domain) as tx:
+            reader = Values(values)
+            kind = reader.choice("type", WEBHOOK_TYPES, WEBHOOK_TYPES[0])
+            url = reader.text("url", required=True, max_length=2000)
+            if url:
+                try:
+                    check_url(url)
+                except ValueError as error:
+                    reader.wrong("url", str(error))
+            if await tx.count(tables.webhooks) >= MAX_WEBHOOKS:
+                reader.wrong("limits", f"the domain may have at most {MAX_WEBHOOKS} subscriptions")
+            reader.done()
+            made = Webhook(str(uuid.uuid4()), kind, url)
+            await tx.insert(tables.webhooks, id=made.id, type=kind, url=url)
+        return made
+
+    async def delete(self, domain: DomainConfig, webhook_id: str) -> None:
+        """Unsubscribe; raises NotFound."""
+        async with self._directory.edit(domain) as tx:
+            if not await tx.delete(tables.webhooks, tables.webhooks.c.id == webhook_id):
+                raise NotFound("no such subscription")

@@ -1,0 +1,119 @@
+"""The media catalogue and the music of a domain (crm-api §11).
+
+Only the records: uploading converts the audio elsewhere and then keeps it here with its path.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from vpbx.directory import tables
+from vpbx.directory.consistency import free_media
+from vpbx.directory.errors import Invalid, NotFound
+from vpbx.directory.model import DomainConfig
+from vpbx.directory.policy import MediaFile, Music
+from vpbx.directory.sounds import BUILT_IN_MUSIC, MEDIA_TYPES, MUSIC_KINDS
+from vpbx.directory.values import Values
+
+if TYPE_CHECKING:
+    from vpbx.directory.directory import Directory
+
+MAX_FILES = 1000
+
+
+class MediaCatalog:
+    """Operations on a domain's uploaded sounds."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def list(self, domain: DomainConfig, media_type: str) -> tuple[MediaFile, ...]:
+        """Return the files of a type (greeting, music, ivr), by name; NotFound for another."""
+        if media_type not in MEDIA_TYPES:
+            raise NotFound("no such type of media")
+        current = await self._directory.current(domain)
+        return tuple(file for file in current.settings.media.values() if file.type == media_type)
+
+    async def get(self, domain: DomainConfig, file_id: str) -> MediaFile:
+        """Return one file; raises NotFound."""
+        found = (await self._directory.current(domain)).settings.media.get(file_id)
+        if found is None:
+            raise NotFound("no such file")
+        return found
+
+    async def add(
+        self,
+        domain: DomainConfig,
+        name: str,
+        media_type: str,
+        path: str,
+        *,
+        file_id: str = "",
+        duration_s: float = 0.0,
+        size_bytes: int = 0,
+    ) -> MediaFile:
+        """Add a file to the catalogue. `path` is where its converted audio lies."""
+        reader = Values({"name": name, "type": media_type})
+        label = reader.text("name", required=True)
+        kind = reader.choice("type", MEDIA_TYPES, "greeting", required=True)
+        file_id = file_id or str(uuid.uuid4())
+        async with self._directory.edit(domain) as tx:
+            if await tx.count(tables.media_files) >= MAX_FILES:
+                reader.wrong("limits", f"the catalogue may have at most {MAX_FILES} files")
+            reader.done()
+            await tx.insert(
+                tables.media_files,
+                file_id=file_id,
+                type=kind,
+                name=label,
+                path=path,
+                duration_s=duration_s,
+                size_bytes=size_bytes,
+                created_at=int(self._directory.clock.time()),
+            )
+        return await self.get(domain, file_id)
+
+    async def delete(self, domain: DomainConfig, file_id: str) -> MediaFile:
+        """Delete a file's record and every use of it; returns it, so that its audio can go."""
+        file = await self.get(domain, file_id)
+        async with self._directory.edit(domain) as tx:
+            row = await tx.first(tables.media_files, tables.media_files.c.file_id == file_id)
+            if row is None:
+                raise NotFound("no such file")
+            await free_media(tx, row.id)
+            await tx.delete(tables.media_files, tables.media_files.c.id == row.id)
+        return file
+
+
+class MusicSettings:
+    """Operations on what callers hear while they wait."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def get(self, domain: DomainConfig) -> dict[str, Music]:
+        """Return ringback and holdmusic."""
+        settings = (await self._directory.current(domain)).settings
+        return {"ringback": settings.ringback, "holdmusic": settings.holdmusic}
+
+    async def set(self, domain: DomainConfig, kind: str, file: str) -> None:
+        """Choose a built-in sound by name or an uploaded `music` file by id.
+
+        NotFound for another kind than ringback and holdmusic.
+        """
+        if kind not in MUSIC_KINDS:
+            raise NotFound("no such kind of music")
+        files, music = tables.media_files, tables.music
+        async with self._directory.edit(domain) as tx:
+            row = await tx.first(files, files.c.file_id == file, files.c.type == "music")
+            if row is None and file not in BUILT_IN_MUSIC:
+                names = ", ".join(BUILT_IN_MUSIC)
+                raise Invalid.one("file", f"must be one of {names}, or the id of a music file")
+            await tx.delete(music, music.c.kind == kind)
+            await tx.insert(
+                music,
+                kind=kind,
+                builtin="" if row is not None else file,
+                media_id=row.id if row is not None else None,
+            )
