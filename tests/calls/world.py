@@ -332,6 +332,16 @@ class World:
             **options,
         )
 
+    async def responsible_first(self, telnum: str, fallback: str = "") -> None:
+        """Switch "straight to the responsible employee" on for a number."""
+        await self.directory.integrations.set_responsible(
+            await self.domain(), telnum, enabled=True, fallback=fallback
+        )
+
+    async def crm_asked(self) -> None:
+        """Wait until the CRM has been asked who calls."""
+        await self._bell.until(lambda: self.asked or None, 5, lambda: "the CRM was not asked")
+
     # -- what the switch says ------------------------------------------------------------------
 
     def _record(self, event: CallEvent) -> Iterable[Any]:
@@ -343,6 +353,7 @@ class World:
         self, domain: DomainConfig, phone: str, callid: str, diversion: str
     ) -> Contact | None:
         self.asked.append((phone, callid, diversion))
+        self._bell.ring()
         return await self.contact(domain, phone) if self.contact is not None else None
 
     async def crm(self, contact: Callable[..., Awaitable[Contact | None]]) -> None:
