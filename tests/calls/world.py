@@ -431,9 +431,10 @@ class World:
                 await asyncio.sleep(0.01)
 
 
-def media_config(folder: Path) -> MediaConfig:
+def media_config(folder: Path, **changes: Any) -> MediaConfig:
     low = _free_range()
     return MediaConfig(
+        **changes,
         spool_dir=folder / "spool",
         record_dir=folder / "pcap",
         prompts_dir=folder / "prompts",

@@ -1,0 +1,280 @@
+"""What happens while two talk: hold, digits, new descriptions, transfers asked for, silence."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.calls.world import ANN, BOB, OFFICE, Agent, World, media_config
+from vpbx.events import Answered, Completed, RecordingReady, Status
+from vpbx.media import MediaEngine, Side
+from vpbx.sim.call import Call
+from vpbx.sip import AudioCodec, Response, Session, build
+
+
+async def talking(world: World) -> tuple[Agent, Call, Call]:
+    """A customer (440 Hz) who talks to ann (880 Hz)."""
+    phone = await world.phone(ANN)
+    customer = await world.customer_calls(tone_hz=440)
+    call = await phone.incoming()
+    await call.answer(880)
+    await customer.answered()
+    await customer.heard(880)
+    await call.heard(440)
+    return phone, call, customer
+
+
+async def test_a_held_customer_hears_music_and_the_employee_again_after(world: World) -> None:
+    _, call, customer = await talking(world)
+    assert await call.hold() == 200
+    assert call.session is not None
+    assert "a=recvonly" in (call.session.remote_sdp or "")
+    assert not customer.directions  # the customer's phone is not bothered
+    assert customer.rtp is not None
+    await differs(customer, 880)
+    assert customer.rtp.received > 0
+    assert await call.resume() == 200
+    await customer.heard(880)
+    await call.heard(440)
+    customer.hangup()
+    await world.ended()
+
+
+async def differs(call: Call, tone_hz: float) -> None:
+    """Wait until something else than this tone is heard."""
+    async with asyncio.timeout(5):
+        while abs(call.hears_hz - tone_hz) < 15:
+            await asyncio.sleep(0.05)
+
+
+async def test_the_old_way_to_hold_works_too(world: World) -> None:
+    """RFC 2543: c=0.0.0.0."""
+    _, call, customer = await talking(world)
+    assert await reinvite(call, call.offer().replace("127.0.0.1", "0.0.0.0")) == 200
+    await differs(customer, 880)
+    assert await call.resume() == 200
+    await customer.heard(880)
+    customer.hangup()
+    await world.ended()
+
+
+async def reinvite(call: Call, sdp: str | None) -> int:
+    call._reanswer = None
+    assert call.session is not None
+    call.session.reinvite(sdp)
+    async with asyncio.timeout(5):
+        while call._reanswer is None:
+            await asyncio.sleep(0.01)
+    return call._reanswer
+
+
+async def test_the_customer_may_hold_as_well(world: World) -> None:
+    _, call, customer = await talking(world)
+    assert await customer.hold("inactive") == 200
+    assert customer.session is not None
+    assert "a=inactive" in (customer.session.remote_sdp or "")
+    await differs(call, 440)
+    assert await customer.resume() == 200
+    await call.heard(440)
+    call.hangup()
+    await world.ended()
+
+
+async def test_media_follows_a_phone_that_moves(world: World) -> None:
+    _, call, customer = await talking(world)
+    old = call.rtp
+    call.rtp = None
+    await call.open_sound()
+    call.say(880)
+    assert await call.resume() == 200
+    assert old is not None
+    old.close()
+    await call.heard(440)
+    await customer.heard(880)
+    customer.hangup()
+    await world.ended()
+
+
+async def test_a_phone_that_wants_our_offer_gets_it(world: World) -> None:
+    _, call, customer = await talking(world)
+
+    class Wanting(Call):
+        def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
+            if sdp is not None:
+                session.ack(self._describe(sdp))
+            super().on_reanswer(session, code, sdp)
+
+    call.__class__ = Wanting
+    assert await reinvite(call, None) == 200
+    await call.heard(440)
+    await customer.heard(880)
+    customer.hangup()
+    await world.ended()
+
+
+async def test_a_codec_the_other_side_does_not_speak_is_refused(world: World) -> None:
+    _, call, customer = await talking(world)
+    assert call.rtp is not None
+    wideband = build(*call.rtp.local, [AudioCodec("G722", 9)], session_id=1, version=9)
+    assert await reinvite(call, wideband) == 488
+    await customer.heard(880)
+    customer.hangup()
+    await world.ended()
+
+
+async def test_the_other_side_follows_when_one_settles_for_another_codec(world: World) -> None:
+    """PCMA was in use; ann's phone now wants PCMU only, so the customer is asked for it too."""
+    _, call, customer = await talking(world)
+    assert call.rtp is not None
+    other = build(*call.rtp.local, [AudioCodec("PCMU", 0)], session_id=1, version=9)
+    call._codecs = (AudioCodec("PCMU", 0),)
+    assert await reinvite(call, other) == 200
+    async with asyncio.timeout(5):
+        while not customer.directions:
+            await asyncio.sleep(0.01)
+    await call.heard(440)
+    await customer.heard(880)
+    assert call.rtp.payloads[0] > 0
+    customer.hangup()
+    await world.ended()
+
+
+async def test_digits_pass_both_ways(world: World) -> None:
+    _, call, customer = await talking(world)
+    call.dial("159#")
+    await customer.heard_digits("159#")
+    customer.dial("0*")
+    await call.heard_digits("0*")
+    customer.hangup()
+    await world.ended()
+
+
+async def send(call: Call, method: str, **options: object) -> Response:
+    done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    assert call.session is not None
+    call.session.send(method, on_response=done.set_result, **options)  # type: ignore[arg-type]
+    return await asyncio.wait_for(done, 5)
+
+
+async def test_digits_by_info_pass_and_other_info_is_taken(world: World) -> None:
+    _, call, customer = await talking(world)
+    got: list[bytes] = []
+
+    class Listening(Call):
+        def on_request(self, session: Session, tx: object) -> None:
+            got.append(tx.request.body)  # type: ignore[attr-defined]
+            super().on_request(session, tx)  # type: ignore[arg-type]
+
+    customer.__class__ = Listening
+    body = b"Signal=5\r\nDuration=160\r\n"
+    response = await send(call, "INFO", body=body, content_type="application/dtmf-relay")
+    assert response.code == 200
+    response = await send(call, "INFO", body=b"<x/>", content_type="application/xml")
+    assert response.code == 200
+    async with asyncio.timeout(5):
+        while not got:
+            await asyncio.sleep(0.01)
+    assert got == [body]
+    customer.hangup()
+    await world.ended()
+
+
+async def test_a_transfer_is_declined_and_the_talk_goes_on(world: World) -> None:
+    _, call, customer = await talking(world)
+    response = await send(call, "REFER", headers=[("Refer-To", "<sip:703@acme.example>")])
+    assert response.code == 603
+    await customer.heard(880)
+    customer.hangup()
+    await world.ended()
+
+
+async def test_options_in_a_call_are_answered(world: World) -> None:
+    _, call, customer = await talking(world)
+    assert (await send(call, "OPTIONS")).code == 200
+    customer.hangup()
+    await world.ended()
+
+
+async def test_a_carrier_that_loses_the_call_ends_it(world: World) -> None:
+    _, call, _ = await talking(world)
+    await world.carrier.stop()
+    assert (await call.ended()).cause == "bye"
+    await world.ended()
+
+
+async def test_silence_from_both_sides_ends_the_call(world: World, tmp_path: Path) -> None:
+    media = MediaEngine(media_config(tmp_path, no_media_timeout_s=0.8))
+    await media.start()
+    world.service._switch.media = media
+    phone = await world.phone(ANN)
+    customer = await world.customer_calls(tone_hz=440)
+    call = await phone.incoming()
+    call.ring()
+    await asyncio.sleep(1.2)  # nobody speaks while it rings: that is no silence
+    await call.answer(880)
+    await customer.heard(880)
+    customer.hush()
+    call.hush()
+    assert (await customer.ended()).cause == "bye"
+    assert (await call.ended()).cause == "bye"
+    assert (await world.ended()).status is Status.SUCCESS
+    await media.stop()
+
+
+async def test_a_recording_is_encoded_with_the_customer_on_the_left(world: World) -> None:
+    _, _, customer = await talking(world)
+    customer.hangup()
+    end = await world.ended()
+    ready = await world.until(RecordingReady)
+    assert end.recorded
+    assert ready.ok
+    [(recording, path, left)] = world.encoder.jobs
+    assert left is Side.A
+    assert recording.files_a
+    assert recording.files_b
+    assert str(path) == f"/records/{end.call.domain_id}/{end.call.callid}.mp3"
+    phone = world._agents[-1]
+    call = await world.phone_calls(phone, "79101234567", tone_hz=440)
+    customer = await world.carrier.incoming()
+    await customer.answer(880)
+    await call.heard(880)
+    call.hangup()
+    await world.until(RecordingReady, 2)
+    assert world.encoder.jobs[1][2] is Side.B
+
+
+async def test_excepted_employees_and_switched_off_recording_leave_no_trace(
+    world: World,
+) -> None:
+    await world.settings(record_external=False)
+    _, _, customer = await talking(world)
+    customer.hangup()
+    assert not (await world.ended()).recorded
+    assert world.encoder.jobs == []
+
+
+async def test_a_phone_that_hangs_up_right_after_its_answer(world: World) -> None:
+    phone = await world.phone(ANN)
+    customer = await world.customer_calls()
+    call = await phone.incoming()
+    await call.answer()
+    call.hangup()
+    assert (await customer.ended()).cause in ("bye", "cancel")
+    end = await world.ended()
+    assert end.status is Status.SUCCESS
+    assert len(world.of(Answered)) == len(world.of(Completed)) == 1
+    await world.quiet()
+
+
+async def test_two_calls_do_not_hear_each_other(world: World) -> None:
+    ann, bob = await world.phone(ANN), await world.phone(BOB)
+    await world.directory.telnums.add(await world.domain(), "74950000009", user=BOB)
+    first = await world.customer_calls(OFFICE, tone_hz=440)
+    second = await world.customer_calls("74950000009", tone_hz=660)
+    at_ann, at_bob = await ann.incoming(), await bob.incoming()
+    await at_ann.answer(880)
+    await at_bob.answer(1020)
+    await asyncio.gather(first.heard(880), second.heard(1020), at_ann.heard(440), at_bob.heard(660))
+    first.hangup()
+    second.hangup()
+    await world.ended(2)
