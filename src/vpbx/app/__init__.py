@@ -6,6 +6,6 @@ This file stays light, so that small commands start fast; import `vpbx.app.serve
 """
 
 from vpbx.app.datadir import DataDir
-from vpbx.app.fault import StartError
+from vpbx.app.fault import PortTaken, StartError
 
-__all__ = ["DataDir", "StartError"]
+__all__ = ["DataDir", "PortTaken", "StartError"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vpbx.app import ports
-from vpbx.app.fault import StartError
+from vpbx.app.fault import PortTaken, StartError
 from vpbx.config import Endpoint, ServeConfig
 
 __all__ = ["Addresses", "link_base", "port_fault", "with_sip_ports"]
@@ -62,7 +62,8 @@ def port_fault(
     error: OSError, transport: ports.Transport, endpoint: Endpoint, option: str
 ) -> StartError:
     found, remedy = ports.explain(error, transport, endpoint, option)
-    return StartError(f"{found[0].upper()}{found[1:]}. {remedy}")
+    kind = PortTaken if ports.in_use(error) else StartError
+    return kind(f"{found[0].upper()}{found[1:]}. {remedy}")
 
 
 def link_base(config: ServeConfig) -> str:

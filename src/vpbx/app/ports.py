@@ -81,7 +81,7 @@ def explain(
         holder = holder_of(transport, port)
         who = f"{holder[1]} (process {holder[0]})" if holder else "another program"
         remedy = f"Stop it, or choose another port with {option} HOST:PORT."
-        return f"{transport} port {port} is in use by {who}", remedy
+        return f"{transport.upper()} port {port} is in use by {who}", remedy
     if error.errno == errno.EADDRNOTAVAIL:
         return (
             f"{endpoint.host} is not an address of this machine",
@@ -89,7 +89,7 @@ def explain(
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
-            f"this user may not listen on {transport} port {port}",
+            f"this user may not listen on {transport.upper()} port {port}",
             f"Choose a port above 1023 with {option}, or grant CAP_NET_BIND_SERVICE.",
         )
     return f"{endpoint} cannot be listened on: {error.strerror}", f"Choose another with {option}."

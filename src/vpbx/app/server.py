@@ -19,12 +19,12 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from vpbx.api import ApiConfig, ApiServices, create_app
-from vpbx.app import logs
+from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
 from vpbx.app.certificate import outside_address, server_context
 from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir
-from vpbx.app.fault import StartError
+from vpbx.app.fault import PortTaken, StartError
 from vpbx.app.http import AsgiApp, HttpListener, with_metrics
 from vpbx.app.recovery import Recovery
 from vpbx.app.watchdog import Watchdog
@@ -231,7 +231,8 @@ class App:
         try:
             await self.stack.start()
         except OSError as error:
-            raise StartError(f"SIP cannot listen: {error}. See `vpbx doctor`.") from error
+            kind = PortTaken if ports.in_use(error) else StartError
+            raise kind(f"SIP cannot listen: {error}. See `vpbx doctor`.") from error
         self._later(self._hang_up)
 
     async def _hang_up(self) -> None:

@@ -100,6 +100,14 @@ class UserAgent:
             lambda: "no call came in",
         )
 
+    async def nth_call(self, index: int, timeout_s: float = 10.0) -> Call:
+        """Wait until there have been more than `index` calls; return that one of `calls`."""
+        return await self._bell.until(
+            lambda: self.calls[index] if len(self.calls) > index else None,
+            timeout_s,
+            lambda: "no call came in",
+        )
+
     async def invite(
         self,
         uri: str,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from sipmessage import Address
 
-from vpbx.media.rtp import RtpEndpoint
+from vpbx.media.rtp import RtpEndpoint, goertzel
 from vpbx.sim.bell import Bell
 from vpbx.sip import (
     AudioCodec,
@@ -34,7 +34,8 @@ G711 = (
 )
 _EVENT = "telephone-event"
 _TOLERANCE_HZ = 12.0
-_SILENCE_S = 0.3
+_LISTEN_S = 0.25
+_TONE_SHARE = 0.3
 
 
 class CallFailed(Exception):
@@ -99,8 +100,8 @@ class Call(SessionAdapter):
 
     @property
     def hears_hz(self) -> float:
-        """The loudest frequency of the last half second, 0 for silence."""
-        return self.rtp.frequency() if self.rtp is not None else 0.0
+        """The loudest frequency of the last quarter of a second, 0 for silence."""
+        return self.rtp.frequency(_LISTEN_S) if self.rtp is not None else 0.0
 
     @property
     def digits(self) -> str:
@@ -205,8 +206,11 @@ class Call(SessionAdapter):
                 raise TimeoutError(
                     f"no tone of {tone_hz:g} Hz within {timeout_s:g} s, but {self.hears_hz:.0f} Hz"
                 ) from None
-            if abs(self._sound().frequency(0.2) - tone_hz) <= tolerance_hz:
-                return self.hears_hz
+            if goertzel(self._sound().pcm(_LISTEN_S), tone_hz) < _TONE_SHARE:
+                continue  # cheap to find out; to measure takes longer
+            measured = self.hears_hz
+            if abs(measured - tone_hz) <= tolerance_hz:
+                return measured
 
     async def heard_digits(self, digits: str, *, timeout_s: float = 5.0) -> None:
         """Wait until these RFC 4733 digits have come."""
