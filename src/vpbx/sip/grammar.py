@@ -63,6 +63,13 @@ class Parameters(sipmessage.Parameters):
         self._items: dict[str, str | None] = dict(items)
         self._items.update(more)
 
+    @classmethod
+    def of(cls, items: dict[str, str | None]) -> Parameters:
+        """Wrap a dictionary whose keys are in lower case; it must not change afterwards."""
+        made = cls.__new__(cls)
+        made._items = items
+        return made
+
     def __getitem__(self, key: str) -> str | None:
         return self._items[key.lower()]
 
@@ -261,29 +268,48 @@ def split_list(text: str) -> list[str]:
 
 def parse_parameters(text: str) -> Parameters:
     """Parse ``;name[=value]…`` as after an address or a Via; names must be tokens."""
-    text = text.strip()
     if not text:
-        return Parameters()
+        return _NO_PARAMETERS
+    if '"' in text or " " in text or "\t" in text:
+        text = text.strip()
+        if not text:
+            return _NO_PARAMETERS
+        parts = split_quoted(text[1:], ";")
+    else:
+        parts = text[1:].split(";")
     if text[0] != ";":
         raise ValueError("parameters must begin with a semicolon")
-    items: list[tuple[str, str | None]] = []
-    for part in split_quoted(text[1:], ";"):
+    items: dict[str, str | None] = {}
+    for part in parts:
         name, equal, value = part.partition("=")
         if equal:
             name, value = name.rstrip(), value.lstrip()
             if not value or (value[0] != '"' and (" " in value or "," in value)):
                 raise ValueError("parameter without a proper value")
-        if not _TOKEN(name):
-            raise ValueError("parameter name is not a token")
-        items.append((name.lower(), value if equal else None))
-    return Parameters(items)
+        if name not in _COMMON_PARAMETERS:
+            if not _TOKEN(name):
+                raise ValueError("parameter name is not a token")
+            name = name.lower()
+        items[name] = value if equal else None
+    return Parameters.of(items)
+
+
+_NO_PARAMETERS = Parameters()
+_COMMON_PARAMETERS = frozenset(("tag", "branch", "rport", "received", "alias", "expires", "q"))
+
+
+def _address(uri: Uri, name: str, parameters: Parameters) -> sipmessage.Address:
+    """Make an Address without the price of a frozen dataclass's constructor."""
+    made = object.__new__(sipmessage.Address)
+    made.__dict__.update(uri=uri, name=name, parameters=parameters)
+    return made
 
 
 def parse_address(text: str) -> sipmessage.Address:
     """Parse a name-addr or addr-spec with parameters (RFC 3261 §20.10).
 
     A display name with characters that should have been quoted is taken as it is (RFC 4475
-    §3.1.2.14 allows it); spaces inside ``<>`` are not. An addr-spec without brackets must not
+    §3.1.2.15 allows it); spaces inside ``<>`` are not. An addr-spec without brackets must not
     hold ``?`` or a comma; what follows its semicolon belongs to the header.
     """
     text = text.strip()
@@ -304,23 +330,39 @@ def parse_address(text: str) -> sipmessage.Address:
             if '"' in name:
                 raise ValueError("misplaced quote in a display name")
         uri = parse_uri(text[left + 1 : right])
-        return sipmessage.Address(uri, name, parse_parameters(text[right + 1 :]))
+        return _address(uri, name, parse_parameters(text[right + 1 :]))
     spec, semicolon, tail = text.partition(";")
     spec = spec.rstrip()
     if "?" in spec or "," in spec:
         raise ValueError("this URI needs angle brackets")
-    return sipmessage.Address(parse_uri(spec), "", parse_parameters(semicolon + tail))
+    return _address(parse_uri(spec), "", parse_parameters(semicolon + tail))
 
 
 def parse_via(text: str) -> sipmessage.Via:
     """Parse one Via value (RFC 3261 §20.42); spaces around its slashes are allowed."""
     head, semicolon, tail = text.partition(";")
-    protocol, version, rest = (part.strip() for part in [*head.split("/", 2), "", ""][:3])
-    transport, _, sent_by = rest.partition(" ")
-    if protocol.upper() != "SIP" or version != "2.0" or not _TOKEN(transport):
-        raise ValueError("Via is not SIP/2.0")
-    host, port = parse_hostport("".join(sent_by.split()))
-    return sipmessage.Via(transport.upper(), host, port, parse_parameters(semicolon + tail))
+    start, _, sent_by = head.partition(" ")
+    transport = _USUAL_PROTOCOLS.get(start)
+    if transport is None:
+        parts = [part.strip() for part in head.split("/", 2)]
+        if len(parts) != 3 or parts[0].upper() != "SIP" or parts[1] != "2.0":
+            raise ValueError("Via is not SIP/2.0")
+        transport, _, sent_by = parts[2].partition(" ")
+        if not _TOKEN(transport):
+            raise ValueError("Via without a transport")
+        sent_by = "".join(sent_by.split())
+    host, port = parse_hostport(sent_by.rstrip())
+    made = object.__new__(sipmessage.Via)
+    made.__dict__.update(
+        transport=transport.upper(),
+        host=host,
+        port=port,
+        parameters=parse_parameters(semicolon + tail),
+    )
+    return made
+
+
+_USUAL_PROTOCOLS = {f"SIP/2.0/{name}": name for name in ("UDP", "TCP", "TLS", "WS", "WSS")}
 
 
 def parse_auth(text: str) -> tuple[str, dict[str, str]]:

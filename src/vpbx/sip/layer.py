@@ -338,7 +338,7 @@ class TransactionLayer:
         elif request.method == "CANCEL":
             self._take_cancel(request, hop, invite_key)
         else:
-            self._take_new_request(request, hop, key)
+            self._take_new_request(request, hop, key, reply_hop(via, hop))
 
     def _take_ack(self, ack: Request, hop: Hop, invite_key: str) -> None:
         invite = self._servers.get(invite_key)
@@ -363,7 +363,7 @@ class TransactionLayer:
         self._transports.send(serialize(response), self._destination(response, hop))
         invite.receive_cancel()
 
-    def _take_new_request(self, request: Request, hop: Hop, key: str) -> None:
+    def _take_new_request(self, request: Request, hop: Hop, key: str, destination: Hop) -> None:
         outside = not request.to_tag
         if outside and self.throttle.blocked(hop):
             return
@@ -384,7 +384,7 @@ class TransactionLayer:
             self._refuse(request, hop, 482)
             return
         tx = ServerTransaction(self, request, hop, key)
-        tx.destination = reply_hop(request.top_via, hop)
+        tx.destination = destination
         self._servers[key] = tx
         if merge_key:
             tx.merge_key = merge_key

@@ -49,6 +49,8 @@ from typing import TypeAlias
 class State(Enum):
     """States of all four machines."""
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and the tables are read often
+
     CALLING = "calling"
     TRYING = "trying"
     PROCEEDING = "proceeding"
@@ -64,6 +66,8 @@ class Event(Enum):
     PROVISIONAL, SUCCESS and FAILURE are responses (1xx, 2xx, 300-699): from the wire for a
     client, from the user for a server.
     """
+
+    __hash__ = object.__hash__
 
     START = "start"
     PROVISIONAL = "provisional"

@@ -116,10 +116,7 @@ class Message(sipmessage.Message):
     @property
     def cseq(self) -> sipmessage.CSeq:
         """The CSeq; `ValueError` when it is missing, broken or 2**32 and more."""
-        parsed = self.headers.parsed
-        if (cseq := parsed.get("cseq")) is None:
-            cseq = parsed["cseq"] = _parse_cseq(self.headers.get("CSeq", "") or "")
-        return cseq
+        return sipmessage.CSeq(*self._numbered_method())
 
     @cseq.setter
     def cseq(self, value: sipmessage.CSeq) -> None:
@@ -128,12 +125,18 @@ class Message(sipmessage.Message):
     @property
     def cseq_number(self) -> int:
         """The number in CSeq."""
-        return self.cseq.sequence
+        return self._numbered_method()[0]
 
     @property
     def cseq_method(self) -> str:
         """The method in CSeq."""
-        return self.cseq.method
+        return self._numbered_method()[1]
+
+    def _numbered_method(self) -> tuple[int, str]:
+        parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
+        if parsed is None:
+            parsed = self.headers.parsed["cseq"] = _parse_cseq(self.headers.get("CSeq") or "")
+        return parsed
 
     @property
     def from_address(self) -> sipmessage.Address:
@@ -249,7 +252,7 @@ def _tag_of(value: str) -> str:
         return ""
 
 
-def _parse_cseq(value: str) -> sipmessage.CSeq:
+def _parse_cseq(value: str) -> tuple[int, str]:
     parts = value.split()
     if len(parts) != 2:
         raise ValueError("CSeq must be a number and a method")
@@ -258,7 +261,7 @@ def _parse_cseq(value: str) -> sipmessage.CSeq:
         raise ValueError("CSeq number is not a number")
     if (sequence := int(number)) > 0xFFFFFFFF:
         raise ValueError("CSeq number is 2**32 or more")
-    return sipmessage.CSeq(sequence, method)
+    return sequence, method
 
 
 def parse_message(
@@ -275,8 +278,6 @@ def parse_message(
         head, body = data.rstrip(b"\r\n"), b""
     else:
         head, body = data[:end], data[end + 4 :]
-    if b"SIP/" not in head[: max_bytes if len(head) > max_bytes else len(head)]:
-        raise MalformedMessage(None, "not SIP")
     text = head.decode("utf-8", "replace")
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD(" ", text)

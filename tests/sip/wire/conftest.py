@@ -29,12 +29,17 @@ def pytest_asyncio_loop_factories(
     return {"uvloop": uvloop.new_event_loop}
 
 
-@pytest.fixture
-def torture() -> Callable[[str], bytes]:
-    """Read a message of RFC 4475 by its name there."""
+@pytest.fixture(scope="session")
+def torture_folder() -> Path:
     if not TORTURE.is_dir():
         pytest.skip(f"{TORTURE} is not there: it holds RFC 4475's messages")
-    return lambda name: (TORTURE / f"{name}.dat").read_bytes()
+    return TORTURE
+
+
+@pytest.fixture
+def torture(torture_folder: Path) -> Callable[[str], bytes]:
+    """Read a message of RFC 4475 by its name there."""
+    return lambda name: (torture_folder / f"{name}.dat").read_bytes()
 
 
 @dataclass
