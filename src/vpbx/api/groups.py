@@ -113,6 +113,7 @@ class MemberSetting(Request):
     """An employee of the department."""
 
     login: Text = Field(description="Login or internal number.")
+    branch_domain: Text = Field("", description="The connected PBX the employee belongs to.")
     calls_enable: Flag = Field(description="Receives the department's calls.")
 
 

@@ -114,6 +114,7 @@ class IvrSetting(Request):
     name: Text = ""
     greeting: Flag = False
     greeting_custom: Flag = False
+    greeting_file: Text = Field("", description="Id of an `ivr` file of the media catalogue.")
     items: list[IvrItemSetting] = Field([], max_length=13)
 
 
@@ -160,6 +161,7 @@ class DaySetting(Request):
 
     start: Number = Field(description=SECONDS)
     end: Number = Field(description=SECONDS)
+    holiday: Flag = Field(False, description="A day off.")
 
 
 def show_menu(menu: Menu) -> dict[str, Any]:

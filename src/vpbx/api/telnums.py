@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import Field
+from starlette.responses import Response
 
+from vpbx.api.answer import answer, no_content
 from vpbx.api.fields import Flag, Request, Text
+from vpbx.api.fields import Number as Whole
 from vpbx.api.models import Model, only_if
 from vpbx.api.number_routes import (
     CustomRouteSetting,
@@ -23,8 +26,8 @@ from vpbx.api.number_routes import (
     show_route,
     show_schedule,
 )
-from vpbx.api.operation import Section
-from vpbx.api.paging import Info, ListQuery
+from vpbx.api.operation import Call, Section
+from vpbx.api.paging import Info, ListQuery, envelope
 from vpbx.directory import DomainConfig, Number, NumberType
 
 __all__ = ["section", "show_number"]
@@ -32,6 +35,26 @@ __all__ = ["section", "show_number"]
 section = Section("Numbers", "Numbers, and what answers them.")
 
 Type = Literal["user", "group", "ivr", "scheduler", "fax"]
+TELNUM = {
+    "telnum": "79007775555",
+    "name": "",
+    "type": "group",
+    "greeting": False,
+    "is_main_phone": True,
+    "location": "",
+    "disabled": False,
+    "crm": "",
+    "calltracking": "",
+    "greeting_custom": False,
+    "greeting_file": "",
+    "user": "",
+    "user_name": "",
+    "group": "sales",
+    "group_name": "Sales department",
+    "route_group_id": "",
+    "route_group_name": "",
+}
+PAGE = {"items": [TELNUM], "info": {"search": "", "total": 1, "start": 0, "limit": 1}}
 SCHEDULER = "Only with type scheduler"
 VIEW = ("Numbers", "View")
 EDITING = ("Numbers", "Editing")
@@ -126,8 +149,8 @@ class IntervalAddition(Request):
     """Extra hours of an extra route: an existing one (`route_id`), or a new one."""
 
     days: list[Weekday]
-    start: int = Field(description="Seconds of the day.")
-    end: int = Field(description="Seconds of the day.")
+    start: Whole = Field(description="Seconds of the day.")
+    end: Whole = Field(description="Seconds of the day.")
     route_id: Text = ""
     route_name: Text = ""
 
@@ -175,3 +198,49 @@ def show_number(domain: DomainConfig, number: Number) -> dict[str, Any]:
         shown["custom_routes"] = [show_custom_route(item) for item in number.custom_routes]
         shown["schedule"] = show_schedule(number.schedule)
     return shown
+
+
+async def _answer(call: Call, number: Number) -> Response:
+    domain = await call.services.directory.current(call.domain)
+    return answer(show_number(domain, number))
+
+
+@section.get(
+    "/telnums",
+    query=TelnumListQuery,
+    answer=TelnumPage,
+    right=VIEW,
+    shows=PAGE,
+    summary="Number list",
+)
+async def list_telnums(call: Call, params: TelnumListQuery) -> Response:
+    """Search in telnum, name, user, user_name, group, group_name."""
+    directory = call.services.directory
+    page = await directory.telnums.list(
+        call.domain, search=params.search, start=params.start, limit=params.limit
+    )
+    domain = await directory.current(call.domain)
+    return answer(envelope(page, lambda number: show_number(domain, number)))
+
+
+@section.get(
+    "/telnums/{telnum}", answer=Telnum, right=VIEW, shows=TELNUM, summary="Getting a number"
+)
+async def get_telnum(call: Call) -> Response:
+    """One number and its route."""
+    telnums = call.services.directory.telnums
+    return await _answer(call, await telnums.get(call.domain, call.path["telnum"]))
+
+
+@section.post("/telnums/{telnum}/enabled", right=EDITING, summary="Enable receiving calls")
+async def enable_telnum(call: Call) -> Response:
+    """Receive calls on the number."""
+    await call.services.directory.telnums.set_enabled(call.domain, call.path["telnum"], True)
+    return no_content()
+
+
+@section.delete("/telnums/{telnum}/enabled", right=EDITING, summary="Disable receiving calls")
+async def disable_telnum(call: Call) -> Response:
+    """Receive no calls on the number."""
+    await call.services.directory.telnums.set_enabled(call.domain, call.path["telnum"], False)
+    return no_content()

@@ -1,0 +1,124 @@
+"""Click to call over HTTP (crm-api §5), as the clients that exist send it; phones really ring."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.api.conftest import Api, Server
+from tests.api.raw import ask_raw
+from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, OFFICE, World, media_config
+from vpbx.api import ApiServices, create_app
+from vpbx.clock import LoopClock
+from vpbx.history import Encoding, History, RecordingLinks
+from vpbx.media import MediaEngine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def switch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    folder: Path = tmp_path_factory.mktemp("makecall")
+    media = MediaEngine(media_config(folder / "media"))
+    await media.start()
+    world = World(folder, media)
+    await world.start()
+    yield world
+    await world.stop()
+    await media.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(switch: World) -> AsyncIterator[Api]:
+    history = History(
+        switch.database, RecordingLinks(b"0123456789abcdef"), switch.folder, Encoding()
+    )
+    services = ApiServices(switch.directory, history, switch.service, LoopClock())
+    key = (await switch.directory.keys.add(await switch.domain())).key
+    async with Server(create_app(services)) as base, aiohttp.ClientSession() as session:
+        yield Api(base, key, session, DOMAIN)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def phone(switch: World) -> Any:
+    return await switch.phone(ANN)
+
+
+async def rings(phone: Any) -> str:
+    """Wait for the phone to ring, hang up, and return the number it was shown."""
+    call = await phone.incoming()
+    shown: str = call.session.from_.uri.user
+    call.session.hangup(486)
+    return shown
+
+
+async def test_the_answer_comes_while_the_phone_still_rings(api: Api, phone: Any) -> None:
+    made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN, "clid": OFFICE})
+    assert made == {"callid": made["callid"], "clid": OFFICE}
+    assert made["callid"].isdigit()
+    assert await rings(phone) == OFFICE
+
+
+async def test_a_clid_that_may_not_be_used_is_left_out(api: Api, phone: Any) -> None:
+    made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN, "clid": "79990000000"})
+    assert made.keys() == {"callid"}
+    await rings(phone)
+
+
+async def test_php_sends_multipart(api: Api, phone: Any) -> None:
+    """`CURLOPT_POSTFIELDS => ['phone' => …]`: multipart, true as 1, false as nothing."""
+    fields = {"phone": "8 (910) 123-45-67", "user": "702", "show_phone": "1", "clid": ""}
+    body = b"".join(
+        f'--------------------------d74496d66958873e\r\nContent-Disposition: form-data; name="{k}"'
+        f"\r\n\r\n{v}\r\n".encode()
+        for k, v in fields.items()
+    )
+    body += b"--------------------------d74496d66958873e--\r\n"
+    head = (
+        f"POST /crmapi/v1/makecall HTTP/1.1\r\nHost: {DOMAIN}\r\nAccept: */*\r\n"
+        f"X-API-KEY: {api.key}\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: multipart/form-data; boundary=------------------------d74496d66958873e\r\n"
+        "\r\n"
+    )
+    answer = await ask_raw(api.base, head.encode() + body)
+    assert answer.status == 200
+    assert answer.json().keys() == {"callid"}
+    assert await rings(phone) == CUSTOMER
+    form = aiohttp.FormData({**fields, "show_phone": ""}, default_to_multipart=True)
+    assert (await api("POST", "/makecall", data=form)).status == 200
+    assert await rings(phone) == OFFICE
+
+
+async def test_curl_d_sends_json_as_a_form(api: Api, phone: Any) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = b'{"phone": 79101234567, "user": "ann", "show_phone": "true"}'
+    assert (await api("POST", "/makecall", data=body, headers=headers)).status == 200
+    assert await rings(phone) == CUSTOMER
+
+
+async def test_a_department_in_place_of_an_employee(api: Api, phone: Any, switch: World) -> None:
+    made = await api.post("/makecall", data={"phone": CUSTOMER, "group": switch.group_id})
+    assert made.keys() == {"callid"}
+    await rings(phone)
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({"user": ANN}, "phone"),
+        ({"phone": "nobody", "user": ANN}, "phone"),
+        ({"phone": "", "user": ANN}, "phone"),
+        ({"phone": CUSTOMER}, "user"),
+        ({"phone": CUSTOMER, "user": "nobody"}, "user"),
+        ({"phone": CUSTOMER, "user": BOB}, "user"),
+        ({"phone": CUSTOMER, "group": "none"}, "group"),
+        ({"phone": CUSTOMER, "user": ANN, "show_phone": "maybe"}, "show_phone"),
+    ],
+)
+async def test_what_cannot_be_called_is_refused(api: Api, sent: dict[str, str], field: str) -> None:
+    assert await api.refused("POST", "/makecall", json=sent) == {field}
