@@ -62,11 +62,11 @@ def ask(server: Authenticator, answer: DigestAnswer) -> AuthResult:
     return server.verify(with_credentials(value), REALM, users).result
 
 
-def test_challenges_put_the_stronger_algorithm_first(server: Authenticator) -> None:
+def test_challenges_put_md5_first_for_phones_that_read_one_header(server: Authenticator) -> None:
     first, second = (parse_digest(value) for value in server.challenges(REALM))
     assert first is not None
     assert second is not None
-    assert (first["algorithm"], second["algorithm"]) == ("SHA-256", "MD5")
+    assert (first["algorithm"], second["algorithm"]) == ("MD5", "SHA-256")
     assert first["realm"] == REALM
     assert first["qop"] == "auth"
     assert "stale" not in first
