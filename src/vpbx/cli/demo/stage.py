@@ -131,10 +131,9 @@ def _settings(data: Path, narrator: Narrator) -> ServeConfig:
     taken: set[int] = set()
     for name, endpoint, transports in wanted:
         assert endpoint is not None
-        first = endpoint.port
-        while first in taken:
-            first += 1
-        port = ports.free_port(endpoint.host, transports, first)
+        port = ports.free_port(endpoint.host, transports, endpoint.port)
+        while port in taken:  # by another of our own, which does not listen yet
+            port = ports.free_port(endpoint.host, transports, port + 1)
         taken.add(port)
         if port != endpoint.port:
             label = name.replace("_", "-")
