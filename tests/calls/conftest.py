@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.calls.world import World, media_config
+from tests.calls.world import World, found_company, media_config
 from vpbx.media import MediaEngine
 
 
@@ -33,10 +33,18 @@ async def shared_media(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     await engine.stop()
 
 
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database file every test begins with a copy of."""
+    file = tmp_path_factory.mktemp("company") / "vpbx.sqlite3"
+    await found_company(file)
+    return file
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def world(tmp_path: Path, shared_media: MediaEngine) -> AsyncIterator[World]:
+async def world(tmp_path: Path, shared_media: MediaEngine, company: Path) -> AsyncIterator[World]:
     """Company acme.example: numbers 74950000001 (ann) and 74950000002 (sales: ann, bob)."""
-    made = World(tmp_path, shared_media)
+    made = World(tmp_path, shared_media, company)
     await made.start()
     try:
         yield made
@@ -45,9 +53,11 @@ async def world(tmp_path: Path, shared_media: MediaEngine) -> AsyncIterator[Worl
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def small_world(tmp_path: Path, shared_media: MediaEngine) -> AsyncIterator[World]:
+async def small_world(
+    tmp_path: Path, shared_media: MediaEngine, company: Path
+) -> AsyncIterator[World]:
     """The same on a switch that takes two calls at a time."""
-    made = World(tmp_path, shared_media)
+    made = World(tmp_path, shared_media, company)
     await made.start(max_calls_per_domain=2)
     try:
         yield made
@@ -56,9 +66,11 @@ async def small_world(tmp_path: Path, shared_media: MediaEngine) -> AsyncIterato
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def impatient_world(tmp_path: Path, shared_media: MediaEngine) -> AsyncIterator[World]:
+async def impatient_world(
+    tmp_path: Path, shared_media: MediaEngine, company: Path
+) -> AsyncIterator[World]:
     """The same on a switch that waits for carriers a second at most."""
-    made = World(tmp_path, shared_media)
+    made = World(tmp_path, shared_media, company)
     await made.start(trunk_silence_s=0.3, dial_timeout_s=1.0)
     try:
         yield made

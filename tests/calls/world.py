@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -49,7 +50,7 @@ from vpbx.sip import (
 
 __all__ = [
     *("ANN", "BOB", "CUSTOMER", "DOMAIN", "EVE", "OFFICE", "PASSWORD", "SALES"),
-    *("Agent", "RawPhone", "World", "media_config"),
+    *("Agent", "RawPhone", "World", "found_company", "media_config"),
 ]
 
 DOMAIN = "acme.example"
@@ -142,9 +143,10 @@ class Records:
 class World:
     """Everything, running."""
 
-    def __init__(self, folder: Path, media: MediaEngine) -> None:
+    def __init__(self, folder: Path, media: MediaEngine, company: Path) -> None:
         self.folder = folder
         self.media = media
+        self._company = company
         self.events: list[CallEvent] = []
         self.encoder = Encoder()
         self.contact: Callable[..., Awaitable[Contact | None]] | None = None
@@ -154,8 +156,8 @@ class World:
         self._raw: list[RawPhone] = []
 
     async def start(self, **config: Any) -> None:
+        shutil.copy(self._company, self.folder / "vpbx.sqlite3")
         self.database = Database.from_url(f"sqlite:///{self.folder / 'vpbx.sqlite3'}")
-        await self.database.migrate()
         self.directory = Directory(self.database)
         await self.directory.start()
         bus = EventBus(lambda writes: None)
@@ -177,7 +179,9 @@ class World:
         self.service.attach(self.stack)
         await self.stack.start()
         self.carrier = await self.agent("carrier")
-        await self._found_company()
+        address = {"address": f"127.0.0.1:{self.carrier.port}"}
+        await self.directory.trunk_rules.edit("carrier", address)
+        self.group_id = next(iter((await self.domain()).departments))
 
     async def stop(self) -> None:
         for agent in self._agents:
@@ -190,24 +194,6 @@ class World:
         self.check_balance()
         await self.directory.stop()
         await self.database.close()
-
-    async def _found_company(self) -> None:
-        directory = self.directory
-        made = await directory.companies.add(DOMAIN, "Europe/Moscow", PASSWORD)
-        domain = made.domain
-        for login, ext in ((ANN, "702"), (BOB, "703"), (EVE, "704")):
-            await directory.users.add(
-                domain,
-                {"name": login.title(), "login": login, "ext": ext, "password": PASSWORD},
-            )
-        members = [{"login": login, "calls_enable": True} for login in (ANN, BOB)]
-        group = await directory.groups.add(
-            domain, {"name": "Sales", "ext": "710", "call_order": "ALL", "users": members}
-        )
-        self.group_id = group.id
-        await directory.trunk_rules.add("carrier", f"127.0.0.1:{self.carrier.port}")
-        await directory.telnums.add(domain, OFFICE, user=ANN, name="Office")
-        await directory.telnums.add(domain, SALES, group=group.id, name="Sales")
 
     # -- the pieces --------------------------------------------------------------------------
 
@@ -454,3 +440,24 @@ def _free_range() -> int:
         except OSError:
             continue
         return first
+
+
+async def found_company(file: Path) -> None:
+    """Make the database that each world begins with: acme.example, three employees, Sales."""
+    database = Database.from_url(f"sqlite:///{file}")
+    await database.migrate()
+    directory = Directory(database)
+    await directory.start()
+    domain = (await directory.companies.add(DOMAIN, "Europe/Moscow", PASSWORD)).domain
+    for login, ext in ((ANN, "702"), (BOB, "703"), (EVE, "704")):
+        values = {"name": login.title(), "login": login, "ext": ext, "password": PASSWORD}
+        await directory.users.add(domain, values)
+    members = [{"login": login, "calls_enable": True} for login in (ANN, BOB)]
+    group = await directory.groups.add(
+        domain, {"name": "Sales", "ext": "710", "call_order": "ALL", "users": members}
+    )
+    await directory.trunk_rules.add("carrier", "127.0.0.1:5060")
+    await directory.telnums.add(domain, OFFICE, user=ANN, name="Office")
+    await directory.telnums.add(domain, SALES, group=group.id, name="Sales")
+    await directory.stop()
+    await database.close()
