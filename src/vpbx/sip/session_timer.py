@@ -145,6 +145,8 @@ class SessionTimer:
         if left <= self._margin_s():
             self.stop()
             self._expired()
+        elif left / 2 <= self._margin_s():
+            self._set(left - self._margin_s(), self._expired)
         else:
             self._set(left / 2, self._refresh_due)
 

@@ -125,10 +125,11 @@ def test_refused_refresh_is_tried_again_until_time_has_run_out() -> None:
     assert watched.after(200) == (2, 0)
     watched.timer.refresh_failed()
     assert watched.after(100) == (3, 0)
-    for _ in range(5):
-        watched.timer.refresh_failed()
-        watched.clock.advance(80)
-    assert watched.expired == 1
+    watched.timer.refresh_failed()  # 100 s are left: one more try
+    assert watched.after(50) == (4, 0)
+    watched.timer.refresh_failed()
+    assert watched.after(17.9) == (4, 0)
+    assert watched.after(0.2) == (4, 1)
 
 
 def test_ended_session_does_nothing_more() -> None:
