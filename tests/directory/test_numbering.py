@@ -1,0 +1,173 @@
+"""Spelling, regions and directions of real numbers of many countries."""
+
+from __future__ import annotations
+
+import phonenumbers
+import pytest
+from phonenumbers import geocoder
+from phonenumbers.geodata import GEOCODE_DATA
+
+from vpbx.directory import Invalid, direction_of, directions_of, is_emergency, normalize, region_of
+from vpbx.directory.numbering import ALLOWED_DIRECTIONS
+from vpbx.directory.regions import BY_LIBRARY_NAME, REGIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "digits"),
+    [
+        ("8 (910) 123-45-67", "RU", "79101234567"),
+        ("+7 910 123 45 67", "RU", "79101234567"),
+        ("79101234567", "RU", "79101234567"),
+        ("9101234567", "RU", "79101234567"),
+        ("8\u00a0495\u2011765\u201443\u201321", "RU", "74957654321"),
+        ("810 49 30 12345678", "RU", "493012345678"),
+        ("14155552671", "RU", "14155552671"),
+        ("+1 (415) 555-2671", "RU", "14155552671"),
+        ("375291234567", "RU", "375291234567"),
+        ("030 12345678", "DE", "493012345678"),
+        ("(415) 555-2671", "US", "14155552671"),
+        ("1-415-555-2671", "US", "14155552671"),
+        ("00 49 30 12345678", "FR", "493012345678"),
+        ("０２０ ７９４６ ０９５８", "GB", "442079460958"),
+        ("701", "RU", "701"),
+        ("112", "RU", "112"),
+        ("99999999999999", "RU", "99999999999999"),
+    ],
+)
+def test_any_spelling_becomes_digits(text: str, country: str, digits: str) -> None:
+    assert normalize(text, country) == digits
+    assert normalize(digits, country) == digits
+
+
+@pytest.mark.parametrize("text", ["", "+", "call me", "79101234567x1", "1" * 40, "()-"])
+def test_what_is_no_number_is_refused_by_field(text: str) -> None:
+    with pytest.raises(Invalid) as error:
+        normalize(text, field="mobile")
+    assert [each.field for each in error.value.errors] == ["mobile"]
+
+
+@pytest.mark.parametrize(
+    ("number", "direction"),
+    [
+        ("74957654321", "RU"),  # Russia, Moscow
+        ("79101234567", "179"),  # Russia, mobile
+        ("78005553535", "RU"),  # Russia, toll free
+        ("77272581111", "CIS"),  # Kazakhstan
+        ("375172222222", "CIS"),  # Belarus
+        ("380442345678", "CIS"),  # Ukraine
+        ("998711234567", "CIS"),  # Uzbekistan
+        ("37410123456", "CIS"),  # Armenia
+        ("99412345678", "CIS"),  # Azerbaijan
+        ("37052123456", "BALT"),  # Lithuania
+        ("37167123456", "BALT"),  # Latvia
+        ("3726123456", "BALT"),  # Estonia
+        ("493012345678", "EURO"),  # Germany
+        ("442079460958", "EURO"),  # United Kingdom
+        ("33123456789", "EURO"),  # France
+        ("390612345678", "EURO"),  # Italy
+        ("34911234567", "EURO"),  # Spain
+        ("48221234567", "EURO"),  # Poland
+        ("302101234567", "EURO"),  # Greece
+        ("3545812345", "EURO"),  # Iceland
+        ("383491234567", "EURO"),  # Kosovo
+        ("61212345678", "AUS"),  # Australia
+        ("6493123456", "AUS"),  # New Zealand
+        ("6793123456", "AUS"),  # Fiji
+        ("861012345678", "ASIA"),  # China
+        ("81312345678", "ASIA"),  # Japan
+        ("911112345678", "ASIA"),  # India
+        ("842412345678", "ASIA"),  # Vietnam
+        ("902121234567", "ASIA"),  # Turkey
+        ("97231234567", "ASIA"),  # Israel
+        ("97141234567", "ASIA"),  # United Arab Emirates
+        ("20212345678", "AFR"),  # Egypt
+        ("27111234567", "AFR"),  # South Africa
+        ("254201234567", "AFR"),  # Kenya
+        ("212512345678", "AFR"),  # Morocco
+        ("14155552671", "NA"),  # United States
+        ("14165552671", "NA"),  # Canada
+        ("18765551234", "NA"),  # Jamaica
+        ("525512345678", "NA"),  # Mexico
+        ("5072123456", "NA"),  # Panama
+        ("551112345678", "SA"),  # Brazil
+        ("541112345678", "SA"),  # Argentina
+        ("56212345678", "SA"),  # Chile
+        ("870773111632", "OTH"),  # Inmarsat
+        ("881612345678", "OTH"),  # Iridium
+        ("99999999999999", "OTH"),  # nobody's
+        ("04", "LOCAL"),  # service numbers
+    ],
+)
+def test_direction_of_real_numbers(number: str, direction: str) -> None:
+    assert direction_of(number) == direction
+
+
+def test_home_region_and_home_country_are_local() -> None:
+    assert directions_of("74991112233", home="74957654321") == ("LOCAL", "RU")
+    assert directions_of("78121112233", home="74957654321") == ("RU",)
+    assert directions_of("74991112233", home="79101112233") == ("RU",)
+    assert directions_of("79101112233", home="74957654321") == ("179", "RU")
+    assert directions_of("14155552671", home="12125551234", country="US") == ("LOCAL", "NA")
+
+
+def test_every_country_of_the_library_has_a_direction() -> None:
+    for country in phonenumbers.SUPPORTED_REGIONS:
+        example = phonenumbers.example_number(country)
+        assert example is not None
+        found = direction_of(f"{example.country_code}{example.national_number}")
+        assert found in ALLOWED_DIRECTIONS
+        assert found != "OTH", country
+
+
+def test_every_area_of_russia_in_the_library_has_a_region() -> None:
+    names = {
+        words["ru"]
+        for prefix, words in GEOCODE_DATA.items()
+        if prefix.startswith("7") and not prefix.startswith("77") and "ru" in words
+    }
+    assert names
+    assert names <= BY_LIBRARY_NAME.keys()
+
+
+def test_regions_have_the_documented_ids() -> None:
+    assert REGIONS["2"].name == "Altai Republic"
+    assert REGIONS["43"].name == "Moscow and Moscow region"
+    assert list(REGIONS) == [str(number) for number in range(1, len(REGIONS) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("number", "region"),
+    [
+        ("74957654321", "43"),
+        ("74967654321", "43"),
+        ("73882221234", "2"),
+        ("78121234567", "57"),
+        ("78131234567", "57"),
+        ("79101234567", None),
+        ("493012345678", None),
+        ("701", None),
+    ],
+)
+def test_region_of_a_number(number: str, region: str | None) -> None:
+    found = region_of(number)
+    assert (found.id if found else None) == region
+
+
+def test_library_describes_numbers_in_russian() -> None:
+    number = phonenumbers.parse("+73882221234")
+    assert geocoder.description_for_number(number, "ru") == "Республика Алтай"
+
+
+@pytest.mark.parametrize(
+    ("called", "country", "emergency"),
+    [
+        ("112", "RU", True),
+        ("103", "RU", True),
+        ("999", "GB", True),
+        ("110", "DE", True),
+        ("701", "RU", False),
+        ("79101234567", "RU", False),
+    ],
+)
+def test_emergency_numbers(called: str, country: str, emergency: bool) -> None:
+    assert is_emergency(called, country) is emergency
