@@ -8,15 +8,13 @@ Nothing that arrives raises out of it.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import structlog
 
 from ..clock import Clock
+from .config import LayerConfig
 from .message import (
-    MAX_HEADERS,
     MalformedMessage,
     Request,
     Response,
@@ -26,8 +24,8 @@ from .message import (
     parse_message,
     serialize,
 )
-from .throttle import Throttle, ThrottleLimits
-from .timers import Timers, TimerValues
+from .throttle import Throttle
+from .timers import Timers
 from .transaction import (
     ClientListener,
     ClientTransaction,
@@ -35,9 +33,11 @@ from .transaction import (
     Transaction,
     TransactionState,
 )
-from .transport import Hop, Limits, Listen, Transports
-from .validate import Abilities, judge
+from .transport import Hop, Listen, Transports
+from .validate import judge
 from .via import make_via, note_source, reopened_hop, reply_hop, transaction_keys
+
+__all__ = ["LayerConfig", "TransactionLayer"]
 
 log = structlog.get_logger("vpbx.sip")
 
@@ -46,26 +46,6 @@ _MAX_UDP_BYTES = 1300
 _TCP_TRY_S = 0.5
 _TCP_MEMORY_S = 3600.0
 _RETRY_AFTER_S = 5
-
-
-@dataclass(frozen=True, slots=True)
-class LayerConfig:
-    """Settings of the transaction layer."""
-
-    listens: tuple[Listen, ...]
-    advertise: str = ""
-    """Our address as seen from outside of private networks; empty: the one we listen at."""
-    tls_client: ssl.SSLContext | None = None
-    """For TLS connections we open; None verifies the peer against the system's authorities."""
-    limits: Limits = field(default_factory=Limits)
-    max_headers: int = MAX_HEADERS
-    max_transactions: int = 50_000
-    """Over it new requests get 503 with Retry-After."""
-    abilities: Abilities = field(default_factory=Abilities)
-    throttle: ThrottleLimits = field(default_factory=ThrottleLimits)
-    trusted: Callable[[str], bool] | None = None
-    """Hosts that are never shut out, since somebody could forge their address."""
-    timers: TimerValues = field(default_factory=TimerValues)
 
 
 class _Nobody:
@@ -243,12 +223,13 @@ class TransactionLayer:
 
     def receive_broken(self, head: bytes, hop: Hop, code: int, reason: str) -> None:
         """Answer a message whose end cannot be found."""
+        message: Request | Response | None
         try:
             message = parse_message(head, max_headers=self._config.max_headers)
         except MalformedMessage as error:
-            self._take_malformed(error, hop)
-        else:
-            self._take_malformed(MalformedMessage(code, reason, message), hop)
+            message = error.message
+        answer = code if isinstance(message, Request) else None
+        self._take_malformed(MalformedMessage(answer, reason, message), hop)
 
     def connection_lost(self, hop: Hop) -> None:
         """Tell the requests that wait for an answer by this connection."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -24,13 +23,20 @@ import sipmessage
 
 from . import grammar
 from .headers import KEYS, LISTS, Headers
+from .identifiers import is_our_branch, new_branch, new_call_id, new_tag
 from .status import REASONS
+
+# fmt: off
+__all__ = [
+    "MAX_HEADERS", "AnyMessage", "Headers", "MalformedMessage", "Message", "Request", "Response",
+    "is_our_branch", "make_response", "new_branch", "new_call_id", "new_tag", "parse_message",
+    "serialize",
+]
+# fmt: on
 
 MAX_HEADERS = 128
 """Header values a message may have; a fair message with sixty Via values has fewer."""
 
-BRANCH_COOKIE = "z9hG4bK"
-_OUR_BRANCH = f"{BRANCH_COOKIE}v{secrets.token_hex(4)}"
 _TAG_KEY = os.urandom(16)
 
 _DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
@@ -45,7 +51,9 @@ class MalformedMessage(ValueError):
     `message` is what could be read of it, for the answer and the log.
     """
 
-    def __init__(self, code: int | None, reason: str, message: Message | None = None) -> None:
+    def __init__(
+        self, code: int | None, reason: str, message: Request | Response | None = None
+    ) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
@@ -420,23 +428,3 @@ def _tag_for(request: Request) -> str:
     get = request.headers.get
     seed = "\n".join(get(name) or "" for name in ("Via", "From", "Call-ID", "CSeq"))
     return hashlib.blake2s(seed.encode("utf-8", "replace"), key=_TAG_KEY, digest_size=8).hexdigest()
-
-
-def new_branch() -> str:
-    """Return a branch no other transaction has (RFC 3261 §8.1.1.7)."""
-    return _OUR_BRANCH + secrets.token_hex(8)
-
-
-def is_our_branch(branch: str) -> bool:
-    """Say whether this process made `branch`."""
-    return branch.startswith(_OUR_BRANCH)
-
-
-def new_tag() -> str:
-    """Return a tag with 64 random bits (RFC 3261 §19.3 asks for 32)."""
-    return secrets.token_hex(8)
-
-
-def new_call_id() -> str:
-    """Return a Call-ID that says nothing about this machine."""
-    return secrets.token_hex(16)

@@ -9,6 +9,7 @@ import re
 
 import sipmessage
 
+from .identifiers import BRANCH_COOKIE
 from .message import Request
 from .transport import Hop
 
@@ -76,7 +77,7 @@ def transaction_keys(request: Request, via: sipmessage.Via) -> tuple[str, str]:
     Call-ID and CSeq: `ValueError` when these are broken.
     """
     branch = via.parameters.get("branch") or ""
-    if branch.startswith("z9hG4bK") and len(branch) > 7:
+    if branch.startswith(BRANCH_COOKIE) and branch != BRANCH_COOKIE:
         base = f"{branch}|{via.host.lower()}:{via.port or ''}|"
     else:
         parts = (

@@ -1,0 +1,33 @@
+"""Settings of the transaction layer."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .message import MAX_HEADERS
+from .throttle import ThrottleLimits
+from .timers import TimerValues
+from .transport import Limits, Listen
+from .validate import Abilities
+
+
+@dataclass(frozen=True, slots=True)
+class LayerConfig:
+    """Where the transaction layer listens, and how much it takes."""
+
+    listens: tuple[Listen, ...]
+    advertise: str = ""
+    """Our address as seen from outside of private networks; empty: the one we listen at."""
+    tls_client: ssl.SSLContext | None = None
+    """For TLS connections we open; None verifies the peer against the system's authorities."""
+    limits: Limits = field(default_factory=Limits)
+    max_headers: int = MAX_HEADERS
+    max_transactions: int = 50_000
+    """Over it new requests get 503 with Retry-After."""
+    abilities: Abilities = field(default_factory=Abilities)
+    throttle: ThrottleLimits = field(default_factory=ThrottleLimits)
+    trusted: Callable[[str], bool] | None = None
+    """Hosts that are never shut out, since somebody could forge their address."""
+    timers: TimerValues = field(default_factory=TimerValues)
