@@ -207,7 +207,7 @@ def read_schedule(values: Values) -> Document:
         if hours is None or hours.boolean("holiday"):
             continue
         start, end = _times(hours)
-        if end < start:
+        if end < start and hours.has("end"):
             hours.wrong("end", "must not be before start")
         elif end > start:
             document[day] = [start, end]
