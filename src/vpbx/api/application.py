@@ -35,6 +35,7 @@ class _RecordRoute(APIRoute):
             documented,
             methods=[method],
             include_in_schema=shown,
+            operation_id=f"{method.lower()}_record",
             **records.DESCRIPTION,
         )
 

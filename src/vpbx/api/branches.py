@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import Field
+from starlette.responses import Response
 
+from vpbx.api.answer import answer, no_content
 from vpbx.api.fields import Request, Text
 from vpbx.api.models import Model
-from vpbx.api.operation import Section
-from vpbx.api.paging import Info, ListQuery
+from vpbx.api.operation import Call, Section
+from vpbx.api.paging import Info, ListQuery, envelope
 from vpbx.directory import Branch
 
 __all__ = ["section"]
@@ -23,6 +25,22 @@ VIEW = ("Connecting other PBXs", "View")
 CREATING = ("Connecting other PBXs", "Creating")
 EDITING = ("Connecting other PBXs", "Editing")
 DELETING = ("Connecting other PBXs", "Deleting")
+SHOWN = {
+    "name": "Subsidiary company",
+    "domain": "example1.com",
+    "status": "waiting",
+    "users_count": 0,
+    "groups_count": 0,
+    "exts_count": 0,
+    "collisions_count": 0,
+}
+ADDITION = {
+    "domain": "example1.com",
+    "name": "Subsidiary company",
+    "key": "16faeb17-be58-43e8-be9f-5eceabfe2e5c",
+}
+CHANGE = {"name": "Subsidiary company"}
+PAGE = {"items": [SHOWN], "info": {"search": "", "total": 1, "start": 0, "limit": 1}}
 
 
 class BranchView(Model):
@@ -73,3 +91,82 @@ def show(item: Branch) -> dict[str, Any]:
         "exts_count": item.exts_count,
         "collisions_count": item.collisions_count,
     }
+
+
+@section.get(
+    "/branches",
+    query=BranchListQuery,
+    answer=BranchPage,
+    right=VIEW,
+    shows=PAGE,
+    summary="List of connections",
+)
+async def list_branches(call: Call, params: BranchListQuery) -> Response:
+    """Search in name, domain."""
+    page = await call.services.directory.branches.list(
+        call.domain, search=params.search, start=params.start, limit=params.limit
+    )
+    return answer(envelope(page, show))
+
+
+@section.get(
+    "/branches/{domain}",
+    answer=BranchView,
+    right=VIEW,
+    shows=SHOWN,
+    summary="Connection parameters",
+)
+async def get_branch(call: Call) -> Response:
+    """One of them."""
+    branches = call.services.directory.branches
+    return answer(show(await branches.get(call.domain, call.path["domain"])))
+
+
+@section.post(
+    "/branches",
+    body=BranchAddition,
+    answer=BranchView,
+    right=CREATING,
+    example=ADDITION,
+    shows=SHOWN,
+    summary="Adding a connection",
+)
+async def add_branch(call: Call, params: BranchAddition) -> Response:
+    """It waits until the other side has added this one with the same key."""
+    branches = call.services.directory.branches
+    return answer(show(await branches.add(call.domain, params.sent())))
+
+
+@section.put(
+    "/branches/{domain}",
+    body=BranchChange,
+    answer=BranchView,
+    right=EDITING,
+    example=CHANGE,
+    shows=SHOWN,
+    summary="Editing a connection",
+)
+async def edit_branch(call: Call, params: BranchChange) -> Response:
+    """Only what is sent changes."""
+    branches = call.services.directory.branches
+    return answer(show(await branches.edit(call.domain, call.path["domain"], params.sent())))
+
+
+@section.delete("/branches/{domain}", right=DELETING, summary="Deleting a connection")
+async def delete_branch(call: Call) -> Response:
+    """Its employees leave the departments they were members of."""
+    await call.services.directory.branches.delete(call.domain, call.path["domain"])
+    return no_content()
+
+
+@section.post(
+    "/branches/{domain}/sync",
+    answer=BranchView,
+    right=EDITING,
+    shows=SHOWN,
+    summary="Connection synchronization",
+)
+async def sync_branch(call: Call) -> Response:
+    """Exchange directories now."""
+    branches = call.services.directory.branches
+    return answer(show(await branches.sync(call.domain, call.path["domain"])))

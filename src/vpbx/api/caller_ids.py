@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pydantic import Field
+from starlette.responses import Response
 
+from vpbx.api.answer import answer, no_content
 from vpbx.api.fields import Request, Text
 from vpbx.api.models import Id, Model
-from vpbx.api.operation import Section
+from vpbx.api.operation import Call, Section
 
 __all__ = ["section"]
 
@@ -76,3 +78,155 @@ class RegionNumberSetting(Request):
 
     telnum: Text
     id: Text = Field(description="A region's id, from GET /caller-ids/regions.")
+
+
+NUMBER = "79001112233"
+REGION = {"id": "2", "name": "Altai Republic"}
+SHOWN = {
+    "main": NUMBER,
+    "users": [{"login": "admin", "name": "Administrator", "telnum": NUMBER}],
+    "groups": [{"id": "sales", "name": "Sales department", "telnum": NUMBER}],
+    "regions": [{**REGION, "telnum": NUMBER}],
+}
+
+
+@section.get(
+    "/caller-ids", answer=CallerIds, right=VIEW, shows=SHOWN, summary="Outgoing number settings"
+)
+async def get_caller_ids(call: Call) -> Response:
+    """Outgoing numbers of the company, employees, departments and regions."""
+    directory = call.services.directory
+    domain = await directory.current(call.domain)
+    main, rules = await directory.caller_ids.get(domain)
+    employees, departments = domain.employees, domain.departments
+    return answer(
+        {
+            "main": main,
+            "users": [
+                {"login": login, "name": employees[login].name, "telnum": telnum}
+                for login, telnum in rules.users.items()
+                if login in employees
+            ],
+            "groups": [
+                {"id": gid, "name": departments[gid].name, "telnum": telnum}
+                for gid, telnum in rules.groups.items()
+                if gid in departments
+            ],
+            "regions": [
+                {"id": region.id, "name": region.name, "telnum": rules.regions[region.id]}
+                for region in directory.caller_ids.regions()
+                if region.id in rules.regions
+            ],
+        }
+    )
+
+
+@section.get(
+    "/caller-ids/telnums",
+    answer=list[OutgoingTelnum],
+    right=VIEW,
+    shows=[{"telnum": NUMBER, "enabled": True}],
+    summary="Number list",
+)
+async def list_outgoing(call: Call) -> Response:
+    """All numbers, and whether calls may leave with them."""
+    numbers = await call.services.directory.caller_ids.telnums(call.domain)
+    return answer([{"telnum": item.telnum, "enabled": item.outgoing} for item in numbers])
+
+
+@section.post(
+    "/caller-ids/main",
+    body=MainNumber,
+    right=EDITING,
+    example={"telnum": NUMBER},
+    summary="Primary company number",
+)
+async def set_main(call: Call, params: MainNumber) -> Response:
+    """Set the main company number."""
+    await call.services.directory.caller_ids.set_main(call.domain, params.sent())
+    return no_content()
+
+
+@section.post(
+    "/caller-ids/users",
+    body=UserNumberSetting,
+    right=EDITING,
+    example={"telnum": NUMBER, "login": "admin"},
+    summary="Setting a personal outgoing number for the employee",
+)
+async def set_user(call: Call, params: UserNumberSetting) -> Response:
+    """Set an employee's number."""
+    await call.services.directory.caller_ids.set_user(call.domain, params.sent())
+    return no_content()
+
+
+@section.delete(
+    "/caller-ids/users/{user}",
+    right=DELETING,
+    summary="Deleting a personal outgoing number for the employee",
+)
+async def delete_user(call: Call) -> Response:
+    """Delete an employee's number."""
+    await call.services.directory.caller_ids.delete_user(call.domain, call.path["user"])
+    return no_content()
+
+
+@section.post(
+    "/caller-ids/groups",
+    body=GroupNumberSetting,
+    right=EDITING,
+    example={"telnum": NUMBER, "id": "sales"},
+    summary="Setting an outgoing number for the department",
+)
+async def set_group(call: Call, params: GroupNumberSetting) -> Response:
+    """Set a department's number."""
+    await call.services.directory.caller_ids.set_group(call.domain, params.sent())
+    return no_content()
+
+
+@section.delete(
+    "/caller-ids/groups/{id}",
+    right=DELETING,
+    summary="Deleting an outgoing number for a department",
+)
+async def delete_group(call: Call) -> Response:
+    """Delete a department's number."""
+    await call.services.directory.caller_ids.delete_group(call.domain, call.path["id"])
+    return no_content()
+
+
+@section.get(
+    "/caller-ids/regions",
+    answer=list[Id],
+    right=VIEW,
+    shows=[REGION, {"id": "43", "name": "Moscow and Moscow region"}],
+    summary="Getting a list of regions",
+)
+async def list_regions(call: Call) -> Response:
+    """All regions that a number can be set for."""
+    regions = call.services.directory.caller_ids.regions()
+    return answer([{"id": region.id, "name": region.name} for region in regions])
+
+
+@section.post(
+    "/caller-ids/regions",
+    body=RegionNumberSetting,
+    right=EDITING,
+    example={"telnum": NUMBER, "id": "2"},
+    summary="Setting a regional outgoing number",
+)
+async def set_region(call: Call, params: RegionNumberSetting) -> Response:
+    """Set the number shown for calls to a region."""
+    await call.services.directory.caller_ids.set_region(call.domain, params.sent())
+    return no_content()
+
+
+@section.delete(
+    "/caller-ids/regions/{id}",
+    right=DELETING,
+    summary="Deleting a regional outgoing number",
+)
+async def delete_region(call: Call) -> Response:
+    """Delete a region's number."""
+    await call.services.directory.caller_ids.delete_region(call.domain, call.path["id"])
+    return no_content()

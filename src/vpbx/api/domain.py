@@ -1,27 +1,32 @@
-"""Domain settings (crm-api §11): the domain, music, media, recording, BLF, voicemail."""
+"""Parameters of the domain, and the section they begin (crm-api §11)."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 
 from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer
-from vpbx.api.fields import Request, Text, Texts
-from vpbx.api.models import Id, LoginName, Model
+from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
-from vpbx.directory import DomainConfig
 
-__all__ = ["section"]
+__all__ = ["DELETING", "EDITING", "VIEW", "section"]
 
 section = Section("Domain settings", "Settings of the whole company.")
 
 VIEW = ("Main settings", "View")
 EDITING = ("Main settings", "Editing")
 DELETING = ("Main settings", "Deleting")
-Logins = Annotated[list[Text], Field(max_length=10_000)]
+DOMAIN = {
+    "timezone": {"name": "Europe/Moscow", "offset": 180},
+    "limits": {
+        "users": {"used": 1, "total": 15},
+        "groups": {"used": 5, "total": 7},
+        "local_gw": {"used": 0, "total": -1},
+    },
+    "services": {"record": True, "local_gw": True, "branch": False},
+}
 
 
 class Timezone(Model):
@@ -62,60 +67,10 @@ class DomainView(Model):
     services: DomainServices
 
 
-class Sound(Model):
-    """A chosen sound."""
-
-    file: str
-    name: str
-    uploaded: bool
-
-
-class MusicView(Model):
-    """What callers hear while they wait."""
-
-    ringback: Sound
-    holdmusic: Sound
-
-
-class FileSetting(Request):
-    """A sound."""
-
-    file: Text = Field(description="Name of a built-in file, or id from the media catalogue.")
-
-
-class RecordView(Model):
-    """What is recorded."""
-
-    external: bool
-    inner: bool
-    users_exception: list[LoginName]
-
-
-class VoicemailView(Model):
-    """Who gets voicemail by e-mail."""
-
-    all: bool
-    users: list[LoginName]
-    groups: list[Id]
-    email: str
-
-
-class UsersQuery(Request):
-    """Whom."""
-
-    user: Texts = Field(description="Login or internal number; repeat it for several.")
-
-
-class GroupsQuery(Request):
-    """Which."""
-
-    group: Texts = Field(description="A department's id; repeat it for several.")
-
-
-@section.get("/domain", right=VIEW, answer=DomainView, summary="Domain parameters")
+@section.get("/domain", right=VIEW, answer=DomainView, shows=DOMAIN, summary="Domain parameters")
 async def get_domain(call: Call) -> Response:
     """Time zone, limits and services of the domain."""
-    domain = call.domain
+    domain = await call.services.directory.current(call.domain)
     now = datetime.fromtimestamp(call.services.clock.time(), UTC).astimezone(domain.zone)
     offset = now.utcoffset()
     assert offset is not None
@@ -136,11 +91,3 @@ async def get_domain(call: Call) -> Response:
             },
         }
     )
-
-
-def names_of(domain: DomainConfig, logins: object) -> list[dict[str, str]]:
-    """Return employees as LoginName, in the order of the directory."""
-    assert isinstance(logins, frozenset | tuple | set)
-    return [
-        {"login": e.login, "name": e.name} for e in domain.employees.values() if e.login in logins
-    ]

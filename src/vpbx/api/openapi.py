@@ -7,6 +7,7 @@ from typing import Any, get_origin
 
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from vpbx.api.models import Error
@@ -48,6 +49,7 @@ def describe(operation: Operation) -> dict[str, Any]:
         "tags": [operation.section.title],
         "operation_id": f"{operation.method.lower()}_{_words(operation.path)}",
         "status_code": 204 if operation.answer is None else 200,
+        "response_class": JSONResponse if operation.media_type == _JSON else Response,
         "responses": _responses(operation),
         "openapi_extra": _extra(operation),
     }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
+from starlette.responses import Response
 
+from vpbx.api.answer import answer, no_content
 from vpbx.api.fields import Request, Text, as_list, as_text
 from vpbx.api.models import Id, LoginName, Model
-from vpbx.api.operation import Section
+from vpbx.api.operation import Call, Section
+from vpbx.directory import DomainConfig, ordered
 
 __all__ = ["section"]
 
@@ -72,6 +76,12 @@ class AllowedQuery(Request):
     allowed: Allowed = Field(description="A direction; repeat it for several.")
 
 
+class OwnAllowedQuery(Request):
+    """Directions to take from a rule."""
+
+    allowed: Allowed = Field([], description="A direction; without any, the rule itself goes.")
+
+
 class UserRuleSetting(Request):
     """Directions an employee may call."""
 
@@ -89,3 +99,133 @@ class GroupRuleSetting(Request):
 
 UserRules = Annotated[list[UserRuleSetting], Field(max_length=1000)]
 GroupRules = Annotated[list[GroupRuleSetting], Field(max_length=1000)]
+
+
+LOCAL = ["LOCAL"]
+USER_RULES = [{"login": "admin", "name": "Administrator", "allowed": ["CIS"]}]
+GROUP_RULES = [{"id": "sales", "name": "Sales department", "allowed": LOCAL}]
+
+
+def _users(domain: DomainConfig, rules: Mapping[str, frozenset[str]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "login": login,
+            "name": domain.employees[login].name,
+            "allowed": ordered(allowed),
+        }
+        for login, allowed in rules.items()
+        if login in domain.employees
+    ]
+
+
+def _groups(domain: DomainConfig, rules: Mapping[str, frozenset[str]]) -> list[dict[str, Any]]:
+    return [
+        {"id": gid, "name": domain.departments[gid].name, "allowed": ordered(allowed)}
+        for gid, allowed in rules.items()
+        if gid in domain.departments
+    ]
+
+
+@section.get(
+    "/calls-restrictions",
+    answer=Restrictions,
+    right=VIEW,
+    shows={"main": LOCAL, "users": USER_RULES, "groups": GROUP_RULES},
+    summary="Call restriction settings",
+)
+async def get_restrictions(call: Call) -> Response:
+    """Rules for all employees, for single ones and for departments."""
+    domain = await call.services.directory.current(call.domain)
+    rules = domain.settings.restrictions
+    return answer(
+        {
+            "main": ordered(rules.main),
+            "users": _users(domain, rules.users),
+            "groups": _groups(domain, rules.groups),
+        }
+    )
+
+
+@section.post(
+    "/calls-restrictions/main",
+    body=AllowedSetting,
+    answer=AllowedView,
+    right=EDITING,
+    example={"allowed": ["CIS"]},
+    shows={"allowed": ["CIS", "LOCAL"]},
+    summary="Add allowed direction for everyone",
+)
+async def allow_everyone(call: Call, params: AllowedSetting) -> Response:
+    """Answers all directions that are now allowed."""
+    rules = call.services.directory.restrictions
+    return answer({"allowed": await rules.add_main(call.domain, params.allowed)})
+
+
+@section.delete(
+    "/calls-restrictions/main",
+    query=AllowedQuery,
+    right=DELETING,
+    summary="Remove allowed direction for everyone",
+)
+async def forbid_everyone(call: Call, params: AllowedQuery) -> Response:
+    """Take directions from everyone."""
+    await call.services.directory.restrictions.delete_main(call.domain, params.allowed)
+    return no_content()
+
+
+@section.post(
+    "/calls-restrictions/users",
+    body=UserRules,
+    answer=list[UserRule],
+    right=EDITING,
+    example=[{"login": "admin", "allowed": ["CIS"]}, {"login": "director", "allowed": ["RU"]}],
+    shows=USER_RULES,
+    summary="Add an allowed direction for employees",
+)
+async def allow_users(call: Call, params: list[UserRuleSetting]) -> Response:
+    """Answers the rules of those named, as they are now."""
+    directory = call.services.directory
+    rules = await directory.restrictions.add_users(call.domain, [item.sent() for item in params])
+    return answer(_users(await directory.current(call.domain), rules))
+
+
+@section.delete(
+    "/calls-restrictions/users/{login}",
+    query=OwnAllowedQuery,
+    right=DELETING,
+    summary="Remove an allowed direction for the employee",
+)
+async def forbid_user(call: Call, params: OwnAllowedQuery) -> Response:
+    """A rule left empty forbids everything outside."""
+    rules = call.services.directory.restrictions
+    await rules.delete_user(call.domain, call.path["login"], params.allowed)
+    return no_content()
+
+
+@section.post(
+    "/calls-restrictions/groups",
+    body=GroupRules,
+    answer=list[GroupRule],
+    right=EDITING,
+    example=[{"id": "sales", "allowed": ["LOCAL"]}],
+    shows=GROUP_RULES,
+    summary="Add an allowed direction for the department",
+)
+async def allow_groups(call: Call, params: list[GroupRuleSetting]) -> Response:
+    """Answers the rules of those named, as they are now."""
+    directory = call.services.directory
+    rules = await directory.restrictions.add_groups(call.domain, [item.sent() for item in params])
+    return answer(_groups(await directory.current(call.domain), rules))
+
+
+@section.delete(
+    "/calls-restrictions/groups/{id}",
+    query=OwnAllowedQuery,
+    right=DELETING,
+    summary="Remove an allowed direction for the department",
+)
+async def forbid_group(call: Call, params: OwnAllowedQuery) -> Response:
+    """A rule left empty forbids everything outside."""
+    rules = call.services.directory.restrictions
+    await rules.delete_group(call.domain, call.path["id"], params.allowed)
+    return no_content()

@@ -12,7 +12,9 @@ from vpbx.api import (
     domain,
     groups,
     history,
+    lists,
     makecall,
+    media,
     restrictions,
     sip_registrations,
     sipuri_transfers,
@@ -22,6 +24,8 @@ from vpbx.api import (
 )
 
 __all__ = ["SECTIONS"]
+
+assert lists.section is media.section is domain.section  # they add to it
 
 SECTIONS = (
     history.section,

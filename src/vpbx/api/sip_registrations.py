@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import Field
+from starlette.responses import Response
 
+from vpbx.api.answer import answer, no_content
 from vpbx.api.fields import Flag, Number, Request, Text
 from vpbx.api.models import Model
-from vpbx.api.operation import Section
-from vpbx.api.paging import Info, ListQuery
+from vpbx.api.operation import Call, Section
+from vpbx.api.paging import Info, ListQuery, envelope
 from vpbx.directory import SipRegistration
 
 __all__ = ["section"]
@@ -22,6 +24,26 @@ VIEW = ("Numbers of other operators", "View")
 CREATING = ("Numbers of other operators", "Creating")
 EDITING = ("Numbers of other operators", "Editing")
 DELETING = ("Numbers of other operators", "Deleting")
+SHOWN = {
+    "telnum": "79001112233",
+    "active": True,
+    "name": "Test",
+    "domain": "regtest.com",
+    "auth_name": "",
+    "expires": 600,
+    "proxy": "",
+    "status": "success",
+    "outgoing": True,
+}
+ADDITION = {
+    "telnum": "79001112233",
+    "name": "Test",
+    "domain": "regtest.com",
+    "login": "79001112233",
+    "password": "secret-of-the-operator",
+}
+CHANGE = {"name": "Test", "active": False}
+PAGE = {"items": [SHOWN], "info": {"search": "", "total": 1, "start": 0, "limit": 1}}
 
 
 class SipRegistrationView(Model):
@@ -86,3 +108,71 @@ def show(item: SipRegistration) -> dict[str, Any]:
         "status": item.status.value,
         "outgoing": item.outgoing,
     }
+
+
+@section.get(
+    "/sip-registrations",
+    query=SipRegistrationListQuery,
+    answer=SipRegistrationPage,
+    right=VIEW,
+    shows=PAGE,
+    summary="List of SIP registrations",
+)
+async def list_registrations(call: Call, params: SipRegistrationListQuery) -> Response:
+    """Search in telnum, name, domain."""
+    page = await call.services.directory.sip_registrations.list(
+        call.domain, search=params.search, start=params.start, limit=params.limit
+    )
+    return answer(envelope(page, show))
+
+
+@section.get(
+    "/sip-registrations/{telnum}",
+    answer=SipRegistrationView,
+    right=VIEW,
+    shows=SHOWN,
+    summary="SIP registration parameters",
+)
+async def get_registration(call: Call) -> Response:
+    """One of them."""
+    registrations = call.services.directory.sip_registrations
+    return answer(show(await registrations.get(call.domain, call.path["telnum"])))
+
+
+@section.post(
+    "/sip-registrations",
+    body=SipRegistrationAddition,
+    answer=SipRegistrationView,
+    right=CREATING,
+    example=ADDITION,
+    shows=SHOWN,
+    summary="Adding a SIP registration",
+)
+async def add_registration(call: Call, params: SipRegistrationAddition) -> Response:
+    """The VPBX registers there, and takes calls for the number."""
+    registrations = call.services.directory.sip_registrations
+    return answer(show(await registrations.add(call.domain, params.sent())))
+
+
+@section.put(
+    "/sip-registrations/{telnum}",
+    body=SipRegistrationChange,
+    answer=SipRegistrationView,
+    right=EDITING,
+    example=CHANGE,
+    shows=SHOWN,
+    summary="Editing a SIP registration",
+)
+async def edit_registration(call: Call, params: SipRegistrationChange) -> Response:
+    """Only what is sent changes."""
+    registrations = call.services.directory.sip_registrations
+    return answer(show(await registrations.edit(call.domain, call.path["telnum"], params.sent())))
+
+
+@section.delete(
+    "/sip-registrations/{telnum}", right=DELETING, summary="Deleting a SIP registration"
+)
+async def delete_registration(call: Call) -> Response:
+    """The VPBX unregisters there."""
+    await call.services.directory.sip_registrations.delete(call.domain, call.path["telnum"])
+    return no_content()

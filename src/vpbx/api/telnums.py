@@ -55,6 +55,17 @@ TELNUM = {
     "route_group_name": "",
 }
 PAGE = {"items": [TELNUM], "info": {"search": "", "total": 1, "start": 0, "limit": 1}}
+INTERVAL = {
+    "days": ["monday", "tuesday", "wednesday"],
+    "route_name": "Third shift",
+    "start": 68400,
+    "end": 82800,
+}
+SPECIAL_DAY = {
+    "route_name": "New Year",
+    "start": "2023-12-31T00:00:00",
+    "end": "2024-01-07T23:59:00",
+}
 SCHEDULER = "Only with type scheduler"
 VIEW = ("Numbers", "View")
 EDITING = ("Numbers", "Editing")
@@ -143,28 +154,44 @@ class TelnumRoute(Request):
     )
     schedule: ScheduleSetting | None = Field(None, description="With type scheduler.")
     greeting_file: Text = Field("", description="Id of a file of the media catalogue.")
+    calltracking: Text = Field("", description="Kept as given.")
 
 
-class IntervalAddition(Request):
+class IntervalChange(Request):
+    """Only what is sent changes."""
+
+    days: list[Weekday] = Field([], max_length=70)
+    start: Whole = Field(0, description="Seconds of the day.")
+    end: Whole = Field(0, description="Seconds of the day.")
+    route_id: Text = Field("", description="An existing extra route.")
+    route_name: Text = Field("", description="A new extra route.")
+
+
+class IntervalAddition(IntervalChange):
     """Extra hours of an extra route: an existing one (`route_id`), or a new one."""
 
-    days: list[Weekday]
+    days: list[Weekday] = Field(max_length=70)
     start: Whole = Field(description="Seconds of the day.")
     end: Whole = Field(description="Seconds of the day.")
-    route_id: Text = ""
-    route_name: Text = ""
 
 
-class SpecialDayAddition(Request):
-    """A special day of an extra route: an existing one (`route_id`), or a new one."""
+class SpecialDayChange(Request):
+    """Only what is sent changes."""
 
     start: Text = Field("", description="Local time, ISO 8601; not with the production calendar.")
     end: Text = Field("", description="Local time, ISO 8601; not with the production calendar.")
     calendar_predefined: Flag = Field(
         False, description="The production calendar of the domain's country."
     )
-    route_id: Text = ""
-    route_name: Text = ""
+    route_id: Text = Field("", description="An existing extra route.")
+    route_name: Text = Field("", description="A new extra route.")
+
+
+class SpecialDayAddition(SpecialDayChange):
+    """A special day of an extra route: an existing one (`route_id`), or a new one.
+
+    start and end are needed, unless the production calendar is asked for.
+    """
 
 
 def show_number(domain: DomainConfig, number: Number) -> dict[str, Any]:
@@ -243,4 +270,111 @@ async def enable_telnum(call: Call) -> Response:
 async def disable_telnum(call: Call) -> Response:
     """Receive no calls on the number."""
     await call.services.directory.telnums.set_enabled(call.domain, call.path["telnum"], False)
+    return no_content()
+
+
+_ROUTE = {
+    "body": TelnumRoute,
+    "answer": Telnum,
+    "right": EDITING,
+    "example": {"type": "group", "group": "sales", "greeting": False},
+    "shows": TELNUM,
+    "summary": "Editing the number route",
+}
+
+
+@section.post("/telnums/{telnum}", **_ROUTE)
+@section.put("/telnums/{telnum}", **_ROUTE)
+async def edit_telnum(call: Call, params: TelnumRoute) -> Response:
+    """What each type needs: user → user; group → group; ivr → ivr; scheduler → work, other,
+    schedule, optionally custom_routes; fax → user. POST and PUT do the same.
+    """
+    telnums = call.services.directory.telnums
+    number = await telnums.edit(call.domain, call.path["telnum"], params.sent())
+    return await _answer(call, number)
+
+
+@section.post(
+    "/telnums/{telnum}/interval-schedule",
+    body=IntervalAddition,
+    answer=Telnum,
+    right=EDITING,
+    example=INTERVAL,
+    shows=TELNUM,
+    summary="Adding an extra interval",
+)
+async def add_interval(call: Call, params: IntervalAddition) -> Response:
+    """Of an existing extra route (`route_id`), or of a new one (`route_name`)."""
+    telnums = call.services.directory.telnums
+    number = await telnums.add_interval(call.domain, call.path["telnum"], params.sent())
+    return await _answer(call, number)
+
+
+@section.put(
+    "/telnums/{telnum}/interval-schedule/{id}",
+    body=IntervalChange,
+    answer=Telnum,
+    right=EDITING,
+    example=INTERVAL,
+    shows=TELNUM,
+    summary="Editing an extra interval",
+)
+async def edit_interval(call: Call, params: IntervalChange) -> Response:
+    """Only what is sent changes."""
+    telnums, path = call.services.directory.telnums, call.path
+    number = await telnums.edit_interval(call.domain, path["telnum"], path["id"], params.sent())
+    return await _answer(call, number)
+
+
+@section.delete(
+    "/telnums/{telnum}/interval-schedule/{id}",
+    right=EDITING,
+    summary="Deleting an additional interval",
+)
+async def delete_interval(call: Call) -> Response:
+    """Its extra route stays."""
+    telnums, path = call.services.directory.telnums, call.path
+    await telnums.delete_interval(call.domain, path["telnum"], path["id"])
+    return no_content()
+
+
+@section.post(
+    "/telnums/{telnum}/calendar-schedule",
+    body=SpecialDayAddition,
+    answer=Telnum,
+    right=EDITING,
+    example=SPECIAL_DAY,
+    shows=TELNUM,
+    summary="Adding a special day",
+)
+async def add_special_day(call: Call, params: SpecialDayAddition) -> Response:
+    """Of an existing extra route (`route_id`), or of a new one (`route_name`)."""
+    telnums = call.services.directory.telnums
+    number = await telnums.add_special_day(call.domain, call.path["telnum"], params.sent())
+    return await _answer(call, number)
+
+
+@section.put(
+    "/telnums/{telnum}/calendar-schedule/{id}",
+    body=SpecialDayChange,
+    answer=Telnum,
+    right=EDITING,
+    example=SPECIAL_DAY,
+    shows=TELNUM,
+    summary="Editing a special day",
+)
+async def edit_special_day(call: Call, params: SpecialDayChange) -> Response:
+    """Only what is sent changes."""
+    telnums, path = call.services.directory.telnums, call.path
+    number = await telnums.edit_special_day(call.domain, path["telnum"], path["id"], params.sent())
+    return await _answer(call, number)
+
+
+@section.delete(
+    "/telnums/{telnum}/calendar-schedule/{id}", right=EDITING, summary="Deleting a special day"
+)
+async def delete_special_day(call: Call) -> Response:
+    """Its extra route stays."""
+    telnums, path = call.services.directory.telnums, call.path
+    await telnums.delete_special_day(call.domain, path["telnum"], path["id"])
     return no_content()
