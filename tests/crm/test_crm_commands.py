@@ -162,6 +162,11 @@ def test_a_clock_set_back_makes_no_negative_duration() -> None:
     assert history(CallEnded(new_call(), NOW - 9, Status.MISSED, ANN))["duration"] == 0
 
 
+def test_what_a_caller_makes_up_is_still_text() -> None:
+    fields = event_command(Ringing(new_call(client="\ud800\0x" + "9" * 500), NOW, ANN))
+    assert fields["phone"] == "?x" + "9" * 126
+
+
 def test_rating() -> None:
     call = new_call()
     assert rating_command(Rated(call, NOW, ANN, 5)) == {

@@ -89,10 +89,15 @@ async def test_a_call_published_as_ended_twice_is_one_row(world: World) -> None:
     ],
 )
 async def test_account_is_who_talked_else_the_department_else_who_was_to_get_it(
-    world: World, direction: Direction, status: Status, user: object, group: object, account: str
+    sqlite_world: World,
+    direction: Direction,
+    status: Status,
+    user: object,
+    group: object,
+    account: str,
 ) -> None:
-    world.call(direction, status, user=user, group=group)  # type: ignore[arg-type]
-    (row,) = await world.rows()
+    sqlite_world.call(direction, status, user=user, group=group)  # type: ignore[arg-type]
+    (row,) = await sqlite_world.rows()
     assert row.account == account
 
 
@@ -233,6 +238,17 @@ async def test_an_unreadable_journal_entry_still_becomes_a_row(
     assert len(seen) == 1
     (row,) = await again.rows()
     assert (row.callid, row.domain_id, row.ended_by) == (int(info.callid), 1, "restart")
+
+
+async def test_no_number_a_caller_makes_up_costs_the_row(world: World) -> None:
+    infos = [new_call(client=client) for client in ("7\0", "\ud800", "9" * 10_000, "вася")]
+    for info in infos:
+        world.bus.publish(CallStarted(info, NOW, ANN))
+    assert len(await world.journal()) == 4
+    for info in infos:
+        world.bus.publish(CallEnded(info, NOW + 9, Status.MISSED, ANN))
+    assert [row.client for row in await world.rows()] == ["7", "?", "9" * 128, "вася"]
+    assert await world.journal() == []
 
 
 async def test_many_calls_at_once_lose_nothing(world: World, database: Database) -> None:

@@ -54,12 +54,14 @@ HISTORY_STATUS: dict[Status, str] = {
 ANONYMOUS = "anonymous"
 """`phone` of a caller who hides their number: the field may not be empty."""
 
+_MAX_PHONE = 128
+
 
 def contact_command(phone: str, callid: str, diversion: str) -> Fields:
     """Return the question who is calling."""
     return {
         "cmd": "contact",
-        "phone": phone or ANONYMOUS,
+        "phone": _phone(phone),
         "callid": callid,
         **_known(diversion=diversion),
     }
@@ -74,7 +76,7 @@ def event_command(event: Any) -> Fields:
         "cmd": "event",
         "type": EVENT_TYPE[type(event)],
         "callid": call.callid,
-        "phone": call.client or ANONYMOUS,
+        "phone": _phone(call.client),
         "user": user.login,
         "direction": call.direction.value,
         **_known(
@@ -107,7 +109,7 @@ def history_command(
         "cmd": "history",
         "type": "in" if call.direction is Direction.IN else "out",
         "user": user.login,
-        "phone": call.client or ANONYMOUS,
+        "phone": _phone(call.client),
         "diversion": call.diversion or domain.main_telnum or ANONYMOUS,
         "start": datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%SZ"),
         "duration": max(0, int(event.at - call.started_at)),
@@ -151,12 +153,19 @@ def rating_command(event: Rated) -> Fields:
     """Return how the customer rated the employee."""
     return {
         "cmd": "rating",
-        "phone": event.call.client or ANONYMOUS,
+        "phone": _phone(event.call.client),
         "callid": event.call.callid,
         "rating": event.rating,
         "user": event.user.login,
         **_known(ext=event.user.ext),
     }
+
+
+def _phone(number: str) -> str:
+    """Return the customer's number; what a caller makes up instead of one must be text."""
+    if not (number.isascii() and number.isprintable()):
+        number = number.encode("utf-8", "replace").decode().replace("\0", "")
+    return number[:_MAX_PHONE] or ANONYMOUS
 
 
 def _known(**fields: str) -> Fields:

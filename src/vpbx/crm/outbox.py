@@ -14,6 +14,7 @@ are held, and sent if it comes on again in that time.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -206,7 +207,13 @@ class Outbox:
                 return Answer(0, error="the integration is switched off")
             return await self._client.send(command.domain_id, integration, command.fields)
         except Exception as error:
-            log.exception("a command could not be sent", domain_id=command.domain_id)
+            frames = traceback.extract_tb(error.__traceback__)
+            log.error(  # no traceback: it might show the token
+                "a command could not be sent",
+                domain_id=command.domain_id,
+                error=type(error).__name__,
+                at=f"{frames[-1].filename}:{frames[-1].lineno}",
+            )
             return Answer(0, error=type(error).__name__)
 
     def _on_taken(self, desk: _Desk, command: Command) -> None:

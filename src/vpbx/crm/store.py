@@ -73,7 +73,7 @@ class Store:
             "domain_id": command.domain_id,
             "callid": command.callid,
             "cmd": command.fields["cmd"],
-            "fields": json.dumps(command.fields, ensure_ascii=False),
+            "fields": json.dumps(command.fields),
             "created_ms": round(command.created_at * 1000),
             "status": PENDING,
             "attempts": 0,

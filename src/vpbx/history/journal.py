@@ -79,8 +79,7 @@ def dump(entry: OpenCall) -> str:
             "rating": entry.rating,
             "ringing": [_party(party) for party in entry.ringing.values()],
             "dialing": _party(entry.dialing),
-        },
-        ensure_ascii=False,
+        }
     )
 
 

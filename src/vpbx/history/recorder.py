@@ -55,6 +55,8 @@ _SET_RATING = (
     .values(rating=bindparam("rating"))
 )
 
+_MAX_NUMBER = 128
+
 RESTART = "restart"
 """`call_history.ended_by` of a call that a crash cut off; empty for all others."""
 
@@ -212,9 +214,9 @@ def _row(event: CallEnded, rating: int | None) -> dict[str, Any]:
         "ended_ms": _ms(event.at),
         "direction": call.direction.value,
         "status": event.status.value,
-        "client": call.client,
+        "client": _storable(call.client),
         "account": account_of(event),
-        "diversion": call.diversion,
+        "diversion": _storable(call.diversion),
         "telnum_name": call.telnum_name,
         "destination": event.destination.value,
         "user_login": user.login if user else "",
@@ -242,6 +244,17 @@ def account_of(event: CallEnded) -> str:
     if event.user is not None and (theirs or event.group is None):
         return event.user.login
     return event.group.id if event.group is not None else ""
+
+
+def _storable(text: str) -> str:
+    """Return what came from the network as text that every database takes, or the row is lost.
+
+    PostgreSQL takes no NUL and indexes no long text; neither database takes half characters.
+    """
+    if text.isascii() and text.isprintable() and len(text) <= _MAX_NUMBER:
+        return text
+    whole = text[:_MAX_NUMBER].encode("utf-8", "replace").decode()
+    return whole.replace("\0", "")
 
 
 def _ms(seconds: float) -> int:
