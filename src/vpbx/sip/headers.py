@@ -30,10 +30,10 @@ LISTS = frozenset((
 """Headers whose value may be a list joined by commas, in lower case."""
 # fmt: on
 
-SHOWN = {name.lower(): name for name in _NAMES}
+SHOWN = {name.lower(): name for name in (*_NAMES, *COMPACT_FORMS.values())}
 """How a known header is written, by its name in lower case."""
 _COMPACT = {short: name.lower() for short, name in COMPACT_FORMS.items()}
-KEYS = {name: name.lower() for name in _NAMES}
+KEYS = {name: key for key, name in SHOWN.items()}
 """The usual spellings of known headers, and what they are stored under."""
 KEYS.update({key: key for key in SHOWN})
 KEYS.update(_COMPACT)

@@ -293,6 +293,8 @@ def parse_message(
     message, code, reason = _parse_start_line(lines[0])
     code_of_lines, reason_of_lines = _parse_lines(message, lines, max_headers)
     code, reason = (code, reason) if code else (code_of_lines, reason_of_lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+        code, reason = 400, "line end that is not CRLF"
     if len(data) > max_bytes:
         code, reason = 513, "message too large"
     if not code:

@@ -46,6 +46,11 @@ class TestParsing:
         assert request.call_id == "c1"
         assert (request.from_tag, request.to_tag) == ("1", "")
 
+    def test_every_compact_name_can_be_written_again(self) -> None:
+        short = "abcdefijklmorstuvxy"
+        request = parse(OPTIONS + "".join(f"{c.upper()} : 0\r\n" for c in short).encode())
+        assert len(request.headers.lines()) == len(short) + 6
+
     def test_folding_and_space_before_the_colon(self) -> None:
         request = parse(OPTIONS + b"Subject  : one\r\n\ttwo\r\n   three\r\nX-Y :z\r\n\r\n")
         assert request.headers["Subject"] == "one two three"
@@ -89,6 +94,8 @@ class TestParsing:
             (b"OPTIONS sip:a@b SIP/2.1\r\n\r\n", 505),
             (OPTIONS + b"no colon\r\n\r\n", 400),
             (OPTIONS + b": no name\r\n\r\n", 400),
+            (OPTIONS + b"X: a\nVia: b\r\n\r\n", 400),
+            (OPTIONS + b"X: a\rb\r\n\r\n", 400),
             (OPTIONS + b"two words: x\r\n\r\n", 400),
             (OPTIONS + b"l: 5\r\n\r\nab", 400),
             (OPTIONS + b"l: -5\r\n\r\nab", 400),
