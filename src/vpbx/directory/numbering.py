@@ -10,7 +10,7 @@ import functools
 import unicodedata
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberType, geocoder, shortnumberinfo
+from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo
 
 from vpbx.directory.errors import Invalid
 from vpbx.directory.regions import BY_LIBRARY_NAME, Region
@@ -71,6 +71,8 @@ def normalize(text: str, country: str = "RU", field: str = "phone") -> str:
 
 
 def _digits(text: str, field: str) -> str:
+    if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
+        return text
     cleaned = []
     for position, char in enumerate(text.strip()):
         digit = unicodedata.digit(char, None)
@@ -95,7 +97,7 @@ def _normalize(cleaned: str, country: str) -> str:
         return cleaned[1:]
     if len(cleaned) <= SHORT_DIGITS:
         return cleaned
-    if country in ("RU", "KZ") and len(cleaned) == 11 and cleaned[0] == "8":
+    if country in ("RU", "KZ") and len(cleaned) == 11 and cleaned[0] in "78":
         return "7" + cleaned[1:]
     national = _parse(cleaned, country)
     international = _parse("+" + cleaned, None)
@@ -125,6 +127,8 @@ def region_of(telnum: str) -> Region | None:
     number = _parse("+" + telnum, None)
     if number is None:
         return None
+    from phonenumbers import geocoder  # half a second to load: a server does so at its start
+
     return BY_LIBRARY_NAME.get(geocoder.description_for_number(number, "ru"))
 
 
