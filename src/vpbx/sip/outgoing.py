@@ -24,12 +24,12 @@ from vpbx.sip.body import ALLOW, SDP_TYPE, SUPPORTED, BadBody, session_descripti
 from vpbx.sip.dialog import Dialog
 from vpbx.sip.exchange import ClientAuth, Exchange, Tries
 from vpbx.sip.listener import SessionListener, SessionState
-from vpbx.sip.message import Request, Response, new_call_id, new_tag
+from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
 from vpbx.sip.offer_answer import OfferAnswer, OfferState
 from vpbx.sip.sdp import Sdp, refused
 from vpbx.sip.session import Session
 from vpbx.sip.target import Target
-from vpbx.sip.transaction import ClientTransaction
+from vpbx.sip.transaction import ClientTransaction, ServerTransaction
 from vpbx.sip.transport import Hop
 from vpbx.sip.usage import Headers
 
@@ -220,6 +220,13 @@ class OutgoingSession(Session):
         )
         return True
 
+    def _byed(self, tx: ServerTransaction) -> None:
+        if self.state is SessionState.EARLY:
+            # A callee may not (§15), but some do: its final response decides.
+            tx.respond(make_response(tx.request, 200))
+        else:
+            super()._byed(tx)
+
     # Final
 
     def _accepted(self, response: Response) -> None:
@@ -320,6 +327,10 @@ class OutgoingSession(Session):
         self._forget_forks()
         self._finished()
         self.tell(self.listener.on_failure, code, reason, response)
+
+    def abandon(self) -> None:
+        self._failed(487, "Request Terminated", None)
+        super().abandon()
 
     def _timed_out(self) -> None:
         self._timeout = None

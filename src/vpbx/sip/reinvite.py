@@ -91,6 +91,10 @@ class ReInvite:
     def on_transport_error(self, tx: ClientTransaction, reason: str) -> None:
         self._failed(NoResponse(503))
 
+    def abandon(self) -> None:
+        """Wait no longer for its answer."""
+        self._stop_timer()
+
     def _stop_timer(self) -> None:
         self._tx = None
         if self._timer is not None:

@@ -170,10 +170,11 @@ class Session(Usage):
         tx = self._take_offer_tx()
         if tx is None:
             return
-        if self.media.state is OfferState.REMOTE_OFFER:
-            self.media.send_answer(sdp)
+        media = self._offer_media
+        if media.state is OfferState.REMOTE_OFFER:
+            media.send_answer(sdp)
         else:
-            self.media.send_offer(sdp)
+            media.send_offer(sdp)
         self._accept_offer(tx, sdp)
         self.next_turn()
 
@@ -182,7 +183,7 @@ class Session(Usage):
         tx = self._take_offer_tx()
         if tx is None:
             return
-        self.media.fail()
+        self._offer_media.fail()
         tx.respond(make_response(tx.request, code))
         self.next_turn()
 
@@ -221,9 +222,9 @@ class Session(Usage):
     def _updated(self, dialog: Dialog, tx: ServerTransaction) -> None:
         if not tx.request.body:
             self._take_offer(dialog, tx)
-        elif self._reinvite is not None or self.media.state is OfferState.LOCAL_OFFER:
+        elif self._reinvite is not None or dialog.media.state is OfferState.LOCAL_OFFER:
             tx.respond(make_response(tx.request, 491))
-        elif self._offer_tx is not None or not self.media.stable:
+        elif self._offer_tx is not None or not dialog.media.stable:
             self._overlap(tx)
         else:
             self._take_offer(dialog, tx)
@@ -253,12 +254,14 @@ class Session(Usage):
         self.learn_peer(request)
         if sdp is None and request.method != "INVITE":
             self._accept_offer(tx, None)
-        elif sdp is not None and sdp == self.media.remote and self.media.local is not None:
-            self._accept_offer(tx, self.media.local)
+            return
+        media = dialog.media
+        if sdp is not None and sdp == media.remote and media.local is not None:
+            self._accept_offer(tx, media.local)
         else:
             if sdp is not None:
-                self.media.receive_offer(sdp)
-            self._offer_tx = tx
+                media.receive_offer(sdp)
+            self._offer_tx, self._offer_media = tx, media
             tx.on_cancel = self._offer_cancelled
             self.tell(self.listener.on_offer, sdp)
 

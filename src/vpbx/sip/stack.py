@@ -123,7 +123,11 @@ class SipStack:
                 await asyncio.wait_for(self._idle.wait(), timeout_s)
             except TimeoutError:
                 log.info("Stopped before all calls were told", left=self._under_way)
+        for session in {*self._live, *(session for session, _ in self.dialogs.values())}:
+            session.abandon()
+        self.dialogs.clear()
         await self.layer.stop()
+        self._under_way = 0
 
     def local_uri(self, hop: Hop, user: str = "") -> str:
         """Our Contact URI towards `hop`."""

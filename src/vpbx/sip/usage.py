@@ -53,6 +53,7 @@ class Usage:
     __slots__ = (
         "_bye_headers",
         "_established",
+        "_offer_media",
         "_offer_tx",
         "_pause",
         "_peer",
@@ -108,6 +109,7 @@ class Usage:
         self._unacked: AckWait | None = None
         self._established = False
         self._offer_tx: ServerTransaction | None = None
+        self._offer_media = self.media
         self._reinvite: ReInvite | None = None
         self._queue: deque[ReInvite] = deque()
         self._pause: Timer | None = None
@@ -259,6 +261,12 @@ class Usage:
         """Take nothing more from the peer."""
         if self.dialog is not None:
             self.stack.dialogs.pop(self.dialog.key, None)
+
+    def abandon(self) -> None:
+        """The stack stops: wait for nothing any more."""
+        self._stop_waiting()
+        if self._reinvite is not None:
+            self._reinvite.abandon()
 
     def _late_bye(self) -> None:
         self._send_bye(self._bye_headers)
