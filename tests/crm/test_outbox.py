@@ -231,9 +231,7 @@ async def test_rows_older_than_a_day_are_given_up_even_if_never_tried(
         for number in range(20):
             node.put(f"call{number}", number)
         await node.until_rows(20)
-        for _ in range(24 * 4 + 3):
-            clock.advance(900)
-            await asyncio.sleep(0.01)
+        clock.advance(24 * 3600 + 900)
         async with asyncio.timeout(10):
             while (await node.outbox.counts(1)).failed < 20:
                 clock.advance(600)

@@ -87,6 +87,7 @@ class Outbox:
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
         self._sweeper: Timer | None = None
+        self._sweeping = False
 
     def put(self, domain_id: int, fields: Fields) -> Write:
         """Take a command of a call (`fields["callid"]`) and return the write of its row.
@@ -279,7 +280,9 @@ class Outbox:
 
     def _sweep(self) -> None:
         if self._running:
-            self._spawn(self._sweep_rows())
+            if not self._sweeping:  # a database that is away is not asked twice
+                self._sweeping = True
+                self._spawn(self._sweep_rows())
             self._sweeper = self._clock.call_later(self._config.sweep_s, self._sweep)
 
     async def _sweep_rows(self) -> None:
@@ -296,5 +299,7 @@ class Outbox:
         except Exception as error:
             log.warning("the outbox cannot be looked through", error=type(error).__name__)
             return
+        finally:
+            self._sweeping = False
         if given_up:
             log.error("commands to CRMs are given up", number=given_up)
