@@ -25,7 +25,7 @@ class LayerConfig:
     limits: Limits = field(default_factory=Limits)
     max_headers: int = MAX_HEADERS
     max_transactions: int = 50_000
-    """Over it new requests get 503 with Retry-After."""
+    """Over it requests outside of dialogs get 503 with Retry-After; over twice it, all do."""
     abilities: Abilities = field(default_factory=Abilities)
     throttle: ThrottleLimits = field(default_factory=ThrottleLimits)
     trusted: Callable[[str], bool] | None = None

@@ -120,6 +120,8 @@ class TransactionLayer:
         for task in list(self._preparing):
             task.cancel()
         await asyncio.gather(*self._preparing, return_exceptions=True)
+        for tx in (*self._clients.values(), *self._servers.values()):
+            tx.abandon()
         self.timers.clear()
         self._clients.clear()
         self._servers.clear()
@@ -348,7 +350,8 @@ class TransactionLayer:
         outside = not request.to_tag
         if outside and self.throttle.blocked(hop):
             return
-        if self.transactions >= self._config.max_transactions:
+        # Requests in dialogs get more room: most of them make an end of something.
+        if self.transactions >= self._config.max_transactions * (1 if outside else 2):
             self._refuse(request, hop, 503, (("Retry-After", str(_RETRY_AFTER_S)),))
             return
         refusal = judge(request, self._config.abilities)

@@ -107,6 +107,11 @@ class Transaction:
         self._reason = reason
         self.feed(Event.TRANSPORT_ERROR)
 
+    def abandon(self) -> None:
+        """End at once, telling nobody."""
+        self.state = TransactionState.TERMINATED
+        self._stop_timers()
+
     # Actions; each is named as in machines.Action.
 
     def _send_again(self) -> None:
@@ -288,6 +293,12 @@ class ServerTransaction(Transaction):
             self._steps, self.state = self._OTHER, TransactionState.TRYING
         self.feed(Event.START)
 
+    def feed(self, event: Event) -> None:
+        super().feed(event)
+        if self.state is TransactionState.TERMINATED:
+            # What is behind these often holds this transaction: do not make the collector look.
+            self.on_cancel = self.on_timeout = self.on_transport_error = None
+
     @property
     def answered(self) -> bool:
         """Whether any response has been sent."""
@@ -325,14 +336,9 @@ class ServerTransaction(Transaction):
     def _send(self) -> None:
         self._outlet.transmit(self, self._last)
 
-    def _end(self) -> None:
-        super()._end()
-        self.on_cancel = None
-
     def _tell_timeout(self) -> None:
-        callback, self.on_timeout = self.on_timeout, None
-        if callback is not None:
-            callback()
+        if self.on_timeout is not None:
+            self.on_timeout()
 
     def _tell_error(self) -> None:
         if self.on_transport_error is not None:

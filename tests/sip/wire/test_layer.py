@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -166,6 +167,9 @@ class TestServer:
         peer.send(make_request("OPTIONS", Via="SIP/2.0/UDP h;branch=z9hG4bKtwo;rport"))
         busy = await peer.answer()
         assert (busy.code, busy.headers["Retry-After"]) == (503, "5")
+        running.users.on_request = answer(200)
+        peer.send(make_request("BYE", To="<sip:bob@example.com>;tag=x"))
+        assert (await peer.answer()).code == 200
 
     async def test_transactions_are_forgotten(self, run_layer, make_peer, make_request) -> None:
         clock = ManualClock()
@@ -245,6 +249,32 @@ class TestServer:
         peer.send(make_request("BYE", To="<sip:bob@example.com>;tag=x"))
         assert (await peer.answer()).cseq_method == "BYE"
         assert len(running.users.requests) == 1
+
+
+class TestBursts:
+    async def test_messages_wait_in_the_socket_while_the_loop_is_busy(
+        self, run_layer, make_peer, make_request
+    ) -> None:
+        running = await run_layer()
+        (udp,) = running.layer._transports._udp
+        room = udp._transport.get_extra_info("socket").getsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF
+        )
+        if room < 4 << 20:
+            pytest.skip("net.core.rmem_max is small and this is not root")
+        peer = make_peer(running.hop())
+        count = 1500  # ten seconds of INVITEs at 150 calls a second
+        for number in range(count):
+            peer.send(
+                make_request(
+                    "INVITE",
+                    Via=f"SIP/2.0/UDP h;branch=z9hG4bK{number}",
+                    Call_ID=f"call{number}",
+                )
+            )
+        async with asyncio.timeout(20):
+            while len(running.users.requests) < count:
+                await asyncio.sleep(0.001)
 
 
 class TestWhereResponsesGo:
@@ -453,6 +483,15 @@ class TestClient:
         running.layer.send(new_request("ACK"), Hop("udp", name, 5060))
         await listener.hears()
         assert "cannot resolve" in listener.errors[0]
+
+    async def test_nobody_hears_of_what_fails_after_the_stop(self, run_layer, listener) -> None:
+        clock = ManualClock()
+        running = await run_layer(clock=clock)
+        tx = running.layer.request(new_request(), Hop("udp", "127.0.0.1", 0), listener)
+        await running.layer.stop()
+        clock.advance(100)
+        assert tx.terminated
+        assert listener.errors == []
 
     async def test_stop_forgets_everything(self, run_layer, make_peer, listener) -> None:
         running = await run_layer()

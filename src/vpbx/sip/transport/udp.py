@@ -97,3 +97,6 @@ def _enlarge(sock: socket.socket) -> None:
         if sock.getsockopt(socket.SOL_SOCKET, ordinary) < _BUFFER_BYTES:
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, force, _BUFFER_BYTES)
+    got = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    if got < _BUFFER_BYTES:
+        log.info("UDP buffers are small: raise net.core.rmem_max", bytes=got)
