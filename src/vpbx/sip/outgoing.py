@@ -29,7 +29,7 @@ from vpbx.sip.offer_answer import OfferAnswer, OfferState
 from vpbx.sip.sdp import Sdp, refused
 from vpbx.sip.session import Session
 from vpbx.sip.target import Target
-from vpbx.sip.transaction import ClientTransaction, ServerTransaction
+from vpbx.sip.transaction import ClientTransaction, ServerTransaction, TransactionState
 from vpbx.sip.transport import Hop
 from vpbx.sip.usage import Headers
 
@@ -139,6 +139,12 @@ class OutgoingSession(Session):
         self.state = SessionState.CALLING
         self._complete(request)
         self._tx = self.stack.layer.request(request, self.hop, self)
+
+    @property
+    def proceeding(self) -> bool:
+        """Whether anything, be it only a 100, has been answered to the INVITE."""
+        silent = self._tx is None or self._tx.state is TransactionState.CALLING
+        return self.state is not SessionState.CALLING or not silent
 
     # From the transaction
 

@@ -32,6 +32,11 @@ class Session(Usage):
 
     __slots__ = ()
 
+    @property
+    def proceeding(self) -> bool:
+        """Whether anything, be it only a 100, has been answered to the INVITE."""
+        return self.state is not SessionState.CALLING
+
     # What only one direction can do
 
     def ring(self, code: int = 180, sdp: str | None = None, headers: Headers = ()) -> None:
