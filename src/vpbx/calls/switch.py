@@ -53,7 +53,7 @@ class CallsConfig:
     max_calls_per_trunk: int = 1000
     max_trunks_tried: int = 3
     trunk_silence_s: float = 5.0
-    """A trunk that has not said that it rings (or refused) by then is given up for the next
+    """A trunk that has not answered anything by then, not even 100, is given up for the next
     one, where there is a next one."""
     dial_timeout_s: float = 120.0
     """An outside party may ring so long."""

@@ -55,7 +55,6 @@ class _Attempt:
         self._codecs = call.caller.sound.codecs if call.caller is not None else ()
         self._silent: Reminder | None = None
         self._too_long: Reminder | None = None
-        self._heard = False
         self._rang = False
         self._early = False
         self.worth_another = False
@@ -84,7 +83,7 @@ class _Attempt:
     async def _take(self, leg: Leg, event: LegEvent) -> Outcome | None:
         """Go one event further; an outcome ends the attempt."""
         if event.news is LegNews.TIME:
-            return self._time(event)
+            return self._time(leg, event)
         if event.leg is not leg:
             await self._call.attend(event)
             return None
@@ -109,7 +108,6 @@ class _Attempt:
         return Outcome(Result.ANSWERED, leg=leg)
 
     async def _progress(self, leg: Leg, event: LegEvent) -> None:
-        self._heard = True
         self._rang = self._rang or event.code == 180
         if event.sdp is not None:
             try:
@@ -121,10 +119,11 @@ class _Attempt:
         elif self._rang and not self._early:
             await self._call.progress()
 
-    def _time(self, event: LegEvent) -> Outcome | None:
+    def _time(self, leg: Leg, event: LegEvent) -> Outcome | None:
         if self._too_long is not None and self._too_long.means(event):
             return Outcome(Result.NO_ANSWER, 480)
-        if self._silent is not None and self._silent.means(event) and not self._heard:
+        silent = self._silent is not None and self._silent.means(event)
+        if silent and not leg.session.proceeding:
             self.worth_another = True
             return Outcome(Result.UNREACHABLE, 408)
         return None
