@@ -233,11 +233,12 @@ class IncomingSession(Session):
         if self._reliable is None or not self._reliable.acknowledge(rack, invite_cseq):
             super()._pracked(dialog, tx)
             return
+        sdp: str | None = None
+        code, reason = 200, "OK"
         try:
             sdp = session_description(request)
         except BadBody as error:
-            tx.respond(make_response(request, error.code, error.reason))
-            return
+            code, reason = error.code, error.reason
         if self.media.state is OfferState.LOCAL_OFFER:
             if sdp is None:
                 tx.respond(make_response(request, 400, "PRACK Without Answer"))
@@ -248,7 +249,7 @@ class IncomingSession(Session):
         elif sdp is not None:
             self._take_offer(dialog, tx)
         else:
-            self._respond(tx, 200, ())
+            tx.respond(make_response(request, code, reason))
         self._accept_now()
 
     def _accept_now(self) -> None:

@@ -93,6 +93,21 @@ def test_nat_that_moves_is_followed_by_the_next_refresh() -> None:
     assert dialog.hop == moved
 
 
+def test_contact_is_read_through_its_display_name() -> None:
+    assert called('Contact: "a <sip:x@y>" <sip:701@198.51.100.5>').target == "sip:701@198.51.100.5"
+    assert called("Contact: sip:701@198.51.100.5").target == "sip:701@198.51.100.5"
+    assert called('Contact: "broken').target == "sip:701@acme.example"
+
+
+def test_request_that_passed_a_proxy_or_has_no_rport_is_believed() -> None:
+    source = Hop("udp", "203.0.113.5", 4001)
+    contact = "Contact: <sip:701@203.0.113.9>"
+    proxied = "SIP/2.0/UDP 203.0.113.7:5060;branch=z9hG4bKx1;rport=4001, SIP/2.0/UDP x;branch=y"
+    plain = "SIP/2.0/UDP 203.0.113.7:5060;branch=z9hG4bKx1"
+    for via in (proxied, plain):
+        assert called(contact, source=source, via=via).hop == Hop("udp", "203.0.113.9", 5060)
+
+
 def test_acknowledgement_repeats_number_and_credentials() -> None:
     dialog = calling("Contact: <sip:bob@198.51.100.5>")
     invite = request("INVITE", cseq=2, headers=["Authorization: Digest x", "Subject: no"])

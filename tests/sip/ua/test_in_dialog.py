@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from vpbx.sip import Request, Response, SessionAdapter, SessionState, make_response
+from vpbx.sip import Credentials, Request, Response, SessionAdapter, SessionState, make_response
 
 from .ladder import OURS, THEIRS, Stage, sdp, stage
 
@@ -333,6 +333,40 @@ async def test_reinvite_nobody_finishes_is_given_up(s: Stage) -> None:
     assert await s.owner.hears("reanswer") == ("reanswer", 487, None)
 
 
+async def test_challenged_and_too_short_reinvites_are_sent_again(s: Stage) -> None:
+    session = s.call(credentials=Credentials("701", "sesame"))
+    invite = await s.peer.gets_request("INVITE")
+    s.peer.respond(invite, 200, body=THEIRS)
+    await s.peer.gets_request("ACK")
+    await s.owner.hears("answer")
+    assert session.supports("100rel") is False
+    session.reinvite(sdp(1, 2))
+    challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"'
+    s.peer.respond(await s.peer.gets_request("INVITE"), 401, headers=[challenge])
+    await s.peer.gets_request("ACK")
+    second = await s.peer.gets_request("INVITE")
+    assert 'nonce="n"' in second.headers["Authorization"]
+    s.peer.respond(second, 422, headers=["Min-SE: 5000"])
+    await s.peer.gets_request("ACK")
+    third = await s.peer.gets_request("INVITE")
+    assert third.headers["Session-Expires"].startswith("5000")
+    s.peer.respond(third, 401, headers=[challenge])
+    await s.peer.gets_request("ACK")
+    assert await s.owner.hears("reanswer") == ("reanswer", 401, None)
+
+
+async def test_hangup_in_the_pause_after_glare_forgets_the_reinvite(s: Stage) -> None:
+    await talking(s)
+    s.owner.session.reinvite(sdp(1, 2))
+    s.peer.respond(await s.peer.gets_request("INVITE"), 491)
+    await s.peer.gets_request("ACK")
+    await s.quiet()
+    s.owner.session.hangup()
+    s.peer.respond(await s.peer.gets_request("BYE"), 200)
+    await s.nothing_left()
+    s.peer.gets_nothing()
+
+
 # Other requests.
 
 
@@ -430,6 +464,17 @@ async def test_we_refresh_by_update_when_the_peer_allows_it(s: Stage) -> None:
         s.peer.respond(update, 200, headers=["Session-Expires: 200;refresher=uac"])
         await s.quiet()
     assert s.owner.names() == ["invite", "established"]
+
+
+async def test_refused_refresh_by_reinvite_is_tried_again(s: Stage) -> None:
+    await refreshing(s)
+    s.clock.advance(100)
+    s.peer.respond(await s.peer.gets_request("INVITE"), 503)
+    await s.peer.gets_request("ACK")
+    await s.quiet()
+    s.clock.advance(50)
+    await s.peer.gets_request("INVITE")
+    assert "reanswer" not in s.owner.names()
 
 
 async def test_we_refresh_by_reinvite_otherwise_and_the_owner_does_not_hear_of_it(

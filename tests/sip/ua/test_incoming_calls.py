@@ -408,3 +408,75 @@ async def test_more_calls_than_allowed_are_503() -> None:
         await s.owner.hears("invite")
         s.peer.invite(call_id="call-2")
         assert (await s.peer.gets_response(503)).headers["Retry-After"] == "10"
+
+
+@pytest.mark.parametrize("answer", ["", "v=0\r\nbroken\r\n"])
+async def test_prack_without_the_answer_it_owes_ends_the_call(s: Stage, answer: str) -> None:
+    s.owner.on_call = lambda session: session.ring(183, OURS)
+    s.peer.invite(body="", headers=["Require: 100rel"])
+    progress = await s.peer.gets_response(183)
+    rack = f"RAck: {progress.headers['RSeq']} 1 INVITE"
+    s.peer.request("PRACK", cseq=2, to=progress.headers["To"], headers=[rack], body=answer)
+    assert {(await s.peer.gets_response(code)).cseq_method for code in (400, 488)} == {
+        "PRACK",
+        "INVITE",
+    }
+    assert await s.owner.hears("end") == ("end", "bad sdp")
+
+
+async def test_prack_with_a_broken_offer_is_refused_and_the_call_goes_on(s: Stage) -> None:
+    def early(session: Session) -> None:
+        session.ring(183, OURS)
+        session.ring(180, sdp(9))  # a second answer is none
+        session.accept(None)
+
+    s.owner.on_call = early
+    s.peer.invite(headers=["Require: 100rel"])
+    progress = await s.peer.gets_response(183)
+    rseq, to = int(progress.headers["RSeq"]), progress.headers["To"]
+    body = "v=0\r\nbroken\r\n"
+    s.peer.request("PRACK", cseq=2, to=to, headers=[f"RAck: {rseq} 1 INVITE"], body=body)
+    seen = [await s.peer.receive() for _ in range(3)]
+    codes = [message.code for message in seen if isinstance(message, Response)]
+    assert sorted(codes) == [180, 200, 400]
+    assert all(not m.body for m in seen if isinstance(m, Response) and m.code == 180)
+
+
+async def test_our_offer_does_not_go_into_unreliable_ringing(s: Stage) -> None:
+    s.owner.on_call = lambda session: session.ring(183, OURS)
+    s.peer.invite(body="")
+    assert (await s.peer.gets_response(183)).body == b""
+    with pytest.raises(WrongState):
+        s.owner.session.accept(None)
+    s.owner.session.accept(OURS)
+    assert (await s.peer.gets_response(200)).text() == OURS
+
+
+async def test_answer_given_up_after_our_hangup_ends_in_bye(s: Stage) -> None:
+    await answered(s)
+    s.owner.session.hangup(reason="bored")
+    s.clock.advance(32)
+    while isinstance(message := await s.peer.receive(), Response):
+        assert message.code == 200
+    assert message.headers["Reason"].endswith('text="bored"')
+    s.peer.respond(message, 200)
+    await s.nothing_left()
+
+
+async def test_owner_that_fails_at_a_request_answers_500(s: Stage) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("mistake")
+
+    s.owner.on_request = fail  # type: ignore[method-assign, assignment]
+    s.peer.request("MESSAGE", cseq=1)
+    await s.peer.gets(500)
+
+
+async def test_caller_whose_connection_is_gone_ends_the_call(s: Stage) -> None:
+    s.owner.on_call = lambda session: session.ring()
+    s.peer.invite()
+    await s.peer.gets(180)
+    unreachable = s.owner.session._tx.on_transport_error  # type: ignore[attr-defined]
+    unreachable("the connection is gone")
+    assert await s.owner.hears("end") == ("end", "transport")
+    assert s.stack.sessions == 0

@@ -184,6 +184,14 @@ def test_path_the_device_does_not_know_of_is_420() -> None:
     assert (result.code, result.headers) == (420, (("Unsupported", "path"),))
 
 
+def test_broken_or_endless_path_is_400_and_a_broken_q_is_one() -> None:
+    assert ask((), PHONE, "Path: <broken", "Supported: path").code == 400
+    many = [f"Path: <sip:198.51.100.{n};lr>" for n in range(9)]
+    assert ask((), PHONE, *many, "Supported: path").code == 400
+    assert ask((), PHONE + ";q=high").bindings[0].q == 1.0
+    assert ask((), PHONE + ";q=7").bindings[0].q == 1.0
+
+
 def test_device_behind_nat_is_reached_where_it_came_from() -> None:
     source = Hop("udp", "203.0.113.5", 40_001)
     private = "SIP/2.0/UDP 192.168.1.20:5060;branch=z9hG4bKx1;rport=40001;received=203.0.113.5"
