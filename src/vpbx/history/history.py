@@ -23,6 +23,7 @@ PAGE = 500
 """Rows read and written at a time: what is between two turns of other tasks."""
 
 _LOOK_AGAIN_S = 0.25
+_ROW_SOON_S = 0.02
 _MAX_CALLID = (1 << 63) - 1
 
 
@@ -107,6 +108,9 @@ class History:
         """
         found = await self._recording(callid)
         deadline = time.monotonic() + wait_s
+        while found is None and self._encoding.knows(callid) and time.monotonic() < deadline:
+            await asyncio.sleep(_ROW_SOON_S)  # the CRM was quicker than the database
+            found = await self._recording(callid)
         while found is not None and not found.ready:
             left = deadline - time.monotonic()
             if left <= 0:
