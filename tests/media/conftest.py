@@ -2,10 +2,11 @@ import itertools
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from vpbx.media import MediaConfig, MediaEngine, MediaSession, RtpEndpoint, RtpPeer, Side
 
@@ -43,23 +44,53 @@ def callid() -> str:
     return f"{os.getpid()}{next(_numbers)}"
 
 
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[MediaEngine]:
-    engine = MediaEngine(media_config(tmp_path))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let all tests here share a loop, and so an engine: ending one takes a second."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("asyncio"):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MediaEngine]:
+    engine = MediaEngine(media_config(tmp_path_factory.mktemp("media")))
     await engine.start()
     yield engine
+    assert engine.sessions == 0
     await engine.stop()
 
 
-@pytest.fixture
+Engines = Callable[..., Awaitable[MediaEngine]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_engine(tmp_path: Path) -> AsyncIterator[Engines]:
+    """Starts engines of one's own."""
+    made: list[MediaEngine] = []
+
+    async def make(**changes: object) -> MediaEngine:
+        made.append(MediaEngine(media_config(tmp_path, **changes)))
+        await made[-1].start()
+        return made[-1]
+
+    yield make
+    for engine in made:
+        await engine.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def session(engine: MediaEngine, callid: str) -> AsyncIterator[MediaSession]:
     session = await engine.open(callid)
     yield session
     await session.close()
 
 
-@pytest.fixture
-async def phone() -> AsyncIterator[Callable[..., "object"]]:
+Phones = Callable[..., Awaitable[RtpEndpoint]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def phone() -> AsyncIterator[Phones]:
     """Makes RTP endpoints that are closed at the end."""
     made: list[RtpEndpoint] = []
 

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,17 @@ def test_the_same_sound_comes_from_several_processes_as_from_one(tmp_path: Path)
     middle = len(two) // 2
     assert goertzel(two[middle - 4000 : middle + 4000], 425) > 0.99
     assert max(abs(x - y) for x, y in zip(one, two, strict=True)) < 1500
+
+
+def test_ten_minutes_take_less_than_two_seconds_of_a_processor(tmp_path: Path) -> None:
+    """The worker shares them out to all processors; what a busy machine adds is not ours."""
+    a = write_pcap(tmp_path / "a", stream(tone_frames(425), 600))
+    b = write_pcap(tmp_path / "b", stream(tone_frames(700, 0), 600, payload_type=0))
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        assert encode.encode([a], [b], {}, tmp_path / "out.mp3") == pytest.approx(600, abs=0.1)
+        took.append(time.process_time() - began)
+        if took[-1] < 2.0:
+            break
+    assert min(took) < 2.0

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import re
 import resource
 import socket
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ from .model import MediaConfig, MediaError, MediaHealth, Side
 from .prompts import PromptLibrary
 from .proxy import LocalProxy, Proxy, RemoteProxy
 from .session import MediaSession
+from .sink import Sink, make_sink
 
 if TYPE_CHECKING:
     from vpbx.clock import Timer
@@ -31,29 +30,7 @@ _ANSWER_S = 5.0
 _SIDES = {"0": Side.A, "1": Side.B}
 _FILES_PER_SESSION = 8
 """Four sockets, two recordings, and room for a prompt each."""
-_COMFORT_NOISE = struct.pack("!BBHIIB", 0x80, 13, 0, 0, 0x76706278, 0x7F)
 _ANY = "0.0.0.0"  # noqa: S104
-
-
-class Sink:
-    """A socket that swallows what is sent before the real receiver is known."""
-
-    def __init__(self, host: str, proxy_host: str) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-        self._socket.setblocking(False)
-        self._socket.bind((host, 0))
-        self._proxy_host = proxy_host
-        self.address: tuple[str, int] = self._socket.getsockname()
-
-    def latch(self, port: int) -> None:
-        """Make RTPProxy take us for the peer that sends to `port`."""
-        with contextlib.suppress(OSError):
-            self._socket.sendto(_COMFORT_NOISE, (self._proxy_host, port))
-
-    def close(self) -> None:
-        """Free the socket."""
-        self._socket.close()
 
 
 class MediaEngine:
@@ -95,7 +72,7 @@ class MediaEngine:
         await loop.run_in_executor(None, self._prepare)
         await self.proxy.start(self._notified)
         self._running = True
-        self.sink = _make_sink(self.config)
+        self.sink = make_sink(self.config)
         if self.local_host == _ANY:
             self.local_host = await loop.run_in_executor(None, _own_address)
         self._schedule_sweep()
@@ -231,20 +208,6 @@ class MediaEngine:
         for session in tuple(self._sessions.values()):
             session.look_for_silence(now, self.config.no_media_timeout_s)
         self._schedule_sweep()
-
-
-def _make_sink(config: MediaConfig) -> Sink | None:
-    if config.remote is None:
-        host = "127.0.0.1" if config.listen_host == _ANY else config.listen_host
-        return Sink(host, host)
-    kind, _, where = config.remote.partition(":")
-    proxy_host = "127.0.0.1" if kind == "unix" else where.rpartition(":")[0]
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect((proxy_host, 9))
-            return Sink(probe.getsockname()[0], proxy_host)
-    except OSError:
-        return None
 
 
 def _own_address() -> str:

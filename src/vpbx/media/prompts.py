@@ -1,7 +1,7 @@
 """Prompts: shipped as small Opus files, expanded to the raw payloads RTPProxy plays.
 
 RTPProxy plays `NAME.8` (A-law), `NAME.0` (µ-law) and `NAME.9` (G.722), each 64 kbit/s, in
-packets of 20 ms. It has no Opus player, so a side that takes nothing but Opus hears no prompt.
+packets of 10 ms. It has no Opus player, so a side that takes nothing but Opus hears no prompt.
 """
 
 from __future__ import annotations

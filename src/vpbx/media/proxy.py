@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -101,12 +100,8 @@ class LocalProxy(Proxy):
         for transport in self._transports:
             transport.close()
         self._transports = []
-        if proxy is not None:
-            holder = [proxy]
-            del proxy
-            # The last reference goes and its threads end, which takes a second that nobody
-            # needs to wait for but the end of the process (it joins this thread).
-            threading.Thread(target=holder.clear, name="rtpproxy-end").start()
+        # Freeing it ends its threads, and holds up this one for up to a second.
+        del proxy
 
 
 class RemoteProxy(Proxy):
@@ -122,23 +117,25 @@ class RemoteProxy(Proxy):
             raise MediaError(f"no address of an RTPProxy: {address}")
         self.notify_spec = notify
         self._server: asyncio.Server | None = None
+        self._listeners: list[Notifications] = []
         self._reconnecting: asyncio.Task[None] | None = None
 
     async def start(self, on_notification: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
+
+        def listener() -> Notifications:
+            self._listeners.append(Notifications(on_notification))
+            return self._listeners[-1]
+
         kind, _, where = self.notify_spec.partition(":")
         if kind == "tcp":
             host, port = _host_port(where)
             everywhere = host == "%%CC_SELF%%"
-            self._server = await loop.create_server(
-                lambda: Notifications(on_notification), None if everywhere else host, port
-            )
+            self._server = await loop.create_server(listener, None if everywhere else host, port)
         elif kind == "unix":
             with contextlib.suppress(FileNotFoundError):
                 await loop.run_in_executor(None, os.unlink, where)
-            self._server = await loop.create_unix_server(
-                lambda: Notifications(on_notification), where
-            )
+            self._server = await loop.create_unix_server(listener, where)
         try:
             self.control = await self._connect()
         except OSError as error:
@@ -185,6 +182,8 @@ class RemoteProxy(Proxy):
             control.close()
         if self._server is not None:
             self._server.close()
+        for listener in self._listeners:
+            listener.close()
 
 
 def _twin(sock: socket.socket) -> socket.socket:

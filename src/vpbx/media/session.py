@@ -1,15 +1,15 @@
 """A media session: two sides, one local port each, sound relayed between them in C.
 
-How RTPProxy learns where to send, and why `_Guard` exists. It sends to the address given by
-U/L until packets come from elsewhere (a phone behind NAT); then it sends there, "latched",
-and from then on only accepts another source within ten seconds after the next U/L. But a
-packet that comes while it knows *no* address latches for good, whatever U/L says later. That
-is what happens when the called phone's first RTP overtakes its 200 OK, or a fork that loses
-plays early media; the talk would then be deaf to re-INVITE and transfer. So before a port is
-shown to a peer whose address is not known yet, it is latched to a socket of our own that
-never reads, by one comfort-noise packet: what comes early is dropped, what comes after
-`set_remote` is learned. As that window is ten seconds, a side that has not been heard by
-then gets its address set again until it is.
+How RTPProxy learns where to send, and why each port is guarded. It sends to the address
+given by U/L until a packet comes from elsewhere (a phone behind NAT); then it sends there,
+"latched", and accepts another source only within ten seconds after the next U/L. But a
+packet that comes while it is not latched yet, and is none of RTP, or comes while no address
+is known, latches for good, whatever U/L says later. That happens: the called phone's first
+RTP overtakes its 200 OK, a fork that loses plays early media, a scanner knocks at the port;
+the talk would be deaf for ever, or to the next re-INVITE or transfer. So every port is first
+latched to a socket of our own that never reads, by one packet from there (which is caught
+and passed to nobody). What comes before `set_remote` is dropped, what comes after is learned.
+As the window for that is ten seconds, the address is set again until the side is heard.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import structlog
 from .control import checked
 from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .prompts import BYTES_PER_S, PLAYABLE
+from .sink import GUARD_PAYLOAD
 
 if TYPE_CHECKING:
     from vpbx.clock import Timer
@@ -37,10 +38,13 @@ log = structlog.get_logger("vpbx.media")
 
 _TAGS = {Side.A: "a b", Side.B: "b a"}
 _GUARD_S = 0.03
-"""RTPProxy looks at its sockets every 5 ms."""
+"""Until the guarding packet has certainly been seen: RTPProxy looks every 5 ms or so."""
 _RELEARN_S = 8.0
 """A little less than RTPProxy's window for a new source."""
+_HEARD_PACKETS = 50
+"""In that time: a second of speech, more than what a scanner sends."""
 _DIGITS_PER_S = 50
+_NOWHERE = ("0.0.0.0", 0)  # noqa: S104
 _PCAP_HEADER = 24
 
 
@@ -51,13 +55,11 @@ class _End:
     port: int
     tags: str
     peer: RtpPeer | None = None
-    guarded: bool = False
-    guard_done_at: float = 0.0
     baseline: int = 0
+    setting: Timer | None = None
     relearn: Timer | None = None
     player: Timer | None = None
     played: asyncio.Future[None] | None = None
-    for_ever: bool = False
 
 
 class MediaSession:
@@ -85,111 +87,111 @@ class MediaSession:
         self._digits_in_second = 0
         self._packets = 0
         self._alive_at = engine.clock.now()
+        self._guarded_at = 0.0
 
     async def _open(self) -> None:
-        send = self._engine.proxy.send
+        send, sink = self._engine.proxy.send, self._engine.sink
+        host, port = sink.address if sink else _NOWHERE
         # "U" names the port the called side sends to, "L" the one of the calling side.
-        update = send(f"U {self._id} 0.0.0.0 0 a {self._notify()}")
-        lookup = send(f"L {self._id} 0.0.0.0 0 a b")
+        update = send(self._address(Side.A, host, port, (), None, new=True))
+        lookup = send(self._address(Side.B, host, port, (), None))
         ports = []
         try:
             for answer in (update, lookup):
                 ports.append(int(checked(await answer).split()[0]))
-        except MediaError:
+        except BaseException:
             lookup.cancel()
-            send(f"D {self._id} a b")
+            send(f"D {self._id} a b").add_done_callback(_ignore)
             raise
         self._ends = {Side.A: _End(ports[1], "a b"), Side.B: _End(ports[0], "b a")}
-
-    def _notify(self) -> str:
-        spec = self._engine.proxy.notify_spec
-        return f"{spec} T{self._number}" if spec else ""
+        if sink is not None:
+            sink.latch(*ports)
+            self._guarded_at = self._engine.clock.now() + _GUARD_S
 
     def local(self, side: Side) -> tuple[str, int]:
-        """Address and port for the SDP sent to `side`; the same for the session's whole life.
+        """Address and port for the SDP sent to `side`; the same for the session's whole life."""
+        return self._engine.local_host, self._ends[side].port
 
-        Set the remote of a side first when it is known already: that is cheaper.
-        """
-        end = self._ends[side]
-        if end.peer is None and not end.guarded and not self._closed:
-            self._guard(side, end)
-        return self._engine.local_host, end.port
-
-    def _guard(self, side: Side, end: _End) -> None:
-        sink = self._engine.sink
-        if sink is None:
-            return
-        end.guarded = True
-        end.guard_done_at = self._engine.clock.now() + _GUARD_S
-        host, port = sink.address
-        answer = self._engine.proxy.send(self._address_command(side, host, port, (), None))
-        answer.add_done_callback(lambda done: self._guard_set(done, end))
-
-    def _guard_set(self, done: asyncio.Future[str], end: _End) -> None:
-        if done.cancelled() or done.exception() is not None or self._engine.sink is None:
-            return
-        self._engine.sink.latch(end.port)
-        end.guard_done_at = self._engine.clock.now() + _GUARD_S
-
-    def _address_command(
-        self, side: Side, host: str, port: int, payloads: tuple[int, ...], dtmf: int | None
+    def _address(
+        self,
+        side: Side,
+        host: str,
+        port: int,
+        payloads: tuple[int, ...],
+        dtmf: int | None,
+        *,
+        new: bool = False,
     ) -> str:
-        codecs = ",".join(map(str, payloads))
-        letter = "U" if side is Side.A else "L"
-        notify = self._notify() if side is Side.A else ""
-        digits = ""
-        if dtmf is not None and self._engine.proxy.notify_spec:
-            digits = f" && M3:1 D{self._number} {dtmf:d}"
-        modifier = f"c{codecs}" if codecs else ""
-        return f"{letter}{modifier} {self._id} {host} {port:d} a b {notify}{digits}"
+        """Return the command that tells RTPProxy the address of a side."""
+        spec = self._engine.proxy.notify_spec
+        command = "U" if side is Side.A else "L"
+        if payloads:
+            command += "c" + ",".join(map(str, payloads))
+        command += f" {self._id} {host} {port:d} {'a' if new else 'a b'}"
+        if not spec:
+            return command
+        if side is Side.A:
+            command += f" {spec} T{self._number}"
+        # The guarding packet is caught as if it were a digit ("h": and kept from the other side).
+        caught = f"{GUARD_PAYLOAD} h" if dtmf is None else f"{dtmf:d}"
+        return f"{command} && M3:1 D{self._number} {caught}"
 
     async def set_remote(self, side: Side, peer: RtpPeer) -> None:
         """Send to `peer` from now on, and catch its digits.
 
         At any time again (re-INVITE, another fork answering, a transfer). Symmetric RTP
-        still learns the real source, also anew after each call of this.
+        still learns the real source, also anew after each call of this. In the first
+        moments of a session this takes effect up to 30 ms later.
         """
         self._check()
         end = self._ends[side]
         host, port = _numeric(peer)
-        wait_s = end.guard_done_at - self._engine.clock.now()
-        if end.guarded and end.peer is None and wait_s > 0:
-            await asyncio.sleep(wait_s)
-            self._check()
-        windowed = end.guarded or end.peer is not None
-        end.peer = peer
-        self._alive_at = self._engine.clock.now()
+        again, end.peer = end.peer is not None, peer
+        if not again and (host, port) == _NOWHERE and self._engine.sink is not None:
+            host, port = self._engine.sink.address  # no address yet, but whoever comes is learned
+        now = self._alive_at = self._engine.clock.now()
         payloads = (*peer.payloads, *(() if peer.dtmf_payload is None else (peer.dtmf_payload,)))
-        command = self._address_command(side, host, port, payloads, peer.dtmf_payload)
-        answer = self._engine.proxy.send(command)
-        if windowed and host != "0.0.0.0":  # noqa: S104
-            self._watch_learning(side, end, command)
-        checked(await answer)
+        command = self._address(side, host, port, payloads, peer.dtmf_payload)
+        if end.setting is not None:
+            end.setting.cancel()
+            end.setting = None
+        if now >= self._guarded_at:
+            checked(await self._set(side, end, command, again=again))
+        else:
+            end.setting = self._engine.clock.call_later(
+                self._guarded_at - now, lambda: self._set_late(side, end, command)
+            )
 
-    def _watch_learning(self, side: Side, end: _End, command: str) -> None:
+    def _set_late(self, side: Side, end: _End, command: str) -> None:
+        end.setting = None
+        self._set(side, end, command, again=False).add_done_callback(_complain)
+
+    def _set(self, side: Side, end: _End, command: str, *, again: bool) -> asyncio.Future[str]:
+        answer = self._engine.proxy.send(command)
+        if again:
+            self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
         if end.relearn is not None:
             end.relearn.cancel()
-        query = self._query()
-
-        def note(done: asyncio.Future[str]) -> None:
-            stats = _stats(done)
-            end.baseline = stats[side] if stats else 0
-
-        query.add_done_callback(note)
         end.relearn = self._engine.clock.call_later(
             _RELEARN_S, lambda: self._relearn(side, end, command)
         )
+        return answer
 
     def _relearn(self, side: Side, end: _End, command: str) -> None:
+        """Open RTPProxy's window for a new source again unless the side is heard."""
+        end.relearn = None
+
         def look(done: asyncio.Future[str]) -> None:
             stats = _stats(done)
-            if stats and stats[side] == end.baseline and not self._closed:
+            if self._closed or end.relearn is not None or stats is None:
+                return
+            heard, end.baseline = stats[side] - end.baseline, stats[side]
+            if heard < _HEARD_PACKETS:
                 self._engine.proxy.send(command).add_done_callback(_ignore)
                 end.relearn = self._engine.clock.call_later(
                     _RELEARN_S, lambda: self._relearn(side, end, command)
                 )
 
-        end.relearn = None
         self._query().add_done_callback(look)
 
     async def play(
@@ -221,7 +223,6 @@ class MediaSession:
             f"P{times} {self._id} {self._engine.prompts.spoken(path)} "
             f"{','.join(map(str, codecs))} {end.tags}"
         )
-        end.for_ever = repeat == 0
         played = end.played = asyncio.get_running_loop().create_future()
         checked(await answer)
         if repeat and end.played is played:
@@ -247,7 +248,7 @@ class MediaSession:
             self._alive_at = self._engine.clock.now()
             if not end.played.done():
                 end.played.set_result(None)
-        end.played, end.for_ever = None, False
+        end.played = None
 
     async def start_recording(self) -> bool:
         """Begin to record what comes from both sides; False when that is not possible.
@@ -295,8 +296,8 @@ class MediaSession:
         query = self._query()
         checked(await query)
         stats = _stats(query) or {Side.A: 0, Side.B: 0}
-        real = {side: max(0, stats[side] - end.guarded) for side, end in self._ends.items()}
-        return MediaStats(real[Side.A], real[Side.B])
+        guard = 1 if self._guarded_at else 0
+        return MediaStats(max(0, stats[Side.A] - guard), max(0, stats[Side.B] - guard))
 
     async def close(self) -> None:
         """Free the ports. Idempotent; never raises. A recording still running is kept."""
@@ -306,8 +307,9 @@ class MediaSession:
         self._engine.forget(self._number)
         for end in self._ends.values():
             self._player_done(end)
-            if end.relearn is not None:
-                end.relearn.cancel()
+            for timer in (end.relearn, end.setting):
+                if timer is not None:
+                    timer.cancel()
         with contextlib.suppress(MediaError):
             await self._engine.proxy.send(f"D {self._id} a b")
 
@@ -361,9 +363,25 @@ def _stats(done: asyncio.Future[str]) -> dict[Side, int] | None:
     return {Side.A: int(words[1]), Side.B: int(words[2])}
 
 
+def _note_baseline(done: asyncio.Future[str], side: Side, end: _End) -> None:
+    stats = _stats(done)
+    if stats is not None:
+        end.baseline = stats[side]
+
+
 def _ignore(done: asyncio.Future[str]) -> None:
     if not done.cancelled():
         done.exception()
+
+
+def _complain(done: asyncio.Future[str]) -> None:
+    """Log what went wrong with a command nobody waits for."""
+    if done.cancelled():
+        return
+    try:
+        checked(done.result())
+    except MediaError as error:
+        log.warning("a media address could not be set", error=str(error))
 
 
 def _numeric(peer: RtpPeer) -> tuple[str, int]:
@@ -372,7 +390,7 @@ def _numeric(peer: RtpPeer) -> tuple[str, int]:
         host = str(IPv4Address(peer.host))
     except ValueError:
         log.warning("the address in the SDP is no IPv4 address", address=peer.host[:64])
-        return "0.0.0.0", 0  # noqa: S104
+        return _NOWHERE
     return host, peer.port
 
 
