@@ -19,6 +19,8 @@ __all__ = ["Recovery"]
 
 log = structlog.get_logger("vpbx.app")
 
+_PCAP_HEADER = 24
+
 
 class Recovery:
     """Ends the calls that a crash cut off, before the first new one; `recode` their sound after.
@@ -83,8 +85,14 @@ class Recovery:
 
 
 def _set_aside(data: DataDir) -> frozenset[str]:
-    """Move the sound of the last run out of the way; return the callids it belongs to."""
+    """Move the sound of the last run out of the way; return the callids it belongs to.
+
+    What the crash took before a first packet was on disk counts as no sound.
+    """
     for folder in (data.spool, data.recorded):
         for file in folder.glob("*.rtp"):
             file.rename(data.left_behind / file.name)
-    return frozenset(file.name.rpartition("-")[0] for file in data.left_behind.glob("*.rtp"))
+    files = data.left_behind.glob("*.rtp")
+    return frozenset(
+        file.name.rpartition("-")[0] for file in files if file.stat().st_size > _PCAP_HEADER
+    )

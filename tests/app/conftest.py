@@ -1,0 +1,22 @@
+"""A server inside the test's own process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vpbx.config import ServeConfig
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ServeConfig:
+    """Settings that take any free ports."""
+    return ServeConfig.parse(
+        data=tmp_path / "data",
+        http="127.0.0.1:0",
+        https="127.0.0.1:0",
+        sip="127.0.0.1:0",
+        sip_tls="127.0.0.1:0",
+        rtp_ports="43000-43999",
+    )

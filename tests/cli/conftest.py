@@ -1,0 +1,91 @@
+"""Running `vpbx` as people do: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+VPBX = Path(sys.executable).parent / "vpbx"
+ANY_PORTS = (
+    *("--http", "127.0.0.1:0", "--https", "127.0.0.1:0"),
+    *("--sip", "127.0.0.1:0", "--sip-tls", "127.0.0.1:0"),
+    *("--rtp-ports", "42000-42999"),
+)
+
+
+class Cli:
+    """Commands on one data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.servers: list[Server] = []
+
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [VPBX, *words, "--data", str(self.data)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "COLUMNS": "200", **environment},
+        )
+
+    def json(self, *words: str) -> Any:
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def serve(self, *options: str) -> Server:
+        server = Server(self.data, options or ANY_PORTS)
+        self.servers.append(server)
+        return server
+
+
+class Server:
+    """`vpbx serve`, up and ready."""
+
+    def __init__(self, data: Path, options: tuple[str, ...]) -> None:
+        self.process = subprocess.Popen(
+            [VPBX, "serve", "--data", str(data), *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline().strip()
+        """The line `ready`."""
+        self.at = dict(word.split("=", 1) for word in self.line.split()[1:])
+
+    @property
+    def api(self) -> str:
+        return f"http://{self.at['http']}/crmapi/v1"
+
+    @property
+    def sip_port(self) -> int:
+        return int(self.at["sip"].rpartition(":")[2])
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """Send a signal and return the seconds until the end."""
+        began_at = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(10)
+        return time.monotonic() - began_at
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    made = Cli(tmp_path / "data")
+    yield made
+    for server in made.servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
