@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -12,7 +12,17 @@ import pytest_asyncio
 
 from tests.api.conftest import Api, Server
 from tests.api.raw import ask_raw
-from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, OFFICE, World, media_config
+from tests.calls.world import (
+    ANN,
+    BOB,
+    CUSTOMER,
+    DOMAIN,
+    OFFICE,
+    Agent,
+    World,
+    found_company,
+    media_config,
+)
 from vpbx.api import ApiServices, create_app
 from vpbx.clock import LoopClock
 from vpbx.history import Encoding, History, RecordingLinks
@@ -26,7 +36,9 @@ async def switch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
     folder: Path = tmp_path_factory.mktemp("makecall")
     media = MediaEngine(media_config(folder / "media"))
     await media.start()
-    world = World(folder, media)
+    company = folder / "company.sqlite3"
+    await found_company(company)
+    world = World(folder, media, company)
     await world.start()
     yield world
     await world.stop()
@@ -45,32 +57,43 @@ async def api(switch: World) -> AsyncIterator[Api]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def phone(switch: World) -> Any:
-    return await switch.phone(ANN)
+async def phone(switch: World) -> Phone:
+    return Phone(switch, await switch.phone(ANN))
 
 
-async def rings(phone: Any) -> str:
-    """Wait for the phone to ring, hang up, and return the number it was shown."""
-    call = await phone.incoming()
-    shown: str = call.session.from_.uri.user
-    call.session.hangup(486)
-    return shown
+class Phone:
+    """Ann's phone, which tells who it was rung for and takes no call."""
+
+    def __init__(self, switch: World, agent: Agent) -> None:
+        self._switch = switch
+        self._agent = agent
+
+    async def rings(self) -> str:
+        """Wait for a call, refuse it, and return the number it was shown."""
+        call = await self._agent.incoming()
+        assert call.session is not None
+        shown: str = call.session.from_.uri.user
+        call.session.hangup(486)
+        async with asyncio.timeout(5):
+            while self._switch.service.active():
+                await asyncio.sleep(0.01)
+        return shown
 
 
-async def test_the_answer_comes_while_the_phone_still_rings(api: Api, phone: Any) -> None:
+async def test_the_answer_comes_while_the_phone_still_rings(api: Api, phone: Phone) -> None:
     made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN, "clid": OFFICE})
     assert made == {"callid": made["callid"], "clid": OFFICE}
     assert made["callid"].isdigit()
-    assert await rings(phone) == OFFICE
+    assert await phone.rings() == OFFICE
 
 
-async def test_a_clid_that_may_not_be_used_is_left_out(api: Api, phone: Any) -> None:
+async def test_a_clid_that_may_not_be_used_is_left_out(api: Api, phone: Phone) -> None:
     made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN, "clid": "79990000000"})
     assert made.keys() == {"callid"}
-    await rings(phone)
+    await phone.rings()
 
 
-async def test_php_sends_multipart(api: Api, phone: Any) -> None:
+async def test_php_sends_multipart(api: Api, phone: Phone) -> None:
     """`CURLOPT_POSTFIELDS => ['phone' => …]`: multipart, true as 1, false as nothing."""
     fields = {"phone": "8 (910) 123-45-67", "user": "702", "show_phone": "1", "clid": ""}
     body = b"".join(
@@ -88,23 +111,23 @@ async def test_php_sends_multipart(api: Api, phone: Any) -> None:
     answer = await ask_raw(api.base, head.encode() + body)
     assert answer.status == 200
     assert answer.json().keys() == {"callid"}
-    assert await rings(phone) == CUSTOMER
+    assert await phone.rings() == CUSTOMER
     form = aiohttp.FormData({**fields, "show_phone": ""}, default_to_multipart=True)
     assert (await api("POST", "/makecall", data=form)).status == 200
-    assert await rings(phone) == OFFICE
+    assert await phone.rings() == OFFICE
 
 
-async def test_curl_d_sends_json_as_a_form(api: Api, phone: Any) -> None:
+async def test_curl_d_sends_json_as_a_form(api: Api, phone: Phone) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     body = b'{"phone": 79101234567, "user": "ann", "show_phone": "true"}'
     assert (await api("POST", "/makecall", data=body, headers=headers)).status == 200
-    assert await rings(phone) == CUSTOMER
+    assert await phone.rings() == CUSTOMER
 
 
-async def test_a_department_in_place_of_an_employee(api: Api, phone: Any, switch: World) -> None:
+async def test_a_department_in_place_of_an_employee(api: Api, phone: Phone, switch: World) -> None:
     made = await api.post("/makecall", data={"phone": CUSTOMER, "group": switch.group_id})
     assert made.keys() == {"callid"}
-    await rings(phone)
+    await phone.rings()
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class _RecordRoute(APIRoute):
             documented,
             methods=[method],
             include_in_schema=shown,
-            operation_id=f"{method.lower()}_record",
+            operation_id=f"{method.lower()}_recording",
             **records.DESCRIPTION,
         )
 
