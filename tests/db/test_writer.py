@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import (
     Column,
     ForeignKey,
@@ -170,3 +172,36 @@ async def test_stop_writes_what_is_left(writing: tuple[Database, Writer]) -> Non
     writer.submit([start(1)])
     await writer.stop()
     assert await states(database) == {1: "started"}
+
+
+_STATEMENTS = (INSERT_CALL, UPDATE_CALL, INSERT_OUTBOX, INSERT_OTHER)
+_writes = st.builds(
+    lambda statement, key, number: Write(statement, {"n": number}, key),
+    st.sampled_from(_STATEMENTS),
+    st.sampled_from([None, 1, 2]),
+    st.integers(),
+)
+
+
+@given(st.lists(st.lists(_writes, max_size=4), max_size=6))
+def test_gathering_keeps_every_write_and_every_order_that_matters(
+    units: list[list[Write]],
+) -> None:
+    numbered = [
+        [Write(write.statement, {"at": (index, place)}, write.key) for place, write in enumerate(u)]
+        for index, u in enumerate(units)
+    ]
+    order = [params["at"] for batch in gather(numbered) for params in batch.params]
+    position = {at: index for index, at in enumerate(order)}
+    flat = [((i, p), write) for i, unit in enumerate(numbered) for p, write in enumerate(unit)]
+    assert sorted(order) == [at for at, _ in flat]
+    for index, (at, write) in enumerate(flat):
+        for later_at, later in flat[index + 1 :]:
+            tables_meet = (write.statement in _STATEMENTS[:3]) and (
+                later.statement in _STATEMENTS[:3]
+            )
+            keys = {write.key, later.key}
+            independent = None not in keys and len(keys) == 2
+            same = write.statement is later.statement or later_at[0] == at[0]
+            if same or (tables_meet and not independent):
+                assert position[at] < position[later_at]

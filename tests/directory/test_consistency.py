@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from vpbx.db import Database
 from vpbx.directory import Directory, DomainConfig, Invalid, NumberType, TimeoutTarget, tables
 
 SCHEDULED = "74950000002"
@@ -213,3 +214,33 @@ async def test_name_of_one_party_is_never_that_of_another(
     assert group is not None
     with pytest.raises(Invalid):
         await directory.users.add(company, {"name": "x", "login": group.id})
+
+
+async def test_snapshot_kept_through_changes_is_that_of_a_fresh_reading(
+    directory: Directory, company: DomainConfig, database: Database
+) -> None:
+    d = directory
+
+    async def check() -> None:
+        fresh = Directory(database)
+        await fresh.refresh()
+        assert await fresh.domain(company.name) == await d.domain(company.name)
+
+    await check()
+    for change in (
+        d.users.edit(company, "ann", {"name": "Anna", "role": "group_head"}),
+        d.users.set_dnd(company, "ann", False),
+        d.groups.change_users(company, "800", {"add": ["admin"], "position": 0}),
+        d.telnums.set_enabled(company, MENU, False),
+        d.blacklist.add(company, [{"telnum": "79101234567"}]),
+        d.companies.edit(company, {"record_inner": True, "ring_timeout_s": 20}),
+        d.trunk_rules.add("carrier", "192.0.2.1"),
+        d.telnums.add(company, "74950000009", trunk="carrier"),
+        d.trunk_rules.delete("carrier"),
+        d.integrations.set(company, {"url": "https://crm.example", "token": "t"}),
+        d.users.delete(company, "ann"),
+        d.groups.delete(company, "800"),
+        d.telnums.delete(company, MENU),
+    ):
+        await change
+        await check()

@@ -53,6 +53,7 @@ async def test_new_domain_has_its_administrator(directory: Directory) -> None:
     assert made.password not in repr(made)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("name", "timezone", "password", "field"),
     [
@@ -322,3 +323,16 @@ def test_key_file_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> No
     assert [each.name for each in path.parent.iterdir()] == ["secret.key"]
     with pytest.raises(ValueError):
         Secrets.from_file(tmp_path / "another.key").open(sealed)
+
+
+async def test_many_changes_at_once_starve_nobody(
+    directory: Directory, acme: DomainConfig, other: DomainConfig
+) -> None:
+    async with asyncio.timeout(20):
+        await asyncio.gather(
+            *(directory.users.add(acme, {"name": str(n)}) for n in range(40)),
+            *(directory.users.add(other, {"name": str(n)}) for n in range(10)),
+            *(directory.keys.list(acme) for _ in range(20)),
+        )
+    current = await directory.current(acme)
+    assert sorted(map(int, (e.ext for e in current.employees.values()))) == list(range(701, 742))

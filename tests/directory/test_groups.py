@@ -51,6 +51,7 @@ async def test_head_is_who_has_the_role(directory: Directory, acme: DomainConfig
     assert [member.group_head for member in group.members] == [True, False]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [

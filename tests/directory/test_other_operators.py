@@ -82,6 +82,7 @@ async def test_status_starts_anew_when_registering_changes(
     assert (await rules.list(acme, search="me")).total == 0
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
@@ -202,6 +203,7 @@ async def test_branches_connect_when_both_hold_the_same_key(
     assert (await directory.groups.get(acme, ours.id)).members == ()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [

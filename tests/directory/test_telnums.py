@@ -94,6 +94,7 @@ async def test_type_decides_what_is_needed_and_clears_the_rest(
     assert (fax.type, fax.user, fax.ivr) == (NumberType.FAX, "admin", None)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [
@@ -208,6 +209,7 @@ async def test_extra_interval_makes_a_route_and_the_next_uses_it(
     ] == [1, 0]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [

@@ -67,6 +67,7 @@ async def test_freed_ext_is_given_again_and_the_lowest_first(
     assert exts == ["703", "706"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [

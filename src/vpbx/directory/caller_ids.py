@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from vpbx.directory import tables
 from vpbx.directory.errors import NotFound
-from vpbx.directory.model import DomainConfig, Number
+from vpbx.directory.model import DomainConfig, Number, Origin
 from vpbx.directory.names import group_row, user_row
 from vpbx.directory.policy import CallerIds
 from vpbx.directory.regions import REGIONS, Region
@@ -44,7 +44,7 @@ class CallerIdRules:
         """Set the company's number: telnum*."""
         async with self._directory.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
-            number = await self._number(domain, tx, reader)
+            number = await self._number(tx, reader)
             reader.done()
             await tx.delete(tables.main_numbers)
             await tx.insert(tables.main_numbers, number_id=number)
@@ -53,7 +53,7 @@ class CallerIdRules:
         """Set an employee's number: telnum*, login*."""
         async with self._directory.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
-            number = await self._number(domain, tx, reader)
+            number = await self._number(tx, reader)
             row = await user_row(tx, reader.text("login", required=True))
             if row is None and reader.raw("login"):
                 reader.wrong("login", "must be the login or internal number of an employee")
@@ -64,7 +64,7 @@ class CallerIdRules:
         """Set a department's number: telnum*, id*."""
         async with self._directory.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
-            number = await self._number(domain, tx, reader)
+            number = await self._number(tx, reader)
             row = await group_row(tx, reader.text("id", required=True))
             if row is None and reader.raw("id"):
                 reader.wrong("id", "must be the id of a department")
@@ -76,7 +76,7 @@ class CallerIdRules:
         table = tables.caller_ids
         async with self._directory.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
-            number = await self._number(domain, tx, reader)
+            number = await self._number(tx, reader)
             region = reader.choice("id", REGIONS, "", required=True)
             reader.done()
             await tx.delete(table, table.c.region_id == region)
@@ -99,18 +99,16 @@ class CallerIdRules:
             if not await tx.delete(table, table.c.region_id == region_id):
                 raise NotFound("no number is set for this region")
 
-    async def _number(self, domain: DomainConfig, tx: Tx, reader: Values) -> int:
+    async def _number(self, tx: Tx, reader: Values) -> int:
         """Read field telnum: a number of the company that outgoing calls may show."""
         telnum = reader.text("telnum", required=True)
         if not telnum:
             return 0
-        current = await self._directory.current(domain)
         try:
             row = await number_row(tx, telnum)
         except NotFound:
             row = None
-        known = current.numbers.get(row.telnum) if row is not None else None
-        if row is None or (known is not None and not known.outgoing):
+        if row is None or not await _is_open(tx, row):
             reader.wrong("telnum", "must be a number of the company open to outgoing calls")
             return 0
         return int(row.id)
@@ -125,3 +123,12 @@ class CallerIdRules:
         table = tables.caller_ids
         if row is None or not await tx.delete(table, table.c[column] == row.id):
             raise NotFound("no outgoing number is set")
+
+
+async def _is_open(tx: Tx, number: Row[Any]) -> bool:
+    """Say whether calls may leave with the number, as `Number.outgoing` does."""
+    table = tables.sip_registrations
+    registration = await tx.first(table, table.c.number_id == number.id)
+    if registration is not None:
+        return bool(registration.active and registration.outgoing)
+    return bool(number.origin == Origin.OPERATOR)

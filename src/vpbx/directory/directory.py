@@ -20,11 +20,11 @@ from vpbx.directory.caller_ids import CallerIdRules
 from vpbx.directory.companies import Companies
 from vpbx.directory.errors import NotFound
 from vpbx.directory.groups import Groups
-from vpbx.directory.index import Index, Key, addresses_of, read_index, read_revision
+from vpbx.directory.index import INDEXED, Index, Key, addresses_of, read_index, read_revision
 from vpbx.directory.integration import Integrations
 from vpbx.directory.keys import KeyIdentity, Keys
 from vpbx.directory.lists import DepartmentList, EmployeeList
-from vpbx.directory.loader import load
+from vpbx.directory.loader import Kept, load
 from vpbx.directory.locations import Locations
 from vpbx.directory.media import MediaCatalog, MusicSettings
 from vpbx.directory.model import DomainConfig, Number, Trunk
@@ -64,7 +64,9 @@ class Directory:
         self._index = Index()
         self._addresses: dict[str, frozenset[str]] = {}
         self._loaded: dict[int, DomainConfig] = {}
+        self._kept: dict[int, Kept] = {}
         self._loading: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._editing: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._refreshing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.writer = Writer(database, gather_s=0.02)
@@ -232,20 +234,28 @@ class Directory:
         """Open the transaction a rule changes `domain` in.
 
         At its end the change is committed and the new snapshot's revision known here, so that
-        the next read sees it. A constraint broken by a race is raised as Invalid.
+        the next read sees it. A constraint broken by a race is raised as Invalid. Inside it, no
+        second `edit`, and reading only through the `Tx`.
         """
         domain_id = domain if isinstance(domain, int) else domain.id
         try:
-            async with self._database.begin() as connection:
+            # one at a time here too, so that those in line hold no connection of the pool
+            async with self._editing[domain_id], self._database.begin() as connection:
                 tx = await Tx.open(connection, domain_id)
                 yield tx
-                await tx.close()
+                revision, whole = await tx.close()
         except IntegrityError as error:
             invalid = explain(error)
             if invalid is None:
                 raise
             raise invalid from error
-        await self.refresh()
+        kept = self._kept.get(domain_id)
+        if kept is not None and kept.revision == revision - 1:
+            self._kept[domain_id] = kept.without(tx.touched)
+        if self._index.revision == whole - 1 and not tx.touched & INDEXED:
+            self._index = self._index.with_revision(domain_id, revision)
+        else:
+            await self.refresh()
 
     @contextlib.asynccontextmanager
     async def edit_all(self) -> AsyncIterator[AsyncConnection]:
@@ -293,6 +303,7 @@ class Directory:
             self._index = await read_index(connection)
         for gone in self._loaded.keys() - self._index.revisions.keys():
             del self._loaded[gone]
+            self._kept.pop(gone, None)
         if self._index.trunks != trunks:
             await self._resolve_trunks()
 
@@ -304,7 +315,7 @@ class Directory:
                 return found
             try:
                 async with self.reading() as connection:
-                    fresh = await load(connection, domain_id)
+                    found_now = await load(connection, domain_id, self._kept.get(domain_id))
             except (DBAPIError, OSError) as error:
                 if found is None:
                     raise
@@ -314,9 +325,11 @@ class Directory:
                     error=type(error).__name__,
                 )
                 return found
-            if fresh is not None:
-                self._loaded[domain_id] = fresh
-                self.locations.keep_only(domain_id, set(fresh.employees))
+            if found_now is None:
+                return None
+            fresh, self._kept[domain_id] = found_now
+            self._loaded[domain_id] = fresh
+            self.locations.keep_only(domain_id, fresh.employees)
             return fresh
 
     async def _resolve_trunks(self) -> None:

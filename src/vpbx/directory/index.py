@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.directory import tables
 from vpbx.directory.model import Ha1Pair, Trunk
+
+INDEXED = frozenset({"domains", "numbers", "api_keys", "trunks"})
+"""Tables the index is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class Index:
     keys: Mapping[str, Key] = field(default_factory=dict)
     """SHA-256 of the key → key."""
     trunks: tuple[Trunk, ...] = ()
+
+    def with_revision(self, domain_id: int, revision: int) -> Index:
+        """Return the index after one more change, of a domain, that touched nothing in it."""
+        revisions = {**self.revisions, domain_id: revision}
+        return replace(self, revision=self.revision + 1, revisions=revisions)
 
 
 async def read_revision(connection: AsyncConnection) -> int:

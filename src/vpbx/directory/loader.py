@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Table, select
@@ -40,26 +41,51 @@ from vpbx.directory.model import (
 from vpbx.directory.numbering import location_of
 from vpbx.directory.sounds import BUILT_IN_MUSIC
 
-_ROWS_A_SLICE = 500
+_ROWS_A_SLICE = 200
 """So many rows are turned into values before the loop may do something else."""
 
 
-async def load(connection: AsyncConnection, domain_id: int) -> DomainConfig | None:
-    """Return the snapshot of a domain, None when there is no such domain."""
+Rows: TypeAlias = dict[str, Sequence[Row[Any]]]
+"""Table name → the domain's rows, as they were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows of an earlier reading that are still those of `revision`."""
+
+    revision: int
+    rows: Rows
+
+    def without(self, touched: set[str]) -> Kept:
+        """Return what is left after the next change, which touched these tables."""
+        rows = {name: rows for name, rows in self.rows.items() if name not in touched}
+        return Kept(self.revision + 1, rows)
+
+
+async def load(
+    connection: AsyncConnection, domain_id: int, kept: Kept | None = None
+) -> tuple[DomainConfig, Kept] | None:
+    """Return the snapshot of a domain and the rows it is made of; None: no such domain.
+
+    Tables whose rows are `kept` for the domain's current revision are not read again.
+    """
     row = (
         await connection.execute(select(tables.domains).where(tables.domains.c.id == domain_id))
     ).one_or_none()
     if row is None:
         return None
-    return await _Loading(connection, row).run()
+    known = dict(kept.rows) if kept is not None and kept.revision == row.revision else {}
+    loading = _Loading(connection, row, known)
+    return await loading.run(), Kept(row.revision, loading.known)
 
 
 class _Loading:
     """One loading of one domain; the attributes are what later steps need of earlier ones."""
 
-    def __init__(self, connection: AsyncConnection, domain: Row[Any]) -> None:
+    def __init__(self, connection: AsyncConnection, domain: Row[Any], known: Rows) -> None:
         self._connection = connection
         self._domain = domain
+        self.known = known
         self.users: dict[int, Employee] = {}
         self.logins: dict[int, str] = {}
         self.gids: dict[int, str] = {}
@@ -67,9 +93,13 @@ class _Loading:
         self.telnums: dict[int, str] = {}
 
     async def _rows(self, table: Table, *order: str) -> Sequence[Row[Any]]:
-        statement = select(table).where(table.c.domain_id == self._domain.id)
-        result = await self._connection.execute(statement.order_by(*(table.c[o] for o in order)))
-        return result.all()
+        if table.name not in self.known:
+            statement = select(table)
+            if table is not tables.trunks:
+                statement = statement.where(table.c.domain_id == self._domain.id)
+            ordered = statement.order_by(*(table.c[name] for name in order))
+            self.known[table.name] = (await self._connection.execute(ordered)).all()
+        return self.known[table.name]
 
     async def run(self) -> DomainConfig:
         domain = self._domain
@@ -212,8 +242,7 @@ class _Loading:
         }
 
     async def _numbers(self, outgoing: dict[int, bool]) -> dict[str, Number]:
-        trunk_rows = (await self._connection.execute(select(tables.trunks))).all()
-        trunks = {row.id: row.name for row in trunk_rows}
+        trunks = {row.id: row.name for row in await self._rows(tables.trunks, "id")}
         words = Words(self.logins, self.gids, self.media)
         numbers = {}
         for index, row in enumerate(await self._rows(tables.numbers, "telnum")):
@@ -316,7 +345,7 @@ class _Loading:
     async def _other_operators(
         self,
     ) -> tuple[dict[str, p.SipRegistration], dict[str, p.SipuriTransfer], dict[int, bool]]:
-        telnums = {row.id: row.telnum for row in await self._rows(tables.numbers, "id")}
+        telnums = {row.id: row.telnum for row in await self._rows(tables.numbers, "telnum")}
         outgoing: dict[int, bool] = {}
         registrations = {}
         for row in await self._rows(tables.sip_registrations, "id"):

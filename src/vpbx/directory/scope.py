@@ -8,6 +8,7 @@ checked still holds when it is written; the constraints of `tables.py` stand beh
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ class Tx:
         self.domain = domain
         """The domain's own row."""
         self.domain_id: int = domain.id
+        self.touched: set[str] = set()
+        """Names of the tables whose rows this transaction changed."""
 
     @classmethod
     async def open(cls, connection: AsyncConnection, domain_id: int, *, lock: bool = True) -> Tx:
@@ -64,6 +67,7 @@ class Tx:
 
     async def insert(self, table: Table, **values: Any) -> int:
         """Insert a row of this domain and return its id (0 for tables without one)."""
+        self.touched.add(table.name)
         result = await self._connection.execute(
             insert(table).values(domain_id=self.domain_id, **values)
         )
@@ -73,6 +77,7 @@ class Tx:
     async def insert_many(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows of this domain."""
         if rows:
+            self.touched.add(table.name)
             await self._connection.execute(
                 insert(table), [{"domain_id": self.domain_id, **row} for row in rows]
             )
@@ -81,11 +86,13 @@ class Tx:
         """Change the domain's rows for which `where` holds; return how many."""
         if not values:
             return 0
+        self.touched.add(table.name)
         statement = update(table).where(table.c.domain_id == self.domain_id, *where)
         return (await self._connection.execute(statement.values(**values))).rowcount
 
     async def delete(self, table: Table, *where: ColumnElement[bool]) -> int:
         """Delete the domain's rows for which `where` holds; return how many."""
+        self.touched |= _cascade(table)
         statement = delete(table).where(table.c.domain_id == self.domain_id, *where)
         return (await self._connection.execute(statement)).rowcount
 
@@ -96,26 +103,35 @@ class Tx:
                 update(domains).where(domains.c.id == self.domain_id).values(**values)
             )
 
-    async def remove_domain(self) -> None:
-        """Delete the domain and everything of it."""
-        await self._connection.execute(delete(domains).where(domains.c.id == self.domain_id))
+    async def close(self) -> tuple[int, int]:
+        """Say to all processes that the domain changed.
 
-    async def close(self) -> int:
-        """Say to all processes that the domain changed; returns its new revision."""
-        await self._connection.execute(
-            update(domains)
-            .where(domains.c.id == self.domain_id)
-            .values(revision=domains.c.revision + 1)
-        )
-        await bump(self._connection)
-        return int(self.domain.revision) + 1
+        Returns the new revisions of the domain and of the whole directory.
+        """
+        revision = int(self.domain.revision) + 1
+        await self.set_domain(revision=revision)
+        return revision, await bump(self._connection)
 
 
-async def bump(connection: AsyncConnection) -> None:
+async def bump(connection: AsyncConnection) -> int:
     """Say to all processes that something changed. The last thing a transaction does."""
-    await connection.execute(
-        update(directory_state).values(revision=directory_state.c.revision + 1)
+    changed = await connection.execute(
+        update(directory_state)
+        .values(revision=directory_state.c.revision + 1)
+        .returning(directory_state.c.revision)
     )
+    return int(changed.scalar_one())
+
+
+@functools.cache
+def _cascade(table: Table) -> frozenset[str]:
+    """Return the names of the tables that lose rows when `table` does."""
+    found = {table.name}
+    for other in table.metadata.tables.values():
+        for key in other.foreign_key_constraints:
+            if key.ondelete and key.referred_table is table and other is not table:
+                found |= _cascade(other)
+    return frozenset(found)
 
 
 _CONFLICTS: dict[tuple[str, tuple[str, ...]], tuple[str, str]] = {
