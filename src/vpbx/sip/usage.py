@@ -236,6 +236,7 @@ class Usage:
             tx.respond(make_response(tx.request, 487))
         if bye is None:
             self._stop_waiting()
+            self.ack_wanted = None
             self.forget()
         elif self._unacked is not None and not self._established:
             # Not before the ACK has come or is given up on; `hold` keeps `stop` waiting for it.
