@@ -7,6 +7,7 @@ employees, routes or media: who may call and what an answer says is the owner's 
 """
 
 from vpbx.sip.digest import Authenticator, AuthResult, Credentials, Ha1, Verdict, ha1
+from vpbx.sip.grammar import parse_address
 from vpbx.sip.listener import EndCause, SessionAdapter, SessionListener, SessionState
 from vpbx.sip.message import Request, Response, make_response
 from vpbx.sip.offer_answer import CODEC_NAMES, NothingInCommon, codecs_of, common
@@ -72,6 +73,7 @@ __all__ = [
     "direction_answer",
     "ha1",
     "make_response",
+    "parse_address",
     "register",
     "retarget",
     "target_of",
