@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from vpbx.directory import Department, Employee, Invalid, normalize
 from vpbx.events import Group, Party
-from vpbx.sip import Request
+from vpbx.sip import Request, parse_address
 
 __all__ = [
     "ANONYMOUS",
@@ -26,7 +26,7 @@ __all__ = [
 
 ANONYMOUS = "anonymous"
 _HIDDEN_USERS = frozenset(("anonymous", "restricted", "unavailable", "private", "unknown", ""))
-_HIDING = frozenset(("id", "user", "header", "critical"))
+_HIDING = frozenset(("id", "user", "header"))
 _MAX_NAME = 80
 _MAX_USER = 64
 _USER_SAFE = "-_.!~*'&=+$"
@@ -102,7 +102,7 @@ def _asserted(request: Request) -> list[str]:
     if "P-Asserted-Identity" not in request.headers:
         return []
     try:
-        identities = request._get_address_list("P-Asserted-Identity")
+        identities = [parse_address(v) for v in request.headers.getlist("P-Asserted-Identity")]
     except ValueError:
         return []
     return [identity.uri.user or "" for identity in identities]

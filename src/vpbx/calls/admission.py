@@ -15,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from vpbx.calls.challenges import Challenges
 from vpbx.calls.switch import Switch
 from vpbx.directory import DomainConfig, Employee, Ha1Pair, Trunk
 from vpbx.sip import Authenticator, AuthResult, Ha1, Hop, Request
@@ -54,10 +55,22 @@ class Admission:
         self._authenticator = Authenticator(
             config.secret, clock=switch.clock, nonce_ttl_s=config.nonce_ttl_s
         )
+        self._challenges = Challenges()
 
     def trunk(self, hop: Hop) -> Trunk | None:
         """Return the carrier a request comes from, by its source address."""
         return self._switch.directory.trunk_by_source(hop.host, hop.port, hop.transport)
+
+    def is_carriers(self, hop: Hop, source: Hop) -> bool:
+        """Say whether a device's address is a carrier's: that very place, or, for a device
+        that registers from elsewhere, any port of the carrier's host."""
+        if self.trunk(hop) is not None:
+            return True
+        by_source = self._switch.directory.trunk_by_source
+        return hop.host != source.host and any(
+            by_source(hop.host, trunk.port, trunk.transport) is not None
+            for trunk in self._switch.directory.trunks()
+        )
 
     async def employee(self, request: Request, hop: Hop) -> Admitted | Challenged | Refused:
         """Find out which employee sends `request`.
@@ -78,6 +91,7 @@ class Admission:
             return Refused(403, "Unknown domain")
         verdict = self._authenticator.verify(request, domain.name, lambda user: _ha1(domain, user))
         if verdict.result is AuthResult.OK:
+            self._challenges.answered(request, hop)
             employee = domain.find_employee(verdict.username)
             if employee is None or employee is not domain.find_employee(name.user or ""):
                 throttle.failed(hop)
@@ -86,7 +100,10 @@ class Admission:
         if verdict.result is AuthResult.WRONG:
             throttle.failed(hop)
         stale = verdict.result is AuthResult.STALE
-        return Challenged(tuple(self._authenticator.challenges(domain.name, stale=stale)))
+        md5_only = self._challenges.md5_only(request, hop)
+        return Challenged(
+            tuple(self._authenticator.challenges(domain.name, stale=stale, md5_only=md5_only))
+        )
 
     async def _domain(self, request: Request) -> DomainConfig | None:
         directory = self._switch.directory

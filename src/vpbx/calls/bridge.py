@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.media import MediaEngine, MediaError, MediaSession, Recording, RtpPeer, Side
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from vpbx.calls.leg import Leg
 
 __all__ = ["Bridge"]
+
+log = structlog.get_logger("vpbx.calls")
 
 HOLD_MUSIC = "hold"
 RINGBACK = "ringback"
@@ -47,9 +51,15 @@ class Bridge:
             await self._media.set_remote(side, peer)
 
     async def play(self, side: Side, prompt: str, *, repeat: int = 1, wait: bool = False) -> None:
-        """Let `side` hear a prompt instead of the other side."""
+        """Let `side` hear a prompt instead of the other side.
+
+        A side that speaks no codec prompts exist in hears nothing; that ends no call.
+        """
         self._playing[side] = prompt
-        await self._media.play(side, prompt, repeat=repeat, language=self.language, wait=wait)
+        try:
+            await self._media.play(side, prompt, repeat=repeat, language=self.language, wait=wait)
+        except MediaError as error:
+            log.debug("a prompt was not played", prompt=prompt, error=str(error))
 
     async def hush(self, side: Side) -> None:
         """Stop what `play` began, if anything."""

@@ -24,18 +24,20 @@ import structlog
 
 from vpbx.calls.addresses import Shown
 from vpbx.calls.bridge import RINGBACK, Bridge
+from vpbx.calls.ending import tell_end
 from vpbx.calls.inbox import Inbox, LegEvent, LegNews
 from vpbx.calls.journal import Journal
 from vpbx.calls.leg import Leg
-from vpbx.calls.outcome import Outcome, Result
+from vpbx.calls.outcome import Ender, Outcome, Result
+from vpbx.calls.recording import encode, wanted
 from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
-from vpbx.calls.statuses import code_for_caller, sip_code, status_of
+from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.switch import Switch
 from vpbx.directory import DomainConfig
-from vpbx.events import CallInfo, Destination, Direction, Group, Party
-from vpbx.media import MediaError, Recording, Side
+from vpbx.events import CallInfo, Direction, Group, Party
+from vpbx.media import MediaError, Side
 
-__all__ = ["Call", "Ender", "Reminder", "Route"]
+__all__ = ["Call", "Reminder", "Route"]
 
 log = structlog.get_logger("vpbx.calls")
 
@@ -50,15 +52,6 @@ class Phase(Enum):
     ROUTING = auto()
     TALKING = auto()
     OVER = auto()
-
-
-class Ender(Enum):
-    """Who ended a call."""
-
-    CALLER = auto()
-    CALLEE = auto()
-    SYSTEM = auto()
-    """We did: no media any more, or the server stops."""
 
 
 Route: TypeAlias = Callable[["Call"], Awaitable[Outcome]]
@@ -114,6 +107,8 @@ class Call:
         self.from_party: Party | None = None
         """Inner calls: the employee who calls."""
         self.ended_by: Ender | None = None
+        self.settled: Outcome | None = None
+        """What has decided an unanswered call already, though a prompt is still played."""
         self.phase = Phase.ROUTING
         self._code = 0
         self._task: asyncio.Task[None] | None = None
@@ -123,6 +118,7 @@ class Call:
         self._opening = False
         if caller is not None:
             caller.call = self
+        switch.calls.add(self)
 
     # -- told by legs and by the switch ------------------------------------------------------
 
@@ -229,6 +225,8 @@ class Call:
         assert caller is not None
         assert leg is not None
         self.callee = leg
+        if self.ended_by is not None:  # in the very moment of the answer
+            raise Interrupted
         if caller.waiting:
             if caller.session.remote_sdp:
                 caller.session.accept(self._answer_for(caller, leg))
@@ -243,7 +241,7 @@ class Call:
             self.journal.answer(self.user, self.group)
         await self.bridge.hush(caller.side)
         await self.bridge.point(leg.side, leg.sound.peer)
-        if self._to_be_recorded():
+        if wanted(self):
             await self.bridge.record()
 
     def seat_caller(self, leg: Leg) -> None:
@@ -282,12 +280,13 @@ class Call:
     async def run(self, route: Route) -> None:
         """Walk the route, let them talk, take everything down. The calling task is the call's."""
         self._task = asyncio.current_task()
-        self.switch.calls.add(self)
         try:
             outcome = await self._walk(route)
+            self.phase = Phase.OVER
+            await self._finish(self.settled or outcome)
         finally:
-            talked, self.phase = self.phase is Phase.TALKING, Phase.OVER
-        await self._finish(outcome, talked)
+            self.phase = Phase.OVER
+            self._let_go()
 
     async def _walk(self, route: Route) -> Outcome:
         try:
@@ -311,7 +310,7 @@ class Call:
             log.exception("call failed", callid=self.info.callid)
             return Outcome(Result.FAILED)
 
-    async def _finish(self, outcome: Outcome, talked: bool) -> None:
+    async def _finish(self, outcome: Outcome) -> None:
         code = self._final_code(outcome)
         for leg in (self.caller, self.callee):
             if leg is not None:
@@ -321,51 +320,28 @@ class Call:
         try:
             recording = await self.bridge.close()
         finally:
-            self._tell_end(code, recording)
-            self.switch.calls.remove(self)
-            for login in self._engaged:
-                self.switch.calls.release(self.info.domain_id, login)
-            for trunk_id in self._trunks:
-                self.switch.calls.free(trunk_id)
+            tell_end(self, code, recorded=recording is not None)
         if recording is not None:
-            self.switch.spawn(self._encode(recording))
+            self.switch.spawn(encode(self, recording))
+
+    def _let_go(self) -> None:
+        calls = self.switch.calls
+        calls.remove(self)
+        for login in self._engaged:
+            calls.release(self.info.domain_id, login)
+        for trunk_id in self._trunks:
+            calls.free(trunk_id)
 
     def _final_code(self, outcome: Outcome) -> int:
-        if self._code:
-            return self._code
-        if self.ended_by is Ender.CALLER:
-            return 487
+        """Return what an unanswered caller is told, and history keeps."""
+        if self.settled is None:
+            if self._code:
+                return self._code
+            if self.ended_by is Ender.CALLER:
+                return 487
         if outcome.code and self.info.direction is not Direction.IN:
             return code_for_caller(outcome.code)
         return sip_code(outcome.result)
-
-    def _tell_end(self, code: int, recording: Recording | None) -> None:
-        info, answered = self.info, self.journal.answered_at is not None
-        user = self.user
-        if not answered and info.direction is not Direction.OUT:
-            user = self.journal.last_rung or user
-        destination = Destination.NONE
-        if info.direction is Direction.IN:
-            missed_by_group = self.group is not None and not answered
-            destination = Destination.GROUP if missed_by_group else Destination.USER
-        account = user.login if user else ""
-        if not answered and self.group is not None:
-            account = self.group.id
-        self.journal.end(
-            status_of(
-                info.direction,
-                answered=answered,
-                gave_up=self.ended_by is Ender.CALLER,
-                code=code,
-            ),
-            user=user,
-            group=self.group,
-            caller=self.from_party,
-            destination=destination,
-            account=account,
-            recorded=recording is not None,
-            sip_code=0 if answered else code,
-        )
 
     # -- its sound -------------------------------------------------------------------------------
 
@@ -381,31 +357,3 @@ class Call:
             return  # nobody speaks while it rings
         log.info("no sound from either side, call ended", callid=self.info.callid)
         self.hang_up(Ender.SYSTEM, 480)
-
-    def _to_be_recorded(self) -> bool:
-        domain = self.domain
-        if self.switch.records is None or self.switch.encoder is None:
-            return False
-        if not domain.services.record:
-            return False
-        inner = self.info.direction is Direction.INNER
-        if not (domain.record_inner if inner else domain.record_external):
-            return False
-        parties = [p.login for p in (self.user, self.from_party) if p is not None]
-        return domain.record_exceptions.isdisjoint(parties)
-
-    async def _encode(self, recording: Recording) -> None:
-        records, encoder = self.switch.records, self.switch.encoder
-        assert records is not None
-        assert encoder is not None
-        customer = Side.B if self.info.direction is Direction.OUT else Side.A
-        ok = False
-        try:
-            result = await encoder.encode(recording, records.path(self.info), left=customer)
-            ok = result.ok
-            if not ok:
-                log.error("recording lost", callid=self.info.callid, error=result.error)
-        except Exception:
-            log.exception("recording lost", callid=self.info.callid)
-        # Cancelled (the server stops), nothing is said: the next start takes care of it.
-        self.journal.recording_ready(ok)

@@ -11,7 +11,7 @@ from vpbx.calls.addresses import Shown, clean_name, group_of, party_of
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Outcome, Result
 from vpbx.calls.steps import Ring, Ringee
-from vpbx.directory import Contact, Department, DomainConfig, Employee, Number
+from vpbx.directory import Contact, Department, DomainConfig, Employee, Number, NumberType
 from vpbx.events import Group, Party
 
 __all__ = ["Incoming", "department_ring", "employee_ring"]
@@ -115,9 +115,11 @@ def first_owner(domain: DomainConfig, number: Number) -> tuple[Party, Group | No
 
 def _owner(domain: DomainConfig, number: Number) -> Employee | Department:
     """Return who answers a number; the first administrator where nobody is set."""
-    department = domain.find_department(number.group) if number.group else None
     employee = domain.find_employee(number.user) if number.user else None
-    return department or employee or domain.first_admin()
+    department = domain.find_department(number.group) if number.group else None
+    if number.type is NumberType.GROUP:
+        return department or employee or domain.first_admin()
+    return employee or department or domain.first_admin()
 
 
 class _Asking:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vpbx.calls.addresses import Shown, party_of
-from vpbx.calls.call import Call, Ender
+from vpbx.calls.call import Call
 from vpbx.calls.devices import devices_of
 from vpbx.calls.internal import begin_inner, inner_ring
-from vpbx.calls.outcome import Outcome
+from vpbx.calls.outcome import Ender, Outcome
 from vpbx.calls.outgoing import number_shown
 from vpbx.calls.statuses import announcement, code_for_caller, sip_code, status_of
 from vpbx.calls.steps import Announce, Dial, Ring, Ringee, Step
@@ -90,7 +90,8 @@ class MakeCall:
         return inner_ring(call, callee, self._employee)
 
     async def _explain(self, call: Call, outcome: Outcome) -> None:
-        """Say to the waiting employee why nobody answers."""
+        """Say to the waiting employee why nobody answers; that is decided, whatever they do."""
+        call.settled = outcome
         code = code_for_caller(outcome.code) if outcome.code else sip_code(outcome.result)
         status = status_of(Direction.OUT, answered=False, code=code)
         await Announce(announcement(status)).run(call)

@@ -1,4 +1,4 @@
-"""What a step of a route came to."""
+"""What a step of a route came to, and who ended a call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vpbx.events import Group, Party
 if TYPE_CHECKING:
     from vpbx.calls.leg import Leg
 
-__all__ = ["Outcome", "Result"]
+__all__ = ["Ender", "Outcome", "Result"]
 
 
 class Result(Enum):
@@ -36,6 +36,15 @@ class Result(Enum):
     FAILED = auto()
     DONE = auto()
     """A step that reaches nobody (a prompt) is over."""
+
+
+class Ender(Enum):
+    """Who ended a call."""
+
+    CALLER = auto()
+    CALLEE = auto()
+    SYSTEM = auto()
+    """We did: no media any more, or the server stops."""
 
 
 @dataclass(frozen=True, slots=True)

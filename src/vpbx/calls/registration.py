@@ -15,7 +15,16 @@ log = structlog.get_logger("vpbx.calls")
 
 
 async def take_registration(switch: Switch, admission: Admission, tx: ServerTransaction) -> None:
-    """Answer a REGISTER, and keep where the device is.
+    """Answer a REGISTER, whatever happens."""
+    try:
+        await _register(switch, admission, tx)
+    except Exception:
+        log.exception("a registration failed", source=tx.hop.host)
+        tx.respond(make_response(tx.request, 500))
+
+
+async def _register(switch: Switch, admission: Admission, tx: ServerTransaction) -> None:
+    """Keep where a device is.
 
     A device may not claim a carrier's address as its own: calls to it would be calls to the
     outside that nobody allowed.
@@ -37,7 +46,7 @@ async def take_registration(switch: Switch, admission: Admission, tx: ServerTran
         now=switch.clock.time(),
         limits=switch.config.registrar,
     )
-    if any(admission.trunk(binding.hop) for binding in result.added):
+    if any(admission.is_carriers(binding.hop, tx.hop) for binding in result.added):
         log.warning("device claims a carrier's address", domain=domain.name, login=employee.login)
         tx.respond(make_response(request, 403))
         return

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 import structlog
 
 from vpbx.calls.addresses import Shown, dialled, outside_caller, trunk_dialled
 from vpbx.calls.admission import Admission, Challenged, Refused
-from vpbx.calls.call import Call, Ender
+from vpbx.calls.call import Call
 from vpbx.calls.incoming import Incoming
 from vpbx.calls.internal import Internal
 from vpbx.calls.leg import Leg
 from vpbx.calls.makecall import MadeCall, MakeCall, Outside, plan_call
+from vpbx.calls.outcome import Ender
 from vpbx.calls.outgoing import Outgoing, number_shown
 from vpbx.calls.registration import take_registration
 from vpbx.calls.registry import ActiveCall
@@ -133,9 +137,9 @@ class CallService:
             return
         trunk = self._admission.trunk(session.hop)
         if trunk is not None:
-            self._switch.spawn(self._from_trunk(leg, trunk))
+            self._switch.spawn(self._let_in(leg, self._from_trunk(leg, trunk)))
         else:
-            self._switch.spawn(self._from_phone(leg))
+            self._switch.spawn(self._let_in(leg, self._from_phone(leg)))
 
     def on_request(self, tx: ServerTransaction) -> None:
         """Answer what is neither a call nor part of one."""
@@ -150,6 +154,14 @@ class CallService:
             tx.respond(make_response(tx.request, code, headers=[("Allow", ALLOW)]))
 
     # -- letting calls in ------------------------------------------------------------------------
+
+    async def _let_in(self, leg: Leg, caller: Coroutine[Any, Any, None]) -> None:
+        """See to it that an INVITE is answered even when finding out about it fails."""
+        try:
+            await caller
+        except Exception:
+            log.exception("a call could not be let in", source=leg.session.hop.host)
+            leg.hangup(500)
 
     async def _from_trunk(self, leg: Leg, trunk: Trunk) -> None:
         """Take a call from a carrier: to a number of ours, or not at all."""

@@ -14,6 +14,8 @@ from vpbx.media import Side
 
 __all__ = ["Dial"]
 
+_RINGING = (180, 181, 182)
+
 
 class Dial:
     """Calls `called` for the employee `party`, showing `clid`.
@@ -108,7 +110,7 @@ class _Attempt:
         return Outcome(Result.ANSWERED, leg=leg)
 
     async def _progress(self, leg: Leg, event: LegEvent) -> None:
-        self._rang = self._rang or event.code == 180
+        self._rang = self._rang or event.code in _RINGING
         if event.sdp is not None:
             try:
                 leg.sound.hear(event.sdp, self._codecs or None)
