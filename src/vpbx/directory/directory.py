@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import structlog
 from sqlalchemy import text
@@ -22,15 +23,17 @@ from vpbx.directory.errors import NotFound
 from vpbx.directory.groups import Groups
 from vpbx.directory.index import INDEXED, Index, Key, addresses_of, read_index, read_revision
 from vpbx.directory.integration import Integrations
+from vpbx.directory.kept import Kept
 from vpbx.directory.keys import KeyIdentity, Keys
 from vpbx.directory.lists import DepartmentList, EmployeeList
-from vpbx.directory.loader import Kept, load
+from vpbx.directory.loader import load
 from vpbx.directory.locations import Locations
 from vpbx.directory.media import MediaCatalog, MusicSettings
 from vpbx.directory.model import DomainConfig, Number, Trunk
-from vpbx.directory.numbering import normalize
+from vpbx.directory.numbering import normalize, warm_up
 from vpbx.directory.other_operators import SipRegistrations, SipuriTransfers
 from vpbx.directory.restrictions import RestrictionRules
+from vpbx.directory.routes import production_calendar
 from vpbx.directory.scope import Tx, bump, explain
 from vpbx.directory.secrets import Secrets
 from vpbx.directory.telnums import Telnums
@@ -95,6 +98,7 @@ class Directory:
 
     async def start(self) -> None:
         """Load the indexes and the registered devices, and begin to look for changes."""
+        await asyncio.to_thread(warm_up)
         await self.refresh()
         await self._resolve_trunks()
         await self.locations.load()
@@ -328,9 +332,21 @@ class Directory:
             if found_now is None:
                 return None
             fresh, self._kept[domain_id] = found_now
+            await self._load_calendar(fresh)
             self._loaded[domain_id] = fresh
             self.locations.keep_only(domain_id, fresh.employees)
             return fresh
+
+    async def _load_calendar(self, domain: DomainConfig) -> None:
+        """Load the production calendar a number of the domain asks for, beside the loop."""
+        if any(
+            special.calendar_predefined
+            for number in domain.numbers.values()
+            for custom in number.custom_routes
+            for special in custom.calendar_schedule
+        ):
+            today = datetime.fromtimestamp(self.clock.time(), domain.zone).date()
+            await asyncio.to_thread(lambda: production_calendar(domain.country)(today))
 
     async def _resolve_trunks(self) -> None:
         self._addresses = await addresses_of(self._index.trunks)

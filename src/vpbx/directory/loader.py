@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Table, select
@@ -17,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from vpbx.directory import documents, tables
 from vpbx.directory import policy as p
 from vpbx.directory.documents import Words
+from vpbx.directory.kept import Kept, Rows
 from vpbx.directory.model import (
     Advanced,
     CallOrder,
@@ -43,23 +43,6 @@ from vpbx.directory.sounds import BUILT_IN_MUSIC
 
 _ROWS_A_SLICE = 200
 """So many rows are turned into values before the loop may do something else."""
-
-
-Rows: TypeAlias = dict[str, Sequence[Row[Any]]]
-"""Table name → the domain's rows, as they were read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Rows of an earlier reading that are still those of `revision`."""
-
-    revision: int
-    rows: Rows
-
-    def without(self, touched: set[str]) -> Kept:
-        """Return what is left after the next change, which touched these tables."""
-        rows = {name: rows for name, rows in self.rows.items() if name not in touched}
-        return Kept(self.revision + 1, rows)
 
 
 async def load(

@@ -129,7 +129,14 @@ def region_of(telnum: str) -> Region | None:
         return None
     from phonenumbers import geocoder  # half a second to load: a server does so at its start
 
+
     return BY_LIBRARY_NAME.get(geocoder.description_for_number(number, "ru"))
+
+
+def warm_up() -> None:
+    """Load the numbering-plan data that is loaded on first use, so that no call waits for it."""
+    region_of("74950000000")
+    directions_of("79010000000")
 
 
 def directions_of(called: str, *, home: str = "", country: str = "RU") -> tuple[str, ...]:
