@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_origin
+from typing import Any
 
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
@@ -73,7 +73,7 @@ def document(
             if operation.body is not None:
                 schema = _schema(operation.body)
                 schemas.update(schema.pop("$defs", {}))
-                if get_origin(operation.body) is not list:
+                if not operation.takes_list:
                     schemas[operation.body.__name__] = schema
     components["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-KEY"}}
     made["security"] = [{"key": []}]
@@ -161,7 +161,7 @@ def _without_null(field: dict[str, Any]) -> dict[str, Any]:
 def _request_body(operation: Operation) -> dict[str, Any]:
     schema = _schema(operation.body)
     schema.pop("$defs", None)
-    is_list = get_origin(operation.body) is list
+    is_list = operation.takes_list
     content_schema = schema if is_list else {"$ref": _REF.format(model=operation.body.__name__)}
     content: dict[str, Any] = {"schema": content_schema}
     if operation.example is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -67,6 +67,14 @@ class Operation:
     shows: Any = None
     """An example answer."""
     media_type: str = "application/json"
+
+    @property
+    def takes_list(self) -> bool:
+        """Whether the body is a list."""
+        kind = self.body
+        while get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+        return get_origin(kind) is list
 
     @property
     def description(self) -> str:
@@ -150,17 +158,13 @@ class _Endpoint:
         value = payload.value
         if self._query_fields:
             value = self._from_query(request.scope["query_string"], value)
-        elif payload.is_form and self._wants_list:
+        elif payload.is_form and self._operation.takes_list:
             value = [value]
         assert self._adapter is not None
         try:
             return self._adapter.validate_python(value, context={"form": payload.is_form})
         except ValidationError as error:
             raise refuse_fields(*field_errors(error)) from None
-
-    @property
-    def _wants_list(self) -> bool:
-        return get_origin(self._operation.body) is list
 
     def _from_query(self, query_string: bytes, body: Any) -> dict[str, Any]:
         """Return each parameter from the query, or from the body where the query lacks it."""
