@@ -21,9 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import Executable
 
 from vpbx.db.database import Database
@@ -71,7 +70,7 @@ class Writer:
         self,
         database: Database,
         *,
-        gather_s: float = 0.01,
+        gather_s: float = 0.02,
         max_units: int = 500,
         max_pending: int = 100_000,
     ) -> None:
@@ -175,9 +174,13 @@ class Writer:
 
     async def _write_together(self, units: list[list[Write]]) -> None:
         batches = gather(units)
-        async with self._database.begin() as connection:
+
+        def write(connection: Connection) -> None:
             for batch in batches:
-                await _execute(connection, batch.statement, batch.params)
+                params = batch.params
+                connection.execute(batch.statement, params if len(params) > 1 else params[0])
+
+        await self._database.write(write)
 
     async def _write_apart_stubbornly(self, units: list[list[Write]]) -> None:
         """Write each unit in a transaction of its own, leaving out those that are refused."""
@@ -234,12 +237,6 @@ def _home(batches: list[_Batch], write: Write, unit: int) -> _Batch | None:
 
 def _refers(table: Table, other: Table) -> bool:
     return any(key.column.table is other for key in table.foreign_keys)
-
-
-async def _execute(
-    connection: AsyncConnection, statement: Executable, params: list[dict[str, Any]]
-) -> None:
-    await connection.execute(statement, params if len(params) > 1 else params[0])
 
 
 def _is_passing(error: Exception) -> bool:
