@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import ssl
@@ -34,7 +35,7 @@ from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
 from vpbx.crm import Contacts, CrmClient, CrmRecorder, Formats, Outbox
 from vpbx.db import Database, Writer
-from vpbx.directory import Directory, Integration, Secrets
+from vpbx.directory import Directory, Format, Integration, Secrets
 from vpbx.events import CallInfo, EventBus
 from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
@@ -45,8 +46,11 @@ __all__ = ["App", "run"]
 log = structlog.get_logger("vpbx.app")
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104
-_STOP_ALL_S = 4.8
-"""After this the server ends as it stands: the promise is 5 s."""
+_STOP_ALL_S = 4.0
+"""The promise is 5 s; after this each part that is left gets the least there is."""
+_LEAST_S = 0.1
+_GOODBYE_S = 1.5
+"""For phones and carriers to answer our BYE."""
 NODE = 0
 """Which of several servers on one database this is; there is one, until there are more."""
 
@@ -68,6 +72,7 @@ class App:
         self._clock: Clock
         self._started = AsyncExitStack()
         self._background: set[asyncio.Task[None]] = set()
+        self._stop_by = math.inf
 
     async def start(self) -> None:
         """Start everything; `StartError` says in a sentence why that cannot be."""
@@ -79,21 +84,26 @@ class App:
             raise
 
     async def stop(self) -> None:
-        """Tell every call, write what is left, and free everything, in less than 5 s."""
-        try:
-            async with asyncio.timeout(_STOP_ALL_S):
-                await self._started.aclose()
-        except TimeoutError:
-            log.error("not everything could be stopped in time")
+        """Tell every call, write what is left, and free everything, in less than 5 s.
 
-    def _later(self, stop: Callable[[], Awaitable[None]]) -> None:
+        Each part has a bound of its own; what is not done by then, the next start finds:
+        rows of the outbox, the journal of calls, sound that is no MP3 yet.
+        """
+        self._stop_by = self._clock.now() + _STOP_ALL_S
+        await self._started.aclose()
+
+    def _later(self, stop: Callable[[], Awaitable[None]], at_most_s: float) -> None:
         """Stop a part that has just been started, when its turn comes."""
 
         async def guarded() -> None:
+            left_s = max(_LEAST_S, self._stop_by - self._clock.now())
             try:
-                await stop()
+                async with asyncio.timeout(min(at_most_s, left_s)):
+                    await stop()
+            except TimeoutError:
+                log.warning("a part of the server did not stop in time", part=stop.__qualname__)
             except Exception:
-                log.exception("a part of the server did not stop cleanly")
+                log.exception("a part of the server did not stop cleanly", part=stop.__qualname__)
 
         self._started.push_async_callback(guarded)
 
@@ -107,16 +117,16 @@ class App:
         config = self.config = with_sip_ports(self.config)
 
         self.database = database = await open_database(data, config.database)
-        self._later(database.close)
+        self._later(database.close, 0.5)
         data.remember_database(config.database)
         writer = Writer(database)
         await writer.start()
-        self._later(writer.stop)
+        self._later(writer.stop, 1.5)
         self.directory = Directory(
             database, clock=self._clock, secrets=Secrets.from_file(data.secrets_key)
         )
         await self.directory.start()
-        self._later(self.directory.stop)
+        self._later(self.directory.stop, 0.7)
 
         events = EventBus(writer.submit)
         recorder = self._keep_history(events)
@@ -131,11 +141,11 @@ class App:
         )
         await recovery.close_calls(data, database, writer)
         await self.outbox.start()
-        self._later(self.outbox.stop)
+        self._later(self.outbox.stop, 1)
 
         media = await self._start_media()
         worker = RecordingWorker()
-        self._later(worker.stop)
+        self._later(worker.stop, 1)
         self._spawn(recovery.recode(data, worker, self._recording_path))
         await self._start_calls(media, events, contacts, worker, tls)
         await self._answer_http(listeners)
@@ -152,9 +162,12 @@ class App:
         return recorder
 
     async def _connect_crm(self, writer: Writer, events: EventBus) -> Contacts:
-        client = CrmClient(Formats())
+        def learned(domain_id: int, form: Format) -> None:
+            self._spawn(self.directory.integrations.learn_format(domain_id, form))
+
+        client = CrmClient(Formats(learned))
         await client.start()
-        self._later(client.close)
+        self._later(client.close, 0.3)
         self.outbox = Outbox(
             self.database,
             writer,
@@ -185,7 +198,6 @@ class App:
                 port_min=config.rtp.first,
                 port_max=config.rtp.last,
                 remote=config.media or None,
-                no_media_timeout_s=config.limits.no_media_timeout_s,
             ),
             clock=self._clock,
         )
@@ -196,7 +208,7 @@ class App:
                 f"The media engine does not start: {error}. "
                 "Try another range with --rtp-ports A-B; `vpbx doctor` looks closer."
             ) from error
-        self._later(media.stop)
+        self._later(media.stop, 0.7)
         return media
 
     async def _start_calls(
@@ -224,7 +236,9 @@ class App:
         if config.sip_tls:
             listens.append(Listen("tls", config.sip_tls.host, config.sip_tls.port, tls))
         self.stack = SipStack(
-            StackConfig(listens=tuple(listens), advertise=config.advertise),
+            StackConfig(
+                listens=tuple(listens), advertise=config.advertise, trusted=self._is_carrier
+            ),
             self.calls,
             clock=self._clock,
         )
@@ -234,12 +248,16 @@ class App:
         except OSError as error:
             kind = PortTaken if ports.in_use(error) else StartError
             raise kind(f"SIP cannot listen: {error}. See `vpbx doctor`.") from error
-        self._later(self._hang_up)
+        self._later(self._hang_up, 2 * _GOODBYE_S)
+
+    def _is_carrier(self, host: str) -> bool:
+        """Whether some trunk's calls come from there: never shut out, addresses can be forged."""
+        source = self.directory.trunk_by_source
+        return any(source(host, t.port, t.transport) for t in self.directory.trunks())
 
     async def _hang_up(self) -> None:
-        limit_s = self.config.limits.stop_timeout_s
-        await self.calls.stop(limit_s / 2)
-        await self.stack.stop(limit_s / 2)
+        await self.calls.stop(_GOODBYE_S)
+        await self.stack.stop(_GOODBYE_S)
 
     def _bind_http(self, tls: ssl.SSLContext) -> list[HttpListener]:
         """Take the HTTP ports, and put the real ones into the settings."""
@@ -260,7 +278,7 @@ class App:
             listener.bind()
         except OSError as error:
             raise port_fault(error, "tcp", endpoint, option) from error
-        self._later(listener.stop)
+        self._later(listener.stop, 0.1)
         return listener
 
     async def _answer_http(self, listeners: Iterable[HttpListener]) -> None:
@@ -274,6 +292,7 @@ class App:
         app: AsgiApp = with_metrics(create_app(services), self.registry)
         for listener in listeners:
             await listener.start(app)
+            self._later(listener.stop, 1.2)  # before the parts that it asks
 
     def _watch(self) -> None:
         ProcessCollector(registry=self.registry)
