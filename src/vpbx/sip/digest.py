@@ -112,7 +112,7 @@ class Authenticator:
         nobody = self._seal(b"nobody").hex()
         self._nobody = Ha1(md5=nobody, sha256=nobody * 2)
 
-    def challenges(self, realm: str, *, stale: bool = False) -> list[str]:
+    def challenges(self, realm: str, *, stale: bool = False, md5_only: bool = False) -> list[str]:
         """Return the WWW-Authenticate values to send, MD5 before SHA-256.
 
         RFC 8760 §2.3 would have the stronger first. But a phone that knows one algorithm often
@@ -121,7 +121,8 @@ class Authenticator:
         """
         head = f'Digest realm={quoted(realm)}, nonce="{self._nonce(realm)}", '
         tail = 'qop="auth", stale=true' if stale else 'qop="auth"'
-        return [f"{head}algorithm={name}, {tail}" for name in ("MD5", "SHA-256")]
+        names = ("MD5",) if md5_only else ("MD5", "SHA-256")
+        return [f"{head}algorithm={name}, {tail}" for name in names]
 
     def verify(self, request: Request, realm: str, lookup: Callable[[str], Ha1 | None]) -> Verdict:
         """Check the request's credentials for `realm`.
