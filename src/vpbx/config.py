@@ -8,10 +8,10 @@ option, the value and what is allowed.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ConfigError", "Endpoint", "Limits", "PortRange", "ServeConfig"]
+__all__ = ["ConfigError", "Endpoint", "PortRange", "ServeConfig"]
 
 DEFAULT_DATA = "./vpbx-data"
 DEFAULT_HTTP = "127.0.0.1:8080"
@@ -94,17 +94,6 @@ class PortRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one server lets the network have."""
-
-    ring_timeout_s: float = 30.0
-    contact_timeout_s: float = 2.0
-    no_media_timeout_s: float = 60.0
-    stop_timeout_s: float = 4.0
-    """For calls to be told that the server stops; the whole stop stays under 5 s."""
-
-
-@dataclass(frozen=True, slots=True)
 class ServeConfig:
     """All settings of `vpbx serve`, checked."""
 
@@ -127,7 +116,6 @@ class ServeConfig:
     media: str = ""
     """Control socket of an RTPProxy elsewhere, `udp:HOST:PORT`; empty: in this process."""
     log_level: str = "info"
-    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.sip is None and self.sip_tls is None:
@@ -155,7 +143,6 @@ class ServeConfig:
         trusted_proxies: str = "",
         media: str = "",
         log_level: str = "info",
-        limits: Limits | None = None,
     ) -> ServeConfig:
         """Check the texts that the command line or the environment gave."""
         return cls(
@@ -173,7 +160,6 @@ class ServeConfig:
             trusted_proxies=_parse_networks(trusted_proxies),
             media=media,
             log_level=parse_log_level(log_level),
-            limits=limits or Limits(),
         )
 
 
