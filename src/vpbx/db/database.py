@@ -115,6 +115,11 @@ class Database:
         async with self.begin() as connection:
             await connection.run_sync(migrations.upgrade)
 
+    async def revisions(self) -> tuple[str | None, str | None]:
+        """Return the schema's revision (None: an empty database) and the newest there is."""
+        async with self.connect() as connection:
+            return await connection.run_sync(migrations.revisions)
+
     async def close(self) -> None:
         """Close all connections."""
         if self._work is not None:

@@ -17,6 +17,9 @@ edit only what is there changes.
     trunk_by_source(host, port, transport)
     await authenticate_key(key, host, remote_ip) -> KeyIdentity, or raises AuthFailure
     normalize(text, country)  directions_of(called)  region_of(called)  is_emergency(called, c)
+    DomainConfig: find_employee find_department callee first_admin departments_of holding(number,
+    moment) outgoing_number(employee, called); settings.blacklist.entry_for(client),
+    settings.restrictions.allows(domain, employee, called), settings.caller_ids, …
     route_at(moment, zone, work=…, other=…, schedule=…, …)  production_calendar(country)
 
     companies     add(name, timezone, password) -> NewDomain; get edit switch delete

@@ -47,10 +47,8 @@ class Groups:
     ) -> Page[Department]:
         """Search in id, name, ext; by ext."""
         current = await self._directory.current(domain)
-        ordered = sorted(current.departments.values(), key=lambda d: (len(d.ext), d.ext))
-        return page(
-            ordered, lambda d: (d.id, d.name, d.ext), search=search, start=start, limit=limit
-        )
+        found = current.departments.values()
+        return page(found, lambda d: (d.id, d.name, d.ext), search=search, start=start, limit=limit)
 
     async def get(self, domain: DomainConfig, group_id: str) -> Department:
         """Return one department; raises NotFound."""

@@ -87,8 +87,8 @@ class _Loading:
     async def run(self) -> DomainConfig:
         domain = self._domain
         media = await self._media()
-        group_rows = await self._rows(tables.groups, "id")
-        user_rows = await self._rows(tables.users, "id")
+        group_rows = _by_ext(await self._rows(tables.groups, "id"))
+        user_rows = _by_ext(await self._rows(tables.users, "id"))
         self.gids = {row.id: row.gid for row in group_rows}
         self.logins = {row.id: row.login for row in user_rows}
         registrations, transfers, outgoing = await self._other_operators()
@@ -379,6 +379,11 @@ class _Loading:
             for row in rows
         }
         return branches, by_id
+
+
+def _by_ext(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Return employees or departments in the order lists show them: 99, 701, 702, 1000."""
+    return sorted(rows, key=lambda row: (len(row.ext), row.ext))
 
 
 def _with_counts(

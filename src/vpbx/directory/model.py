@@ -288,9 +288,12 @@ class DomainConfig:
     enabled: bool
     revision: int
     employees: Mapping[str, Employee]
+    """By login, in the order of exts."""
     by_ext: Mapping[str, Employee | Department]
     departments: Mapping[str, Department]
+    """By id, in the order of exts."""
     numbers: Mapping[str, Number]
+    """By telnum."""
     integration: Integration | None = None
     limits: Limits = Limits()
     services: Services = Services()
@@ -331,7 +334,7 @@ class DomainConfig:
         return min(admins, key=lambda employee: employee.id)
 
     def departments_of(self, login: str) -> tuple[Department, ...]:
-        """Return the departments `login` is a member of, by id of age."""
+        """Return the departments `login` is a member of, by ext."""
         return tuple(
             department
             for department in self.departments.values()

@@ -129,7 +129,6 @@ def region_of(telnum: str) -> Region | None:
         return None
     from phonenumbers import geocoder  # half a second to load: a server does so at its start
 
-
     return BY_LIBRARY_NAME.get(geocoder.description_for_number(number, "ru"))
 
 

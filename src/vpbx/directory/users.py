@@ -56,8 +56,7 @@ class Users:
     ) -> Page[Employee]:
         """Search in login, name, position, email, ext, telnum, mobile; by ext."""
         current = await self._directory.current(domain)
-        ordered = sorted(current.employees.values(), key=lambda e: (len(e.ext), e.ext))
-        return page(ordered, _words, search=search, start=start, limit=limit)
+        return page(current.employees.values(), _words, search=search, start=start, limit=limit)
 
     async def get(self, domain: DomainConfig, login: str) -> Employee:
         """Return one employee; raises NotFound."""
