@@ -84,6 +84,18 @@ def test_doctor_names_who_has_a_port_and_how_to_mend_it(tmp_path: Path) -> None:
     assert found["result"] == "bad"
     assert f"process {os.getpid()}" in found["found"]
     assert "--http" in found["remedy"]
+    assert findings["media engine"]["result"] == "ok"
+    assert not list(tmp_path.iterdir())
+
+
+def test_doctor_finds_a_database_that_does_not_answer(tmp_path: Path) -> None:
+    url = "postgresql://u:hunter2@127.0.0.1:1/x"
+    done = vpbx("doctor", "--data", str(tmp_path), "--database", url, "--json")
+    assert done.returncode == 1
+    assert "hunter2" not in done.stdout + done.stderr
+    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert "does not answer" in findings["database"]["found"]
+    assert "--database" in findings["database"]["remedy"]
 
 
 def test_doctor_finds_a_data_directory_that_cannot_be_used(tmp_path: Path) -> None:

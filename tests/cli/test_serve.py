@@ -102,6 +102,9 @@ def test_running_server_is_known_to_doctor_and_to_a_second_one(cli: Cli) -> None
     assert "Traceback" not in refused.stderr
     done = cli.run("doctor", "--json", "--sip", f"127.0.0.1:{server.sip_port}")
     findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert findings["database"]["result"] == "ok"
+    assert "answers, schema" in findings["database"]["found"]
+    assert findings["media engine"]["result"] == "ok"
     assert str(server.process.pid) in findings["server"]["found"]
     port = findings[f"port 127.0.0.1:{server.sip_port} udp (--sip)"]
     assert (port["result"], port["found"]) == ("ok", "used by our server")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import datetime
 import ipaddress
 import os
 import resource
 import shutil
+import tempfile
 import time
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from vpbx.app import DataDir, StartError, certificate, ports
@@ -28,6 +31,7 @@ _RECORDING_MB_A_MINUTE = 0.24
 """Stereo MP3 at 32 kbit/s."""
 _ENOUGH_FILES = 4096
 _BUILT_AFTER = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp()
+_ANSWER_S = 10.0
 _TIME_ERROR = 5
 """What adjtimex(2) returns when nothing keeps the clock right."""
 
@@ -75,6 +79,7 @@ async def examine(settings: ServeConfig) -> list[Finding]:
     findings = [*data_directory(directory), server(running)]
     findings += port_checks(settings, running)
     findings += [sound_ports(settings), address(settings), certificate_check(settings)]
+    findings += [await database(directory, settings.database), await media_engine(settings)]
     findings += [clock(), open_files()]
     return findings
 
@@ -192,6 +197,75 @@ def certificate_check(settings: ServeConfig) -> Finding:
             "--certificate FILE --private-key FILE.",
         )
     return ok(subject, found)
+
+
+async def database(directory: DataDir, given: str) -> Finding:
+    """Does it answer, and is its schema the one we know?"""
+    from vpbx.db import Database  # SQLAlchemy takes a while: not for --help
+
+    url = directory.database_url(given)
+    if not url and not (directory.root / "vpbx.sqlite3").exists():
+        return ok("database", "SQLite, will be made at the first start")
+    opened = Database.from_url(url) if url else Database.for_data_dir(directory.root)
+    shown = opened.url.render_as_string(hide_password=True)
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            current, newest = await opened.revisions()
+    except Exception as error:
+        reason = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+        return bad(
+            "database",
+            f"{shown} does not answer: {reason.splitlines()[0]}",
+            "Start it, or correct --database." if url else "Restore the file from a backup.",
+        )
+    finally:
+        await opened.close()
+    if current is None:
+        return ok("database", f"{shown} is empty, tables will be made at the first start")
+    if current == newest:
+        return ok("database", f"{shown} answers, schema {current}")
+    if newest is not None and current > newest:
+        return bad(
+            "database",
+            f"{shown} was made by a newer vpbx: schema {current}, known up to {newest}",
+            "Install that version of vpbx, or a newer one.",
+        )
+    return ok("database", f"{shown} answers; schema {current} becomes {newest} at the next start")
+
+
+async def media_engine(settings: ServeConfig) -> Finding:
+    """Does it start? Tried on a few ports, with directories of its own."""
+    from vpbx.media import MediaConfig, MediaEngine, MediaError
+
+    subject = "media engine"
+    with tempfile.TemporaryDirectory(prefix="vpbx-doctor-") as name:
+        scratch = Path(name)
+        host = settings.sip.host if settings.sip else "127.0.0.1"
+        first = max(settings.rtp.first, settings.rtp.last - 39)
+        engine = MediaEngine(
+            MediaConfig(
+                spool_dir=scratch / "spool",
+                record_dir=scratch / "record",
+                prompts_dir=scratch / "prompts",
+                listen_host=host,
+                port_min=first,
+                port_max=settings.rtp.last,
+                remote=settings.media or None,
+                max_sessions=10,
+            )
+        )
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await engine.start()
+                health = await engine.health()
+        except (MediaError, OSError, TimeoutError) as error:
+            found = f"does not start: {error}"
+            return bad(subject, found, "Reinstall with `make clean setup`, or give --rtp-ports.")
+        finally:
+            await engine.stop()
+    if health.ok:
+        return ok(subject, f"starts, version {health.version}")
+    return warning(subject, health.problems[0], " ".join(health.problems[1:]))
 
 
 def clock() -> Finding:

@@ -62,6 +62,9 @@ def doctor(
         certificate=certificate,
         private_key=private_key,
     )
+    from vpbx.app import logs  # loads structlog: not for --help
+
+    logs.set_up("error")
     findings = asyncio.run(checks.examine(settings))
     if as_json:
         print(json.dumps([finding.as_dict() for finding in findings], ensure_ascii=False))

@@ -21,8 +21,11 @@ T = TypeVar("T")
 
 def on_database(data: Path, url: str, work: Callable[[Database], Awaitable[T]]) -> T:
     """Open (and migrate) the database, let `work` use it, close it, return what it returned."""
-    from vpbx.app.database import open_database  # SQLAlchemy takes a while: not for --help
+    from vpbx.app import logs  # these take a while to load: not for --help
+    from vpbx.app.database import open_database
     from vpbx.directory import Invalid, NotFound
+
+    logs.set_up("warning")
 
     async def run() -> T:
         directory = DataDir(data)
