@@ -6,11 +6,13 @@ The media engine takes a second to stop, so all tests of this folder share one, 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from tests.calls.world import World, found_company, media_config
 from vpbx.media import MediaEngine
@@ -41,10 +43,20 @@ async def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    """What is logged during the test; an error that is not expected fails it."""
+    with capture_logs() as entries:
+        yield entries
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def world(tmp_path: Path, shared_media: MediaEngine, company: Path) -> AsyncIterator[World]:
+async def world(
+    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
+) -> AsyncIterator[World]:
     """Company acme.example: numbers 74950000001 (ann) and 74950000002 (sales: ann, bob)."""
     made = World(tmp_path, shared_media, company)
+    made.logs = logs
     await made.start()
     try:
         yield made
@@ -54,10 +66,11 @@ async def world(tmp_path: Path, shared_media: MediaEngine, company: Path) -> Asy
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def small_world(
-    tmp_path: Path, shared_media: MediaEngine, company: Path
+    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
 ) -> AsyncIterator[World]:
     """The same on a switch that takes two calls at a time."""
     made = World(tmp_path, shared_media, company)
+    made.logs = logs
     await made.start(max_calls_per_domain=2)
     try:
         yield made
@@ -67,10 +80,11 @@ async def small_world(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def impatient_world(
-    tmp_path: Path, shared_media: MediaEngine, company: Path
+    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
 ) -> AsyncIterator[World]:
     """The same on a switch that waits for carriers a second at most."""
     made = World(tmp_path, shared_media, company)
+    made.logs = logs
     await made.start(trunk_silence_s=0.3, dial_timeout_s=1.0)
     try:
         yield made

@@ -112,6 +112,7 @@ async def test_other_requests_get_a_proper_answer(world: World, method: str, cod
 async def test_without_media_calls_are_refused_but_not_lost(world: World, tmp_path: Path) -> None:
     broken = MediaEngine(media_config(tmp_path))  # never started
     world.service._switch.media = broken
+    world.faults_expected = True
     phone = await world.phone(ANN)
     customer = await world.customer_calls()
     assert (await customer.ended()).code == 503
@@ -121,6 +122,7 @@ async def test_without_media_calls_are_refused_but_not_lost(world: World, tmp_pa
     assert (await call.ended()).code == 503
     assert (await world.ended(2)).status is Status.NOTAVAILABLE
     assert not phone.calls[:-1]
+    assert len([e for e in world.logs if "media" in e["event"]]) == 1  # said once
 
 
 async def test_media_that_dies_in_a_call_ends_both_legs(world: World, tmp_path: Path) -> None:

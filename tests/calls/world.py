@@ -10,7 +10,7 @@ import random
 import shutil
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +68,19 @@ class Agent(UserAgent):
         super().__init__(listens=(Listen(transport, "127.0.0.1", 0),), user_agent=name, **options)
         self.name = name
         self.transport = transport
-        self.requests: list[Response] = []
+        self.mood: Callable[[Call], Coroutine[Any, Any, None]] | None = None
+        """What it does with calls that come in; None: what the test says."""
+        self.moods: set[asyncio.Task[None]] = set()
 
     def on_invite(self, session: Session) -> None:
         call = Call(media_host=self._media_host, codecs=self._codecs)
         call.session, session.listener = session, call
         self.calls.append(call)
         self._untaken.append(call)
+        if self.mood is not None:
+            task = asyncio.get_running_loop().create_task(self.mood(call))
+            self.moods.add(task)
+            task.add_done_callback(self.moods.discard)
         self._bell.ring()
 
     @property
@@ -154,6 +160,8 @@ class World:
         self._bell = Bell()
         self._agents: list[Agent] = []
         self._raw: list[RawPhone] = []
+        self.logs: list[Any] = []
+        self.faults_expected = False
 
     async def start(self, **config: Any) -> None:
         shutil.copy(self._company, self.folder / "vpbx.sqlite3")
@@ -194,6 +202,8 @@ class World:
         self.check_balance()
         await self.directory.stop()
         await self.database.close()
+        faults = [entry for entry in self.logs if entry["log_level"] in ("error", "critical")]
+        assert self.faults_expected or not faults, faults
 
     # -- the pieces --------------------------------------------------------------------------
 

@@ -304,7 +304,8 @@ class Call:
         except Unusable:
             return Outcome(Result.NOT_ACCEPTABLE)
         except MediaError as error:
-            log.warning("call lost its media", callid=self.info.callid, error=str(error))
+            if self.bridge.session is not None:  # else `open_media` has told, once
+                log.warning("call lost its media", callid=self.info.callid, error=str(error))
             return Outcome(Result.NO_MEDIA)
         except Exception:
             log.exception("call failed", callid=self.info.callid)

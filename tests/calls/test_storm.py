@@ -1,0 +1,103 @@
+"""Many calls with chance timing: whatever meets whatever, events balance and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, SALES, Agent, World
+from vpbx.directory import Invalid
+from vpbx.events import CallEnded, CallStarted
+from vpbx.sim.call import Call, CallFailed
+
+CALLS = 60
+
+
+async def moody(call: Call, chance: random.Random) -> None:
+    """Ring, perhaps; answer, refuse or do nothing; hang up at some time."""
+    await asyncio.sleep(chance.choice((0, 0, 0.01, 0.03)))
+    if not call.is_over and chance.random() < 0.7:
+        call.ring()
+        await asyncio.sleep(chance.choice((0, 0.01, 0.05)))
+    if call.is_over:
+        return
+    mood = chance.random()
+    if mood < 0.25:
+        call.reject(chance.choice((486, 480, 603, 500, 404)))
+    elif mood < 0.9:
+        await call.answer()
+        await asyncio.sleep(chance.choice((0, 0, 0.02, 0.2)))
+        if chance.random() < 0.6:
+            call.hangup()
+
+
+async def impatient(call: Call, chance: random.Random) -> None:
+    """Give up, or hang up after the answer, at some time."""
+    await asyncio.sleep(chance.choice((0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3)))
+    if not call.is_over:
+        call.hangup()
+
+
+async def place(world: World, phones: list[Agent], chance: random.Random) -> None:
+    kind = chance.randrange(5)
+    phone = chance.choice(phones)
+    if kind == 0:
+        call = await world.customer_calls(
+            chance.choice((OFFICE, SALES)), offer=chance.random() < 0.8
+        )
+    elif kind == 1:
+        call = await world.phone_calls(phone, CUSTOMER)
+    elif kind == 2:
+        call = await world.phone_calls(phone, chance.choice(("702", "703", "704", "710")))
+    elif kind == 3:
+        call = await world.customer_calls(SALES)
+    else:
+        try:
+            await world.service.make_call(await world.domain(), phone=CUSTOMER, user=phone.name)
+        except Invalid:
+            pass
+        return
+    await impatient(call, chance)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_nothing_is_lost_and_nothing_is_left(world: World, seed: int) -> None:
+    chance = random.Random(seed)
+    await world.settings(ring_timeout_s=1)
+    for login in (ANN, BOB):
+        await world.directory.users.set_call_waiting(await world.domain(), login, True)
+    phones = [await world.phone(login) for login in (ANN, ANN, BOB, EVE)]
+    for agent in (*phones, world.carrier):
+        agent.mood = lambda call: quietly(call, chance)
+    placing = []
+    for _ in range(CALLS):
+        placing.append(asyncio.create_task(place(world, phones, chance)))
+        await asyncio.sleep(chance.choice((0, 0, 0.005, 0.02)))
+    await asyncio.gather(*placing)
+    async with asyncio.timeout(15):
+        while world.service.active():
+            await asyncio.sleep(0.02)
+            for agent in (*phones, world.carrier):
+                for call in agent.calls:
+                    if call.is_answered and not call.is_over and chance.random() < 0.1:
+                        call.hangup()
+    await world.quiet()
+    assert len(world.of(CallStarted)) == len(world.of(CallEnded)) > CALLS / 2
+    world.check_balance()
+    calls = world.service._switch.calls
+    assert not calls._domains
+    assert not calls._trunks
+    assert not calls._engaged
+    for agent in (*phones, world.carrier):
+        async with asyncio.timeout(5):
+            while agent.stack.sessions:
+                await asyncio.sleep(0.02)
+
+
+async def quietly(call: Call, chance: random.Random) -> None:
+    try:
+        await moody(call, chance)
+    except CallFailed:
+        pass
