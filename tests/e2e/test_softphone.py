@@ -48,8 +48,8 @@ async def test_two_softphones_hear_each_other(company: Company, transport: str) 
         company, "user712", tone_hz=1200, transport=transport, proxy=proxy, answer="auto"
     )
     async with one, two:
-        await one.happens("REGISTER_OK")
-        await two.happens("REGISTER_OK")
+        await one.registers()
+        await two.registers()
         await one.command("dial", f"sip:712@{company.domain}")
         await one.happens("CALL_ESTABLISHED")
         await two.happens("CALL_ESTABLISHED")
@@ -72,7 +72,7 @@ async def test_wrong_password_registers_nothing(company: Company) -> None:
         proxy=company.pbx.sip,
     )
     async with phone:
-        await phone.happens("REGISTER_FAIL")
+        await phone.says("401 Unauthorized")
     users = await get_json(company, "/users/user711?with=status")
     assert users["status"] == "offline"
 
@@ -83,7 +83,7 @@ async def test_a_softphone_calls_a_customer_and_the_recording_has_both(company: 
     await asyncio.to_thread(company.route, company.number, "user711")
     carrier = Softphone(
         company.folder / "carrier",
-        user="carrier",
+        user="79101234567",
         password="none",
         domain="127.0.0.1",
         proxy="",
@@ -93,7 +93,7 @@ async def test_a_softphone_calls_a_customer_and_the_recording_has_both(company: 
     )
     phone = softphone(company, "user711", tone_hz=1500)
     async with carrier, phone:
-        await phone.happens("REGISTER_OK")
+        await phone.registers()
         await phone.command("dial", f"sip:89101234567@{company.domain}")
         await phone.happens("CALL_ESTABLISHED")
         await phone.hears_something()
@@ -113,7 +113,7 @@ async def test_click_to_call_rings_the_softphone_and_then_the_customer(company: 
     await asyncio.to_thread(company.route, company.number, "user711")
     carrier = Softphone(
         company.folder / "carrier",
-        user="carrier",
+        user="79101234567",
         password="none",
         domain="127.0.0.1",
         proxy="",
@@ -123,7 +123,7 @@ async def test_click_to_call_rings_the_softphone_and_then_the_customer(company: 
     )
     phone = softphone(company, "user711", tone_hz=1500)
     async with carrier, phone:
-        await phone.happens("REGISTER_OK")
+        await phone.registers()
         async with (
             aiohttp.ClientSession() as http,
             http.post(

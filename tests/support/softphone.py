@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ MODULES = Path("/usr/lib/baresip/modules")
 CONFIG = """\
 poll_method epoll
 net_interface 127.0.0.1
+dns_server 127.0.0.1:53
 sip_listen 127.0.0.1:{sip_port}
 call_local_timeout 120
 call_max_calls 4
@@ -121,6 +123,7 @@ class Softphone:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.log.append(line.decode(errors="replace").rstrip())
+            self._news.set()
 
     async def _read_events(self, reader: asyncio.StreamReader) -> None:
         while True:  # netstrings: "<length>:<json>,"
@@ -136,28 +139,38 @@ class Softphone:
         self._writer.write(b"%d:%s," % (len(text), text))
         await self._writer.drain()
 
-    async def happens(self, kind: str, *, timeout_s: float = 15, count: int = 1) -> dict[str, Any]:
-        """Wait until an event of this type has come `count` times; return the last of them."""
+    async def happens(self, kind: str, *, timeout_s: float = 15) -> None:
+        """Wait until an event of this type has come."""
+        await self._until(
+            lambda: any(event.get("type") == kind for event in self.events), kind, timeout_s
+        )
+
+    async def says(self, words: str, *, timeout_s: float = 15) -> None:
+        """Wait until a line of its log has these words."""
+        await self._until(lambda: any(words in line for line in self.log), words, timeout_s)
+
+    async def registers(self) -> None:
+        """Wait until the registration of the start has gone through."""
+        await self.says(" binding]")
+
+    async def _until(self, check: Callable[[], bool], what: str, timeout_s: float) -> None:
+        async def wait() -> None:
+            while not check():
+                self._news.clear()
+                await self._news.wait()
+
         try:
-            return await asyncio.wait_for(self._nth(kind, count), timeout_s)
+            await asyncio.wait_for(wait(), timeout_s)
         except TimeoutError:
             seen = [event.get("type") for event in self.events]
-            raise AssertionError(f"no {kind}; saw {seen}\n" + "\n".join(self.log[-40:])) from None
-
-    async def _nth(self, kind: str, count: int) -> dict[str, Any]:
-        while True:
-            found = [event for event in self.events if event.get("type") == kind]
-            if len(found) >= count:
-                return found[count - 1]
-            self._news.clear()
-            await self._news.wait()
+            raise AssertionError(f"no {what}; saw {seen}\n" + "\n".join(self.log[-40:])) from None
 
     async def hears_something(self, *, seconds: float = 2.0, timeout_s: float = 10) -> None:
         """Wait until this much sound has been received and recorded in the current call."""
 
         async def grown() -> None:
             wanted = seconds * 8000 * 2
-            while not any(  # noqa: ASYNC110 - a file of another process tells nobody
+            while not any(
                 path.stat().st_size > wanted
                 for path in (self.folder / "recordings").glob("*-dec.wav")
             ):
