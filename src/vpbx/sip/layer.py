@@ -237,7 +237,10 @@ class TransactionLayer:
         """Tell the requests that wait for an answer by this connection."""
         for tx in list(self._clients.values()):
             if tx.reliable and self._goes_by(tx.hop, hop):
-                tx.transport_failed("the connection was lost")
+                try:
+                    tx.transport_failed("the connection was lost")
+                except Exception:
+                    log.exception("A lost SIP connection could not be dealt with")
 
     @staticmethod
     def _goes_by(way: Hop, lost: Hop) -> bool:

@@ -24,6 +24,8 @@ L      absorb INVITEs and ACKs after a 2xx   64*T1                64*T1
 M      take the 2xx of all forks             64*T1                64*T1
 ====== ===================================== ==================== ==================
 
+AGE is no timer of the RFC: a second after the final response a server lets go of most of the
+request, since thousands of them wait for retransmissions that need only the last response.
 (Timer C of RFC 3261 is a proxy's; here the letter stands for the wait after a CANCEL. Reliable
 transports retransmit by themselves, all but the 2xx of an INVITE, and lose nothing in order.)
 
@@ -90,6 +92,7 @@ class Event(Enum):
     K = "K"
     L = "L"
     M = "M"
+    AGE = "age"
 
 
 class Action(Enum):
@@ -107,6 +110,7 @@ class Action(Enum):
     TELL_ERROR = "tell the user that sending failed"
     TELL_ACK = "give the ACK of a 2xx to the user"
     END = "forget the transaction"
+    SHRINK = "keep of the request only what responses are made of"
     SET_A = "set A"
     SET_B = "set B"
     SET_C = "set C"
@@ -121,6 +125,7 @@ class Action(Enum):
     SET_K = "set K"
     SET_L = "set L"
     SET_M = "set M"
+    SET_AGE = "set AGE"
 
 
 Table: TypeAlias = dict[tuple[State, Event], tuple[State, tuple[Action, ...]]]
@@ -179,15 +184,17 @@ NON_INVITE_CLIENT: Table = {
 INVITE_SERVER: Table = {
     (S.PROCEEDING, V.REQUEST_AGAIN): (S.PROCEEDING, (A.SEND_AGAIN,)),
     (S.PROCEEDING, V.PROVISIONAL): (S.PROCEEDING, (A.SEND,)),
-    (S.PROCEEDING, V.SUCCESS): (S.ACCEPTED, (A.SEND, A.SET_L)),
-    (S.PROCEEDING, V.FAILURE): (S.COMPLETED, (A.SEND, A.SET_G, A.SET_H)),
+    (S.PROCEEDING, V.SUCCESS): (S.ACCEPTED, (A.SEND, A.SET_L, A.SET_AGE)),
+    (S.PROCEEDING, V.FAILURE): (S.COMPLETED, (A.SEND, A.SET_G, A.SET_H, A.SET_AGE)),
     (S.PROCEEDING, V.TRANSPORT_ERROR): (S.TERMINATED, (A.END, A.TELL_ERROR)),
     (S.ACCEPTED, V.SUCCESS): (S.ACCEPTED, (A.SEND,)),
     (S.ACCEPTED, V.ACK): (S.ACCEPTED, (A.TELL_ACK,)),
     (S.ACCEPTED, V.TRANSPORT_ERROR): (S.ACCEPTED, (A.TELL_ERROR,)),
+    (S.ACCEPTED, V.AGE): (S.ACCEPTED, (A.SHRINK,)),
     (S.ACCEPTED, V.L): (S.TERMINATED, (A.END,)),
     (S.COMPLETED, V.REQUEST_AGAIN): (S.COMPLETED, (A.SEND_AGAIN,)),
     (S.COMPLETED, V.G): (S.COMPLETED, (A.SEND_AGAIN, A.SET_G)),
+    (S.COMPLETED, V.AGE): (S.COMPLETED, (A.SHRINK,)),
     (S.COMPLETED, V.H): (S.TERMINATED, (A.END, A.TELL_TIMEOUT)),
     (S.COMPLETED, V.ACK): (S.CONFIRMED, (A.STOP_TIMERS, A.SET_I)),
     (S.COMPLETED, V.TRANSPORT_ERROR): (S.TERMINATED, (A.END, A.TELL_ERROR)),
@@ -199,16 +206,17 @@ NON_INVITE_SERVER: Table = {
     (S.TRYING, V.START): (S.TRYING, (A.SET_F,)),
     (S.TRYING, V.F): (S.TERMINATED, (A.END, A.TELL_TIMEOUT)),
     (S.TRYING, V.PROVISIONAL): (S.PROCEEDING, (A.SEND,)),
-    (S.TRYING, V.SUCCESS): (S.COMPLETED, (A.STOP_TIMERS, A.SEND, A.SET_J)),
-    (S.TRYING, V.FAILURE): (S.COMPLETED, (A.STOP_TIMERS, A.SEND, A.SET_J)),
+    (S.TRYING, V.SUCCESS): (S.COMPLETED, (A.STOP_TIMERS, A.SEND, A.SET_J, A.SET_AGE)),
+    (S.TRYING, V.FAILURE): (S.COMPLETED, (A.STOP_TIMERS, A.SEND, A.SET_J, A.SET_AGE)),
     (S.PROCEEDING, V.REQUEST_AGAIN): (S.PROCEEDING, (A.SEND_AGAIN,)),
     (S.PROCEEDING, V.PROVISIONAL): (S.PROCEEDING, (A.SEND,)),
-    (S.PROCEEDING, V.SUCCESS): (S.COMPLETED, (A.STOP_TIMERS, A.SEND, A.SET_J)),
-    (S.PROCEEDING, V.FAILURE): (S.COMPLETED, (A.STOP_TIMERS, A.SEND, A.SET_J)),
+    (S.PROCEEDING, V.SUCCESS): (S.COMPLETED, (A.STOP_TIMERS, A.SEND, A.SET_J, A.SET_AGE)),
+    (S.PROCEEDING, V.FAILURE): (S.COMPLETED, (A.STOP_TIMERS, A.SEND, A.SET_J, A.SET_AGE)),
     (S.PROCEEDING, V.F): (S.TERMINATED, (A.END, A.TELL_TIMEOUT)),
     (S.PROCEEDING, V.TRANSPORT_ERROR): (S.TERMINATED, (A.END, A.TELL_ERROR)),
     (S.COMPLETED, V.REQUEST_AGAIN): (S.COMPLETED, (A.SEND_AGAIN,)),
     (S.COMPLETED, V.TRANSPORT_ERROR): (S.TERMINATED, (A.END, A.TELL_ERROR)),
+    (S.COMPLETED, V.AGE): (S.COMPLETED, (A.SHRINK,)),
     (S.COMPLETED, V.J): (S.TERMINATED, (A.END,)),
 }
 """RFC 3261 figure 8, and F: after it the client no longer listens (RFC 4320 §4.2)."""

@@ -28,15 +28,17 @@ from .status import REASONS
 
 # fmt: off
 __all__ = [
-    "MAX_HEADERS", "AnyMessage", "Headers", "MalformedMessage", "Message", "Request", "Response",
-    "is_our_branch", "make_response", "new_branch", "new_call_id", "new_tag", "parse_message",
-    "serialize",
+    "MAX_HEADERS", "RESPONSE_COPIES", "AnyMessage", "Headers", "MalformedMessage", "Message",
+    "Request", "Response", "is_our_branch", "make_response", "new_branch", "new_call_id",
+    "new_tag", "parse_message", "serialize",
 ]
 # fmt: on
 
 MAX_HEADERS = 128
 """Header values a message may have; a fair message with sixty Via values has fewer."""
 
+RESPONSE_COPIES = ("via", "record-route", "from", "to", "call-id", "cseq")
+"""What a response takes over from its request (RFC 3261 §8.2.6.2, §12.1.1)."""
 _TAG_KEY = os.urandom(16)
 
 _DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
@@ -408,7 +410,7 @@ def make_response(
     """
     response = Response(code, REASONS.get(code, "") if phrase is None else phrase, body)
     source, target = request.headers.values, response.headers.values
-    for key in ("via", "record-route", "from", "to", "call-id", "cseq"):
+    for key in RESPONSE_COPIES:
         if (values := source.get(key)) is not None:
             target[key] = values if isinstance(values, str) else values.copy()
     if not (100 < code < 300 and request.method in _DIALOG_FORMING):

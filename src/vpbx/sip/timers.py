@@ -2,23 +2,26 @@
 
 A transaction sets a few timers, and nearly all are cancelled, or fire unnoticed long after.
 All have one of a few delays, so each delay has one queue that is in order by itself, and only
-the head of a queue costs a timer of the clock.
+the head of a queue costs a timer of the clock. What falls due within a hundredth of its delay
+after the head happens with it, that much early, so that a busy server does not wake up for
+each: nobody waits for these to the millisecond.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from ..clock import Clock, Timer
+from .machines import Event
 
 log = structlog.get_logger("vpbx.sip")
 
-_EARLY_S = 0.001
-"""A loop's clock counts milliseconds: what is due within one is due."""
+_EARLY = 0.01
+"""By which part of its delay something may happen early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,74 +43,84 @@ class TimerValues:
         return max(32.0, self.patience_s)
 
 
+class Fed(Protocol):
+    """Who takes events."""
+
+    def feed(self, event: Event) -> None:
+        """Let an event happen."""
+
+
 class Delayed:
-    """A call in a queue."""
+    """An event to come."""
 
-    __slots__ = ("callback", "due")
+    __slots__ = ("due", "event", "who")
 
-    def __init__(self, due: float, callback: Callable[[], None]) -> None:
+    def __init__(self, due: float, who: Fed, event: Event) -> None:
         self.due = due
-        self.callback: Callable[[], None] | None = callback
+        self.who: Fed | None = who
+        self.event = event
 
     def cancel(self) -> None:
-        """Forget the call, and what it holds."""
-        self.callback = None
+        """Forget it, and who it was for."""
+        self.who = None
 
 
 class _Queue:
-    __slots__ = ("_armed", "_calls", "_clock", "_delay_s")
+    __slots__ = ("_armed", "_clock", "_delay_s", "_waiting")
 
     def __init__(self, clock: Clock, delay_s: float) -> None:
         self._clock = clock
         self._delay_s = delay_s
-        self._calls: deque[Delayed] = deque()
+        self._waiting: deque[Delayed] = deque()
         self._armed: Timer | None = None
 
-    def add(self, callback: Callable[[], None]) -> Delayed:
-        call = Delayed(self._clock.now() + self._delay_s, callback)
-        self._calls.append(call)
+    def add(self, who: Fed, event: Event) -> Delayed:
+        delayed = Delayed(self._clock.now() + self._delay_s, who, event)
+        self._waiting.append(delayed)
         if self._armed is None:
             self._armed = self._clock.call_later(self._delay_s, self._fire)
-        return call
+        return delayed
 
     def _fire(self) -> None:
-        # Armed stays set meanwhile: a callback may add to this very queue.
+        # Armed stays set meanwhile: what happens may add to this very queue.
         now = self._clock.now()
-        calls = self._calls
-        while calls and (calls[0].callback is None or calls[0].due <= now + _EARLY_S):
-            callback = calls.popleft().callback
-            if callback is not None:
+        due = now + self._delay_s * _EARLY
+        waiting = self._waiting
+        while waiting and (waiting[0].who is None or waiting[0].due <= due):
+            delayed = waiting.popleft()
+            if (who := delayed.who) is not None:
+                delayed.who = None
                 try:
-                    callback()
+                    who.feed(delayed.event)
                 except Exception:
                     log.exception("A SIP timer's work failed")
         self._armed = None
-        if calls:
-            self._armed = self._clock.call_later(calls[0].due - now, self._fire)
+        if waiting:
+            self._armed = self._clock.call_later(waiting[0].due - now, self._fire)
 
     def clear(self) -> None:
         if self._armed is not None:
             self._armed.cancel()
             self._armed = None
-        self._calls.clear()
+        self._waiting.clear()
 
 
 class Timers:
-    """`Clock.call_later` for the few delays that transactions use, over and over."""
+    """Timers of the few delays that transactions use, over and over."""
 
     def __init__(self, clock: Clock, values: TimerValues | None = None) -> None:
         self._clock = clock
         self._queues: dict[float, _Queue] = {}
         self.values = values or TimerValues()
 
-    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Delayed:
-        """Call `callback` once, `delay_s` from now; errors it raises are logged."""
+    def feed_later(self, delay_s: float, who: Fed, event: Event) -> Delayed:
+        """Feed `event` to `who`, once, `delay_s` from now; errors that raises are logged."""
         queue = self._queues.get(delay_s)
         if queue is None:
             queue = self._queues[delay_s] = _Queue(self._clock, delay_s)
-        return queue.add(callback)
+        return queue.add(who, event)
 
     def clear(self) -> None:
-        """Forget all calls."""
+        """Forget all events."""
         for queue in self._queues.values():
             queue.clear()

@@ -7,7 +7,6 @@ arrives. A transaction belongs to one hop and keeps what it sent last, to send i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import ClassVar, Protocol, TypeAlias
 
 from .machines import (
@@ -19,7 +18,7 @@ from .machines import (
     Table,
 )
 from .machines import State as TransactionState
-from .message import Request, Response, serialize
+from .message import RESPONSE_COPIES, Request, Response, serialize
 from .timers import Delayed, Timers
 from .transport import Hop
 
@@ -128,8 +127,7 @@ class Transaction:
         self._outlet.forget(self)
 
     def _set(self, event: Event, delay_s: float) -> None:
-        timer = self._outlet.timers.call_later(delay_s, partial(self.feed, event))
-        self._running.append(timer)
+        self._running.append(self._outlet.timers.feed_later(delay_s, self, event))
 
     def _set_doubling(self, event: Event, most_s: float) -> None:
         if self.reliable:
@@ -191,6 +189,13 @@ class Transaction:
         self._set_patience(Event.M)
 
 
+_AGE_S = 1.0
+_NEVER_AGAIN = frozenset(
+    (TransactionState.ACCEPTED, TransactionState.COMPLETED, TransactionState.TERMINATED)
+)
+"""States in which a client repeats nothing."""
+
+
 class ClientTransaction(Transaction):
     """A request of ours under way."""
 
@@ -223,6 +228,8 @@ class ClientTransaction(Transaction):
         self._response = response
         self.feed(_event_of(response))
         self._response = None
+        if self.state in _NEVER_AGAIN:
+            self._last = b""
 
     def cancel(self, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Give up an INVITE (RFC 3261 §9.1).
@@ -273,6 +280,9 @@ class ServerTransaction(Transaction):
     CANCEL itself has been answered; the 487 is yours to send), `on_timeout` when the ACK of a
     final response other than 2xx never came, or a request of another method was not answered
     within 64*T1, `on_transport_error` when a response could not be sent.
+
+    A second after the final response `request` becomes a copy of what responses are made of:
+    thousands of transactions wait for retransmissions, and need no more.
     """
 
     _INVITE: ClassVar[_Steps]
@@ -335,6 +345,16 @@ class ServerTransaction(Transaction):
 
     def _send(self) -> None:
         self._outlet.transmit(self, self._last)
+
+    def _set_age(self) -> None:
+        self._set(Event.AGE, _AGE_S)
+
+    def _shrink(self) -> None:
+        full = self.request
+        self.request = Request(full.method, full.raw_uri)
+        for name in RESPONSE_COPIES:
+            if (values := full.headers.values.get(name)) is not None:
+                self.request.headers.values[name] = values
 
     def _tell_timeout(self) -> None:
         if self.on_timeout is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from vpbx.clock import ManualClock
+from vpbx.sip.machines import Event
 from vpbx.sip.message import Request, Response, make_response, parse_message, serialize
 from vpbx.sip.timers import Timers
 from vpbx.sip.transaction import (
@@ -578,42 +579,76 @@ class TestNonInviteServer:
 
 
 class TestTimers:
-    def test_a_failing_call_does_not_stop_the_others(self, clock: ManualClock) -> None:
+    class Taker:
+        """Writes down when it is fed, and may do something then."""
+
+        def __init__(self, clock: ManualClock, then: Callable[[], object] = lambda: None) -> None:
+            self.clock = clock
+            self.started = clock.now()
+            self.then = then
+            self.times: list[float] = []
+
+        def feed(self, event: Event) -> None:
+            self.times.append(round(self.clock.now() - self.started, 3))
+            self.then()
+
+    def test_a_failing_one_does_not_stop_the_others(self, clock: ManualClock) -> None:
         timers = Timers(clock)
-        called: list[str] = []
 
         def fail() -> None:
             raise RuntimeError("on purpose")
 
-        timers.call_later(0.5, fail)
-        timers.call_later(0.5, lambda: called.append("second"))
+        bad, good = self.Taker(clock, fail), self.Taker(clock)
+        timers.feed_later(0.5, bad, Event.A)
+        timers.feed_later(0.5, good, Event.A)
         clock.advance(0.5)
-        assert called == ["second"]
+        assert bad.times == good.times == [0.5]
 
-    def test_a_call_may_set_the_same_delay_again_and_cancel_another(
-        self, clock: ManualClock
-    ) -> None:
+    def test_one_may_set_the_same_delay_again_and_cancel_another(self, clock: ManualClock) -> None:
         timers = Timers(clock)
-        times: list[float] = []
+        again, late = self.Taker(clock), self.Taker(clock)
 
-        def again() -> None:
-            times.append(clock.now())
+        def happens() -> None:
             other.cancel()
-            timers.call_later(1.0, lambda: times.append(clock.now()))
+            timers.feed_later(1.0, again, Event.A)
 
-        start = clock.now()
-        timers.call_later(1.0, again)
+        timers.feed_later(1.0, self.Taker(clock, happens), Event.A)
         clock.advance(0.25)
-        other = timers.call_later(1.0, lambda: times.append(-1))
+        other = timers.feed_later(1.0, late, Event.A)
         clock.advance(5)
-        assert [when - start for when in times] == [1.0, 2.0]
+        assert again.times == [2.0]
+        assert late.times == []
+
+    def test_what_falls_due_nearly_together_happens_together(self, clock: ManualClock) -> None:
+        timers = Timers(clock)
+        takers = [self.Taker(clock) for _ in range(3)]
+        for taker in takers:
+            timers.feed_later(10.0, taker, Event.J)
+            clock.advance(0.09)
+        clock.advance(20)
+        assert [taker.times for taker in takers] == [[10.0], [10.0], [10.18]]
 
     def test_clear_forgets_everything(self, clock: ManualClock) -> None:
         timers = Timers(clock)
-        called: list[str] = []
-        timers.call_later(1.0, lambda: called.append("never"))
+        never, later = self.Taker(clock), self.Taker(clock)
+        timers.feed_later(1.0, never, Event.A)
         timers.clear()
         clock.advance(5)
-        timers.call_later(1.0, lambda: called.append("again"))
+        timers.feed_later(1.0, later, Event.A)
         clock.advance(5)
-        assert called == ["again"]
+        assert (never.times, later.times) == ([], [6.0])
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_a_server_lets_go_of_its_request_but_not_of_what_responses_need(
+    server: Server, clock: ManualClock, method: str
+) -> None:
+    tx = server(method)
+    full = tx.request
+    respond(tx, 200)
+    assert tx.request is full
+    clock.advance(1)
+    assert tx.request is not full
+    assert "Contact" not in tx.request.headers
+    assert "Contact" in full.headers
+    assert serialize(make_response(tx.request, 200)) == serialize(make_response(full, 200))
