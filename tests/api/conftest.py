@@ -160,7 +160,8 @@ class Server:
         self._server.capture_signals = _leave_signals_alone  # type: ignore[method-assign]
 
     async def __aenter__(self) -> str:
-        bound = socket.socket()
+        # With the protocol named asyncio switches Nagle's algorithm off.
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.bind(("127.0.0.1", 0))
         self._task = asyncio.create_task(self._server.serve(sockets=[bound]))
         while not self._server.started:

@@ -39,12 +39,14 @@ class Door:
         """Return whose key the request bears; ApiError 401, 403 or 429 otherwise."""
         source: str = request.scope[CLIENT]
         headers = request.headers
+        key = headers.get("x-api-key", "").strip()
         try:
             identity = await self._directory.authenticate_key(
-                headers.get("x-api-key", "").strip(), host_name(headers), source or None
+                key, host_name(headers), source or None
             )
         except AuthFailure as failure:
-            if str(failure) == INVALID_TOKEN and self._wrong.add(source):
+            # No key at all is no guess.
+            if key and str(failure) == INVALID_TOKEN and self._wrong.add(source):
                 retry = {"Retry-After": str(int(WINDOW_S))}
                 raise ApiError(429, TOO_MANY, headers=retry) from None
             raise ApiError(401, str(failure)) from None
