@@ -48,6 +48,8 @@ def test_company_is_set_up_by_commands_alone(cli: Cli) -> None:
     assert not cli.json("crm", "set", "acme.example", "--off")["enabled"]
     assert "s3cret" not in str(cli.json("crm", "show", "acme.example"))
 
+    rule = cli.json("crm", "responsible", "acme.example", "49301234567", "--fallback", "olga")
+    assert (rule["responsible_first"], rule["fallback"]) == (True, "olga")
     (company,) = cli.json("domain", "list")
     assert (company["enabled"], company["timezone"]) == (True, "Europe/Berlin")
     assert stat.S_IMODE(cli.data.stat().st_mode) == 0o700

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +10,13 @@ import typer
 
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import show
-from vpbx.cli.store import on_directory
+from vpbx.cli.output import show, show_rows
+from vpbx.cli.store import on_database, on_directory
 
 if TYPE_CHECKING:
-    from vpbx.directory import Directory, Integration
+    from vpbx.crm import Stuck
+    from vpbx.db import Database as OpenDatabase
+    from vpbx.directory import Directory, Integration, Number
 
 app = typer.Typer(no_args_is_help=True, help="The company's CRM.")
 
@@ -81,6 +84,91 @@ def show_(
         return await directory.integrations.get(await directory.companies.get(domain))
 
     _show(domain, on_directory(data, database, work), as_json)
+
+
+@app.command()
+def queue(
+    domain: Domain,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Those given up after 24 hours, not those waiting.")
+    ] = False,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Show the commands that the CRM has not taken, newest first."""
+
+    async def work(opened: OpenDatabase) -> list[Stuck]:
+        from vpbx.clock import LoopClock
+        from vpbx.crm import CrmClient, Formats, Outbox
+        from vpbx.db import Writer
+        from vpbx.directory import Directory
+
+        directory = Directory(opened)
+        await directory.refresh()
+        company = await directory.companies.get(domain)
+
+        async def nothing(domain_id: int) -> None:
+            return None
+
+        outbox = Outbox(
+            opened, Writer(opened), CrmClient(Formats()), nothing, node=0, clock=LoopClock()
+        )
+        return await (outbox.failed if failed else outbox.pending)(company.id)
+
+    rows = [_stuck_row(stuck) for stuck in on_database(data, database, work)]
+    columns = ("since", "cmd", "callid", "attempts", "reason")
+    show_rows(rows, as_json=as_json, columns=columns, empty="None.")
+
+
+@app.command()
+def responsible(
+    domain: Domain,
+    telnum: Annotated[str, typer.Argument(metavar="TELNUM")],
+    on: Annotated[
+        bool, typer.Option("--on/--off", help="Straight to the responsible employee, or not.")
+    ] = True,
+    fallback: Annotated[
+        str,
+        typer.Option(
+            metavar="LOGIN|ID",
+            help="Who gets the call if they do not answer; default: the number's own route.",
+            show_default=False,
+        ),
+    ] = "",
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Let calls to a number go first to whom the CRM names as responsible."""
+
+    async def work(directory: Directory) -> Number:
+        company = await directory.companies.get(domain)
+        await directory.integrations.set_responsible(company, telnum, enabled=on, fallback=fallback)
+        return await directory.telnums.get(company, telnum)
+
+    changed = on_directory(data, database, work)
+    show(
+        {
+            "telnum": changed.telnum,
+            "responsible_first": changed.responsible_first,
+            "fallback": changed.crm,
+        },
+        as_json=as_json,
+        text=f"Calls to [bold]{changed.telnum}[/bold] go "
+        + ("to the responsible employee first." if changed.responsible_first else "by its route."),
+    )
+
+
+def _stuck_row(stuck: Stuck) -> dict[str, Any]:
+    since = datetime.datetime.fromtimestamp(stuck.created_at, datetime.UTC)
+    return {
+        "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+        "cmd": stuck.cmd,
+        "callid": stuck.callid,
+        "attempts": stuck.attempts,
+        "reason": stuck.error,
+    }
 
 
 def _show(domain: str, integration: Integration, as_json: bool) -> None:
