@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import os
 import signal
@@ -41,7 +42,7 @@ from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, rec
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
 from vpbx.sip import Listen, SipStack, StackConfig
 
-__all__ = ["App", "run"]
+__all__ = ["App", "run", "settle"]
 
 log = structlog.get_logger("vpbx.app")
 
@@ -346,6 +347,16 @@ def run(config: ServeConfig) -> None:
         runner.run(_serve(config))
 
 
+def settle() -> None:
+    """Leave what is loaded by now out of garbage collections for good.
+
+    It stays until the end anyway, and to look through all of it (numbering plans, models)
+    would hold up every call for a tenth of a second now and then.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def _serve(config: ServeConfig) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -353,6 +364,7 @@ async def _serve(config: ServeConfig) -> None:
         loop.add_signal_handler(number, stop.set)
     app = App(config)
     await app.start()
+    settle()
     print(f"ready {app.addresses}", flush=True)
     await stop.wait()
     log.info("stopping", calls=len(app.calls.active()))

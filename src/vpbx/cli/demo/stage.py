@@ -15,7 +15,7 @@ from rich.console import Console
 from vpbx import config
 from vpbx.app import PortTaken, logs, ports
 from vpbx.app.certificate import outside_address
-from vpbx.app.server import App
+from vpbx.app.server import App, settle
 from vpbx.cli.demo.company import (
     CUSTOMER,
     CUSTOMER_NAME,
@@ -114,6 +114,7 @@ async def _start(data: Path, narrator: Narrator) -> App:
             if not left:
                 raise
         else:
+            settle()
             return app
     raise AssertionError("unreachable")
 
