@@ -35,6 +35,7 @@ _FLAGS = (
     "service_branch",
     "am_all",
 )
+MAX_LIMIT = 1_000_000
 _LIMITS = ("limit_users", "limit_groups", "limit_local_gw")
 
 
@@ -185,7 +186,13 @@ def _read(values: Values) -> dict[str, Any]:
     if values.has("language"):
         changes["language"] = values.choice("language", LANGUAGES, "en")
     changes.update({flag: values.boolean(flag) for flag in _FLAGS if values.has(flag)})
-    changes.update({limit: values.integer(limit, low=-1) for limit in _LIMITS if values.has(limit)})
+    changes.update(
+        {
+            limit: values.integer(limit, low=-1, high=MAX_LIMIT)
+            for limit in _LIMITS
+            if values.has(limit)
+        }
+    )
     if values.has("am_email"):
         changes["am_email"] = values.email("am_email")
     if values.has("ring_timeout_s"):

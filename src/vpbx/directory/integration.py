@@ -138,9 +138,13 @@ def _networks(reader: Values) -> list[str]:
 def _origins(reader: Values) -> list[str]:
     origins = []
     for text in reader.texts("origins", max_items=100):
-        parts = urlsplit(text.lower())
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
-            reader.wrong("origins", f"{text} is not an origin like https://crm.example")
-        else:
+        try:
+            parts = urlsplit(text.lower())
+            good = parts.scheme in ("http", "https") and parts.netloc and parts.path in ("", "/")
+        except ValueError:
+            good = False
+        if good:
             origins.append(f"{parts.scheme}://{parts.netloc}")
+        else:
+            reader.wrong("origins", f"{text} is not an origin like https://crm.example")
     return origins

@@ -14,7 +14,7 @@ from vpbx.directory import tables
 from vpbx.directory.model import Ha1Pair
 from vpbx.directory.numbering import is_emergency
 from vpbx.directory.scope import Tx
-from vpbx.directory.values import Values
+from vpbx.directory.values import CONTROL, Values
 
 FIRST_EXT = 701
 LAST_EXT = 999_999
@@ -58,7 +58,7 @@ def read_password(values: Values) -> str:
     if not isinstance(value, str) or not MIN_PASSWORD <= len(value) <= MAX_PASSWORD:
         values.wrong("password", f"must be {MIN_PASSWORD} to {MAX_PASSWORD} characters long")
         return ""
-    if any(ord(char) < 32 for char in value):
+    if CONTROL.search(value):
         values.wrong("password", "must not contain control characters")
         return ""
     return value

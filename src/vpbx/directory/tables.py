@@ -9,6 +9,8 @@ whoever forgets. Mere list entries go with their target (CASCADE).
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -23,10 +25,29 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.engine import Dialect
 
 from vpbx.db import metadata
+
+
+class Words(TypeDecorator[str]):
+    """Text that any client may have sent: what no database can hold (NUL, lone surrogates)
+    becomes U+FFFD, so that looking for it finds nothing instead of failing.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return _UNSTORABLE.sub("\ufffd", value)
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def _id() -> Column[int]:
@@ -40,7 +61,7 @@ def _domain() -> Column[int]:
 
 
 def _text(name: str, default: str | None = "") -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=default)
+    return Column(name, Words, nullable=False, server_default=default)
 
 
 def _flag(name: str, default: bool) -> Column[bool]:
@@ -429,7 +450,7 @@ caller_ids = Table(
     _domain(),
     Column("user_id", Integer),
     Column("group_id", Integer),
-    Column("region_id", Text),
+    Column("region_id", Words),
     Column("number_id", Integer, nullable=False),
     UniqueConstraint("domain_id", "user_id"),
     UniqueConstraint("domain_id", "group_id"),

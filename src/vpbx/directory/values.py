@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 MAX_TEXT = 255
 _EMAIL = re.compile(r"[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]")
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off", "")
 
@@ -78,7 +79,7 @@ class Values:
             self.wrong(field, "must not be empty")
         elif len(result) > max_length:
             self.wrong(field, f"must be at most {max_length} characters long")
-        elif any(ord(char) < 32 or ord(char) == 127 for char in result):
+        elif not result.isprintable() and CONTROL.search(result):
             self.wrong(field, "must not contain control characters")
         else:
             return result
