@@ -147,6 +147,7 @@ class App:
         media = await self._start_media()
         worker = RecordingWorker()
         self._later(worker.stop, 1)
+        self._started.callback(self._drop_background)
         self._spawn(recovery.recode(data, worker, self._recording_path))
         await self._start_calls(media, events, contacts, worker, tls)
         await self._answer_http(listeners)
@@ -307,7 +308,10 @@ class App:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-        self._started.callback(task.cancel)
+
+    def _drop_background(self) -> None:
+        for task in self._background:
+            task.cancel()
 
     async def _integration_of(self, domain_id: int) -> Integration | None:
         domain = await self.directory.domain_by_id(domain_id)
