@@ -33,8 +33,8 @@ from .transaction import (
     Transaction,
     TransactionState,
 )
-from .transport import Hop, Listen, Transports
-from .validate import judge
+from .transport import Connection, Hop, Listen, Transports
+from .validate import is_ack_for_dialog, judge
 from .via import make_via, note_source, reopened_hop, reply_hop, transaction_keys
 
 __all__ = ["LayerConfig", "TransactionLayer"]
@@ -233,20 +233,14 @@ class TransactionLayer:
         answer = code if isinstance(message, Request) else None
         self._take_malformed(MalformedMessage(answer, reason, message), hop)
 
-    def connection_lost(self, hop: Hop) -> None:
+    def connection_lost(self, connection: Connection) -> None:
         """Tell the requests that wait for an answer by this connection."""
         for tx in list(self._clients.values()):
-            if tx.reliable and self._goes_by(tx.hop, hop):
+            if tx.reliable and connection.leads_to(tx.hop):
                 try:
                     tx.transport_failed("the connection was lost")
                 except Exception:
                     log.exception("A lost SIP connection could not be dealt with")
-
-    @staticmethod
-    def _goes_by(way: Hop, lost: Hop) -> bool:
-        if way.connection:
-            return way.connection == lost.connection
-        return (way.transport, way.host, way.port) == (lost.transport, lost.host, lost.port)
 
     # Requests going out.
 
@@ -330,10 +324,10 @@ class TransactionLayer:
         invite = self._servers.get(invite_key)
         if invite is not None:
             invite.receive_ack(ack)
-        elif (refusal := judge(ack, self._config.abilities)) is None:
+        elif is_ack_for_dialog(ack):
             self._on_ack(ack, hop)
-        elif refusal.malformed:
-            self.throttle.malformed(hop, refusal.reason)
+        else:
+            self.throttle.malformed(hop, "an ACK that can be for no dialog")
 
     def _take_cancel(self, cancel: Request, hop: Hop, invite_key: str) -> None:
         # Answered without a transaction: a CANCEL sent again gets the same answer anyhow.

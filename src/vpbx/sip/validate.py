@@ -61,6 +61,14 @@ def judge(request: Request, abilities: Abilities) -> Refusal | None:
     return _check_method(request, abilities) or _check_meaning(request, abilities)
 
 
+def is_ack_for_dialog(ack: Request) -> bool:
+    """Say whether an ACK has what finds its dialog; nobody may answer it, so no more is asked."""
+    try:
+        return bool(ack.cseq_method == "ACK" and ack.to_tag and ack.headers.get("Call-ID"))
+    except ValueError:
+        return False
+
+
 def _check_syntax(request: Request) -> None:
     values = request.headers.values
     for key in _SINGLE:

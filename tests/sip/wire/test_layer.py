@@ -88,6 +88,9 @@ class TestServer:
         running = await run_layer()
         peer = make_peer(running.hop())
         peer.send(make_request("ACK", To="<sip:a"))
+        peer.send(make_request("ACK", CSeq="1 INVITE"))
+        peer.send(make_request("ACK", To="<sip:a@b>;tag=x", Call_ID=None))
+        peer.send(make_request("ACK", To="<sip:a@b>;tag=x", CSeq="x"))
         peer.send(make_request("ACK", **{"Content-Length": "x"}))
         assert await peer.is_silent()
         assert running.users.acks == []

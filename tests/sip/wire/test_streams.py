@@ -265,6 +265,34 @@ class TestClient:
         assert "alias" in via.parameters
         assert via.port == ours.hop("tcp").port
 
+    @pytest.mark.parametrize("lost", [False, True])
+    async def test_name_is_resolved_and_its_connection_used_again(
+        self, run_layer, make_listener, lost: bool
+    ) -> None:
+        ours, theirs = await run_layer("tcp"), await run_layer("tcp")
+        theirs.users.on_request = None if lost else answer(200)
+        named = Hop("tcp", "localhost", theirs.hop("tcp").port)
+        first, second = make_listener(), make_listener()
+        ours.layer.request(new_request(), named, first)
+        await until(lambda: theirs.users.requests)
+        if lost:
+            await theirs.layer.stop()
+            await first.hears()
+            assert first.errors == ["the connection was lost"]
+            return
+        ours.layer.request(new_request("NOTIFY"), named, second)
+        await second.hears()
+        assert second.codes == [200]
+        assert len(ours.layer._transports.pool) == 1
+
+    async def test_name_that_is_none_is_an_error(self, run_layer, make_listener) -> None:
+        running = await run_layer("tcp")
+        for name in ("no-such-host.invalid", "a" * 70 + ".invalid", ".."):
+            listener = make_listener()
+            running.layer.request(new_request(), Hop("tcp", name, 5060), listener)
+            await listener.hears()
+            assert len(listener.errors) == 1
+
     async def test_number_of_a_lost_connection_opens_a_new_one(self, run_layer, listener) -> None:
         ours, theirs = await run_layer("tcp"), await run_layer("tcp")
         theirs.users.on_request = answer(200)
@@ -361,6 +389,17 @@ class TestTls:
         theirs.layer.request(new_request("NOTIFY"), source, back)
         await back.hears()
         assert back.codes == [200]
+
+    async def test_certificate_is_checked_by_the_name_that_was_asked_for(
+        self, run_layer, listener, tls_pair: tuple[ssl.SSLContext, ssl.SSLContext]
+    ) -> None:
+        server, client = tls_pair
+        theirs = await run_layer("tls", tls=server)
+        theirs.users.on_request = answer(200)
+        ours = await run_layer("tcp", tls_client=client)
+        ours.layer.request(new_request(), Hop("tls", "localhost", theirs.hop("tls").port), listener)
+        await listener.hears()
+        assert listener.codes == [200]
 
     async def test_unknown_authority_is_refused(
         self, run_layer, listener, tls_pair: tuple[ssl.SSLContext, ssl.SSLContext]

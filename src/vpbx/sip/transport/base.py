@@ -66,16 +66,21 @@ class Receiver(Protocol):
     def receive_broken(self, head: bytes, hop: Hop, code: int, reason: str) -> None:
         """Take the headers of a message whose end cannot be found; the stream ends after it."""
 
-    def connection_lost(self, hop: Hop) -> None:
+    def connection_lost(self, connection: Connection) -> None:
         """Hear that a connection is gone."""
 
 
 class Connection(ABC):
-    """A peer behind a reliable transport."""
+    """A peer behind a reliable transport.
 
-    def __init__(self, hop: Hop, *, incoming: bool, now: float) -> None:
+    `hop` is its address as it is, `asked_for` the place of a connection we opened, which may
+    hold a name; None for an incoming one.
+    """
+
+    def __init__(self, hop: Hop, *, asked_for: Hop | None, now: float) -> None:
         self.hop = hop
-        self.incoming = incoming
+        self.asked_for = asked_for
+        self.incoming = asked_for is None
         self.opened_at = now
         self.heard_at = now
         self.half_since: float | None = None
@@ -93,6 +98,17 @@ class Connection(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Close at once."""
+
+    def leads_to(self, hop: Hop) -> bool:
+        """Say whether `hop` means this connection."""
+        if hop.connection:
+            return hop.connection == self.hop.connection
+        return (hop.transport, hop.host, hop.port) in self.places()
+
+    def places(self) -> set[tuple[str, str, int]]:
+        """Return transport, host and port of where it leads, by address and by name."""
+        hops = (self.hop, self.asked_for or self.hop)
+        return {(hop.transport, hop.host, hop.port) for hop in hops}
 
     def overdue(self, now: float, limits: Limits) -> str:
         """Say why to close it now, empty when there is no reason."""

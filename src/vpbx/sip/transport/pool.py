@@ -26,7 +26,7 @@ class Pool:
         self._clock = clock
         self._last_id = time.time_ns() // 1000
         self._by_id: dict[int, Connection] = {}
-        self._by_peer: dict[tuple[str, str, int], Connection] = {}
+        self._by_place: dict[tuple[str, str, int], Connection] = {}
         self._incoming: dict[str, int] = {}
         self._sweeper: Timer | None = None
         self._sweep_s = min(_SWEEP_S, limits.half_message_s, limits.silent_s, limits.idle_s)
@@ -56,7 +56,8 @@ class Pool:
                 return False
             self._incoming[hop.host] = count + 1
         self._by_id[hop.connection] = connection
-        self._by_peer[(hop.transport, hop.host, hop.port)] = connection
+        for place in connection.places():
+            self._by_place[place] = connection
         if self._sweeper is None:
             self._sweeper = self._clock.call_later(self._sweep_s, self._sweep)
         return True
@@ -66,9 +67,9 @@ class Pool:
         hop = connection.hop
         if self._by_id.pop(hop.connection, None) is None:
             return False
-        peer = (hop.transport, hop.host, hop.port)
-        if self._by_peer.get(peer) is connection:
-            del self._by_peer[peer]
+        for place in connection.places():
+            if self._by_place.get(place) is connection:
+                del self._by_place[place]
         if connection.incoming:
             count = self._incoming[hop.host] - 1
             if count:
@@ -81,9 +82,14 @@ class Pool:
         """Return the connection `hop` names, else any open one to its place."""
         if hop.connection:
             connection = self._by_id.get(hop.connection)
-            if connection is not None and connection.hop.host == hop.host:
+            if connection is not None and self._is_at(connection, hop.host):
                 return connection
-        return self._by_peer.get((hop.transport, hop.host, hop.port))
+        return self._by_place.get((hop.transport, hop.host, hop.port))
+
+    @staticmethod
+    def _is_at(connection: Connection, host: str) -> bool:
+        asked_for = connection.asked_for
+        return host == connection.hop.host or (asked_for is not None and host == asked_for.host)
 
     def close_all(self) -> None:
         """Close all connections after what has been written to them."""

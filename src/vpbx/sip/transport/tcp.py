@@ -22,9 +22,10 @@ class StreamConnection(asyncio.Protocol, Connection):
     """One TCP or TLS connection, in either direction."""
 
     def __init__(
-        self, transport_name: str, pool: Pool, receiver: Receiver, *, incoming: bool
+        self, transport_name: str, pool: Pool, receiver: Receiver, asked_for: Hop | None = None
     ) -> None:
-        Connection.__init__(self, Hop(transport_name, "", 0), incoming=incoming, now=pool.now())
+        hop = Hop(transport_name, "", 0)
+        Connection.__init__(self, hop, asked_for=asked_for, now=pool.now())
         self._pool = pool
         self._receiver = receiver
         self._limits: Limits = pool.limits
@@ -96,4 +97,4 @@ class StreamConnection(asyncio.Protocol, Connection):
         self._closing = True
         self._transport = None
         if self._pool.remove(self):
-            self._receiver.connection_lost(self.hop)
+            self._receiver.connection_lost(self)

@@ -79,7 +79,7 @@ class Transports:
         if secure and listen.tls is None:
             raise OSError("listening for TLS needs a certificate")
         server = await asyncio.get_running_loop().create_server(
-            lambda: StreamConnection(listen.transport, self.pool, self._receiver, incoming=True),
+            lambda: StreamConnection(listen.transport, self.pool, self._receiver),
             listen.host,
             listen.port,
             ssl=listen.tls if secure else None,
@@ -113,7 +113,7 @@ class Transports:
 
     def send(self, data: bytes, hop: Hop, failed: Callable[[str], None] | None = None) -> None:
         """Send a message; `failed` is called, later, with the reason if it cannot be."""
-        if not is_address(hop.host):
+        if not self.is_direct(hop):
             self._run(self._resolve_and_send(data, hop, failed))
         elif hop.transport == "udp":
             udp = self._udp_socket(hop)
@@ -126,8 +126,11 @@ class Transports:
             self._open_and_send(data, hop, failed)
 
     def is_direct(self, hop: Hop) -> bool:
-        """Say whether `hop` names an address, so that `send` needs no resolving."""
-        return is_address(hop.host)
+        """Say whether `send` need not resolve a name; connections resolve theirs themselves.
+
+        (TLS must know the name to check the certificate by it.)
+        """
+        return hop.transport != "udp" or is_address(hop.host)
 
     def connection(self, hop: Hop) -> Connection | None:
         """Return the open connection that `send` would use."""
@@ -139,7 +142,7 @@ class Transports:
             return True
         try:
             await asyncio.wait_for(self._connect(hop), timeout_s)
-        except (OSError, TimeoutError):
+        except (OSError, UnicodeError):
             return False
         return True
 
@@ -154,17 +157,17 @@ class Transports:
         task.add_done_callback(self._tasks.discard)
 
     async def resolve(self, hop: Hop) -> Hop:
-        """Return `hop` with an address in place of a name; `OSError` when there is none."""
-        if is_address(hop.host):
+        """Return a UDP hop with an address in place of a name; `OSError` when there is none."""
+        if self.is_direct(hop):
             return hop
-        kind = socket.SOCK_DGRAM if hop.transport == "udp" else socket.SOCK_STREAM
+        loop = asyncio.get_running_loop()
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(hop.host, hop.port, type=kind)
+            found = await loop.getaddrinfo(hop.host, hop.port, type=socket.SOCK_DGRAM)
         except UnicodeError as error:
             raise OSError(f"bad host name: {error}") from error
         families = {udp.family for udp in self._udp}
         for family, _, _, _, address in found:
-            if hop.transport != "udp" or family in families:
+            if family in families:
                 return Hop(hop.transport, str(address[0]), hop.port, hop.connection)
         raise OSError("no address of a usable family")
 
@@ -200,7 +203,7 @@ class Transports:
             connection = await asyncio.wait_for(self._connect(hop), self._limits.connect_s)
         except TimeoutError:
             reason = "connecting took too long"
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             reason = str(error) or type(error).__name__
         finally:
             for data, failed in self._opening.pop(hop, ()):
@@ -214,7 +217,7 @@ class Transports:
         if secure and self._tls_client is None:
             self._tls_client = ssl.create_default_context()
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: StreamConnection(hop.transport, self.pool, self._receiver, incoming=False),
+            lambda: StreamConnection(hop.transport, self.pool, self._receiver, hop),
             hop.host,
             hop.port,
             ssl=self._tls_client if secure else None,
