@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import socket
@@ -157,26 +156,20 @@ class Server:
                 timeout_graceful_shutdown=1,
             )
         )
-        self._server.capture_signals = _leave_signals_alone  # type: ignore[method-assign]
 
     async def __aenter__(self) -> str:
         # With the protocol named asyncio switches Nagle's algorithm off.
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.bind(("127.0.0.1", 0))
-        self._task = asyncio.create_task(self._server.serve(sockets=[bound]))
-        while not self._server.started:
-            await asyncio.sleep(0.005)
+        self._sockets = [bound]
+        config = self._server.config
+        config.load()
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server.startup(sockets=self._sockets)
         return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        await self._task
-
-
-def _leave_signals_alone() -> Any:
-    import contextlib
-
-    return contextlib.nullcontext()
+        await self._server.shutdown(sockets=self._sockets)
 
 
 @pytest.fixture

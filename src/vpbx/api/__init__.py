@@ -8,7 +8,7 @@ all. `create_app` puts it together.
 
 from __future__ import annotations
 
-from vpbx.api.application import PREFIX, create_app, create_document
-from vpbx.api.services import ApiConfig, ApiServices
+from vpbx.api.application import create_app, create_document
+from vpbx.api.services import PREFIX, ApiConfig, ApiServices
 
 __all__ = ["PREFIX", "ApiConfig", "ApiServices", "create_app", "create_document"]

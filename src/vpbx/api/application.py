@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,27 +16,12 @@ from vpbx.api.answer import answer, to_json
 from vpbx.api.auth import Door
 from vpbx.api.errors import METHOD_NOT_ALLOWED, ApiError, not_found, refuse
 from vpbx.api.gate import Gate, host_name
-from vpbx.api.routing import PREFIX, OperationRoute, Switch, documented
+from vpbx.api.routing import Switch, route_to
 from vpbx.api.sections import SECTIONS
-from vpbx.api.services import ApiServices
+from vpbx.api.services import PREFIX, ApiServices
 from vpbx.history import LINK_PATH
 
-__all__ = ["PREFIX", "create_app", "create_document"]
-
-
-class _RecordRoute(APIRoute):
-    """The route of recording links: no key."""
-
-    def __init__(self, method: str) -> None:
-        shown = method == "GET"
-        super().__init__(
-            LINK_PATH,
-            documented,
-            methods=[method],
-            include_in_schema=shown,
-            operation_id=f"{method.lower()}_recording",
-            **records.DESCRIPTION,
-        )
+__all__ = ["create_app", "create_document"]
 
 
 def create_app(services: ApiServices) -> FastAPI:
@@ -54,12 +38,13 @@ def create_app(services: ApiServices) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     door = Door(services.directory, services.clock, services.config.wrong_keys_per_minute)
-    routes = _routes()
-    for route in routes:
-        if isinstance(route, OperationRoute):
-            route.app = route.operation.endpoint(services, door)
-        else:
-            route.app = records.RecordEndpoint(services)
+    routes = [
+        route_to(PREFIX + operation.path, operation.method, operation.endpoint(services, door))
+        for section in SECTIONS
+        for operation in section.operations
+    ]
+    recordings = records.RecordEndpoint(services)
+    routes += [route_to(LINK_PATH, method, recordings) for method in ("GET", "HEAD")]
     switch = Switch(routes)
     app.router.routes.append(switch)
     _add_document(app)
@@ -71,12 +56,7 @@ def create_app(services: ApiServices) -> FastAPI:
 @cache
 def create_document() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    return openapi.document(_routes(), SECTIONS, vpbx.__version__)
-
-
-def _routes() -> list[APIRoute]:
-    routes: list[APIRoute] = [OperationRoute(o) for section in SECTIONS for o in section.operations]
-    return [*routes, _RecordRoute("GET"), _RecordRoute("HEAD")]
+    return openapi.document(SECTIONS, vpbx.__version__)
 
 
 def _add_document(app: FastAPI) -> None:

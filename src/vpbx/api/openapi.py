@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
 
+from vpbx.api import records
 from vpbx.api.models import Error
 from vpbx.api.operation import Operation, Section
+from vpbx.api.services import PREFIX
+from vpbx.history import LINK_PATH
 
-__all__ = ["DESCRIPTION", "describe", "document"]
+__all__ = ["DESCRIPTION", "document"]
 
 _REF = "#/components/schemas/{model}"
 _JSON = "application/json"
@@ -41,24 +44,10 @@ A `{login}` is a username or an internal number. Other methods than those listed
 an `Allow` header."""
 
 
-def describe(operation: Operation) -> dict[str, Any]:
-    """Return what FastAPI's route of this operation is told for the document."""
-    return {
-        "summary": operation.summary,
-        "description": operation.description,
-        "tags": [operation.section.title],
-        "operation_id": f"{operation.method.lower()}_{_words(operation.path)}",
-        "status_code": 204 if operation.answer is None else 200,
-        "response_class": JSONResponse if operation.media_type == _JSON else Response,
-        "responses": _responses(operation),
-        "openapi_extra": _extra(operation),
-    }
-
-
-def document(
-    routes: Sequence[BaseRoute], sections: Sequence[Section], version: str
-) -> dict[str, Any]:
+def document(sections: Sequence[Section], version: str) -> dict[str, Any]:
     """Return the whole document."""
+    routes = [_route(operation) for section in sections for operation in section.operations]
+    routes.append(APIRoute(LINK_PATH, _nothing, methods=["GET"], **records.DESCRIPTION))
     made = get_openapi(
         title="VPBX CRM API",
         version=version,
@@ -78,6 +67,27 @@ def document(
     components["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-KEY"}}
     made["security"] = [{"key": []}]
     return made
+
+
+async def _nothing() -> None:
+    """Stand in as the endpoint of a route that is only there to be documented."""
+
+
+def _route(operation: Operation) -> APIRoute:
+    """Return the operation as FastAPI's document maker wants it."""
+    return APIRoute(
+        PREFIX + operation.path,
+        _nothing,
+        methods=[operation.method],
+        summary=operation.summary,
+        description=operation.description,
+        tags=[operation.section.title],
+        operation_id=f"{operation.method.lower()}_{_words(operation.path)}",
+        status_code=204 if operation.answer is None else 200,
+        response_class=JSONResponse if operation.media_type == _JSON else Response,
+        responses=_responses(operation),
+        openapi_extra=_extra(operation),
+    )
 
 
 def _words(path: str) -> str:

@@ -27,6 +27,7 @@ DESCRIPTION: dict[str, Any] = {
     "description": "What `record` and `link` point to. Needs no key; the signature is the "
     "secret. Range requests work; while the recording is being encoded the request waits.",
     "tags": [history.section.title],
+    "operation_id": "get_recording",
     "response_class": Response,
     "responses": {
         200: {"description": "The recording.", "content": _SOUND},

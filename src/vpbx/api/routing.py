@@ -8,40 +8,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vpbx.api import openapi
-from vpbx.api.operation import Operation
+from vpbx.api.services import PREFIX
 
-__all__ = ["PREFIX", "OperationRoute", "Switch"]
-
-PREFIX = "/crmapi/v1"
+__all__ = ["Switch", "route_to"]
 
 
-class OperationRoute(APIRoute):
-    """A route that runs an operation without FastAPI's own reading of the request."""
-
-    def __init__(self, operation: Operation) -> None:
-        super().__init__(
-            PREFIX + operation.path,
-            documented,
-            methods=[operation.method],
-            **openapi.describe(operation),
-        )
-        self.operation = operation
-
-
-async def documented() -> None:
-    """Stand in as the endpoint that FastAPI documents; the route's `app` answers."""
+def route_to(path: str, method: str, app: ASGIApp) -> Route:
+    """Return the route of one method of one path; HEAD is not thrown in."""
+    route = Route(path, app, methods=[method])
+    route.methods = {method}
+    return route
 
 
 class Switch(BaseRoute):
     """All routes of the API as one."""
 
-    def __init__(self, routes: Iterable[APIRoute]) -> None:
-        self._by_word: defaultdict[str, list[APIRoute]] = defaultdict(list)
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._by_word: defaultdict[str, list[Route]] = defaultdict(list)
         for route in routes:
             self._by_word[_word(route.path)].append(route)
 
@@ -50,6 +36,7 @@ class Switch(BaseRoute):
         best: tuple[Match, Scope] = (Match.NONE, {})
         for route in self._by_word.get(_word(scope["path"]), ()):
             match, child_scope = route.matches(scope)
+            child_scope["route"] = route
             if match is Match.FULL:
                 return match, child_scope
             if match is Match.PARTIAL and best[0] is Match.NONE:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from vpbx.calls import CallService
 from vpbx.clock import Clock
 from vpbx.directory import Directory
 from vpbx.history import History
 
-if TYPE_CHECKING:
-    pass
+__all__ = ["PREFIX", "ApiConfig", "ApiServices"]
 
-__all__ = ["ApiConfig", "ApiServices"]
+PREFIX = "/crmapi/v1"
+"""What all paths of the API begin with (crm-api D1)."""
 
 
 @dataclass(frozen=True, slots=True)
