@@ -13,6 +13,7 @@ from collections.abc import Callable
 import structlog
 
 from ..clock import Clock
+from .client_transaction import Nobody
 from .config import LayerConfig
 from .message import (
     MalformedMessage,
@@ -43,22 +44,7 @@ log = structlog.get_logger("vpbx.sip")
 
 _MAX_UDP_BYTES = 1300
 """Larger requests should not go by UDP (RFC 3261 §18.1.1)."""
-_TCP_TRY_S = 0.5
-_TCP_MEMORY_S = 3600.0
 _RETRY_AFTER_S = 5
-
-
-class _Nobody:
-    """Listens to a CANCEL: what becomes of it shows in the INVITE."""
-
-    def on_response(self, tx: ClientTransaction, response: Response) -> None:
-        pass
-
-    def on_timeout(self, tx: ClientTransaction) -> None:
-        pass
-
-    def on_transport_error(self, tx: ClientTransaction, reason: str) -> None:
-        pass
 
 
 class TransactionLayer:
@@ -96,7 +82,6 @@ class TransactionLayer:
         self._clients: dict[str, ClientTransaction] = {}
         self._servers: dict[str, ServerTransaction] = {}
         self._merged: dict[str, ServerTransaction] = {}
-        self._answers_tcp: dict[tuple[str, int], tuple[bool, float]] = {}
         self._preparing: set[asyncio.Task[None]] = set()
 
     # For the user agents.
@@ -186,10 +171,10 @@ class TransactionLayer:
         else:
             self._clients.pop(tx.key, None)
 
-    def send_cancel(self, tx: ClientTransaction, cancel: Request) -> None:
+    def send_cancel(self, tx: Transaction, cancel: Request) -> None:
         """Send a CANCEL, in a transaction of its own, the way its INVITE went."""
         key = tx.key.removesuffix("INVITE") + "CANCEL"
-        own = self._clients[key] = ClientTransaction(self, cancel, tx.hop, key, _Nobody())
+        own = self._clients[key] = ClientTransaction(self, cancel, tx.hop, key, Nobody())
         own.start(tx.hop, serialize(cancel))
 
     def take_ack(self, ack: Request, hop: Hop) -> None:
@@ -254,7 +239,7 @@ class TransactionLayer:
         data = self._with_via(tx.request, hop, branch)
         if hop.transport == "udp" and len(data) > _MAX_UDP_BYTES:
             tcp = Hop("tcp", hop.host, hop.port)
-            if await self._is_tcp_answered(tcp):
+            if await self._transports.can_connect(tcp):
                 hop = tcp
                 data = self._with_via(tx.request, hop, branch)
         if tx.state is not TransactionState.TERMINATED:
@@ -264,18 +249,6 @@ class TransactionLayer:
         request.headers.remove("Via")
         request.headers.push("Via", make_via(hop, self.local_address(hop), branch))
         return serialize(request)
-
-    async def _is_tcp_answered(self, hop: Hop) -> bool:
-        place = (hop.host, hop.port)
-        answers, until = self._answers_tcp.get(place, (True, 0.0))
-        now = self._clock.now()
-        if now < until and not answers:
-            return False
-        answers = await self._transports.can_connect(hop, _TCP_TRY_S)
-        if len(self._answers_tcp) >= 4096:
-            self._answers_tcp.clear()
-        self._answers_tcp[place] = (answers, now + _TCP_MEMORY_S)
-        return answers
 
     # Responses coming in.
 
@@ -411,6 +384,8 @@ class TransactionLayer:
     def _refuse(
         self, request: Request, hop: Hop, code: int, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
+        if hop.transport != "udp" and self._transports.connection(hop) is None:
+            return
         response = make_response(request, code, headers=headers)
         self._transports.send(serialize(response), self._destination(response, hop))
 

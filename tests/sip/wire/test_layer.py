@@ -570,3 +570,49 @@ class TestLocalAddress:
     def test_via_of_a_stream_asks_for_reuse(self) -> None:
         via = make_via(Hop("tcp", "192.0.2.1", 5060), ("2001:db8::1", 5060), "z9hG4bKx")
         assert via == "SIP/2.0/TCP [2001:db8::1]:5060;branch=z9hG4bKx;rport;alias"
+
+
+class TestUsersThatFail:
+    """A bug above must not take the layer down, nor other calls with it."""
+
+    class Failing:
+        def on_response(self, tx: object, response: object) -> None:
+            raise RuntimeError("on purpose")
+
+        def on_timeout(self, tx: object) -> None:
+            raise RuntimeError("on purpose")
+
+        on_transport_error = on_response
+
+    async def test_on_a_response_and_on_a_timeout(self, run_layer, make_peer, listener) -> None:
+        clock = ManualClock()
+        running = await run_layer(clock=clock)
+        peer = make_peer(running.hop())
+        running.layer.request(new_request(), peer.hop, self.Failing())
+        came = await peer.answer()
+        other = new_request()
+        other.headers.set("Call-ID", "other")
+        running.layer.request(other, peer.hop, listener)
+        await peer.answer()
+        peer.send(serialize(make_response(came, 100)))
+        assert await peer.is_silent()
+        clock.advance(32)
+        assert listener.errors == ["timeout"]
+        assert running.layer.transactions == 0
+
+    async def test_on_an_ack(self, make_peer, make_request) -> None:
+        def fail(request: Request, hop: Hop) -> None:
+            raise RuntimeError("on purpose")
+
+        layer = TransactionLayer(
+            LayerConfig((Listen("udp", "127.0.0.1", 0),)),
+            clock=LoopClock(),
+            on_request=answer(200),
+            on_ack=fail,
+            on_stray_response=lambda response, hop: None,
+        )
+        await layer.start()
+        peer = make_peer(Hop("udp", "127.0.0.1", layer.listens[0].port))
+        peer.send(make_request("ACK", To="<sip:a@b>;tag=x"))
+        assert await peer.is_silent()
+        await layer.stop()

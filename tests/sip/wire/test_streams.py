@@ -138,6 +138,24 @@ class TestServer:
         good.send(make_request("OPTIONS"))
         assert (await good.answer()).code == 200
 
+    async def test_nobody_is_called_back_to_hear_that_its_message_was_bad(
+        self, run_layer, connect, make_request
+    ) -> None:
+        running = await run_layer("tcp")
+        called: list[object] = []
+        server = await asyncio.start_server(
+            lambda reader, writer: called.append(writer), "127.0.0.1", 0
+        )
+        via = f"SIP/2.0/TCP 127.0.0.1:{server.sockets[0].getsockname()[1]};branch=z9hG4bK1"
+        bad = parse_message(make_request("OPTIONS", Via=via, To="<"))
+        gone = Hop("tcp", "127.0.0.1", 4321, 99)
+        running.layer.receive(bytes(bad), gone)
+        stream = await connect(running.hop("tcp"))
+        stream.send(b"\r\n\r\n")
+        await stream.read(2)
+        assert called == []
+        server.close()
+
     async def test_connections_of_one_source_are_limited(
         self, run_layer, connect, make_request
     ) -> None:

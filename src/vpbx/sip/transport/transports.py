@@ -22,6 +22,8 @@ log = structlog.get_logger("vpbx.sip")
 
 _SECURE = frozenset(("tls", "wss"))
 _KNOWN_HOSTS = 4096
+_TRY_S = 0.5
+_UNANSWERED_S = 3600.0
 _MAX_WAITING = 64
 """Messages that wait for one connection to open."""
 
@@ -51,6 +53,7 @@ class Transports:
         self._servers: list[asyncio.Server] = []
         self._opening: dict[Hop, list[tuple[bytes, Callable[[str], None] | None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unanswered: dict[Hop, float] = {}
         self._outside: dict[str, bool] = {}
         self._sources: dict[str, str] = {}
 
@@ -136,13 +139,21 @@ class Transports:
         """Return the open connection that `send` would use."""
         return self.pool.find(hop)
 
-    async def can_connect(self, hop: Hop, timeout_s: float) -> bool:
-        """Try to open a connection to `hop`, which later messages to it then use."""
+    async def can_connect(self, hop: Hop) -> bool:
+        """Try for half a second to open a connection to `hop`, for later messages to use.
+
+        A place that did not answer is not tried again for an hour.
+        """
         if self.pool.find(hop) is not None:
             return True
+        if self._clock.now() < self._unanswered.get(hop, 0.0):
+            return False
         try:
-            await asyncio.wait_for(self._connect(hop), timeout_s)
+            await asyncio.wait_for(self._connect(hop), _TRY_S)
         except (OSError, UnicodeError):
+            if len(self._unanswered) >= _KNOWN_HOSTS:
+                self._unanswered.clear()
+            self._unanswered[hop] = self._clock.now() + _UNANSWERED_S
             return False
         return True
 
