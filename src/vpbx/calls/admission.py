@@ -117,24 +117,23 @@ class Admission:
         names = directory.domain_names()
         return await directory.domain(names[0]) if len(names) == 1 else None
 
-    def within_reach(self, request: Request, domain: DomainConfig) -> bool:
-        """Say whether an employee's Request-URI means something of their own company.
+    def out_of_reach(self, request: Request, domain: DomainConfig) -> int:
+        """Return what to answer to an employee whose Request-URI leads out of their company.
 
-        Its host is the domain, an address (the server's, as the phone knows it) or what the
-        phone takes for the domain. Another domain, here or elsewhere, is out of reach.
+        0 when it does not: its host is the domain, an address (the server's, as the phone
+        knows it) or what the phone takes for the domain. Another company here is forbidden,
+        a domain elsewhere is not found.
         """
         try:
             uri, own = request.uri, request.from_address.uri.host.lower()
         except ValueError:
-            return False
-        if uri.scheme == "tel":
-            return True
+            return 400
         host = uri.host.lower()
-        if host == domain.name.lower():
-            return True
+        if uri.scheme == "tel" or host == domain.name.lower():
+            return 0
         if self._switch.directory.knows(host):
-            return False
-        return host == own or _is_address(host)
+            return 403
+        return 0 if host == own or _is_address(host) else 404
 
 
 def _ha1(domain: DomainConfig, username: str) -> Ha1 | None:

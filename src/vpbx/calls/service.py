@@ -200,8 +200,8 @@ class CallService:
             session.reject(who.code, who.reason or None)
             return
         domain, employee = who.domain, who.employee
-        if not self._admission.within_reach(session.request, domain):
-            session.reject(404)
+        if code := self._admission.out_of_reach(session.request, domain):
+            session.reject(code)
             return
         called = dialled(session.request)
         inside = domain.callee(called)
