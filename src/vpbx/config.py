@@ -11,7 +11,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ConfigError", "Endpoint", "PortRange", "ServeConfig"]
+__all__ = ["ConfigError", "Endpoint", "PortRange", "ServeConfig", "parse_database"]
 
 DEFAULT_DATA = "./vpbx-data"
 DEFAULT_HTTP = "127.0.0.1:8080"
@@ -154,7 +154,7 @@ class ServeConfig:
             rtp=PortRange.parse(rtp_ports, "--rtp-ports"),
             advertise=_parse_ip(advertise, "--advertise") if advertise else "",
             public_url=_parse_public_url(public_url),
-            database=_parse_database(database),
+            database=parse_database(database),
             certificate=_parse_file(certificate, "--certificate"),
             private_key=_parse_file(private_key, "--private-key"),
             trusted_proxies=_parse_networks(trusted_proxies),
@@ -216,7 +216,8 @@ def _parse_networks(text: str) -> tuple[str, ...]:
     return tuple(networks)
 
 
-def _parse_database(url: str) -> str:
+def parse_database(url: str) -> str:
+    """Return the URL of a database we know; `ConfigError` else."""
     url = url.strip()
     if url and not url.startswith(("postgresql://", "postgres://", "postgresql+asyncpg://")):
         scheme = url.partition("://")[0]

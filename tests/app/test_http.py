@@ -87,12 +87,18 @@ async def test_metrics_are_shown_to_this_machine() -> None:
     await listener.stop()
 
 
-async def test_metrics_are_hidden_from_others() -> None:
+@pytest.mark.parametrize(
+    ("client", "headers"),
+    [("203.0.113.5", []), ("127.0.0.1", [(b"x-forwarded-for", b"203.0.113.5")])],
+)
+async def test_metrics_are_hidden_from_others(
+    client: str, headers: list[tuple[bytes, bytes]]
+) -> None:
     sent = []
 
     async def send(message):  # type: ignore[no-untyped-def]
         sent.append(message)
 
-    scope = {"type": "http", "path": "/metrics", "client": ("203.0.113.5", 1)}
+    scope = {"type": "http", "path": "/metrics", "client": (client, 1), "headers": headers}
     await with_metrics(saying(b"app"), CollectorRegistry())(scope, None, send)  # type: ignore[arg-type]
     assert sent[-1]["body"] == b"app"

@@ -71,6 +71,7 @@ def test_wrong_values_are_status_2_and_name_the_field(cli: Cli) -> None:
         (("domain", "add", "Not A Domain"), "domain"),
         (("domain", "add", "acme.example", "--timezone", "Mars/Base"), "timezone"),
         (("user", "list", "nobody.example"), "nobody.example"),
+        (("domain", "list", "--database", "mysql://u:p@h/d"), "--database"),
         (("trunk", "add", "main", "--address", "nowhere:99999"), "address"),
     ):
         done = cli.run(*words)

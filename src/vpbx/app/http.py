@@ -22,6 +22,7 @@ AsgiApp: TypeAlias = Callable[
     [_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]],
     Awaitable[None],
 ]
+_FORWARDED = (b"x-forwarded-", b"forwarded", b"via")
 _STOP_S = 1
 """What a running request gets to finish when the server stops."""
 
@@ -128,7 +129,10 @@ def with_metrics(app: AsgiApp, registry: CollectorRegistry) -> AsgiApp:
 
 
 def _is_local(scope: _Message) -> bool:
+    """Whether somebody on this machine asks, and not a proxy here for somebody elsewhere."""
     client = scope.get("client")
+    if any(name.startswith(_FORWARDED) for name, _value in scope["headers"]):
+        return False
     try:
         return client is not None and ipaddress.ip_address(client[0]).is_loopback
     except ValueError:

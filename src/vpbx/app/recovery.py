@@ -45,6 +45,7 @@ class Recovery:
         self._events = events
         self._clock = clock
         self._node = node
+        self._unmade: dict[str, CallInfo] = {}
 
     async def close_calls(self, data: DataDir, database: Database, writer: Writer) -> None:
         """End, now, every call that the last run of this server left open."""
@@ -59,12 +60,14 @@ class Recovery:
             await writer.flush()
             calls = len({event.call.callid for event in events})
             log.warning("calls that the last run left open are ended now", calls=calls)
+        unmade = await self._history.recordings_in_the_making(self._node)
+        self._unmade = {call.callid: call for call in unmade}
 
     async def recode(
         self, data: DataDir, worker: RecordingWorker, path: Callable[[CallInfo], Path]
     ) -> None:
         """Make the MP3s that were not made before the crash, and say so of each."""
-        calls = {call.callid: call for call in await self._in_the_making()}
+        calls = self._unmade
 
         def plan(callid: str) -> tuple[Path, Side] | None:
             call = calls.get(callid)
@@ -79,9 +82,6 @@ class Recovery:
             self._events.publish(RecordingReady(call, self._clock.time(), ok))
         if calls:
             log.info("recordings of the last run are done", recordings=len(calls))
-
-    async def _in_the_making(self) -> list[CallInfo]:
-        return await self._history.recordings_in_the_making(self._node)
 
 
 def _set_aside(data: DataDir) -> frozenset[str]:

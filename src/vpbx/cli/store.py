@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vpbx.app import DataDir
 from vpbx.cli.output import BAD_INPUT, Fault
+from vpbx.config import parse_database
 
 if TYPE_CHECKING:
     from vpbx.db import Database
@@ -26,6 +27,7 @@ def on_database(data: Path, url: str, work: Callable[[Database], Awaitable[T]]) 
     from vpbx.directory import Invalid, NotFound
 
     logs.set_up("warning")
+    url = parse_database(url)
 
     async def run() -> T:
         directory = DataDir(data)
