@@ -43,7 +43,7 @@ RESPONSE_COPIES = ("via", "record-route", "from", "to", "call-id", "cseq")
 _TAG_KEY = os.urandom(16)
 
 _DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+").sub
+_FOLD = re.compile(r"\r\n[ \t]+").sub
 
 
 class MalformedMessage(ValueError):
@@ -169,27 +169,29 @@ def _parse_lines(message: AnyMessage, lines: list[str], max_headers: int) -> tup
     headers = message.headers
     store = headers.values
     code, reason = 0, ""
-    count = 0
+    room = max_headers
     for line in lines[1:]:
+        if room < 0:
+            return 400, "too many headers"
         name, colon, value = line.partition(":")
         key = KEYS.get(name)
-        if key is None:
+        if key is None or not colon:
             name = name.rstrip(" \t")
-            if not colon or not name or not grammar.is_token(name):
+            if not colon or not grammar.is_token(name):
                 code, reason = 400, "line that is no header"
+                room -= 1
                 continue
             key = headers.key(name)
         value = value.strip()
         if key in store or ("," in value and key in LISTS):
             values = _split(value) if key in LISTS else [value]
-            count += len(values)
-            headers.extend(key, values)
+            room -= len(values)
+            if room >= 0:
+                headers.extend(key, values)
         else:
-            count += 1
+            room -= 1
             store[key] = value
-        if count > max_headers:
-            return 400, "too many headers"
-    return code, reason
+    return (code, reason) if room >= 0 else (400, "too many headers")
 
 
 def _split(value: str) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 import sipmessage
 
 from vpbx.sip import grammar
+from vpbx.sip.message import parse_message
 
 
 class TestUri:
@@ -198,6 +199,12 @@ class TestAuth:
 
 
 SIZE = 60_000
+
+
+def read_bytes(text: str) -> object:
+    return parse_message(text.encode())
+
+
 HOSTILE: dict[str, tuple[Callable[[str], object], str]] = {
     "quotes in credentials": (grammar.parse_auth, "Digest " + 'a="",' * (SIZE // 5) + "!"),
     "quotes in a list": (grammar.split_list, '"a",' * (SIZE // 4) + '"'),
@@ -210,6 +217,9 @@ HOSTILE: dict[str, tuple[Callable[[str], object], str]] = {
     "a user": (grammar.parse_uri, "sip:" + "%41" * (SIZE // 3) + "<@h"),
     "spaces": (grammar.parse_address, "a" + " " * SIZE + "b"),
     "semicolons": (grammar.parse_via, "SIP/2.0/UDP h" + ";" * SIZE),
+    "folds": (read_bytes, "A sip:b SIP/2.0\r\nX: a\r\n b" + " " * SIZE + "c\r\n\r\n"),
+    "lines": (read_bytes, "A sip:b SIP/2.0" + "\r\n:" * (SIZE // 3) + "\r\n\r\n"),
+    "commas": (read_bytes, "A sip:b SIP/2.0\r\nVia: " + "," * SIZE + "\r\n\r\n"),
     "parameters": (grammar.parse_parameters, ";a=b" * (SIZE // 4) + '"'),
 }
 

@@ -94,6 +94,8 @@ class TestParsing:
             (b"OPTIONS sip:a@b SIP/2.1\r\n\r\n", 505),
             (OPTIONS + b"no colon\r\n\r\n", 400),
             (OPTIONS + b": no name\r\n\r\n", 400),
+            (OPTIONS + b"Subject\r\n\r\n", 400),
+            (OPTIONS + b"k: " + b"a," * 200 + b"\r\n\r\n", 400),
             (OPTIONS + b"X: a\nVia: b\r\n\r\n", 400),
             (OPTIONS + b"X: a\rb\r\n\r\n", 400),
             (OPTIONS + b"two words: x\r\n\r\n", 400),
