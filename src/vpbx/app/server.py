@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104
 _STOP_ALL_S = 4.0
 """The promise is 5 s; after this each part that is left gets the least there is."""
 _LEAST_S = 0.1
+_LAST_COMMANDS_S = 0.5
+"""For a CRM to take the commands that the end of the last calls caused."""
 _GOODBYE_S = 1.5
 """For phones and carriers to answer our BYE."""
 NODE = 0
@@ -96,15 +99,17 @@ class App:
     def _later(self, stop: Callable[[], Awaitable[None]], at_most_s: float) -> None:
         """Stop a part that has just been started, when its turn comes."""
 
+        name = getattr(stop, "__qualname__", repr(stop))
+
         async def guarded() -> None:
             left_s = max(_LEAST_S, self._stop_by - self._clock.now())
             try:
                 async with asyncio.timeout(min(at_most_s, left_s)):
                     await stop()
             except TimeoutError:
-                log.warning("a part of the server did not stop in time", part=stop.__qualname__)
+                log.warning("a part of the server did not stop in time", part=name)
             except Exception:
-                log.exception("a part of the server did not stop cleanly", part=stop.__qualname__)
+                log.exception("a part of the server did not stop cleanly", part=name)
 
         self._started.push_async_callback(guarded)
 
@@ -142,7 +147,7 @@ class App:
         )
         await recovery.close_calls(data, database, writer)
         await self.outbox.start()
-        self._later(self.outbox.stop, 1)
+        self._later(partial(self.outbox.stop, _LAST_COMMANDS_S), 2 * _LAST_COMMANDS_S)
 
         media = await self._start_media()
         worker = RecordingWorker()
