@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field
 from starlette.responses import Response
@@ -45,7 +45,7 @@ class Blocking(Request):
     comment: Text = ""
 
 
-Blockings = Annotated[list[Blocking], Field(max_length=10_000)]
+Blockings: TypeAlias = list[Blocking]
 
 
 class BlockedQuery(Request):

@@ -14,9 +14,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-__all__ = ["Flag", "Number", "Request", "Text", "Texts", "as_list", "as_text"]
+__all__ = [
+    "Flag",
+    "Natural",
+    "Number",
+    "Positive",
+    "Request",
+    "Text",
+    "Texts",
+    "as_list",
+    "as_text",
+]
 
 MAX_TEXT = 4096
+LAST = 999_999_999
+"""No position, count or time in a request is beyond it."""
 _DIGITS = re.compile(r"-?[0-9]{1,15}\Z")
 _TRUE = frozenset({"true", "1"})
 _FALSE = frozenset({"false", "0"})
@@ -113,14 +125,27 @@ Flag = Annotated[
 ]
 """true or false."""
 
+
+def _whole(minimum: int, pattern: str) -> WithJsonSchema:
+    integer = {"type": "integer", "minimum": minimum, "maximum": LAST}
+    return WithJsonSchema({"anyOf": [integer, {"type": "string", "pattern": pattern}]})
+
+
 Number = Annotated[
     int,
     BeforeValidator(_number),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^-?[0-9]{1,15}$"}]}
-    ),
+    Field(ge=-LAST, le=LAST),
+    _whole(-LAST, "^-?[0-9]{1,9}$"),
 ]
 """A whole number."""
+
+Natural = Annotated[int, BeforeValidator(_number), Field(ge=0, le=LAST), _whole(0, "^[0-9]{1,9}$")]
+"""0 or more."""
+
+Positive = Annotated[
+    int, BeforeValidator(_number), Field(ge=1, le=LAST), _whole(1, "^[1-9][0-9]{0,8}$")
+]
+"""1 or more."""
 
 Text = Annotated[
     str,
@@ -130,5 +155,5 @@ Text = Annotated[
 ]
 """Text without NUL and lone surrogates, outer spaces cut off."""
 
-Texts = Annotated[list[Text], BeforeValidator(as_list), Field(max_length=10_000)]
+Texts = Annotated[list[Text], BeforeValidator(as_list)]
 """A list of texts; a single one is a list of one."""

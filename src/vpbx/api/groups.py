@@ -137,7 +137,7 @@ class GroupChange(Request):
     timeout: TimeoutSetting | None = None
     advanced: Advanced = Field("off", description=ADVANCED)
     queue_position: Flag = False
-    users: list[MemberSetting] = Field([], max_length=1000)
+    users: list[MemberSetting] = Field([])
 
 
 class GroupAddition(GroupChange):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
 from vpbx.api.errors import refuse_fields
-from vpbx.api.fields import Number, Request, Text
+from vpbx.api.fields import Positive, Request, Text
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
 from vpbx.directory import FieldError, normalize
@@ -133,9 +133,7 @@ class _Span(Request):
     start: Text = Field("", description="YYYYmmddTHHMMSSZ or YYYY-MM-DDTHH:MM:SSZ.")
     end: Text = Field("", description="YYYYmmddTHHMMSSZ or YYYY-MM-DDTHH:MM:SSZ.")
     period: PeriodName | None = Field(None, description="Beats start and end.")
-    limit: Annotated[Number, Field(ge=1)] | None = Field(
-        None, description="How many at most; default: all."
-    )
+    limit: Positive | None = Field(None, description="How many at most; default: all.")
     user: Text = Field("", description="Login or internal number of an employee.")
 
 

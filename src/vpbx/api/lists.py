@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
 from pydantic import Field
 from starlette.responses import Response
@@ -17,7 +17,7 @@ from vpbx.directory import Department, Employee
 
 __all__ = ["section"]
 
-Names: TypeAlias = Annotated[list[Text], Field(max_length=10_000)]
+Names: TypeAlias = list[Text]
 LOGINS = [{"login": "admin", "name": "Administrator"}]
 GROUPS = [{"id": "sales", "name": "Sales department"}]
 

@@ -115,7 +115,7 @@ class IvrSetting(Request):
     greeting: Flag = False
     greeting_custom: Flag = False
     greeting_file: Text = Field("", description="Id of an `ivr` file of the media catalogue.")
-    items: list[IvrItemSetting] = Field([], max_length=13)
+    items: list[IvrItemSetting] = Field([])
 
 
 class RouteSetting(Request):
@@ -152,8 +152,8 @@ class CustomRouteSetting(RouteSetting):
 
     id: Text = ""
     name: Text = ""
-    interval_schedule: list[IntervalSetting] = Field([], max_length=100)
-    calendar_schedule: list[SpecialDaySetting] = Field([], max_length=400)
+    interval_schedule: list[IntervalSetting] = Field([])
+    calendar_schedule: list[SpecialDaySetting] = Field([])
 
 
 class DaySetting(Request):

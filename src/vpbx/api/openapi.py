@@ -18,6 +18,7 @@ from vpbx.history import LINK_PATH
 
 __all__ = ["DESCRIPTION", "document"]
 
+_NULL = {"type": "null"}
 _REF = "#/components/schemas/{model}"
 _JSON = "application/json"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -95,16 +96,31 @@ def _words(path: str) -> str:
 
 
 def _schema(model: Any) -> dict[str, Any]:
-    return TypeAdapter(model).json_schema(ref_template=_REF)
+    """Return the schema of a request model: what need not be sent may be null."""
+    schema = TypeAdapter(model).json_schema(ref_template=_REF)
+    for part in (schema, *schema.get("$defs", {}).values()):
+        needed = part.get("required", ())
+        fields = part.get("properties", {})
+        fields.update({n: _or_null(field) for n, field in fields.items() if n not in needed})
+    return schema
+
+
+def _or_null(field: dict[str, Any]) -> dict[str, Any]:
+    words = {k: v for k, v in field.items() if k in ("title", "description", "default")}
+    rest = {k: v for k, v in field.items() if k not in words}
+    arms = rest["anyOf"] if rest.keys() == {"anyOf"} else [rest]
+    if _NULL not in arms:
+        arms = [*arms, _NULL]
+    return {**words, "anyOf": arms}
 
 
 def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
     statuses = [401, 429, 500]
-    if operation.query or operation.body:
+    if operation.query or operation.body or operation.method != "GET":
         statuses += [400, 413]
     if operation.right:
         statuses.append(403)
-    if "{" in operation.path:
+    if "{" in operation.path or operation.method == "DELETE":
         statuses.append(404)
     found: dict[int | str, dict[str, Any]] = {
         status: _refusal(status) for status in sorted(statuses)
@@ -152,6 +168,8 @@ def _query_parameters(model: Any) -> list[dict[str, Any]]:
     for name, field in schema["properties"].items():
         parameter = {"name": name, "in": "query", "required": name in required}
         field = _without_null(field)
+        if name not in required:
+            field = _or_empty(field)
         if "description" in field:
             parameter["description"] = field.pop("description")
         field.pop("title", None)
@@ -162,10 +180,18 @@ def _query_parameters(model: Any) -> list[dict[str, Any]]:
 def _without_null(field: dict[str, Any]) -> dict[str, Any]:
     """A query cannot say null."""
     arms = [arm for arm in field.get("anyOf", ()) if arm.get("type") != "null"]
-    if len(arms) == 1:
-        rest = {k: v for k, v in field.items() if k not in ("anyOf", "default")}
-        return {**arms[0], **rest}
-    return {k: v for k, v in field.items() if k != "default" or v is not None}
+    rest = {k: v for k, v in field.items() if k != "anyOf" and (k != "default" or v is not None)}
+    if not arms:
+        return rest
+    return {**arms[0], **rest} if len(arms) == 1 else {**rest, "anyOf": arms}
+
+
+def _or_empty(field: dict[str, Any]) -> dict[str, Any]:
+    """Say that a parameter that need not be sent may be sent empty: as good as not sent."""
+    words = {k: v for k, v in field.items() if k in ("title", "description", "default")}
+    rest = {k: v for k, v in field.items() if k not in words}
+    arms = rest["anyOf"] if rest.keys() == {"anyOf"} else [rest]
+    return {**words, "anyOf": [*arms, {"const": ""}]}
 
 
 def _request_body(operation: Operation) -> dict[str, Any]:

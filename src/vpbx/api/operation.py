@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -71,10 +71,7 @@ class Operation:
     @property
     def takes_list(self) -> bool:
         """Whether the body is a list."""
-        kind = self.body
-        while get_origin(kind) is Annotated:
-            kind = get_args(kind)[0]
-        return get_origin(kind) is list
+        return get_origin(self.body) is list
 
     @property
     def description(self) -> str:

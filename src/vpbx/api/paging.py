@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field
 
-from vpbx.api.fields import Number, Request, Text
+from vpbx.api.fields import Natural, Positive, Request, Text
 from vpbx.api.models import Model, only_if
 from vpbx.directory import Page
 
@@ -15,17 +15,14 @@ __all__ = ["Info", "ListQuery", "envelope"]
 
 T = TypeVar("T")
 CAP = 1000
-LAST = 10**9
 
 
 class ListQuery(Request):
     """Which part of a list."""
 
     search: Text = Field("", description="Part of any of the searched fields, any case.")
-    start: Annotated[Number, Field(ge=0, le=LAST)] = Field(
-        0, description="How many to skip (0-based position)."
-    )
-    limit: Annotated[Number, Field(ge=1, le=LAST)] | None = Field(
+    start: Natural = Field(0, description="How many to skip (0-based position).")
+    limit: Positive | None = Field(
         None, description=f"How many to return at most; default and cap: {CAP}."
     )
 

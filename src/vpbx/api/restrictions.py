@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
@@ -34,7 +34,6 @@ Allowed = Annotated[
     # 179 may come as a number.
     list[Annotated[Direction, BeforeValidator(as_text)]],
     BeforeValidator(as_list),
-    Field(max_length=13),
 ]
 
 
@@ -97,8 +96,8 @@ class GroupRuleSetting(Request):
     allowed: Allowed
 
 
-UserRules = Annotated[list[UserRuleSetting], Field(max_length=1000)]
-GroupRules = Annotated[list[GroupRuleSetting], Field(max_length=1000)]
+UserRules: TypeAlias = list[UserRuleSetting]
+GroupRules: TypeAlias = list[GroupRuleSetting]
 
 
 LOCAL = ["LOCAL"]

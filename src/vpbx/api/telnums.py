@@ -160,7 +160,7 @@ class TelnumRoute(Request):
 class IntervalChange(Request):
     """Only what is sent changes."""
 
-    days: list[Weekday] = Field([], max_length=70)
+    days: list[Weekday] = Field([])
     start: Whole = Field(0, description="Seconds of the day.")
     end: Whole = Field(0, description="Seconds of the day.")
     route_id: Text = Field("", description="An existing extra route.")
@@ -170,7 +170,7 @@ class IntervalChange(Request):
 class IntervalAddition(IntervalChange):
     """Extra hours of an extra route: an existing one (`route_id`), or a new one."""
 
-    days: list[Weekday] = Field(max_length=70)
+    days: list[Weekday]
     start: Whole = Field(description="Seconds of the day.")
     end: Whole = Field(description="Seconds of the day.")
 
