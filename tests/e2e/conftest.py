@@ -6,14 +6,18 @@ import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.support.crm import Receiver
 from tests.support.ladder import Caller, Sipp, Step, recv
 from tests.support.pbx import Pbx, free_port
+from vpbx.db import Database
+from vpbx.directory import Directory, DomainConfig
 
 _serial = itertools.count(1)
 
@@ -40,18 +44,39 @@ class Company:
     password: str = "s3cret-pass"
     names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def employee(self, ext: str) -> str:
-        """Add an employee; return the login."""
+    async def employee(self, ext: str) -> str:
+        """Add an employee; return the login once the server knows it."""
         login = f"user{ext}"
-        self.pbx.vpbx(
-            "user", "add", self.domain, f"Manager {ext}", "--login", login, "--ext", ext,
-            "--password", self.password,
-        )  # fmt: skip
+        async with self.directory() as (directory, domain):
+            await directory.users.add(
+                domain,
+                {"name": f"Manager {ext}", "login": login, "ext": ext, "password": self.password},
+            )
+        await self.known(f"/users/{login}")
         return login
 
-    def route(self, telnum: str, login: str) -> None:
-        """Give the company a number that rings an employee."""
-        self.pbx.vpbx("number", "add", self.domain, telnum, "--trunk", self.trunk, "--user", login)
+    async def route(self, telnum: str, login: str) -> None:
+        """Give the company a number that rings an employee, and wait until the server knows."""
+        async with self.directory() as (directory, domain):
+            await directory.telnums.add(domain, telnum, trunk=self.trunk, user=login)
+        await self.known(f"/telnums/{telnum}")
+
+    @asynccontextmanager
+    async def directory(self) -> AsyncIterator[tuple[Directory, DomainConfig]]:
+        """Open the server's database beside it, as the command line does."""
+        async with open_directory(self.pbx) as directory:
+            domain = await directory.domain(self.domain)
+            assert domain is not None
+            yield directory, domain
+
+    async def known(self, path: str) -> None:
+        """Wait until the API shows `path`: the server takes a change within a second."""
+        async with asyncio.timeout(3), aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(self.pbx.api + path, headers={"X-API-KEY": self.key}) as got:
+                    if got.status == 200:
+                        return
+                await asyncio.sleep(0.05)
 
     @property
     def trunk(self) -> str:
@@ -96,18 +121,30 @@ async def company(pbx: Pbx, tmp_path: Path) -> AsyncIterator[Company]:
         yield await make_company(pbx, tmp_path, crm)
 
 
+@asynccontextmanager
+async def open_directory(pbx: Pbx) -> AsyncIterator[Directory]:
+    """Open what the server keeps, from another process."""
+    database = Database.from_url(pbx.database) if pbx.database else Database.for_data_dir(pbx.data)
+    directory = Directory(database)
+    await directory.start()
+    try:
+        yield directory
+    finally:
+        await directory.stop()
+        await database.close()
+
+
 async def make_company(pbx: Pbx, folder: Path, crm: Receiver) -> Company:
-    """Set a company up by the commands an administrator would type."""
+    """Set a company up beside the running server, as the command line would."""
     serial = next(_serial)
-    domain, trunk_port = f"c{serial}.example", free_port()
-    number = f"7499{serial:03d}0000"
-
-    def set_up() -> str:
-        pbx.vpbx("domain", "add", domain, "--timezone", "Europe/Moscow", "--password", "adm1n-pass")
-        key = pbx.vpbx("key", "add", domain)["key"]
-        pbx.vpbx("crm", "set", domain, "--url", crm.url, "--token", f"token-{domain}")
-        pbx.vpbx("trunk", "add", f"carrier{trunk_port}", "--address", f"127.0.0.1:{trunk_port}")
-        return key
-
-    key = await asyncio.to_thread(set_up)
-    return Company(pbx, folder, domain, key, crm, trunk_port, number)
+    name, trunk_port = f"c{serial}.example", free_port()
+    async with open_directory(pbx) as directory:
+        new = await directory.companies.add(name, "Europe/Moscow", "adm1n-pass")
+        await directory.integrations.set(
+            new.domain, {"url": crm.url, "token": f"token-{name}", "enabled": True}
+        )
+        await directory.trunk_rules.add(f"carrier{trunk_port}", f"127.0.0.1:{trunk_port}")
+        key = (await directory.keys.add(new.domain)).key
+    company = Company(pbx, folder, name, key, crm, trunk_port, f"7499{serial:03d}0000")
+    await company.known("/users")
+    return company

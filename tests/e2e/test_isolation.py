@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -32,8 +31,8 @@ async def test_an_employee_cannot_call_an_extension_of_another_company(
     (tmp_path / "other").mkdir()
     async with Receiver() as crm:
         other = await make_company(pbx, tmp_path / "other", crm)
-        await asyncio.to_thread(company.employee, "711")
-        await asyncio.to_thread(other.employee, "755")
+        await company.employee("711")
+        await other.employee("755")
         await other.registered_phone("user755")
         for target_domain in (company.domain, other.domain):
             thief = Caller(caller="user711", called="755", domain=company.domain)
@@ -66,8 +65,8 @@ async def test_a_password_of_one_company_opens_nothing_in_another(
     async with Receiver() as crm:
         other = await make_company(pbx, tmp_path / "other", crm)
         other.password = "an0ther-pass"
-        await asyncio.to_thread(company.employee, "711")
-        await asyncio.to_thread(other.employee, "711")
+        await company.employee("711")
+        await other.employee("711")
         thief = Caller(caller="user711", called="user711", domain=other.domain)
         await play(
             company,
@@ -81,8 +80,8 @@ async def test_a_password_of_one_company_opens_nothing_in_another(
 
 
 async def test_a_stranger_is_asked_who_it_is_and_gets_no_further(company: Company) -> None:
-    await asyncio.to_thread(company.employee, "711")
-    await asyncio.to_thread(company.route, company.number, "user711")
+    await company.employee("711")
+    await company.route(company.number, "user711")
     stranger = Caller(caller="79990001122", called=company.number, domain=company.domain)
     await play(
         company,
@@ -100,7 +99,7 @@ async def test_a_key_shows_only_its_own_company(pbx: Pbx, company: Company, tmp_
     (tmp_path / "other").mkdir()
     async with Receiver() as crm:
         other = await make_company(pbx, tmp_path / "other", crm)
-        await asyncio.to_thread(other.employee, "755")
+        await other.employee("755")
         async with aiohttp.ClientSession(headers={"X-API-KEY": company.key}) as http:
             async with http.get(f"{pbx.api}/users") as response:
                 logins = [user["login"] for user in (await response.json())["items"]]
@@ -118,7 +117,7 @@ async def test_a_key_shows_only_its_own_company(pbx: Pbx, company: Company, tmp_
 
 @pytest.mark.parametrize("secret", ["s3cret-pass", "adm1n-pass"])
 async def test_no_password_is_in_the_log_or_the_database(company: Company, secret: str) -> None:
-    await asyncio.to_thread(company.employee, "711")
+    await company.employee("711")
     await company.registered_phone("user711")
     assert secret not in company.pbx.log()
     assert company.key not in company.pbx.log()

@@ -201,6 +201,7 @@ class Sipp:
         self.folder, self.name = folder, name
         body = "\n".join(step.xml for step in steps)
         self._file = folder / f"{name}.xml"
+        self._errors = folder / f"{name}-errors.log"
         self._file.write_text(
             f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="{escape(name)}">\n'
             f"{body}\n</scenario>\n"
@@ -215,7 +216,8 @@ class Sipp:
             target,
             *("-sf", str(self._file), "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(port)),
             *("-m", str(calls), "-t", transport, "-nostdin", "-timeout", str(timeout_s)),
-            *("-timeout_error", "-trace_err", "-error_file", str(self.folder / "sipp-errors.log")),
+            *("-timeout_error", "-trace_err", "-error_file", str(self._errors)),
+            *("-trace_msg", "-message_file", str(self.folder / f"{self.name}-messages.log")),
             cwd=self.folder,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -225,10 +227,9 @@ class Sipp:
     async def done(self) -> SippResult:
         """Wait for the end of the last call."""
         output, _ = await self._process.communicate()
-        errors = self.folder / "sipp-errors.log"
-        text = output.decode(errors="replace")[-3000:]
-        if errors.exists():
-            text = errors.read_text(errors="replace")[-3000:] + text
+        text = output.decode(errors="replace")[-1500:]
+        if self._errors.exists():
+            text = self._errors.read_text(errors="replace")[:3000] + text
         return SippResult(self._process.returncode or 0, text)
 
     def kill(self) -> None:
