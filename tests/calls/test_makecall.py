@@ -129,6 +129,19 @@ async def test_the_employee_hears_why_and_is_hung_up(world: World) -> None:
     assert world.story() == ["dialing ann", "attempt ended ann"]
 
 
+async def test_an_employee_who_heard_enough_does_not_change_the_status(world: World) -> None:
+    phone = await world.phone(ANN)
+    await world.service.make_call(await world.domain(), phone=CUSTOMER, user=ANN)
+    call = await phone.incoming()
+    await call.answer(880)
+    (await world.carrier.incoming()).reject(404)
+    assert call.rtp is not None
+    await call.rtp.hear(10, 5)  # "there is no such number"
+    call.hangup()
+    end = await world.ended()
+    assert (end.status, end.sip_code) == (Status.NOTFOUND, 404)
+
+
 async def test_the_first_free_employee_of_a_department(world: World) -> None:
     ann, bob = await world.phone(ANN), await world.phone(BOB)
     domain = await world.domain()

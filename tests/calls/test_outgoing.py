@@ -65,6 +65,21 @@ async def test_early_media_of_the_carrier_reaches_the_employee(world: World) -> 
     assert (await world.ended()).status is Status.SUCCESS
 
 
+async def test_early_media_reaches_a_phone_that_wants_reliable_answers(world: World) -> None:
+    """RFC 3262: our 183 is acknowledged by PRACK and not repeated in the 200."""
+    phone = await world.phone(ANN)
+    call = await world.phone_calls(phone, CUSTOMER, headers=[("Require", "100rel")])
+    customer = await world.carrier.incoming()
+    await customer.early_media(620)
+    await call.ringing()
+    await call.heard(620)
+    await customer.answer(880)
+    await call.answered()
+    await call.heard(880)
+    call.hangup()
+    await world.ended()
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [

@@ -64,6 +64,14 @@ async def test_a_device_cannot_claim_the_carriers_address(world: World) -> None:
     assert not world.directory.locations.online((await world.domain()).id, ANN)
 
 
+async def test_nor_another_port_of_a_carrier_elsewhere(world: World) -> None:
+    await world.directory.trunk_rules.add("far", "192.0.2.7:5060")
+    phone = await world.agent(ANN)
+    contact = "<sip:79990000000@192.0.2.7:5070;transport=tcp>"
+    response = await world.register(phone, headers=[("Contact", contact)])
+    assert response.code == 403
+
+
 async def test_registrations_survive_a_restart(world: World) -> None:
     phone = await world.phone(ANN)
     await world.directory.writer.flush()

@@ -7,7 +7,7 @@ what the called side answered. A description we write gets a new version only wh
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Callable, Sequence
 
 from vpbx.media import RtpPeer
@@ -54,7 +54,7 @@ class Sound:
         self.local: str = ""
         """Our description towards it."""
         self._address = address
-        self._session_id = secrets.randbits(48)
+        self._session_id = 0
         self._version = 0
         self._key: tuple[object, ...] = ()
 
@@ -79,7 +79,7 @@ class Sound:
         audio = sdp.audio
         if audio is None or audio.protocol not in _PLAIN:
             raise NothingInCommon("no plain audio stream")
-        codecs = codecs_of(audio)
+        codecs = _codecs_of(audio)
         if allowed is not None:
             names = {(codec.name, codec.clock_rate) for codec in allowed}
             codecs = tuple(codec for codec in codecs if (codec.name, codec.clock_rate) in names)
@@ -116,6 +116,7 @@ class Sound:
         if key != self._key:
             self._key = key
             self._version += 1
+            self._session_id = self._session_id or random.getrandbits(48)
             host, port = self._address()
             text = build(
                 host,
@@ -128,6 +129,21 @@ class Sound:
             )
             self.local = text if not shape or offer is None else _fit(text, offer)
         return self.local
+
+
+_read: dict[tuple[object, ...], tuple[AudioCodec, ...]] = {}
+_READ_LIMIT = 1024
+
+
+def _codecs_of(audio: MediaDescription) -> tuple[AudioCodec, ...]:
+    """`codecs_of`, remembered: a phone says the same of each of its calls."""
+    key = (audio.formats, audio.lines)
+    codecs = _read.get(key)
+    if codecs is None:
+        if len(_read) >= _READ_LIMIT:
+            _read.clear()
+        codecs = _read[key] = codecs_of(audio)
+    return codecs
 
 
 def _peer(audio: MediaDescription, codecs: Sequence[AudioCodec]) -> RtpPeer:

@@ -130,8 +130,9 @@ class _Ringing:
         leg = Leg(call, self._side)
         leg.party, leg.group = person.party, person.group
         if self._sound is None:
-            self._sound = call.offer(self._side)
-        leg.sound = self._sound.twin()
+            leg.sound = self._sound = call.offer(self._side)
+        else:
+            leg.sound = self._sound.twin()
         host = call.domain.name
         leg.session = call.switch.stack.invite(
             target,

@@ -1,0 +1,116 @@
+"""Descriptions into codecs and addresses, and back (RFC 3264)."""
+
+from __future__ import annotations
+
+import pytest
+
+from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
+from vpbx.sip import AudioCodec, Sdp, build
+
+PCMA, PCMU, G722 = AudioCodec("PCMA", 8), AudioCodec("PCMU", 0), AudioCodec("G722", 9)
+EVENTS = AudioCodec("telephone-event", 101, fmtp="0-15")
+
+
+def sound() -> Sound:
+    return Sound(lambda: ("192.0.2.1", 4000))
+
+
+def offer(*codecs: AudioCodec, direction: str = "sendrecv", host: str = "192.0.2.9") -> str:
+    return build(host, 5000, codecs, direction, session_id=7)
+
+
+def test_an_offer_is_read_into_codecs_and_an_address() -> None:
+    leg = sound()
+    leg.hear(offer(PCMA, G722, EVENTS))
+    assert [codec.name for codec in leg.codecs] == ["PCMA", "G722", "telephone-event"]
+    assert leg.peer is not None
+    assert (leg.peer.host, leg.peer.port) == ("192.0.2.9", 5000)
+    assert (leg.peer.payloads, leg.peer.dtmf_payload) == ((8, 9), 101)
+    assert not leg.held
+
+
+def test_an_answer_keeps_only_what_was_offered() -> None:
+    leg = sound()
+    leg.hear(offer(PCMU, PCMA, EVENTS), allowed=[PCMA])
+    assert [codec.name for codec in leg.codecs] == ["PCMA"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        offer(EVENTS),
+        offer(G722).replace("RTP/AVP", "RTP/SAVP"),
+        offer(PCMA).replace("m=audio 5000", "m=audio 0"),
+        offer(PCMA).replace("m=audio", "m=video"),
+    ],
+)
+def test_what_cannot_be_used_changes_nothing(text: str) -> None:
+    leg = sound()
+    leg.hear(offer(PCMA))
+    before = (leg.codecs, leg.peer)
+    with pytest.raises(Unusable):
+        leg.hear(text)
+    assert (leg.codecs, leg.peer) == before
+
+
+def test_nothing_in_common_with_the_other_side_is_unusable() -> None:
+    with pytest.raises(Unusable):
+        sound().hear(offer(G722), allowed=[PCMA, EVENTS])
+
+
+def test_a_description_gets_a_new_version_only_when_it_changes() -> None:
+    leg = sound()
+    first = leg.describe(OUR_CODECS)
+    assert leg.describe(OUR_CODECS) == first
+    second = leg.describe([PCMA])
+    before, after = Sdp.parse(first).origin.split(), Sdp.parse(second).origin.split()
+    assert before[1] == after[1]
+    assert int(after[2]) == int(before[2]) + 1
+
+
+def test_a_twin_goes_on_by_itself() -> None:
+    leg = sound()
+    text = leg.describe(OUR_CODECS)
+    twin = leg.twin()
+    assert twin.local == text
+    assert twin.describe(OUR_CODECS) == text
+    twin.hear(offer(PCMA))
+    assert leg.peer is None
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [("sendrecv", "sendrecv"), ("sendonly", "recvonly"), ("inactive", "inactive")],
+)
+def test_an_answer_mirrors_the_direction(offered: str, answered: str) -> None:
+    leg = sound()
+    text = offer(PCMA, direction=offered)
+    leg.hear(text)
+    assert f"a={answered}\r\n" in leg.answer(text, leg.codecs)
+    assert leg.held == (offered != "sendrecv")
+
+
+def test_an_answer_keeps_the_places_of_other_streams() -> None:
+    leg = sound()
+    video = "m=video 6000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+    text = offer(PCMA).replace("m=audio", video + "m=audio") + "m=image 7000 udptl t38\r\n"
+    leg.hear(text)
+    kinds = [(m.kind, m.port) for m in Sdp.parse(leg.answer(text, leg.codecs)).media]
+    assert kinds == [("video", 0), ("audio", 4000), ("image", 0)]
+
+
+def test_feedback_profile_is_answered_in_kind() -> None:
+    leg = sound()
+    text = offer(PCMA).replace("RTP/AVP", "RTP/AVPF")
+    leg.hear(text)
+    assert "m=audio 4000 RTP/AVPF 8" in leg.answer(text, leg.codecs)
+
+
+def test_the_codec_in_use_is_the_first_voice_one() -> None:
+    leg = sound()
+    leg.hear(offer(EVENTS, PCMU, PCMA))
+    assert leg.voice == PCMU
+    assert leg.speaks(PCMA)
+    assert not leg.speaks(G722)
+    assert leg.speaks(None)
