@@ -332,6 +332,8 @@ class Call:
             calls.release(self.info.domain_id, login)
         for trunk_id in self._trunks:
             calls.free(trunk_id)
+        # No circle is left behind: the collector of garbage would halt all calls for it.
+        self.caller = self.callee = self._task = None
 
     def _final_code(self, outcome: Outcome) -> int:
         """Return what an unanswered caller is told, and history keeps."""

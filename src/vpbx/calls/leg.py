@@ -57,7 +57,8 @@ class Leg(SessionAdapter):
         return self.session.direction == "in" and not self.session.answered
 
     def hangup(self, code: int = 0, reason: str = "") -> None:
-        """End it, whatever its state; harmless when it is over."""
+        """End it, whatever its state, and tell the call nothing more; harmless twice."""
+        self.call = None
         if not self.ended:
             self.ended = True
             self.session.hangup(code, reason)
