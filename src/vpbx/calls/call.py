@@ -36,6 +36,7 @@ from vpbx.calls.switch import Switch
 from vpbx.directory import DomainConfig
 from vpbx.events import CallInfo, Direction, Group, Party
 from vpbx.media import MediaError, Side
+from vpbx.sip import AudioCodec
 
 __all__ = ["Call", "Reminder", "Route"]
 
@@ -171,14 +172,16 @@ class Call:
         self._trunks.remove(trunk_id)
         self.switch.calls.free(trunk_id)
 
+    @property
+    def codecs(self) -> tuple[AudioCodec, ...]:
+        """What the next leg may speak: what the caller does, else what we would offer them."""
+        return (self.caller.sound.codecs if self.caller is not None else ()) or OUR_CODECS
+
     def offer(self, side: Side) -> Sound:
-        """Return what to offer to a leg of `side`: the caller's codecs, or all of ours."""
+        """Return what to offer to a leg of `side`, described."""
         sound = self.bridge.sound(side)
-        caller = self.caller.sound if self.caller is not None else None
-        if caller is None or not caller.codecs:
-            sound.describe(OUR_CODECS)
-        else:
-            sound.describe(caller.codecs, caller.peer.ptime_ms if caller.peer else 20)
+        peer = self.caller.sound.peer if self.caller is not None else None
+        sound.describe(self.codecs, peer.ptime_ms if peer is not None else 20)
         return sound
 
     async def open_media(self) -> None:

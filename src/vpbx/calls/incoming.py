@@ -70,7 +70,8 @@ class Incoming:
         if responsible is None:
             return [route]
         fallback = domain.find_employee(number.crm) or domain.find_department(number.crm)
-        return [responsible, fallback or route]
+        following = fallback or route
+        return [responsible] if following is responsible else [responsible, following]
 
 
 def department_ring(domain: DomainConfig, department: Department, *, without: str = "") -> Ring:
@@ -151,5 +152,5 @@ class _Asking:
 
     def give_up(self) -> None:
         """Ask no longer."""
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
+        if self._task is not None and not self._task.cancel() and not self._task.cancelled():
+            self._task.exception()  # looked at, or asyncio complains that nobody did

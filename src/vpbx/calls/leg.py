@@ -10,7 +10,7 @@ from vpbx.sip import Response, ServerTransaction, Session, SessionAdapter, make_
 if TYPE_CHECKING:
     from vpbx.calls.call import Call
     from vpbx.calls.sound import Sound
-    from vpbx.events import Group, Party
+    from vpbx.events import Party
     from vpbx.media import Side
 
 __all__ = ["Leg"]
@@ -25,7 +25,7 @@ class Leg(SessionAdapter):
     the call sees all of it in order. Until a call takes the leg only its end is noted.
     """
 
-    __slots__ = ("_sound", "call", "ended", "group", "party", "session", "side")
+    __slots__ = ("_sound", "call", "ended", "party", "session", "side")
 
     session: Session
 
@@ -35,8 +35,6 @@ class Leg(SessionAdapter):
         self.ended = False
         self.party: Party | None = None
         """The employee of ours at its end, if one is."""
-        self.group: Group | None = None
-        """The department they are rung for."""
         self._sound: Sound | None = None
 
     @property

@@ -51,10 +51,10 @@ def sip_code(result: Result) -> int:
 def code_for_caller(code: int) -> int:
     """Return what our caller is told when the called side ended with SIP status `code`.
 
-    A redirection is not followed (toll fraud), and a challenge concerns us and the carrier,
-    not the caller: both are "temporarily unavailable" to them.
+    A redirection is not followed (toll fraud), a challenge concerns us and the carrier, and
+    487 answers a CANCEL the caller never sent: all are "temporarily unavailable" to them.
     """
-    if code < 400 or code in (401, 407):
+    if code < 400 or code in (401, 407, 487):
         return 480
     return code
 

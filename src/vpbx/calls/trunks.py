@@ -14,23 +14,15 @@ __all__ = ["dial_through", "ways_out"]
 
 
 def ways_out(switch: Switch, domain: DomainConfig, number: Number | None) -> list[Trunk]:
-    """Return the trunks to try, in order: the number's own, the default, the others.
+    """Return the trunks to try, in order: the number's own, the domain's default, the others.
 
-    Only the operator's and the domain's own trunks; those switched off or full are left out.
+    Those switched off, full or another company's are left out.
     """
-    directory = switch.directory
-    first = directory.trunk(number.trunk, domain) if number is not None and number.trunk else None
-    ways: list[Trunk] = []
-    for trunk in (first, directory.default_trunk(domain), *directory.trunks()):
-        if (
-            trunk is not None
-            and trunk.enabled
-            and trunk.domain_id in (None, domain.id)
-            and all(trunk.id != way.id for way in ways)
-            and switch.calls.trunk_has_room(trunk.id)
-        ):
-            ways.append(trunk)
-    return ways[: switch.config.max_trunks_tried]
+    usable = switch.directory.trunks_of(domain)
+    own = number.trunk if number is not None else ""
+    ways = sorted(usable, key=lambda trunk: trunk.name != own)  # stable: the default comes next
+    free = [trunk for trunk in ways if switch.calls.trunk_has_room(trunk.id)]
+    return free[: switch.config.max_trunks_tried]
 
 
 def dial_through(

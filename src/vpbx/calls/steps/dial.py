@@ -54,7 +54,8 @@ class _Attempt:
         self._call = call
         self._trunk = trunk
         self._last = last
-        self._codecs = call.caller.sound.codecs if call.caller is not None else ()
+        self._codecs = call.codecs
+        """What was offered; early media may leave the caller with less."""
         self._silent: Reminder | None = None
         self._too_long: Reminder | None = None
         self._rang = False
@@ -104,7 +105,7 @@ class _Attempt:
 
     def _answered(self, leg: Leg, sdp: str | None) -> Outcome:
         try:
-            leg.sound.hear(sdp or "", self._codecs or None)
+            leg.sound.hear(sdp or "", self._codecs)
         except Unusable:
             return Outcome(Result.NOT_ACCEPTABLE, 488)
         return Outcome(Result.ANSWERED, leg=leg)
@@ -113,7 +114,7 @@ class _Attempt:
         self._rang = self._rang or event.code in _RINGING
         if event.sdp is not None:
             try:
-                leg.sound.hear(event.sdp, self._codecs or None)
+                leg.sound.hear(event.sdp, self._codecs)
             except Unusable:
                 return
             self._early = True

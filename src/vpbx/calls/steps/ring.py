@@ -128,7 +128,7 @@ class _Ringing:
     def _ring_device(self, person: _Person, target: Target) -> None:
         call = self._call
         leg = Leg(call, self._side)
-        leg.party, leg.group = person.party, person.group
+        leg.party = person.party
         if self._sound is None:
             leg.sound = self._sound = call.offer(self._side)
         else:
@@ -157,7 +157,7 @@ class _Ringing:
         mobile = person.employee.mobile
         leg = dial_through(call, ways[0], mobile, number.telnum, sound.local, side=self._side)
         leg.sound = sound
-        leg.party, leg.group = person.party, person.group
+        leg.party = person.party
         self._trunks[leg] = ways[0].id
         person.legs.append(leg)
 
@@ -207,10 +207,8 @@ class _Ringing:
                 await self._call.progress()
 
     def _answered(self, person: _Person, leg: Leg, sdp: str | None) -> Outcome | None:
-        caller = self._call.caller
-        codecs = caller.sound.codecs if caller is not None else ()
         try:
-            leg.sound.hear(sdp or "", codecs or None)
+            leg.sound.hear(sdp or "", self._call.codecs)
         except Unusable:
             self._failed(person, leg, 488)
             leg.hangup(0, "SIP;cause=488")
