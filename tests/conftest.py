@@ -8,96 +8,25 @@ empty, not yet migrated database.
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
 import shutil
-import subprocess
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import NoPostgres, PostgresServer, running_postgres
 from vpbx.db import Database
-
-
-@dataclass(frozen=True)
-class PostgresServer:
-    """A running private cluster, reached through a Unix socket in `socket_dir`."""
-
-    bin: Path
-    socket_dir: Path
-    prefix: tuple[str, ...]
-
-    def sql(self, statement: str) -> None:
-        subprocess.run(
-            [
-                *(*self.prefix, self.bin / "psql", "-h", self.socket_dir, "-U", "vpbx"),
-                *("-d", "postgres", "-q", "-c", statement),
-            ],
-            check=True,
-            capture_output=True,
-            cwd="/",
-        )
-
-    def url(self, name: str) -> str:
-        return f"postgresql://vpbx@/{name}?host={self.socket_dir}"
-
-
-def _postgres_bin() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if found:
-        return found[-1].parent
-    which = shutil.which("initdb")
-    return Path(which).resolve().parent if which else None
-
-
-def _as_other_user() -> tuple[str, ...]:
-    """Return the command prefix that leaves root, which initdb refuses to run as."""
-    if os.getuid() != 0:
-        return ()
-    for name in ("postgres", "nobody"):
-        try:
-            user = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
-    pytest.skip("PostgreSQL cannot run as root here and there is no other user")
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Start a PostgreSQL cluster of our own: no port, no fsync, gone afterwards."""
-    bin_dir = _postgres_bin()
-    if bin_dir is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    prefix = _as_other_user()
-    home = Path(tempfile.mkdtemp(prefix="vpbx-pg-", dir="/tmp"))
-    data = home / "data"
-    if prefix:
-        uid = int(prefix[1].split("=")[1])
-        os.chown(home, uid, -1)
-
-    def run(*command: str | Path) -> None:
-        done = subprocess.run([*prefix, *command], capture_output=True, text=True, cwd="/")
-        assert done.returncode == 0, done.stderr + done.stdout
-
-    run(
-        *(bin_dir / "initdb", "-D", data, "-U", "vpbx", "--auth=trust"),
-        *("--encoding=UTF8", "--locale=C", "--no-sync"),
-    )
-    options = (
-        f"-k {home} -c listen_addresses='' -c fsync=off -c synchronous_commit=off "
-        "-c full_page_writes=off -c max_connections=60 -c shared_buffers=32MB"
-    )
-    run(bin_dir / "pg_ctl", "-D", data, "-o", options, "-l", home / "log", "-w", "start")
     try:
-        yield PostgresServer(bin_dir, home, prefix)
-    finally:
-        run(bin_dir / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-        shutil.rmtree(home, ignore_errors=True)
+        with running_postgres() as server:
+            yield server
+    except NoPostgres as why:
+        pytest.skip(str(why))
 
 
 async def _migrate(url: str) -> None:
