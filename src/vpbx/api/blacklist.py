@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Request, Text, Texts
+from vpbx.api.fields import Name, Request, Text, Texts
 from vpbx.api.models import Model, State, only_if
 from vpbx.api.operation import Call, Section
 
@@ -41,7 +41,7 @@ class StatisticsQuery(Request):
 class Blocking(Request):
     """A number to refuse."""
 
-    telnum: Text = Field(description="A number, or a range that ends in `*`: `7900800*`.")
+    telnum: Name = Field(description="A number, or a range that ends in `*`: `7900800*`.")
     comment: Text = ""
 
 

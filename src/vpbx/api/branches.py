@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Request, Text
+from vpbx.api.fields import Name, Request
 from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
 from vpbx.api.paging import Info, ListQuery, envelope
@@ -69,15 +69,15 @@ class BranchListQuery(ListQuery):
 class BranchAddition(Request):
     """A new connection."""
 
-    domain: Text
-    name: Text
-    key: Text = Field(description="The same on both sides.")
+    domain: Name
+    name: Name
+    key: Name = Field(description="The same on both sides.")
 
 
 class BranchChange(Request):
     """Only what is sent changes."""
 
-    name: Text = ""
+    name: Name = ""
 
 
 def show(item: Branch) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Request, Text
+from vpbx.api.fields import Name, Request
 from vpbx.api.models import Id, Model
 from vpbx.api.operation import Call, Section
 
@@ -56,28 +56,28 @@ class OutgoingTelnum(Model):
 class MainNumber(Request):
     """The company's outgoing number."""
 
-    telnum: Text
+    telnum: Name
 
 
 class UserNumberSetting(Request):
     """An employee's outgoing number."""
 
-    telnum: Text
-    login: Text = Field(description="Login or internal number.")
+    telnum: Name
+    login: Name = Field(description="Login or internal number.")
 
 
 class GroupNumberSetting(Request):
     """A department's outgoing number."""
 
-    telnum: Text
-    id: Text = Field(description="A department's id.")
+    telnum: Name
+    id: Name = Field(description="A department's id.")
 
 
 class RegionNumberSetting(Request):
     """A region's outgoing number."""
 
-    telnum: Text
-    id: Text = Field(description="A region's id, from GET /caller-ids/regions.")
+    telnum: Name
+    id: Name = Field(description="A region's id, from GET /caller-ids/regions.")
 
 
 NUMBER = "79001112233"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from html import escape
 from typing import Any
 
@@ -18,19 +19,28 @@ __all__ = ["page"]
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8882}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem}
-h2{margin:2rem 0 .5rem}p{white-space:pre-line}
+h2{margin:2rem 0 .5rem;scroll-margin-top:4rem}h4{margin:1rem 0 .3rem}
 code,pre,textarea{font:13px/1.5 ui-monospace,monospace}
+p code,td code{background:var(--soft);padding:0 .2rem;border-radius:.2rem}
 pre{background:var(--soft);padding:.6rem;overflow:auto;border-radius:.3rem}
 details{border:1px solid var(--line);border-radius:.4rem;margin:.3rem 0;padding:.3rem .7rem}
-summary{cursor:pointer}summary b{display:inline-block;width:4.2rem}
+summary{cursor:pointer}summary b{display:inline-block;width:4.6rem}
 summary i{opacity:.75;font-style:normal;margin-left:.8rem}
 .get{color:#1769aa}.post{color:#2e7d32}.put{color:#b26a00}.delete{color:#c62828}
 @media(prefers-color-scheme:dark){.get{color:#7fc4ff}.post{color:#8fd694}.put{color:#ffc266}
 .delete{color:#ff8a80}}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;
 border-bottom:1px solid var(--line);padding:.2rem .5rem}
-input,textarea{width:100%;box-sizing:border-box}label{display:block;margin:.3rem 0}
-header label{position:sticky;top:0}nav a{margin-right:.8rem}
+td:first-child{width:10rem}td:nth-child(2){width:16rem}
+input,textarea{width:100%;box-sizing:border-box;padding:.25rem}label{display:block;margin:.3rem 0}
+form{display:grid;grid-template-columns:repeat(auto-fill,minmax(14rem,1fr));gap:0 1rem}
+form .wide,form pre{grid-column:1/-1}form button{justify-self:start;padding:.3rem 1.2rem}
+#bar{position:sticky;top:0;background:Canvas;padding:.4rem 0;border-bottom:1px solid var(--line)}
+#bar label{display:flex;gap:.6rem;align-items:center;white-space:nowrap}
+nav a{display:inline-block;margin-right:.8rem}
+@media(max-width:40rem){summary i{display:block;margin:0}summary code{overflow-wrap:anywhere}
+td{display:block;width:auto!important;border:0;padding:.1rem 0}tr{display:block;
+border-bottom:1px solid var(--line);padding:.3rem 0}td:empty{display:none}}
 """
 
 _SCRIPT = """
@@ -90,8 +100,10 @@ def _html(document: dict[str, Any]) -> str:
         f"<title>{escape(info['title'])}</title><style>{_STYLE}</style></head><body>"
         f"<header><h1>{escape(info['title'])}</h1>{_paragraphs(info['description'])}"
         '<p>The same as a document for programs: <a href="openapi.json">openapi.json</a></p>'
-        '<label>X-API-KEY <input id="key" type="password" autocomplete="off"></label>'
-        f"<nav>{links}</nav></header><main>{sections}</main>"
+        f"<nav>{links}</nav></header>"
+        '<div id="bar"><label>X-API-KEY '
+        '<input id="key" type="password" autocomplete="off"></label></div>'
+        f"<main>{sections}</main>"
         f"<script>{_SCRIPT}</script></body></html>"
     )
 
@@ -118,7 +130,9 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
     if body is not None:
         kinds = ", ".join(body["content"])
         schema = next(iter(body["content"].values()))["schema"]
-        parts.append(f"<h4>Body <small>({escape(kinds)})</small></h4>{_fields(document, schema)}")
+        parts.append(
+            f"<h4>Body <small>({escape(kinds)})</small></h4>{_fields(document, schema, sent=True)}"
+        )
     parts.append("<h4>Answers</h4>" + _answers(document, operation["responses"]))
     parts.append(_try(path, method, parameters, body))
     return (
@@ -129,47 +143,72 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
 
 def _parameters(document: dict[str, Any], parameters: list[dict[str, Any]]) -> str:
     rows = "".join(
-        _row(p["name"], p["in"], _type(document, p["schema"]), p["required"], p) for p in parameters
+        _row(
+            p["name"],
+            _type(document, p["schema"]),
+            f"{p['in']}, required" if p["required"] else p["in"],
+            p,
+        )
+        for p in parameters
     )
     return f"<h4>Parameters</h4><table>{rows}</table>"
 
 
-def _fields(document: dict[str, Any], schema: dict[str, Any]) -> str:
-    """Return the table of an object's fields; for others only their type."""
+def _fields(document: dict[str, Any], schema: dict[str, Any], *, sent: bool) -> str:
+    """Return the table of an object's fields; for others only their type.
+
+    What must be sent is marked; what an answer may lack says so in its description.
+    """
     schema = _resolve(document, schema)
     item = _resolve(document, schema.get("items", {}))
     prefix = "<p>A list of</p>" if "items" in schema else ""
     shown = item if "items" in schema else schema
     if "properties" not in shown:
         return f"<p>{escape(_type(document, schema))}</p>"
-    required = shown.get("required", [])
+    required = shown.get("required", []) if sent else []
     rows = "".join(
-        _row(name, "", _type(document, field), name in required, field)
+        _row(name, _type(document, field), "required" if name in required else "", field)
         for name, field in shown["properties"].items()
     )
     return f"{prefix}<table>{rows}</table>"
 
 
-def _row(name: str, where: str, kind: str, required: bool, field: dict[str, Any]) -> str:
-    marks = " ".join(filter(None, (where, "required" if required else "")))
+def _row(name: str, kind: str, marks: str, field: dict[str, Any]) -> str:
     return (
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(kind)}</td>"
-        f"<td>{escape(marks)}</td><td>{escape(field.get('description', ''))}</td></tr>"
+        f"<td>{_prose(field.get('description', ''))}</td><td>{escape(marks)}</td></tr>"
     )
 
 
 def _answers(document: dict[str, Any], responses: dict[str, Any]) -> str:
-    parts = []
+    parts, refusals = [], []
     for status, response in sorted(responses.items()):
-        text = f"<p><b>{status}</b> {escape(response['description'])}</p>"
-        for kind, content in response.get("content", {}).items():
-            if status == "200":
-                text += f"<small>{escape(kind)}</small>{_fields(document, content['schema'])}"
-            elif "example" in content:
-                example = json.dumps(content["example"], ensure_ascii=False)
-                text += f"<pre>{escape(example)}</pre>"
-        parts.append(text)
-    return "".join(parts)
+        contents = response.get("content", {})
+        if not status.startswith("2"):
+            refusals.append(_refusal(status, response["description"], contents))
+            continue
+        kinds = ", ".join(contents)
+        parts.append(f"<p><b>{status}</b> {_prose(response['description'])} {escape(kinds)}</p>")
+        for content in contents.values():
+            parts.append(_fields(document, content["schema"], sent=False))
+            if "example" in content:
+                parts.append(f"<pre>{escape(_pretty(content['example']))}</pre>")
+    return "".join(parts) + f"<h4>Refusals</h4><table>{''.join(refusals)}</table>"
+
+
+def _refusal(status: str, description: str, contents: dict[str, Any]) -> str:
+    examples = [content["example"] for content in contents.values() if "example" in content]
+    shown = "".join(
+        f"<code>{escape(json.dumps(example, ensure_ascii=False))}</code>" for example in examples
+    )
+    return f"<tr><td><b>{status}</b></td><td>{_prose(description)}</td><td>{shown}</td></tr>"
+
+
+def _pretty(example: Any) -> str:
+    """Return an example as text: CSV as it is, else JSON."""
+    if isinstance(example, str):
+        return example
+    return json.dumps(example, ensure_ascii=False, indent=2)
 
 
 def _try(path: str, method: str, parameters: list[dict[str, Any]], body: Any) -> str:
@@ -180,7 +219,7 @@ def _try(path: str, method: str, parameters: list[dict[str, Any]], body: Any) ->
     if body is not None:
         example = next(iter(body["content"].values())).get("example", {})
         text = escape(json.dumps(example, ensure_ascii=False, indent=2))
-        inputs += f'<label>Body <textarea rows="6">{text}</textarea></label>'
+        inputs += f'<label class="wide">Body <textarea rows="6">{text}</textarea></label>'
     return (
         f'<details><summary>Try it</summary><form data-path="{escape(path)}" '
         f'data-method="{method.upper()}">{inputs}<button>Send</button>'
@@ -195,11 +234,13 @@ def _type(document: dict[str, Any], schema: dict[str, Any]) -> str:
         fields = _resolve(document, schema).get("properties")
         return f"{name} {{{', '.join(fields)}}}" if fields else name
     if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
+        return " | ".join(str(item) or '""' for item in schema["enum"])
     if "const" in schema:
         return str(schema["const"])
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_type(document, arm) for arm in schema["anyOf"]))
+        # Empty and null only mean "not sent".
+        arms = (a for a in schema["anyOf"] if a.get("type") != "null" and a.get("const") != "")
+        return " or ".join(dict.fromkeys(_type(document, arm) for arm in arms))
     if schema.get("type") == "array":
         return f"list of {_type(document, schema.get('items', {}))}"
     return str(schema.get("type", "any"))
@@ -217,4 +258,9 @@ def _anchor(name: str) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part)
+    return "".join(f"<p>{_prose(part)}</p>" for part in text.split("\n\n") if part)
+
+
+def _prose(text: str) -> str:
+    """Return text as HTML, with what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

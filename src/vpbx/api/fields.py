@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 __all__ = [
     "Flag",
+    "Name",
     "Natural",
     "Number",
     "Positive",
@@ -154,6 +155,21 @@ Text = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "maxLength": MAX_TEXT}, {"type": "integer"}]}),
 ]
 """Text without NUL and lone surrogates, outer spaces cut off."""
+
+Name = Annotated[
+    str,
+    BeforeValidator(as_text),
+    Field(max_length=MAX_TEXT),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": MAX_TEXT, "pattern": r"\S"},
+                {"type": "integer"},
+            ]
+        }
+    ),
+]
+"""Text that is not blank; the directory refuses it, together with whatever else is wrong."""
 
 Texts = Annotated[list[Text], BeforeValidator(as_list)]
 """A list of texts; a single one is a list of one."""

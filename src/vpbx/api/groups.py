@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Flag, Number, Request, Text, Texts
+from vpbx.api.fields import Flag, Name, Number, Request, Text, Texts
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
 from vpbx.api.paging import Info, ListQuery, envelope
@@ -112,7 +112,7 @@ class GroupListQuery(ListQuery):
 class MemberSetting(Request):
     """An employee of the department."""
 
-    login: Text = Field(description="Login or internal number.")
+    login: Name = Field(description="Login or internal number.")
     branch_domain: Text = Field("", description="The connected PBX the employee belongs to.")
     calls_enable: Flag = Field(description="Receives the department's calls.")
 
@@ -130,7 +130,7 @@ class TimeoutSetting(Request):
 class GroupChange(Request):
     """Only what is sent changes; `users` replaces the list, in this order."""
 
-    name: Text = ""
+    name: Name = ""
     ext: Text = ""
     call_order: CallOrder = Field("ALL", description=ORDER)
     call_duration: Number = Field(15, description=DURATION)
@@ -143,7 +143,7 @@ class GroupChange(Request):
 class GroupAddition(GroupChange):
     """A new department."""
 
-    name: Text
+    name: Name
     ext: Text = Field("", description="Default: the lowest free one.")
 
 

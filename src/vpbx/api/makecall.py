@@ -6,7 +6,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer
-from vpbx.api.fields import Flag, Request, Text
+from vpbx.api.fields import Flag, Name, Request, Text
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
 
@@ -18,7 +18,7 @@ section = Section("Outgoing call", "Click to call: first the employee's phones r
 class MakeCall(Request):
     """Whom to call, and for whom."""
 
-    phone: Text = Field(description="The number to be called.")
+    phone: Name = Field(description="The number to be called.")
     user: Text = Field("", description="Login or internal number of the employee to connect.")
     group: Text = Field(
         "", description="In place of `user`: a department, whose first free employee is rung."

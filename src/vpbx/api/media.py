@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
 from vpbx.api.domain import EDITING, VIEW, section
-from vpbx.api.fields import Request, Text
+from vpbx.api.fields import Name, Request
 from vpbx.api.models import Id, Model
 from vpbx.api.operation import Call
 from vpbx.directory import Music
@@ -33,7 +33,7 @@ class MusicView(Model):
 class FileSetting(Request):
     """A sound."""
 
-    file: Text = Field(description="Name of a built-in file, or id from the media catalogue.")
+    file: Name = Field(description="Name of a built-in file, or id from the media catalogue.")
 
 
 BUILT_IN = {"file": "holdmusic", "name": "Morning wave", "uploaded": False}

@@ -106,12 +106,22 @@ def _schema(model: Any) -> dict[str, Any]:
 
 
 def _or_null(field: dict[str, Any]) -> dict[str, Any]:
-    words = {k: v for k, v in field.items() if k in ("title", "description", "default")}
-    rest = {k: v for k, v in field.items() if k not in words}
-    arms = rest["anyOf"] if rest.keys() == {"anyOf"} else [rest]
+    words, arms = _parted(field)
     if _NULL not in arms:
         arms = [*arms, _NULL]
     return {**words, "anyOf": arms}
+
+
+def _parted(field: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what is said about a field, and the types it may have.
+
+    An empty default only means that the field need not be sent.
+    """
+    words = {k: v for k, v in field.items() if k in ("title", "description", "default")}
+    rest = {k: v for k, v in field.items() if k not in words}
+    if words.get("default") in ("", None):
+        words.pop("default", None)
+    return words, rest["anyOf"] if rest.keys() == {"anyOf"} else [rest]
 
 
 def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
@@ -188,9 +198,7 @@ def _without_null(field: dict[str, Any]) -> dict[str, Any]:
 
 def _or_empty(field: dict[str, Any]) -> dict[str, Any]:
     """Say that a parameter that need not be sent may be sent empty: as good as not sent."""
-    words = {k: v for k, v in field.items() if k in ("title", "description", "default")}
-    rest = {k: v for k, v in field.items() if k not in words}
-    arms = rest["anyOf"] if rest.keys() == {"anyOf"} else [rest]
+    words, arms = _parted(field)
     return {**words, "anyOf": [*arms, {"const": ""}]}
 
 

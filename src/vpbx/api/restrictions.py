@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Request, Text, as_list, as_text
+from vpbx.api.fields import Name, Request, Text, as_list, as_text
 from vpbx.api.models import Id, LoginName, Model
 from vpbx.api.operation import Call, Section
 from vpbx.directory import DomainConfig, ordered
@@ -84,7 +84,7 @@ class OwnAllowedQuery(Request):
 class UserRuleSetting(Request):
     """Directions an employee may call."""
 
-    login: Text = Field(description="Login or internal number.")
+    login: Name = Field(description="Login or internal number.")
     allowed: Allowed
 
 

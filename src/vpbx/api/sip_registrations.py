@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Flag, Number, Request, Text
+from vpbx.api.fields import Flag, Name, Number, Request, Text
 from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
 from vpbx.api.paging import Info, ListQuery, envelope
@@ -74,10 +74,10 @@ class SipRegistrationListQuery(ListQuery):
 class SipRegistrationChange(Request):
     """Only what is sent changes."""
 
-    name: Text = ""
-    domain: Text = Field("", description="Host to register at.")
-    login: Text = ""
-    password: Text = ""
+    name: Name = ""
+    domain: Name = Field("", description="Host to register at.")
+    login: Name = ""
+    password: Name = ""
     active: Flag = True
     auth_name: Text = Field("", description="Name to authenticate with, if not login.")
     expires: Number = Field(600, description="Seconds between registrations.")
@@ -88,11 +88,11 @@ class SipRegistrationChange(Request):
 class SipRegistrationAddition(SipRegistrationChange):
     """A new registration."""
 
-    telnum: Text
-    name: Text
-    domain: Text = Field(description="Host to register at.")
-    login: Text
-    password: Text
+    telnum: Name
+    name: Name
+    domain: Name = Field(description="Host to register at.")
+    login: Name
+    password: Name
 
 
 def show(item: SipRegistration) -> dict[str, Any]:

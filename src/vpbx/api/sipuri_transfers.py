@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Flag, Request, Text
+from vpbx.api.fields import Flag, Name, Request
 from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
 from vpbx.api.paging import Info, ListQuery, envelope
@@ -59,7 +59,7 @@ class SipuriTransferChange(Request):
 class SipuriTransferAddition(Request):
     """A new forwarding."""
 
-    telnum: Text
+    telnum: Name
     active: Flag = True
 
 

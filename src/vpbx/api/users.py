@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Flag, Number, Request, Text
+from vpbx.api.fields import Flag, Name, Number, Request, Text
 from vpbx.api.models import Model, State, only_if
 from vpbx.api.operation import Call, Section
 from vpbx.api.paging import Info, ListQuery, envelope
@@ -107,7 +107,7 @@ class RedirectSetting(Request):
 class UserChange(Request):
     """Only what is sent changes."""
 
-    name: Text = ""
+    name: Name = ""
     password: Text = ""
     position: Text = ""
     email: Text = ""
@@ -120,7 +120,7 @@ class UserChange(Request):
 class UserAddition(UserChange):
     """A new employee."""
 
-    name: Text
+    name: Name
     login: Text = Field("", description="Default: `u` and the internal number.")
     password: Text = Field("", description="Default: generated, and then answered once.")
     position: Text = "Manager"

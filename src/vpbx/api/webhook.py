@@ -8,7 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Request, Text
+from vpbx.api.fields import Name, Request
 from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
 from vpbx.directory import Webhook
@@ -32,7 +32,7 @@ class SubscriptionAddition(Request):
     """A new subscription."""
 
     type: EventType = Field("sipregs_error", description="sipregs_error: a registration failed.")
-    url: Text = Field(description="Where the event is sent (POST, JSON).")
+    url: Name = Field(description="Where the event is sent (POST, JSON).")
 
 
 def show(item: Webhook) -> dict[str, Any]:
