@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -51,12 +51,10 @@ class HttpListener:
         endpoint: Endpoint,
         *,
         tls: ssl.SSLContext | None = None,
-        trusted_proxies: Sequence[str] = (),
     ) -> None:
         self.endpoint = endpoint
         """Where it listens; the real port once bound."""
         self._tls = tls
-        self._trusted_proxies = trusted_proxies
         self._bound: socket.socket | None = None
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -64,7 +62,8 @@ class HttpListener:
     def bind(self) -> None:
         """Take the address, without answering yet; `OSError` when it cannot be had."""
         family = socket.AF_INET6 if ":" in self.endpoint.host else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_STREAM)
+        # Named so that asyncio sees TCP and sends small answers at once (TCP_NODELAY).
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((self.endpoint.host, self.endpoint.port))
@@ -85,8 +84,7 @@ class HttpListener:
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=bool(self._trusted_proxies),
-            forwarded_allow_ips=list(self._trusted_proxies),
+            proxy_headers=False,  # whom to believe is decided in one place: the API's gate
             timeout_graceful_shutdown=_STOP_S,
             ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         )

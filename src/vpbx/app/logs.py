@@ -22,7 +22,10 @@ def set_up(level: str, stream: TextIO | None = None) -> None:
     ]
     last: list[structlog.typing.Processor]
     if target.isatty():
-        last = [structlog.dev.ConsoleRenderer()]
+        last = [
+            # never the values of variables: keys and passwords are among them
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     numeric = logging.getLevelNamesMapping()[level.upper()]

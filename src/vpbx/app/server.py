@@ -280,8 +280,7 @@ class App:
         return bound
 
     def _bind(self, endpoint: Endpoint, option: str, tls: ssl.SSLContext | None) -> HttpListener:
-        proxies = self.config.trusted_proxies
-        listener = HttpListener(endpoint, tls=tls, trusted_proxies=proxies)
+        listener = HttpListener(endpoint, tls=tls)
         try:
             listener.bind()
         except OSError as error:
