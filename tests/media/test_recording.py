@@ -128,6 +128,24 @@ async def test_the_worker_is_started_again_when_it_has_died(
     assert worker._process.pid != first
 
 
+async def test_a_stop_leaves_to_the_next_start_what_is_not_done(tmp_path: Path) -> None:
+    worker = RecordingWorker()
+    recordings = [short_recording(tmp_path, str(n), 120) for n in range(4)]
+    jobs = [
+        asyncio.create_task(worker.encode(recording, tmp_path / f"{n}.mp3", left=Side.A))
+        for n, recording in enumerate(recordings)
+    ]
+    await asyncio.sleep(0.2)
+    began = time.perf_counter()
+    await worker.stop(0.1)
+    await worker.stop()
+    assert time.perf_counter() - began < 2
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert isinstance(results[-1], asyncio.CancelledError)
+    assert recordings[-1].files_a[0].exists()
+    assert not list(tmp_path.glob("3.mp3"))
+
+
 async def test_recordings_left_by_a_crash_are_found_and_encoded(
     worker: RecordingWorker, tmp_path: Path
 ) -> None:

@@ -1,7 +1,6 @@
 """The same engine with an RTPProxy reached over a socket: here one of `rtp.io`'s again."""
 
 import asyncio
-import gc
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,7 @@ from rtp.io import rtpproxy
 
 from vpbx.media import MediaEngine, MediaError, Side
 from vpbx.media.control import WINDOW, StreamControl, UdpControl, checked
+from vpbx.media.proxy import _never_free
 
 from .conftest import Engines, Phones, connect, free_port_range, media_config
 from .test_digits import Digits
@@ -48,8 +48,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         ),
     )
     yield addresses
-    del proxy
-    gc.collect()
+    _never_free(proxy)
 
 
 @pytest_asyncio.fixture(loop_scope="session", params=["udp", "tcp", "unix"])

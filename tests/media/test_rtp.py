@@ -24,6 +24,16 @@ def test_a_packet_survives_there_and_back() -> None:
     assert Packet.parse(bytes(packet)) == packet
 
 
+def test_header_extension_sources_and_padding_are_no_sound() -> None:
+    header = bytes(Packet(8, 1, 2, 3, b""))
+    data = bytes([0x80 | 0x20 | 0x10 | 2]) + header[1:]
+    data += bytes(8) + b"\xbe\xde\0\1" + bytes(4) + b"sound" + b"\0\0\3"
+    packet = Packet.parse(data)
+    assert packet is not None
+    assert packet.payload == b"sound"
+    assert Packet.parse(data[:-1] + b"\xff") is None
+
+
 @pytest.mark.parametrize("data", [b"", b"\x80\x08", b"\x00" * 20, b"\x90" + b"\0" * 11])
 def test_what_is_no_rtp_is_ignored(data: bytes) -> None:
     assert Packet.parse(data) is None

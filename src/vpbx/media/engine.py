@@ -28,6 +28,7 @@ log = structlog.get_logger("vpbx.media")
 _CALLID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ANSWER_S = 5.0
 _SIDES = {"0": Side.A, "1": Side.B}
+_FEW_CALLS = 10
 _FILES_PER_SESSION = 8
 """Four sockets, two recordings, and room for a prompt each."""
 _ANY = "0.0.0.0"  # noqa: S104
@@ -143,8 +144,8 @@ class MediaEngine:
                 if self.config.remote
                 else f"the media engine does not answer ({error}): restart vpbx"
             )
-        sessions = (self.config.port_max - self.config.port_min) // 4
-        if sessions < self.config.max_sessions / 10:
+        sessions = (self.config.port_max - self.config.port_min + 1) // 4
+        if sessions < _FEW_CALLS:
             problems.append(
                 f"the RTP port range holds only {sessions} calls: widen it with --rtp-ports"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import socket
 from collections.abc import Callable
@@ -61,6 +62,7 @@ class LocalProxy(Proxy):
 
     def _create(self) -> Any:
         config = self._config
+        _check(config)
         try:
             return rtpproxy(
                 modules=("catch_dtmf",),
@@ -100,8 +102,8 @@ class LocalProxy(Proxy):
         for transport in self._transports:
             transport.close()
         self._transports = []
-        # Freeing it ends its threads, and holds up this one for up to a second.
-        del proxy
+        if proxy is not None:
+            _never_free(proxy)
 
 
 class RemoteProxy(Proxy):
@@ -186,11 +188,32 @@ class RemoteProxy(Proxy):
             listener.close()
 
 
+def _check(config: MediaConfig) -> None:
+    """Refuse what RTPProxy would choke on, in words of ours."""
+    if not 1024 <= config.port_min < config.port_max - 2 < 65535:
+        raise MediaError(f"no range of RTP ports: {config.port_min}-{config.port_max}")
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((config.listen_host, 0))
+    except OSError as error:
+        raise MediaError(f"cannot take media on {config.listen_host}: {error}") from error
+
+
 def _twin(sock: socket.socket) -> socket.socket:
     """Return a socket of our own on the same connection: closing it leaves `sock` alone."""
     twin = sock.dup()
     twin.setblocking(False)
     return twin
+
+
+def _never_free(proxy: Any) -> None:
+    """Leave an RTPProxy without sessions idle until the process ends.
+
+    To free one holds up all threads for a second and (rtp.io 1.1.1) closes a file descriptor
+    twice: the second time it may be that of the database. A process has one engine, so what
+    is left is ten sleeping threads at the end of its life.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(proxy))
 
 
 def _host_port(text: str) -> tuple[str, int]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import structlog
 
@@ -18,9 +19,72 @@ from .model import EncodeResult, Recording, Side
 log = structlog.get_logger("vpbx.media")
 
 _PIECE = re.compile(r"(?P<callid>[A-Za-z0-9_-]+)-(?P<number>\d+)\.(?P<side>[ab])\.rtp")
-_LINE_LIMIT = 1 << 20
 _LIMIT_S = 600.0
 """A recording that takes longer than this to encode has hung the worker."""
+
+
+class _Process(asyncio.SubprocessProtocol):
+    """The running encoder: one job in, one answer out."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._answer: asyncio.Future[bytes] | None = None
+        self._received = b""
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+
+    @classmethod
+    async def start(cls) -> _Process:
+        """Run the program."""
+        _, process = await asyncio.get_running_loop().subprocess_exec(
+            cls,
+            *(sys.executable, "-m", "vpbx.media.encode"),
+            stderr=None,
+            start_new_session=True,  # Ctrl-C is for the server, which finishes its work
+        )
+        return process
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._received += data
+        if self._received.endswith(b"\n") and self._answer is not None:
+            if not self._answer.done():
+                self._answer.set_result(self._received)
+            self._received = b""
+
+    def process_exited(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(OSError("the process has ended"))
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        assert self._transport is not None
+        return self._transport.get_pid()
+
+    async def ask(self, job: bytes) -> bytes:
+        """Send a job and return its answer; OSError when the process ends over it."""
+        assert self._transport is not None
+        if self.ended.done():
+            raise OSError("the process has ended")
+        self._answer = self._loop.create_future()
+        cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0)).write(job + b"\n")
+        return await self._answer
+
+    async def end(self, timeout_s: float) -> None:
+        """Let it finish what it does, for so long, then kill it."""
+        assert self._transport is not None
+        stdin = self._transport.get_pipe_transport(0)
+        if stdin is not None:
+            stdin.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self.ended), timeout_s)
+        self._transport.close()
+        await self.ended
 
 
 class RecordingWorker:
@@ -31,15 +95,17 @@ class RecordingWorker:
     """
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: _Process | None = None
         self._turn: asyncio.Lock | None = None
+        self._stopped = False
 
     async def encode(self, recording: Recording, target: Path, *, left: Side) -> EncodeResult:
         """Make the stereo MP3 `target`: `left` in the left channel, the other in the right.
 
         Both start at the first packet of either; gaps are silence. `target` appears complete
         (atomic rename), its folder is made, and the pcap files are then removed. Never
-        raises: a failure is logged and told in the result, and leaves the pcap files.
+        raises: a failure is logged and told in the result, and leaves the pcap files. Only
+        `stop` ends what waits here, as if it were cancelled: `recover` does it another day.
         """
         job = {
             "left": [str(file) for file in _files(recording, left)],
@@ -63,59 +129,45 @@ class RecordingWorker:
         """Return the worker's answer, None when it died of the job."""
         try:
             process = await self._running()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            await process.stdin.drain()
-            line = await asyncio.wait_for(process.stdout.readline(), _LIMIT_S)
+            line = await asyncio.wait_for(process.ask(json.dumps(job).encode()), _LIMIT_S)
             answer = json.loads(line)
         except asyncio.CancelledError:
-            # Half an answer would be taken for that of the next recording.
-            await self._kill()
+            # What it still says would be taken for its answer to the next job.
+            await self._end(0)
             raise
         except (OSError, TimeoutError, ValueError) as error:
+            if self._stopped:
+                raise asyncio.CancelledError from error
             log.warning("the recording encoder has died", error=str(error))
-            await self._kill()
+            await self._end(0)
             return None
         return EncodeResult(bool(answer["ok"]), float(answer["seconds"]), str(answer["error"]))
 
-    async def _running(self) -> asyncio.subprocess.Process:
-        if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "vpbx.media.encode"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=_LINE_LIMIT,
-                start_new_session=True,  # Ctrl-C is for the server, which finishes its work
-            )
+    async def _running(self) -> _Process:
+        if self._process is None or self._process.ended.done():
+            await self._end(0)
+            self._process = await _Process.start()
+        if self._stopped:
+            raise asyncio.CancelledError
         return self._process
 
-    async def _kill(self) -> None:
+    async def _end(self, timeout_s: float) -> None:
         process, self._process = self._process, None
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await process.end(timeout_s)
 
     async def warm_up(self) -> None:
         """Start the process before the first recording is there (takes some 0.3 s)."""
         with contextlib.suppress(OSError):
             await self._running()
 
-    async def stop(self) -> None:
-        """End the process once the recording in hand is done; idempotent."""
+    async def stop(self, timeout_s: float = 2.0) -> None:
+        """End the process, after the recording in hand if that takes no longer; idempotent."""
+        self._stopped = True
+        await self._end(timeout_s)
         if self._turn is not None:
-            await self._turn.acquire()
-            self._turn.release()
-        process, self._process = self._process, None
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
-            try:
-                await asyncio.wait_for(process.wait(), 2.0)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            async with self._turn:  # until all who wait have seen it
+                await self._end(0)
 
     async def recover(
         self,

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from vpbx.clock import Timer
 
     from .engine import MediaEngine
+    from .sink import Sink
 
 log = structlog.get_logger("vpbx.media")
 
 _TAGS = {Side.A: "a b", Side.B: "b a"}
-_GUARD_S = 0.03
-"""Until the guarding packet has certainly been seen: RTPProxy looks every 5 ms or so."""
+_GUARD_LOOKS, _GUARD_REPEAT = 300, 100
 _RELEARN_S = 8.0
 """A little less than RTPProxy's window for a new source."""
 _HEARD_PACKETS = 50
@@ -56,7 +56,6 @@ class _End:
     tags: str
     peer: RtpPeer | None = None
     baseline: int = 0
-    setting: Timer | None = None
     relearn: Timer | None = None
     player: Timer | None = None
     played: asyncio.Future[None] | None = None
@@ -87,7 +86,7 @@ class MediaSession:
         self._digits_in_second = 0
         self._packets = 0
         self._alive_at = engine.clock.now()
-        self._guarded_at = 0.0
+        self._guarded = False
 
     async def _open(self) -> None:
         send, sink = self._engine.proxy.send, self._engine.sink
@@ -99,14 +98,27 @@ class MediaSession:
         try:
             for answer in (update, lookup):
                 ports.append(int(checked(await answer).split()[0]))
+            if sink is not None:
+                self._guarded = await self._guard(sink, ports)
         except BaseException:
             lookup.cancel()
             send(f"D {self._id} a b").add_done_callback(_ignore)
             raise
         self._ends = {Side.A: _End(ports[1], "a b"), Side.B: _End(ports[0], "b a")}
-        if sink is not None:
-            sink.latch(*ports)
-            self._guarded_at = self._engine.clock.now() + _GUARD_S
+
+    async def _guard(self, sink: Sink, ports: list[int]) -> bool:
+        """Latch both ports to the sink; returns when RTPProxy has seen it (1 ms, usually)."""
+        for attempt in range(_GUARD_LOOKS):
+            if attempt % _GUARD_REPEAT == 0:
+                sink.latch(*ports)
+            await asyncio.sleep(0.001)
+            query = self._query()
+            checked(await query)
+            stats = _stats(query)
+            if stats is not None and min(stats.values()) > 0:
+                return True
+        log.warning("a media port could not be guarded", callid=self.callid)
+        return False
 
     def local(self, side: Side) -> tuple[str, int]:
         """Address and port for the SDP sent to `side`; the same for the session's whole life."""
@@ -140,8 +152,7 @@ class MediaSession:
         """Send to `peer` from now on, and catch its digits.
 
         At any time again (re-INVITE, another fork answering, a transfer). Symmetric RTP
-        still learns the real source, also anew after each call of this. In the first
-        moments of a session this takes effect up to 30 ms later.
+        still learns the real source, also anew after each call of this.
         """
         self._check()
         end = self._ends[side]
@@ -149,24 +160,9 @@ class MediaSession:
         again, end.peer = end.peer is not None, peer
         if not again and (host, port) == _NOWHERE and self._engine.sink is not None:
             host, port = self._engine.sink.address  # no address yet, but whoever comes is learned
-        now = self._alive_at = self._engine.clock.now()
+        self._alive_at = self._engine.clock.now()
         payloads = (*peer.payloads, *(() if peer.dtmf_payload is None else (peer.dtmf_payload,)))
         command = self._address(side, host, port, payloads, peer.dtmf_payload)
-        if end.setting is not None:
-            end.setting.cancel()
-            end.setting = None
-        if now >= self._guarded_at:
-            checked(await self._set(side, end, command, again=again))
-        else:
-            end.setting = self._engine.clock.call_later(
-                self._guarded_at - now, lambda: self._set_late(side, end, command)
-            )
-
-    def _set_late(self, side: Side, end: _End, command: str) -> None:
-        end.setting = None
-        self._set(side, end, command, again=False).add_done_callback(_complain)
-
-    def _set(self, side: Side, end: _End, command: str, *, again: bool) -> asyncio.Future[str]:
         answer = self._engine.proxy.send(command)
         if again:
             self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
@@ -175,7 +171,7 @@ class MediaSession:
         end.relearn = self._engine.clock.call_later(
             _RELEARN_S, lambda: self._relearn(side, end, command)
         )
-        return answer
+        checked(await answer)
 
     def _relearn(self, side: Side, end: _End, command: str) -> None:
         """Open RTPProxy's window for a new source again unless the side is heard."""
@@ -296,8 +292,8 @@ class MediaSession:
         query = self._query()
         checked(await query)
         stats = _stats(query) or {Side.A: 0, Side.B: 0}
-        guard = 1 if self._guarded_at else 0
-        return MediaStats(max(0, stats[Side.A] - guard), max(0, stats[Side.B] - guard))
+        guard = int(self._guarded)
+        return MediaStats(stats[Side.A] - guard, stats[Side.B] - guard)
 
     async def close(self) -> None:
         """Free the ports. Idempotent; never raises. A recording still running is kept."""
@@ -307,9 +303,8 @@ class MediaSession:
         self._engine.forget(self._number)
         for end in self._ends.values():
             self._player_done(end)
-            for timer in (end.relearn, end.setting):
-                if timer is not None:
-                    timer.cancel()
+            if end.relearn is not None:
+                end.relearn.cancel()
         with contextlib.suppress(MediaError):
             await self._engine.proxy.send(f"D {self._id} a b")
 
@@ -372,16 +367,6 @@ def _note_baseline(done: asyncio.Future[str], side: Side, end: _End) -> None:
 def _ignore(done: asyncio.Future[str]) -> None:
     if not done.cancelled():
         done.exception()
-
-
-def _complain(done: asyncio.Future[str]) -> None:
-    """Log what went wrong with a command nobody waits for."""
-    if done.cancelled():
-        return
-    try:
-        checked(done.result())
-    except MediaError as error:
-        log.warning("a media address could not be set", error=str(error))
 
 
 def _numeric(peer: RtpPeer) -> tuple[str, int]:

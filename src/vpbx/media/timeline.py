@@ -23,14 +23,13 @@ _RECORD = struct.Struct("<IIII")
 _RTP_AT = 14 + 20 + 8  # Ethernet, IP without options, UDP: what RTPProxy writes before RTP
 _RTP = struct.Struct("!BBHII")
 
-G722, OPUS, TELEPHONE_EVENT, COMFORT_NOISE = 9, "opus", "telephone-event", 13
+G722, OPUS = 9, "opus"
 _CLOCK = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, OPUS: 48000}
 _STATIC = {g711.PCMU: "PCMU", g711.PCMA: "PCMA", G722: "G722"}
 _FIRST_DYNAMIC = 96
 _EVENT_BYTES = 4
 _REANCHOR_S = 0.4
 """How far a packet may be from where its timestamp puts it before that is not believed."""
-_MAX_S = 24 * 3600.0
 
 
 @dataclass(slots=True)
