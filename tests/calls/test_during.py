@@ -19,8 +19,7 @@ async def talking(world: World) -> tuple[Agent, Call, Call]:
     call = await phone.incoming()
     await call.answer(880)
     await customer.answered()
-    await customer.heard(880)
-    await call.heard(440)
+    await asyncio.gather(customer.heard(880), call.heard(440))
     return phone, call, customer
 
 
@@ -34,8 +33,7 @@ async def test_a_held_customer_hears_music_and_the_employee_again_after(world: W
     await differs(customer, 880)
     assert customer.rtp.received > 0
     assert await call.resume() == 200
-    await customer.heard(880)
-    await call.heard(440)
+    await asyncio.gather(customer.heard(880), call.heard(440))
     customer.hangup()
     await world.ended()
 
@@ -89,8 +87,7 @@ async def test_media_follows_a_phone_that_moves(world: World) -> None:
     assert await call.resume() == 200
     assert old is not None
     old.close()
-    await call.heard(440)
-    await customer.heard(880)
+    await asyncio.gather(call.heard(440), customer.heard(880))
     customer.hangup()
     await world.ended()
 
@@ -106,8 +103,7 @@ async def test_a_phone_that_wants_our_offer_gets_it(world: World) -> None:
 
     call.__class__ = Wanting
     assert await reinvite(call, None) == 200
-    await call.heard(440)
-    await customer.heard(880)
+    await asyncio.gather(call.heard(440), customer.heard(880))
     customer.hangup()
     await world.ended()
 
@@ -132,8 +128,7 @@ async def test_the_other_side_follows_when_one_settles_for_another_codec(world: 
     async with asyncio.timeout(5):
         while not customer.directions:
             await asyncio.sleep(0.01)
-    await call.heard(440)
-    await customer.heard(880)
+    await asyncio.gather(call.heard(440), customer.heard(880))
     assert call.rtp.payloads[0] > 0
     customer.hangup()
     await world.ended()
@@ -203,14 +198,14 @@ async def test_a_carrier_that_loses_the_call_ends_it(world: World) -> None:
 
 
 async def test_silence_from_both_sides_ends_the_call(world: World, tmp_path: Path) -> None:
-    media = MediaEngine(media_config(tmp_path, no_media_timeout_s=0.8))
+    media = MediaEngine(media_config(tmp_path, no_media_timeout_s=0.4))
     await media.start()
     world.service._switch.media = media
     phone = await world.phone(ANN)
     customer = await world.customer_calls(tone_hz=440)
     call = await phone.incoming()
     call.ring()
-    await asyncio.sleep(1.2)  # nobody speaks while it rings: that is no silence
+    await asyncio.sleep(0.7)  # nobody speaks while it rings: that is no silence
     await call.answer(880)
     await customer.heard(880)
     customer.hush()

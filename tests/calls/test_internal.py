@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.calls.world import ANN, BOB, EVE, World
 from vpbx.events import Answered, CallStarted, Direction, Status
 
@@ -16,8 +18,7 @@ async def test_one_employee_calls_another_by_ext(world: World) -> None:
     await call.ringing()
     await at_bob.answer(880)
     await call.answered()
-    await call.heard(880)
-    await at_bob.heard(440)
+    await asyncio.gather(call.heard(880), at_bob.heard(440))
     call.hangup()
     await at_bob.ended()
     end = await world.ended()

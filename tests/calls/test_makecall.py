@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, SALES, World
@@ -24,8 +26,7 @@ async def test_the_employee_is_rung_then_the_customer_called(world: World) -> No
     assert customer.session.from_.uri.user == OFFICE
     customer.ring()
     await customer.answer(440)
-    await call.heard(440)
-    await customer.heard(880)
+    await asyncio.gather(call.heard(440), customer.heard(880))
     customer.hangup()
     await call.ended()
     end = await world.ended()

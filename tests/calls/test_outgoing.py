@@ -20,8 +20,7 @@ async def test_an_employee_calls_a_customer_and_both_hear_each_other(world: Worl
     await call.ringing()
     await customer.answer(880)
     await call.answered()
-    await call.heard(880)
-    await customer.heard(440)
+    await asyncio.gather(call.heard(880), customer.heard(440))
     call.hangup()
     assert (await customer.ended()).cause == "bye"
     end = await world.ended()
