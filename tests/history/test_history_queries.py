@@ -259,14 +259,14 @@ async def test_a_slow_reader_holds_up_no_writing(
     for n in range(20):
         world.call(at=NOW + n)
     await world.writer.flush()
-    pages = world.history.external(query())
+    pages = world.history.external_csv(query())
     first = await anext(pages)
     late = world.call(at=NOW + 100)
     early = world.call(at=NOW - 100)
     async with asyncio.timeout(2):
         await world.writer.flush()
-    rest = [row["uid"] async for page in pages for row in page]
-    assert len(first) == 5
+    rest = [line.partition(",")[0] async for page in pages for line in page.decode().split()]
+    assert len(first.decode().split()) == 5
     assert len(rest) == 16
     assert early.callid in rest
     assert late.callid not in rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -118,11 +119,16 @@ class World:
 
     async def external(self, query: Query) -> list[dict[str, Any]]:
         await self.writer.flush()
-        return [row async for page in self.history.external(query) for row in page]
+        return await _parsed(self.history.external_json(query))
 
     async def inner(self, query: Query) -> list[dict[str, Any]]:
         await self.writer.flush()
-        return [row async for page in self.history.inner(query) for row in page]
+        return await _parsed(self.history.inner_json(query))
+
+
+async def _parsed(pieces: AsyncIterator[bytes]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(b"".join([piece async for piece in pieces]))
+    return rows
 
 
 def query(**more: Any) -> Query:

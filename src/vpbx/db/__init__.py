@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from vpbx.db.database import Database
 from vpbx.db.metadata import metadata
+from vpbx.db.reader import Prepared, Reader, Row
 from vpbx.db.upsert import insert_or_ignore, upsert
 from vpbx.db.writer import Write, Writer
 
-__all__ = ["Database", "Write", "Writer", "insert_or_ignore", "metadata", "upsert"]
+__all__ = [
+    "Database",
+    "Prepared",
+    "Reader",
+    "Row",
+    "Write",
+    "Writer",
+    "insert_or_ignore",
+    "metadata",
+    "upsert",
+]

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from vpbx.db import migrate as migrations
+from vpbx.db.reader import Reader, open_reader
 
 _BUSY_TIMEOUT_MS = 10_000
 _FILE_NAME = "vpbx.sqlite3"
@@ -38,6 +39,8 @@ class Database:
         """`sqlite` or `postgresql`."""
         self._engine = create_async_engine(url, **_engine_options(self.dialect))
         self._write_line = asyncio.Lock() if self.dialect == "sqlite" else None
+        self.reader: Reader = open_reader(url)
+        """For reads that are many or big."""
         self._work: tuple[Engine, ThreadPoolExecutor] | None = None
         if self.dialect == "sqlite":
             _prepare_sqlite(self._engine.sync_engine)
@@ -122,6 +125,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.reader.close()
         if self._work is not None:
             engine, thread = self._work
             self._work = None

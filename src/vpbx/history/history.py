@@ -7,20 +7,22 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
-from vpbx.db import Database
+from vpbx.db import Database, Prepared, Row
 from vpbx.events import CallInfo, Direction
 from vpbx.history import query as queries
-from vpbx.history.query import Query
+from vpbx.history.query import Kind, Query
 from vpbx.history.recordings import Encoding, RecordingLinks, recording_path
-from vpbx.history.rows import JsonRow, Row, Shapes, json_text
+from vpbx.history.rows import Shapes
 from vpbx.history.tables import NO_RECORD, RECORD_ENCODING, RECORD_FAILED, call_history
 
 PAGE = 500
-"""Rows read and written at a time: what is between two turns of other tasks."""
+"""Rows read and written at a time: what is between two turns of other tasks.
+
+Also in a thread: Python runs one at a time, so calls wait for a page to be made.
+"""
 
 _LOOK_AGAIN_S = 0.25
 _ROW_SOON_S = 0.02
@@ -47,59 +49,63 @@ class History:
         self, database: Database, links: RecordingLinks, records_dir: Path, encoding: Encoding
     ) -> None:
         self._database = database
+        self._reader = database.reader
+        self._prepared: dict[Kind, Prepared] = {}
         self.links = links
         self._records_dir = records_dir
         self._encoding = encoding
 
-    def external(self, query: Query) -> AsyncIterator[list[JsonRow]]:
-        """Return the external calls asked for, newest first, in pages of JSON rows.
-
-        This and its three sisters raise InvalidQuery at once, before the first page.
-        """
-        return _shaped(
-            self._pages(queries.external(query), query), self._shapes(query).external_json
-        )
-
-    def inner(self, query: Query) -> AsyncIterator[list[JsonRow]]:
-        """Return the calls between employees asked for, like `external`."""
-        return _shaped(self._pages(queries.inner(query), query), self._shapes(query).inner_json)
-
     def external_json(self, query: Query) -> AsyncIterator[bytes]:
-        """Return the same as the pieces of one JSON array, UTF-8."""
-        return _as_array(self.external(query))
+        """Return the external calls asked for, newest first, as pieces of one JSON array, UTF-8.
+
+        This and its three sisters raise InvalidQuery at once, before the first piece.
+        """
+        kind, shapes = queries.external(query), self._shapes(query)
+        return _as_array(self._pages(kind, query, shapes.external_json))
 
     def inner_json(self, query: Query) -> AsyncIterator[bytes]:
-        """Return the same as the pieces of one JSON array, UTF-8."""
-        return _as_array(self.inner(query))
+        """Return the calls between employees asked for, like `external_json`."""
+        kind, shapes = queries.inner(query), self._shapes(query)
+        return _as_array(self._pages(kind, query, shapes.inner_json))
 
     def external_csv(self, query: Query) -> AsyncIterator[bytes]:
         """Return the external calls asked for as pieces of CSV (RFC 4180, no header, UTF-8)."""
-        shape = self._shapes(query).external_csv
-        return _as_bytes(_shaped(self._pages(queries.external(query), query), shape))
+        kind, shapes = queries.external(query), self._shapes(query)
+        return self._pages(kind, query, shapes.external_csv)
 
     def inner_csv(self, query: Query) -> AsyncIterator[bytes]:
         """Return the calls between employees asked for as pieces of CSV, like `external_csv`."""
-        shape = self._shapes(query).inner_csv
-        return _as_bytes(_shaped(self._pages(queries.inner(query), query), shape))
+        kind, shapes = queries.inner(query), self._shapes(query)
+        return self._pages(kind, query, shapes.inner_csv)
 
     def _shapes(self, query: Query) -> Shapes:
         return Shapes(self.links, query.domain_id, query.domain)
 
-    async def _pages(self, statement: Select[Any], query: Query) -> AsyncIterator[list[Row]]:
-        """Yield rows in pages; no connection is held while the caller deals with one."""
+    async def _pages(
+        self, kind: Kind, query: Query, shape: Callable[[list[Row]], str]
+    ) -> AsyncIterator[bytes]:
+        """Yield pages, none empty; no connection is held while the caller deals with one."""
+        prepared = self._prepared.get(kind)
+        if prepared is None:
+            prepared = self._prepared[kind] = self._reader.prepare(queries.statement(kind))
         left = query.limit if query.limit is not None else _MAX_CALLID
+        values = queries.values(query)
         last_ms, last_callid = query.period.until_ms, 0
+
+        def page(rows: list[Row]) -> tuple[int, int, int, bytes]:
+            if not rows:
+                return 0, 0, 0, b""
+            return len(rows), rows[-1][0], rows[-1][1], shape(rows).encode()
+
         while left > 0:
             size = min(PAGE, left)
-            key = queries.page_key(last_ms, last_callid, size)
-            async with self._database.connect() as connection:
-                rows = (await connection.execute(statement, key)).all()
-            if rows:
-                yield list(rows)
-            if len(rows) < size:
+            values |= queries.page_key(last_ms, last_callid, size)
+            count, last_ms, last_callid, text = await self._reader.read(prepared, values, page)
+            if count:
+                yield text
+            if count < size:
                 return
             left -= size
-            last_ms, last_callid = rows[-1][0], rows[-1][1]
 
     async def recording(self, callid: str, *, wait_s: float = 0.0) -> Recording | None:
         """Return the recording of a call; None when there is none, or no such call.
@@ -174,21 +180,9 @@ def _number(callid: str) -> int | None:
     return number if number <= _MAX_CALLID and str(number) == callid else None
 
 
-async def _shaped(
-    pages: AsyncIterator[list[Row]], shape: Callable[[list[Row]], Any]
-) -> AsyncIterator[Any]:
+async def _as_array(pages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    before = b"["
     async for page in pages:
-        yield shape(page)
-
-
-async def _as_bytes(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    async for text in texts:
-        yield text.encode()
-
-
-async def _as_array(pages: AsyncIterator[list[JsonRow]]) -> AsyncIterator[bytes]:
-    before = "["
-    async for page in pages:
-        yield (before + json_text(page)).encode()
-        before = ","
-    yield b"]" if before == "," else b"[]"
+        yield before + page
+        before = b","
+    yield b"]" if before == b"," else b"[]"

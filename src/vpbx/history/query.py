@@ -10,7 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 
 from vpbx.events import Direction, Status
 from vpbx.history.period import InvalidQuery, Period
@@ -72,61 +83,101 @@ INNER_COLUMNS = (
 )
 
 
-def external(query: Query) -> Select[Any]:
-    """Return the statement for external calls. Raises InvalidQuery for an unknown type."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What of a query decides the statement; everything else is a value bound to it."""
+
+    is_inner: bool
+    type: str
+    by_user: bool = False
+    by_diversion: bool = False
+    by_client: bool = False
+
+
+def external(query: Query) -> Kind:
+    """Return the kind of query for external calls. Raises InvalidQuery for an unknown type."""
     if query.type not in EXTERNAL_TYPES:
         raise InvalidQuery("type", "must be one of " + ", ".join(EXTERNAL_TYPES))
-    wanted = _scope(query, inner=0)
-    if query.type in ("in", "missed"):
-        wanted.append(_C.direction == Direction.IN.value)
-    if query.type == "out":
-        wanted.append(_C.direction == Direction.OUT.value)
-    if query.type == "missed":
-        wanted.append(_C.status == Status.MISSED.value)
-    if query.user:
-        wanted += [_C.account == query.user, _C.user_login == query.user]
-    if query.diversion:
-        wanted.append(_C.diversion == query.diversion)
-    if query.client:
-        wanted.append(_C.client == query.client)
-    return _paged(select(*EXTERNAL_COLUMNS).where(*wanted))
+    return Kind(False, query.type, bool(query.user), bool(query.diversion), bool(query.client))
 
 
-def inner(query: Query) -> Select[Any]:
-    """Return the statement for inner calls. Raises InvalidQuery for an unknown type."""
+def inner(query: Query) -> Kind:
+    """Return the kind of query for inner calls. Raises InvalidQuery for an unknown type."""
     if query.type not in INNER_TYPES:
         raise InvalidQuery("type", "must be one of " + ", ".join(INNER_TYPES))
-    wanted = _scope(query, inner=1)
-    if query.type == "success":
-        wanted.append(_C.status == Status.SUCCESS.value)
-    elif query.type != "all":
-        wanted.append(_C.status != Status.SUCCESS.value)
-    if query.user:
-        to_them = and_(_C.account == query.user, _C.user_login == query.user)
-        wanted.append(or_(_C.caller_login == query.user, to_them))
-    return _paged(select(*INNER_COLUMNS).where(*wanted))
+    return Kind(True, query.type, bool(query.user))
 
 
-def _scope(query: Query, *, inner: int) -> list[ColumnElement[bool]]:
-    return [
-        _C.domain_id == query.domain_id,
-        _C.is_inner == inner,
-        _C.started_ms >= query.period.since_ms,
-    ]
-
-
-def _paged(statement: Select[Any]) -> Select[Any]:
-    """Add what `page_key` binds: rows older than the last one, newest first."""
-    last = tuple_(
-        bindparam("last_ms", type_=BigInteger), bindparam("last_callid", type_=BigInteger)
-    )
-    return (
-        statement.where(tuple_(_C.started_ms, _C.callid) < last)
-        .order_by(_C.started_ms.desc(), _C.callid.desc())
-        .limit(bindparam("page", type_=BigInteger))
-    )
+def values(query: Query) -> dict[str, Any]:
+    """Return what is bound to the statement of a query, but for `page_key`."""
+    return {
+        "domain": query.domain_id,
+        "since_ms": query.period.since_ms,
+        "user": query.user,
+        "diversion": query.diversion,
+        "client": query.client,
+    }
 
 
 def page_key(last_ms: int, last_callid: int, page: int) -> dict[str, int]:
     """Return the values that select the `page` rows after the row given."""
     return {"last_ms": last_ms, "last_callid": last_callid, "page": page}
+
+
+def statement(kind: Kind) -> Select[Any]:
+    """Return the statement that selects one page, newest first."""
+    columns = INNER_COLUMNS if kind.is_inner else EXTERNAL_COLUMNS
+    wanted = _inner_wanted(kind) if kind.is_inner else _external_wanted(kind)
+    last = tuple_(
+        bindparam("last_ms", type_=BigInteger), bindparam("last_callid", type_=BigInteger)
+    )
+    return (
+        select(*columns)
+        .where(
+            _C.domain_id == bindparam("domain"),
+            _C.is_inner == literal_column(str(int(kind.is_inner))),
+            _C.started_ms >= bindparam("since_ms"),
+            *wanted,
+            tuple_(_C.started_ms, _C.callid) < last,
+        )
+        .order_by(_C.started_ms.desc(), _C.callid.desc())
+        .limit(bindparam("page", type_=BigInteger))
+    )
+
+
+def _external_wanted(kind: Kind) -> list[ColumnElement[bool]]:
+    wanted = []
+    if kind.type in ("in", "missed"):
+        wanted.append(_is(_C.direction, Direction.IN.value))
+    if kind.type == "out":
+        wanted.append(_is(_C.direction, Direction.OUT.value))
+    if kind.type == "missed":
+        wanted.append(_is(_C.status, Status.MISSED.value))
+    if kind.by_user:
+        wanted.append(_to_user())
+    if kind.by_diversion:
+        wanted.append(_C.diversion == bindparam("diversion"))
+    if kind.by_client:
+        wanted.append(_C.client == bindparam("client"))
+    return wanted
+
+
+def _inner_wanted(kind: Kind) -> list[ColumnElement[bool]]:
+    wanted = []
+    is_success = _is(_C.status, Status.SUCCESS.value)
+    if kind.type == "success":
+        wanted.append(is_success)
+    elif kind.type != "all":
+        wanted.append(~is_success)
+    if kind.by_user:
+        wanted.append(or_(_C.caller_login == bindparam("user"), _to_user()))
+    return wanted
+
+
+def _to_user() -> ColumnElement[bool]:
+    return and_(_C.account == bindparam("user"), _C.user_login == bindparam("user"))
+
+
+def _is(column: Column[Any], word: str) -> ColumnElement[bool]:
+    """Compare with a word of our own, written into the statement so that plans know it."""
+    return column == literal_column(f"'{word}'")

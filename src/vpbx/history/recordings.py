@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,21 +25,22 @@ def recording_path(records_dir: Path, domain_id: int, callid: str, started_at: f
 class RecordingLinks:
     """Makes and checks the links of crm-api §4: absolute, signed, playable without a key.
 
-    `secret` is the server's (at least 16 bytes); the signature is over domain and callid, so
+    `secret` is the server's (16 to 64 bytes); the signature, keyed BLAKE2b (RFC 7693: a quarter
+    of the time of HMAC, and a list has one in every row), is over domain and callid, so
     that knowing one link, or a callid, helps to guess no other. `base` is what a link starts
     with; `{domain}` in it stands for the domain's name.
     """
 
     def __init__(self, secret: bytes, base: str = "https://{domain}") -> None:
-        if len(secret) < 16:
-            raise ValueError("the secret of recording links needs at least 16 bytes")
+        if not 16 <= len(secret) <= hashlib.blake2b.MAX_KEY_SIZE:
+            raise ValueError("the secret of recording links needs 16 bytes, at most 64")
         self._secret = secret
         self._base = base.rstrip("/")
 
     def signature(self, domain_id: int, callid: str) -> str:
         """Return the 128 bits, in hex, without which the recording is not given out."""
         text = f"record {domain_id} {callid}".encode()
-        return hmac.digest(self._secret, text, "sha256")[:_SIGNATURE_BYTES].hex()
+        return hashlib.blake2b(text, key=self._secret, digest_size=_SIGNATURE_BYTES).hexdigest()
 
     def verify(self, domain_id: int, callid: str, signature: str) -> bool:
         """Tell whether `signature` is the one of this call, in constant time."""

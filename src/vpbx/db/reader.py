@@ -1,0 +1,159 @@
+"""Short reads by prepared SQL: one change of thread a read, and nothing between driver and rows.
+
+SQLAlchemy's own rows cost more than SQLite takes to find them, and each of its awaits on SQLite
+is two changes of thread. Here a statement is compiled once, and what is made of its rows is made
+where they are read. For reads that are many or big; everything else uses `Database.connect`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
+from sqlalchemy.engine import URL
+
+__all__ = ["Prepared", "Reader", "Row", "open_reader"]
+
+T = TypeVar("T")
+Row: TypeAlias = Sequence[Any]
+_Asyncpg: Any = PGDialect_asyncpg  # untyped
+_SQLITE_THREADS = 4
+_POSTGRES_CONNECTIONS = 4
+_BUSY_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A SELECT as text for one dialect. Columns come as the driver gives them: numbers, text."""
+
+    sql: str
+    names: tuple[str, ...]
+    """The parameters in the order of `$1`, `$2`…; empty on SQLite, which takes names."""
+    fixed: Mapping[str, Any]
+    """Parameters whose values the statement has brought along (`OFFSET 0` on SQLite)."""
+
+    @classmethod
+    def of(cls, compiled: Any) -> Prepared:
+        fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        return cls(str(compiled), tuple(compiled.positiontup or ()), fixed)
+
+
+class Reader(Protocol):
+    """Reads by prepared SQL."""
+
+    def prepare(self, statement: Select[Any]) -> Prepared:
+        """Compile a statement, all of whose parameters are `bindparam`s; keep the result."""
+        ...
+
+    async def read(
+        self, prepared: Prepared, values: Mapping[str, Any], shape: Callable[[list[Row]], T]
+    ) -> T:
+        """Return what `shape` makes of the rows.
+
+        `shape` runs in a thread on SQLite and on the loop on PostgreSQL: a few milliseconds
+        of work at most, so as few rows.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def open_reader(url: URL) -> Reader:
+    """Return the reader of a database; connections are opened as they are needed."""
+    if url.get_backend_name() == "sqlite":
+        return _SqliteReader(str(url.database))
+    return _PostgresReader(url)
+
+
+class _SqliteReader:
+    """A few threads, each with a connection that can only read."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._own = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._threads = ThreadPoolExecutor(
+            _SQLITE_THREADS, thread_name_prefix="vpbx-db-read", initializer=self._open
+        )
+
+    def _open(self) -> None:
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA query_only=ON")
+        self._own.connection = connection
+        self._opened.append(connection)
+
+    def prepare(self, statement: Select[Any]) -> Prepared:
+        return Prepared.of(statement.compile(dialect=sqlite_dialect(paramstyle="named")))
+
+    async def read(
+        self, prepared: Prepared, values: Mapping[str, Any], shape: Callable[[list[Row]], T]
+    ) -> T:
+        bound = {**prepared.fixed, **values}
+
+        def work() -> T:
+            connection: sqlite3.Connection = self._own.connection
+            return shape(connection.execute(prepared.sql, bound).fetchall())
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for connection in self._opened:
+            connection.interrupt()
+        self._threads.shutdown()
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+
+
+class _PostgresReader:
+    """A pool of asyncpg's own, which prepares each statement once a connection."""
+
+    def __init__(self, url: URL) -> None:
+        _, self._connect = _Asyncpg().create_connect_args(url)
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    def prepare(self, statement: Select[Any]) -> Prepared:
+        return Prepared.of(statement.compile(dialect=_Asyncpg()))
+
+    async def read(
+        self, prepared: Prepared, values: Mapping[str, Any], shape: Callable[[list[Row]], T]
+    ) -> T:
+        pool = self._pool or await self._open()
+        bound = {**prepared.fixed, **values}
+        rows = await pool.fetch(prepared.sql, *[bound[name] for name in prepared.names])
+        return shape(rows)
+
+    async def _open(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    min_size=0, max_size=_POSTGRES_CONNECTIONS, reset=_leave, **self._connect
+                )
+            return self._pool
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await pool.close()
+
+
+async def _leave(_connection: asyncpg.Connection) -> None:
+    """Reset nothing when a connection goes back: a SELECT leaves nothing behind."""
