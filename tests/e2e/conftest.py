@@ -76,7 +76,8 @@ class Company:
                 async with http.get(self.pbx.api + path, headers={"X-API-KEY": self.key}) as got:
                     if got.status == 200:
                         return
-                await asyncio.sleep(0.05)
+                # seldom: a key that the server does not know yet counts as a wrong one
+                await asyncio.sleep(0.4)
 
     @property
     def trunk(self) -> str:

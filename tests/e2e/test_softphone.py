@@ -138,11 +138,17 @@ async def test_click_to_call_rings_the_softphone_and_then_the_customer(company: 
         await phone.happens("CALL_INCOMING")
         await phone.command("accept")
         await carrier.happens("CALL_ESTABLISHED")
-        await phone.hears_something()
+        # Not what the phone hears: baresip 1.0 drops the stream that follows our ringback for
+        # "too late" where its timestamps begin lower. The recording shows what was sent to it.
+        await carrier.hears_something()
         await phone.command("hangup")
         await carrier.happens("CALL_CLOSED")
         history = await company.crm.gets("history")
     assert history["callid"] == made["callid"]
+    assert frequency(carrier.heard()[-1]) == pytest.approx(1500, abs=10)
+    left, right = await recording(company, history["link"])
+    assert frequency(left) == pytest.approx(700, abs=10)
+    assert frequency(right) == pytest.approx(1500, abs=10)
     assert [event["type"] for event in company.crm.of("event")] == [
         "OUTGOING",
         "ACCEPTED",
