@@ -27,13 +27,16 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
 class Pbx:
     """One server with a data directory; may be started, stopped and killed many times."""
 
-    def __init__(self, data: Path, *, database: str = "", rtp_ports: str = "") -> None:
+    def __init__(
+        self, data: Path, *, database: str = "", rtp_ports: str = "", http: str = "127.0.0.1:0"
+    ) -> None:
         self.data, self.database = data, database
         low = 21000 + (os.getpid() * 131 + int(time.time() * 7)) % 300 * 40
         self.rtp_ports = rtp_ports or f"{low}-{low + 399}"
         self.process: subprocess.Popen[bytes] | None = None
         self.addresses: dict[str, str] = {}
-        self._sip = self._http = self._tls = "127.0.0.1:0"
+        self._sip = self._tls = "127.0.0.1:0"
+        self._http = http
         self.log_file = data.parent / f"{data.name}.log"
 
     def start(self, *, timeout_s: float = 30) -> Pbx:
