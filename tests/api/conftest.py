@@ -9,6 +9,7 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -172,20 +173,26 @@ class Server:
         await self._server.shutdown(sockets=self._sockets)
 
 
-@pytest.fixture
-async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    """A server's directory and history with one company in it."""
-    secrets = Secrets.from_file(tmp_path / "secret.key")
-    directory = Directory(sqlite_database, secrets=secrets)
+@asynccontextmanager
+async def found_world(database: Database, folder: Path) -> AsyncIterator[World]:
+    """Put a server's directory and history with one company in it on an empty database."""
+    directory = Directory(database, secrets=Secrets.from_file(folder / "secret.key"))
     await directory.start()
     encoding = Encoding()
     links = RecordingLinks(b"0123456789abcdef")
-    history = History(sqlite_database, links, tmp_path / "records", encoding)
+    history = History(database, links, folder / "records", encoding)
     calls: Any = SimpleNamespace()  # the calls part has tests of its own
     services = ApiServices(directory, history, calls, LoopClock(), ApiConfig(recording_wait_s=5))
     await directory.companies.add(DOMAIN, password="Secret-pass-1")
-    yield World(sqlite_database, directory, history, tmp_path / "records", services, encoding)
+    yield World(database, directory, history, folder / "records", services, encoding)
     await directory.stop()
+
+
+@pytest.fixture
+async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    """A server's directory and history with one company in it."""
+    async with found_world(sqlite_database, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
