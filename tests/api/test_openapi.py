@@ -193,6 +193,12 @@ def test_every_operation_tells_its_errors_parameters_and_examples(document: dict
             assert "422" not in operation["responses"]
             inside = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
             assert inside == set(re.findall(r"\{(\w+)\}", path))
+            for parameter in operation.get("parameters", []):
+                # What a query parameter is called and may be often says enough.
+                assert parameter["schema"], (path, parameter)
+                assert parameter["in"] == "query" or parameter["description"], (path, parameter)
+            assert {"200", "204"} & operation["responses"].keys(), path
+            assert path.endswith(".mp3") or {"401", "429", "500"} <= operation["responses"].keys()
             for status, response in operation["responses"].items():
                 for content in response.get("content", {}).values():
                     if not path.endswith(".mp3"):

@@ -77,6 +77,7 @@ async def run(base: str, key: str, folder: Path, *options: str) -> tuple[int, st
     return process.returncode, written.decode(errors="replace")
 
 
+@pytest.mark.timeout(240)
 async def test_the_api_does_what_its_document_says(
     services: ApiServices, world: World, tmp_path: Path
 ) -> None:

@@ -213,7 +213,8 @@ def _pretty(example: Any) -> str:
 
 def _try(path: str, method: str, parameters: list[dict[str, Any]], body: Any) -> str:
     inputs = "".join(
-        f'<label>{escape(p["name"])} <input name="{escape(p["name"])}" data-in="{p["in"]}"></label>'
+        f'<label>{escape(p["name"])} <input name="{escape(p["name"])}" data-in="{p["in"]}"'
+        f' placeholder="{escape(str(p.get("example", "")))}"></label>'
         for p in parameters
     )
     if body is not None:

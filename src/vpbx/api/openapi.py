@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
@@ -30,6 +31,29 @@ _REASONS = {
     413: ("Request body is too large", "The body is too large."),
     429: ("Too many wrong keys", "Too many wrong keys from this address; see Retry-After."),
     500: ("Internal error", "A fault of the server; X-Request-Id names it in its log."),
+}
+_PATH_WORDS = {
+    "login": ("Login or internal number of an employee.", "admin"),
+    "user": ("Login or internal number of an employee.", "admin"),
+    "telnum": ("A number, with any punctuation.", "79001112233"),
+    "domain": ("Domain of the connected PBX.", "example1.com"),
+    "groups/id": ("A department's id.", "sales"),
+    "regions/id": ("A region's id, from GET /caller-ids/regions.", "43"),
+    "interval-schedule/id": (
+        "Id of the extra interval, from the number.",
+        "65dc1cf4-33d4-4ec4-a7ac-c5c37fd5ffd8",
+    ),
+    "calendar-schedule/id": (
+        "Id of the special day, from the number.",
+        "d9c3b8c7-5f3b-4f3e-8c5e-0a52a4a7c0d1",
+    ),
+    "webhook/id": ("Id of the subscription.", "898254be-e2cd-4e8a-90d1-1615a42eb2dd"),
+    "music/type": ("Which music.", "holdmusic"),
+    "media-catalog/type": ("What the files are for.", "greeting"),
+}
+_PATH_TYPES = {
+    "music": ("ringback", "holdmusic"),
+    "media-catalog": ("greeting", "music", "ivr"),
 }
 DESCRIPTION = """\
 The API between a CRM and the virtual PBX.
@@ -158,8 +182,8 @@ def _refusal(status: int) -> dict[str, Any]:
 def _extra(operation: Operation) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     parameters = [
-        {"name": part.strip("{}"), "in": "path", "required": True, "schema": {"type": "string"}}
-        for part in operation.path.split("/")
+        _path_parameter(part.strip("{}"), before)
+        for before, part in pairwise(operation.path.split("/"))
         if part.startswith("{")
     ]
     if operation.query is not None:
@@ -169,6 +193,22 @@ def _extra(operation: Operation) -> dict[str, Any]:
     if operation.body is not None:
         extra["requestBody"] = _request_body(operation)
     return extra
+
+
+def _path_parameter(name: str, before: str) -> dict[str, Any]:
+    """Return a parameter of a path; `before` is the word that stands before it."""
+    description, example = _PATH_WORDS[f"{before}/{name}" if name in ("id", "type") else name]
+    schema: dict[str, Any] = {"type": "string"}
+    if name == "type":
+        schema["enum"] = list(_PATH_TYPES[before])
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema,
+        "example": example,
+    }
 
 
 def _query_parameters(model: Any) -> list[dict[str, Any]]:

@@ -40,8 +40,17 @@ DESCRIPTION: dict[str, Any] = {
     "openapi_extra": {
         "security": [],
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in ("callid", "signature")
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": description,
+                "schema": {"type": "string"},
+            }
+            for name, description in (
+                ("callid", "The call."),
+                ("signature", "Made by the server; part of the link."),
+            )
         ],
     },
 }
