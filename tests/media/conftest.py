@@ -114,3 +114,4 @@ async def connect(session: MediaSession, a: RtpEndpoint, b: RtpEndpoint) -> None
     b.connect(*session.local(Side.B))
     await session.set_remote(Side.B, peer_of(b))
     a.connect(*session.local(Side.A))
+    await session.stats()  # answered after the addresses, which are not waited for

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from vpbx.media import MediaEngine, MediaError, MediaSession, RtpPeer, Side, convert_prompt
+from vpbx.directory import BUILT_IN_MUSIC
+from vpbx.media import MediaEngine, MediaError, MediaSession, RtpPeer, Side, convert_prompt, g711
 from vpbx.media.prompts import PromptLibrary
 from vpbx.media.rtp import goertzel, rms
 
 from .conftest import Engines, Phones, connect, peer_of
 
-BUILT_IN = ("ringback", "busy", "beep", "hold", "not_available", "not_allowed", "not_found")
+BUILT_IN = (
+    *("ringback", "holdmusic", "calm", "bright"),
+    *("busy", "beep", "not_available", "not_allowed", "not_found"),
+)
 
 
 @pytest.mark.parametrize("payload", [8, 0])
@@ -76,15 +80,15 @@ async def test_waiting_ends_when_it_is_stopped_replaced_or_closed(
 ) -> None:
     await session.set_remote(Side.A, peer_of(await phone()))
     async with asyncio.timeout(2):
-        waiting = asyncio.create_task(session.play(Side.A, "hold", repeat=0, wait=True))
+        waiting = asyncio.create_task(session.play(Side.A, "holdmusic", repeat=0, wait=True))
         await asyncio.sleep(0.05)
         await session.stop_playing(Side.A)
         await waiting
-        waiting = asyncio.create_task(session.play(Side.A, "hold", wait=True))
+        waiting = asyncio.create_task(session.play(Side.A, "holdmusic", wait=True))
         await asyncio.sleep(0.05)
         await session.play(Side.A, "beep")
         await waiting
-        waiting = asyncio.create_task(session.play(Side.A, "hold", repeat=0, wait=True))
+        waiting = asyncio.create_task(session.play(Side.A, "holdmusic", repeat=0, wait=True))
         await asyncio.sleep(0.05)
         await session.close()
         await waiting
@@ -93,7 +97,7 @@ async def test_waiting_ends_when_it_is_stopped_replaced_or_closed(
 async def test_a_wait_can_be_cancelled(session: MediaSession, phone: Phones) -> None:
     await session.set_remote(Side.A, peer_of(await phone()))
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(session.play(Side.A, "hold", repeat=0, wait=True), 0.1)
+        await asyncio.wait_for(session.play(Side.A, "holdmusic", repeat=0, wait=True), 0.1)
     await session.stop_playing(Side.A)
     await session.stop_playing(Side.A)
 
@@ -118,6 +122,18 @@ def test_every_prompt_is_there_in_both_languages(tmp_path: Path) -> None:
             assert len(sizes) == 1
             assert sizes.pop() % 160 == 0
     assert library.path("not_found", "ru") != library.path("not_found", "en")
+
+
+def test_all_music_a_company_may_choose_is_there_and_equally_loud(tmp_path: Path) -> None:
+    library = PromptLibrary(tmp_path)
+    library.expand()
+    levels = {}
+    for name in BUILT_IN_MUSIC:
+        sound = g711.decode(8, Path(library.path(name, "en") + ".8").read_bytes())
+        assert 4.9 < len(sound) / 8000 < 16.1
+        levels[name] = rms(sound)
+    levels.pop("ringback")  # as loud as the standard says
+    assert 0.08 < min(levels.values()) <= max(levels.values()) < 0.14
 
 
 def test_shipped_sounds_are_small() -> None:

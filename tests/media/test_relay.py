@@ -180,6 +180,7 @@ async def test_rtcp_is_passed(session: MediaSession, phone: Phones) -> None:
     try:
         for side, (port, _, _) in zip(Side, ends, strict=True):
             await session.set_remote(side, RtpPeer("127.0.0.1", port, (8,)))
+        await session.stats()  # answered after the addresses, which are not waited for
         report = b"\x81\xc9\x00\x07" + bytes(28)
         host, port = session.local(Side.A)
         ends[0][2].sendto(report, (host, port + 1))

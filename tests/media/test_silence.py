@@ -56,7 +56,7 @@ async def test_who_listens_to_music_need_not_speak(new_engine: Engines, phone: P
     silence = Silence()
     session = await opened(new_engine, silence)
     await connect(session, await phone(), await phone())
-    await session.play(Side.A, "hold", repeat=0)
+    await session.play(Side.A, "holdmusic", repeat=0)
     await asyncio.sleep(2.5 * TIMEOUT_S)
     assert silence.told == 0
     await session.stop_playing(Side.A)

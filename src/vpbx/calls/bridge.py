@@ -18,7 +18,7 @@ __all__ = ["Bridge"]
 
 log = structlog.get_logger("vpbx.calls")
 
-HOLD_MUSIC = "hold"
+HOLD_MUSIC = "holdmusic"
 RINGBACK = "ringback"
 
 
@@ -118,16 +118,7 @@ class Bridge:
     async def close(self) -> Recording | None:
         """Let go of everything; return what was captured. Never raises."""
         session, self.session = self.session, None
-        if session is None:
-            return None
-        recording = None
-        if self.recording:
-            try:
-                recording = await session.stop_recording()
-            except MediaError:
-                recording = None
-        await session.close()
-        return recording
+        return None if session is None else await session.close()
 
     @property
     def _media(self) -> MediaSession:

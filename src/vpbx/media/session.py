@@ -10,6 +10,11 @@ the talk would be deaf for ever, or to the next re-INVITE or transfer. So every 
 latched to a socket of our own that never reads, by one packet from there (which is caught
 and passed to nobody). What comes before `set_remote` is dropped, what comes after is learned.
 As the window for that is ten seconds, the address is set again until the side is heard.
+
+The commands themselves cost little; waking RTPProxy's thread for one and ours for the answer
+costs as much as all of them. So the address of one side is not sent before something is to be
+heard there, then without waiting for the answer, together with what follows; and that the
+guarding packet was seen is asked only in the first moments of a session.
 """
 
 from __future__ import annotations
@@ -18,7 +23,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +40,13 @@ if TYPE_CHECKING:
     from vpbx.clock import Timer
 
     from .engine import MediaEngine
-    from .sink import Sink
 
 log = structlog.get_logger("vpbx.media")
 
 _TAGS = {Side.A: "a b", Side.B: "b a"}
 _GUARD_LOOKS, _GUARD_REPEAT = 300, 100
+_SETTLE_S = 0.25
+"""After this RTPProxy in this process has seen what came to its ports: it takes 1 to 5 ms."""
 _RELEARN_S = 8.0
 """A little less than RTPProxy's window for a new source."""
 _HEARD_PACKETS = 50
@@ -56,6 +64,8 @@ class _End:
     tags: str
     peer: RtpPeer | None = None
     baseline: int = 0
+    untold: str = ""
+    """The command with its address, while nothing is to be heard there."""
     relearn: Timer | None = None
     player: Timer | None = None
     played: asyncio.Future[None] | None = None
@@ -87,6 +97,8 @@ class MediaSession:
         self._packets = 0
         self._alive_at = engine.clock.now()
         self._guarded = False
+        self._confirm_until = 0.0
+        self._audible = False
 
     async def _open(self) -> None:
         send, sink = self._engine.proxy.send, self._engine.sink
@@ -99,26 +111,34 @@ class MediaSession:
             for answer in (update, lookup):
                 ports.append(int(checked(await answer).split()[0]))
             if sink is not None:
-                self._guarded = await self._guard(sink, ports)
+                sink.latch(*ports)
+                self._guarded = True
+                here = self._engine.config.remote is None
+                self._confirm_until = self._engine.clock.now() + _SETTLE_S if here else inf
         except BaseException:
             lookup.cancel()
             send(f"D {self._id} a b").add_done_callback(_ignore)
             raise
         self._ends = {Side.A: _End(ports[1], "a b"), Side.B: _End(ports[0], "b a")}
 
-    async def _guard(self, sink: Sink, ports: list[int]) -> bool:
-        """Latch both ports to the sink; returns when RTPProxy has seen it (1 ms, usually)."""
-        for attempt in range(_GUARD_LOOKS):
-            if attempt % _GUARD_REPEAT == 0:
-                sink.latch(*ports)
-            await asyncio.sleep(0.001)
+    async def _confirm(self) -> None:
+        """Wait until RTPProxy has seen the guarding packets; usually it has, long ago."""
+        if self._engine.clock.now() >= self._confirm_until:
+            return
+        assert self._engine.sink is not None
+        for attempt in range(1, _GUARD_LOOKS):
             query = self._query()
             checked(await query)
             stats = _stats(query)
             if stats is not None and min(stats.values()) > 0:
-                return True
-        log.warning("a media port could not be guarded", callid=self.callid)
-        return False
+                break
+            if attempt % _GUARD_REPEAT == 0:
+                self._engine.sink.latch(*(end.port for end in self._ends.values()))
+            await asyncio.sleep(0.001)
+        else:
+            self._guarded = False
+            log.warning("a media port could not be guarded", callid=self.callid)
+        self._confirm_until = 0.0
 
     def local(self, side: Side) -> tuple[str, int]:
         """Address and port for the SDP sent to `side`; the same for the session's whole life."""
@@ -163,15 +183,33 @@ class MediaSession:
         self._alive_at = self._engine.clock.now()
         payloads = (*peer.payloads, *(() if peer.dtmf_payload is None else (peer.dtmf_payload,)))
         command = self._address(side, host, port, payloads, peer.dtmf_payload)
-        answer = self._engine.proxy.send(command)
         if again:
             self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
         if end.relearn is not None:
             end.relearn.cancel()
-        end.relearn = self._engine.clock.call_later(
-            _RELEARN_S, lambda: self._relearn(side, end, command)
-        )
-        checked(await answer)
+            end.relearn = None
+        end.untold = command
+        if side is Side.B or self._audible:
+            await self._tell()
+
+    async def _tell(self) -> None:
+        """Send the addresses not sent yet; that one fails is told, and silence ends the call."""
+        self._audible = True
+        await self._confirm()
+        for side, end in self._ends.items():
+            if end.untold and not self._closed:
+                command, end.untold = end.untold, ""
+                self._engine.proxy.send(command).add_done_callback(self._told)
+                end.relearn = self._engine.clock.call_later(
+                    _RELEARN_S, partial(self._relearn, side, end, command)
+                )
+
+    def _told(self, done: asyncio.Future[str]) -> None:
+        error = done.exception()
+        if not self._closed and (error is not None or done.result().startswith("E")):
+            log.warning(
+                "a media address was refused", callid=self.callid, error=str(error or done.result())
+            )
 
     def _relearn(self, side: Side, end: _End, command: str) -> None:
         """Open RTPProxy's window for a new source again unless the side is heard."""
@@ -213,6 +251,7 @@ class MediaSession:
         codecs = [p for p in spoken if p in PLAYABLE and self._engine.prompts.size(path, p)]
         if not codecs:
             raise MediaError(f"cannot play {prompt!r}: no codec of {spoken} fits")
+        await self._tell()
         self._player_done(end)
         times = "-1" if repeat == 0 else str(repeat)
         answer = self._engine.proxy.send(
@@ -254,11 +293,12 @@ class MediaSession:
         if self._closed or self._recording is not None:
             return self._recording is not None
         name = self._recording = self._engine.recording_name(self.callid)
-        answers = [
-            self._engine.proxy.send(f"C {self._id} {name}.{side.value} {_TAGS[side]}")
-            for side in Side
-        ]
         try:
+            await self._tell()
+            answers = [
+                self._engine.proxy.send(f"C {self._id} {name}.{side.value} {_TAGS[side]}")
+                for side in Side
+            ]
             for answer in answers:
                 checked(await answer)
         except MediaError as error:
@@ -274,14 +314,22 @@ class MediaSession:
         """
         name, self._recording = self._recording, None
         if name is not None:
-            answers = [self._engine.proxy.send(f"N {self._id} {_TAGS[side]}") for side in Side]
             with contextlib.suppress(MediaError):
-                for answer in answers:
+                for answer in self._end_recording():
                     await answer
-            for side in Side:
-                piece = self._engine.config.record_dir / f"{name}.{side.value}.rtp"
-                if _captured(piece):
-                    self._files[side].append(piece)
+            self._keep(name)
+        return self._recorded()
+
+    def _end_recording(self) -> list[asyncio.Future[str]]:
+        return [self._engine.proxy.send(f"N {self._id} {_TAGS[side]}") for side in Side]
+
+    def _keep(self, name: str) -> None:
+        for side in Side:
+            piece = self._engine.config.record_dir / f"{name}.{side.value}.rtp"
+            if _captured(piece):
+                self._files[side].append(piece)
+
+    def _recorded(self) -> Recording | None:
         if not any(self._files.values()):
             return None
         return Recording(self.callid, tuple(self._files[Side.A]), tuple(self._files[Side.B]))
@@ -295,18 +343,28 @@ class MediaSession:
         guard = int(self._guarded)
         return MediaStats(stats[Side.A] - guard, stats[Side.B] - guard)
 
-    async def close(self) -> None:
-        """Free the ports. Idempotent; never raises. A recording still running is kept."""
+    async def close(self) -> Recording | None:
+        """Free the ports, end a recording that runs and return what was captured, or None.
+
+        Idempotent; never raises.
+        """
         if self._closed:
-            return
+            return None
         self._closed = True
         self._engine.forget(self._number)
         for end in self._ends.values():
             self._player_done(end)
             if end.relearn is not None:
                 end.relearn.cancel()
-        with contextlib.suppress(MediaError):
-            await self._engine.proxy.send(f"D {self._id} a b")
+        name, self._recording = self._recording, None
+        answers = self._end_recording() if name is not None else []
+        answers.append(self._engine.proxy.send(f"D {self._id} a b"))
+        for answer in answers:
+            with contextlib.suppress(MediaError):
+                await answer
+        if name is not None:
+            self._keep(name)
+        return self._recorded()
 
     def _check(self) -> None:
         if self._closed:
