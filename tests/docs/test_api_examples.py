@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -233,6 +234,7 @@ async def run_all(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
     return said
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_every_example_works_and_says_what_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
