@@ -14,6 +14,7 @@ import sys
 import tempfile
 from array import array
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from av.audio.resampler import AudioResampler
@@ -43,14 +44,62 @@ TONES: dict[str, tuple[float, tuple[tuple[float, float], ...]]] = {
     "busy": (425, ((0.35, 0.35),) * 5),
     "beep": (1000, ((0.3, 0.1),)),
 }
-# Hold music: quiet plucked chords, four bars that end as they begin.
-CHORDS = (
-    (261.63, 329.63, 392.00, 493.88),
-    (220.00, 261.63, 329.63, 392.00),
-    (174.61, 220.00, 261.63, 329.63),
-    (196.00, 246.94, 293.66, 349.23),
-)
-BAR_S, NOTE_S = 3.2, 0.4
+
+
+class Tune(NamedTuple):
+    """Music that ends as it begins: a bar each chord, its notes plucked in the same order."""
+
+    chords: tuple[tuple[float, float, float, float], ...]
+    bar_s: float
+    order: tuple[tuple[int, int], ...]
+    """Note of the chord and how often its frequency, a step of the bar each; 0: a rest."""
+    ring_s: float
+    decay: float
+    attack_s: float
+    overtones: tuple[tuple[int, float], ...]
+    level: float
+
+
+C_E_G_B = (261.63, 329.63, 392.00, 493.88)
+A_C_E_G = (220.00, 261.63, 329.63, 392.00)
+F_A_C_E = (174.61, 220.00, 261.63, 329.63)
+G_B_D_F = (196.00, 246.94, 293.66, 349.23)
+D_F_A_C = (146.83, 220.00, 261.63, 349.23)
+G_D_G_B = (196.00, 293.66, 392.00, 493.88)
+C_G_C_E = (261.63, 392.00, 523.25, 659.26)
+# The built-in music of the directory (`sounds.py` there), by the same names.
+TUNES = {
+    "holdmusic": Tune(
+        chords=(C_E_G_B, A_C_E_G, F_A_C_E, G_B_D_F),
+        bar_s=3.2,
+        order=((0, 1), (1, 1), (2, 1), (3, 1), (2, 1), (3, 2), (1, 1), (2, 1)),
+        ring_s=1.6,
+        decay=2.6,
+        attack_s=0.01,
+        overtones=((2, 0.3),),
+        level=0.24,
+    ),
+    "calm": Tune(
+        chords=(F_A_C_E, D_F_A_C, G_B_D_F, C_E_G_B),
+        bar_s=4.0,
+        order=((0, 1), (2, 1), (1, 1), (3, 1)),
+        ring_s=4.0,
+        decay=0.9,
+        attack_s=0.25,
+        overtones=((2, 0.15), (3, 0.05)),
+        level=0.265,
+    ),
+    "bright": Tune(
+        chords=(C_G_C_E, G_D_G_B, A_C_E_G, F_A_C_E),
+        bar_s=2.4,
+        order=((0, 1), (2, 1), (3, 1), (2, 1), (1, 2), (3, 1), (2, 1), (0, 0)),
+        ring_s=0.9,
+        decay=6.0,
+        attack_s=0.004,
+        overtones=((2, 0.2), (4, 0.25)),
+        level=0.32,
+    ),
+}
 
 
 def tone(frequency: float, bursts: tuple[tuple[float, float], ...]) -> array[int]:
@@ -65,19 +114,19 @@ def tone(frequency: float, bursts: tuple[tuple[float, float], ...]) -> array[int
     return sound
 
 
-def music() -> array[int]:
-    total = int(BAR_S * len(CHORDS) * RATE)
+def music(tune: Tune) -> array[int]:
+    total = int(tune.bar_s * len(tune.chords) * RATE)
     mixed = [0.0] * total
-    for bar, chord in enumerate(CHORDS):
-        for step in range(int(BAR_S / NOTE_S)):
-            frequency = chord[(0, 1, 2, 3, 2, 3, 1, 2)[step % 8]] * (2 if step == 5 else 1)
-            start = int((bar * BAR_S + step * NOTE_S) * RATE)
-            for n in range(int(1.6 * RATE)):
+    for bar, chord in enumerate(tune.chords):
+        for step, (note, times) in enumerate(tune.order):
+            turn = 2 * math.pi * chord[note] * times
+            start = int((bar + step / len(tune.order)) * tune.bar_s * RATE)
+            for n in range(int(tune.ring_s * RATE) if times else 0):
                 at = n / RATE
-                decay = math.exp(-2.6 * at) * min(1.0, at / 0.01)
-                wave = math.sin(2 * math.pi * frequency * at)
-                wave += 0.3 * math.sin(4 * math.pi * frequency * at)
-                mixed[(start + n) % total] += 0.09 * decay * wave
+                fade = min(1.0, at / tune.attack_s, (tune.ring_s - at) / 0.02)
+                wave = math.sin(turn * at)
+                wave += sum(part * math.sin(turn * k * at) for k, part in tune.overtones)
+                mixed[(start + n) % total] += tune.level * fade * math.exp(-tune.decay * at) * wave
     return array("h", (int(32767 * value) for value in mixed))
 
 
@@ -117,7 +166,8 @@ def main() -> None:
             write(speech(language, texts[language]), TARGET / language / f"{name}.opus")
     for name, (frequency, bursts) in TONES.items():
         write(tone(frequency, bursts), TARGET / "en" / f"{name}.opus")
-    write(music(), TARGET / "en" / "hold.opus")
+    for name, tune in TUNES.items():
+        write(music(tune), TARGET / "en" / f"{name}.opus")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vpbx.directory import BUILT_IN_MUSIC
+from vpbx.directory.sounds import BUILT_IN_MUSIC
 from vpbx.media import MediaEngine, MediaError, MediaSession, RtpPeer, Side, convert_prompt, g711
 from vpbx.media.prompts import PromptLibrary
 from vpbx.media.rtp import goertzel, rms
