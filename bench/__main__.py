@@ -6,22 +6,27 @@ import argparse
 import os
 from pathlib import Path
 
-from bench import calls
+from bench import api, calls, history
 from bench.report import Report
 
 OUT = Path("bench-out")
+WHAT = ["cpu", "rate", "latency", "memory", "history", "api"]
 
 
 def main() -> None:
     """Run what was asked for and print every figure beside its target."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["cpu", "rate", "latency", "memory", []])
+    parser.add_argument("what", nargs="*", choices=[*WHAT, []])
     parser.add_argument("--quick", action="store_true", help="fewer calls: a look, not a result")
     options = parser.parse_args()
     OUT.mkdir(exist_ok=True)
     report = Report()
-    chosen = options.what or ["cpu", "rate", "latency", "memory"]
+    chosen = options.what or WHAT
     calls.run(chosen, OUT, report, peer=os.environ.get("PEER", ""), quick=options.quick)
+    if "history" in chosen:
+        history.run(OUT, report, quick=options.quick)
+    if "api" in chosen:
+        api.run(OUT, report, quick=options.quick)
     report.end()
 
 

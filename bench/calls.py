@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,10 +54,38 @@ class Bed:
             counts: dict[str, int] = json.load(answer)
             return counts
 
+    @contextmanager
+    def watched(self) -> Iterator[dict[str, list[float]]]:
+        """Look at the wire meanwhile (as root); at the end the delays seen are in the result."""
+        ports = (self.pbx.sip.rpartition(":")[2], self.carrier_port, self.phones_port)
+        command = [sys.executable, "-m", "bench.wire", *map(str, ports), str(self.crm_port)]
+        watcher = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        delays: dict[str, list[float]] = {}
+        try:
+            assert watcher.stdout is not None
+            watcher.stdout.readline()
+            yield delays
+            delays.update(json.loads(watcher.communicate("")[0]))
+        finally:
+            watcher.kill()
+
 
 @contextmanager
-def bed(out: Path, name: str, *, crm: bool) -> Iterator[Bed]:
-    """Start everything a measurement of calls needs, in a folder of its own."""
+def bed(
+    out: Path,
+    name: str,
+    *,
+    crm: bool,
+    database: str = "",
+    before: Callable[[Path], None] = lambda data: None,
+) -> Iterator[Bed]:
+    """Start everything a measurement of calls needs, in a folder of its own.
+
+    `before` gets the data directory, its database filled with the company, before the server
+    starts on it.
+    """
     folder = (out / name).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -70,15 +98,20 @@ def bed(out: Path, name: str, *, crm: bool) -> Iterator[Bed]:
     url = f"http://127.0.0.1:{crm_port}/crm" if crm else ""
     asyncio.run(
         make_company(
-            folder / "data", carrier_port=carrier_port, phones_port=phones_port, crm_url=url
+            folder / "data",
+            carrier_port=carrier_port,
+            phones_port=phones_port,
+            crm_url=url,
+            database=database,
         )
     )
+    before(folder / "data")
     table = numbers_file(
         folder / "numbers.csv",
         [(telnum, f"7910{place:07d}") for place, telnum in enumerate(numbers())],
     )
     phones = Phones(folder, phones_port)
-    pbx = Pbx(folder / "data", rtp_ports="22000-31998")
+    pbx = Pbx(folder / "data", database=database, rtp_ports="22000-31998")
     try:
         pbx.start()
         yield Bed(folder, pbx, carrier_port, phones_port, crm_port, table)
@@ -164,17 +197,8 @@ def latency(out: Path, report: Report, *, quick: bool) -> None:
         return
     with bed(out, "latency", crm=True) as one:
         one.calls(rate=50, calls=WARM_UP)
-        ports = (one.pbx.sip.rpartition(":")[2], one.carrier_port, one.phones_port, one.crm_port)
-        watcher = subprocess.Popen(
-            [sys.executable, "-m", "bench.wire", *map(str, ports)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert watcher.stdout is not None
-        watcher.stdout.readline()
-        one.calls(rate=50, calls=1000 if quick else 3000)
-        delays = json.loads(watcher.communicate("")[0])
+        with one.watched() as delays:
+            one.calls(rate=50, calls=1000 if quick else 3000)
     report.delays("INVITE in to INVITE out (contact asked)", delays["invite"], 20)
     report.delays("180 of the phone to INCOMING at the CRM", delays["ringing_to_crm"], 50)
     report.delays("200 of the phone to ACCEPTED at the CRM", delays["answer_to_crm"], 50)

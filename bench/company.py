@@ -19,12 +19,14 @@ def numbers() -> list[str]:
     return [f"7499{place:07d}" for place in range(EMPLOYEES)]
 
 
-async def make_company(folder: Path, *, carrier_port: int, phones_port: int, crm_url: str) -> None:
+async def make_company(
+    folder: Path, *, carrier_port: int, phones_port: int, crm_url: str, database: str = ""
+) -> None:
     """Fill the database in `folder`: employees, their phones, numbers, a trunk, a CRM or none."""
     data = DataDir(folder)
     data.prepare()
-    database = await open_database(data, "")
-    directory = Directory(database)
+    opened = await open_database(data, database)
+    directory = Directory(opened)
     await directory.start()
     try:
         new = await directory.companies.add(DOMAIN, "Europe/Moscow", "bench-password")
@@ -52,4 +54,4 @@ async def make_company(folder: Path, *, carrier_port: int, phones_port: int, crm
         await directory.writer.flush()
     finally:
         await directory.stop()
-        await database.close()
+        await opened.close()

@@ -48,9 +48,11 @@ def numbers_file(path: Path, rows: list[tuple[str, str]]) -> Path:
 class Phones:
     """SIPp as all the phones, at one address."""
 
-    def __init__(self, work: Path, port: int, *, ring_ms: int = 0) -> None:
+    def __init__(
+        self, work: Path, port: int, *, ring_ms: int = 300, scenario: str = "phone.xml"
+    ) -> None:
         self.port = port
-        command = ["sipp", "-sf", str(SCENARIOS / "phone.xml"), "-i", "127.0.0.1", "-p", str(port)]
+        command = ["sipp", "-sf", str(SCENARIOS / scenario), "-i", "127.0.0.1", "-p", str(port)]
         command += ["-mi", "127.0.0.1", "-d", str(ring_ms), "-nostdin", "-l", "5000"]
         self._log = (work / "phones.log").open("w")
         self._process = subprocess.Popen(command, cwd=work, stdout=self._log, stderr=self._log)

@@ -26,12 +26,20 @@ class Report:
         """Begin a measurement."""
         print(f"\n{text}", flush=True)
 
-    def figure(self, name: str, value: float, unit: str, target: float | None = None) -> None:
-        """Print a figure; with a target (an upper bound) whether it is met."""
+    def figure(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        target: float | None = None,
+        *,
+        at_least: bool = False,
+    ) -> None:
+        """Print a figure; with a target whether it is met: an upper bound, or a lower one."""
         verdict = ""
         if target is not None:
-            met = value <= target
-            verdict = f"target ≤ {target:g}: {'met' if met else 'MISSED'}"
+            met = value >= target if at_least else value <= target
+            verdict = f"target {'≥' if at_least else '≤'} {target:g}: {'met' if met else 'MISSED'}"
             if not met:
                 self._missed.append(name)
         print(f"  {name:<52} {value:>10.2f} {unit:<8} {verdict}", flush=True)
