@@ -8,8 +8,8 @@ from phonenumbers import geocoder
 from phonenumbers.geodata import GEOCODE_DATA
 
 from vpbx.directory import Invalid, direction_of, directions_of, is_emergency, normalize, region_of
-from vpbx.directory.numbering import ALLOWED_DIRECTIONS
-from vpbx.directory.regions import BY_LIBRARY_NAME, REGIONS
+from vpbx.directory.numbering import ALLOWED_DIRECTIONS, region_of_area
+from vpbx.directory.regions import REGIONS
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,16 @@ def test_every_country_of_the_library_has_a_direction() -> None:
         assert found != "OTH", country
 
 
-def test_every_area_of_russia_in_the_library_has_a_region() -> None:
-    names = {
-        words["ru"]
-        for prefix, words in GEOCODE_DATA.items()
-        if prefix.startswith("7") and not prefix.startswith("77") and "ru" in words
-    }
-    assert names
-    assert names <= BY_LIBRARY_NAME.keys()
+def test_every_area_of_russia_has_the_region_it_has_in_the_library() -> None:
+    named: dict[str, set[str | None]] = {}
+    for prefix, words in GEOCODE_DATA.items():
+        if prefix.startswith("7") and not prefix.startswith("77"):
+            found = region_of_area(prefix)
+            named.setdefault(words["ru"], set()).add(found and found.id)
+    assert named
+    assert all(len(found) == 1 and None not in found for found in named.values())
+    areas = {id for found in named.values() for id in found}
+    assert areas == REGIONS.keys()
 
 
 def test_regions_have_the_documented_ids() -> None:

@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import phonenumbers.geocoder  # noqa: F401 - loaded here, or the first call would wait for it
 import structlog
 import uvloop
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector

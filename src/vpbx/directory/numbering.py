@@ -1,6 +1,6 @@
 """Phone numbers: one spelling (crm-api D8), regions (§12) and directions (§13).
 
-All of it asks `phonenumbers`, Google's numbering-plan data; nothing here lists prefixes.
+All of it asks `phonenumbers`, Google's numbering-plan data; only area codes of Russia are ours.
 Results are cached: a call asks several times about the same number.
 """
 
@@ -13,11 +13,13 @@ import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo
 
 from vpbx.directory.errors import Invalid
-from vpbx.directory.regions import BY_LIBRARY_NAME, Region
+from vpbx.directory.regions import BY_AREA, Region
 
 SHORT_DIGITS = 6
 """Numbers of up to so many digits are internal or service numbers, not E.164."""
 _MAX_DIGITS = 18
+_LONGEST_AREA = max(map(len, BY_AREA))
+_FIXED = (PhoneNumberType.FIXED_LINE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 _PUNCTUATION = frozenset("()-./ \t\u00a0\u2007\u202f\u2010\u2011\u2012\u2013\u2014\u2212")
 
 DIRECTIONS: dict[str, str] = {
@@ -125,11 +127,15 @@ def region_of(telnum: str) -> Region | None:
     if not telnum.startswith("7") or len(telnum) != 11:
         return None
     number = _parse("+" + telnum, None)
-    if number is None:
+    if number is None or phonenumbers.number_type(number) not in _FIXED:
         return None
-    from phonenumbers import geocoder  # half a second to load: a server does so at its start
+    return region_of_area(telnum)
 
-    return BY_LIBRARY_NAME.get(geocoder.description_for_number(number, "ru"))
+
+def region_of_area(digits: str) -> Region | None:
+    """Return the region of the area code that `digits`, country code included, begin with."""
+    fitting = (BY_AREA.get(digits[:length]) for length in range(_LONGEST_AREA, 1, -1))
+    return next(filter(None, fitting), None)
 
 
 def warm_up() -> None:
