@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vpbx.directory.sounds import BUILT_IN_MUSIC
-from vpbx.media import MediaEngine, MediaError, MediaSession, RtpPeer, Side, convert_prompt, g711
+from vpbx.media import MediaEngine, MediaError, MediaSession, RtpPeer, Side, g711
 from vpbx.media.prompts import PromptLibrary
 from vpbx.media.rtp import goertzel, rms
 
@@ -160,28 +160,6 @@ def test_a_missing_prompt_is_a_problem_for_the_doctor(tmp_path: Path) -> None:
     assert "ru/not_found" in PromptLibrary(tmp_path).problems()[0]
 
 
-async def test_an_uploaded_sound_is_played_even_from_a_folder_with_a_space(
-    session: MediaSession, phone: Phones, tmp_path: Path
-) -> None:
-    folder = tmp_path / "my company"
-    folder.mkdir()
-    source = folder / "greeting.ogg"
-    _write_ogg(source, 700)
-    assert convert_prompt(source, folder / "greeting") == pytest.approx(2.0, abs=0.1)
-    a = await phone()
-    await session.set_remote(Side.A, peer_of(a))
-    await session.play(Side.A, str(folder / "greeting"))
-    await a.hear(30)
-    assert goertzel(a.pcm(0.4), 700) > 0.9
-
-
-def test_what_is_no_sound_cannot_be_converted(tmp_path: Path) -> None:
-    (tmp_path / "x.mp3").write_bytes(b"not a sound" * 100)
-    with pytest.raises(MediaError, match=r"x\.mp3"):
-        convert_prompt(tmp_path / "x.mp3", tmp_path / "x")
-    assert not list(tmp_path.glob("x.8"))
-
-
 async def test_a_data_folder_with_a_space_works(
     new_engine: Engines, tmp_path: Path, phone: Phones
 ) -> None:
@@ -193,18 +171,3 @@ async def test_a_data_folder_with_a_space_works(
     await a.hear(10)
     assert rms(a.pcm()) > 0.05
     assert await session.start_recording()
-
-
-def _write_ogg(path: Path, frequency: float) -> None:
-    import av
-
-    from vpbx.media.rtp import tone
-
-    with av.open(str(path), "w") as container:
-        track = container.add_stream("libopus", rate=48000, layout="mono")
-        sound = tone(frequency, 2.0, rate=48000)
-        frame = av.AudioFrame("s16", "mono", len(sound))
-        frame.sample_rate = 48000
-        frame.planes[0].update(sound.tobytes())
-        for packet in [*track.encode(frame), *track.encode(None)]:
-            container.mux(packet)

@@ -2,12 +2,14 @@
 
 `MediaEngine` drives RTPProxy, inside this process or on another machine, by its command
 protocol. A `MediaSession` is a call's sound: two sides, one local address each for the whole
-life of the call. `RecordingWorker` turns what was recorded into a stereo MP3 in a process of
-its own. `vpbx.media.rtp` holds the endpoints of simulated phones and tests.
+life of the call. `RecordingWorker` turns what was recorded into a stereo MP3,
+`convert_upload` a sound file into what sessions play, each in a process of its own.
+`vpbx.media.rtp` holds the endpoints of simulated phones and tests.
 
 Knows nothing of SIP or of companies. IPv4 only, as RTPProxy's pcap recording is.
 """
 
+from .conversion import UnfitFile
 from .engine import MediaEngine
 from .model import (
     EncodeResult,
@@ -19,10 +21,10 @@ from .model import (
     RtpPeer,
     Side,
 )
-from .prompts import convert as convert_prompt
 from .recording import RecordingWorker
 from .rtp import RtpEndpoint
 from .session import MediaSession
+from .upload import convert_upload, remove_upload, upload_bytes
 
 __all__ = [
     "EncodeResult",
@@ -37,5 +39,8 @@ __all__ = [
     "RtpEndpoint",
     "RtpPeer",
     "Side",
-    "convert_prompt",
+    "UnfitFile",
+    "convert_upload",
+    "remove_upload",
+    "upload_bytes",
 ]

@@ -9,78 +9,23 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from array import array
 from importlib import resources
 from pathlib import Path
 
-import av
 import structlog
-from av.audio.codeccontext import AudioCodecContext
-from av.audio.resampler import AudioResampler
 
 from . import g711
+from .conversion import PAYLOADS, convert
 from .model import MediaError
 
 log = structlog.get_logger("vpbx.media")
 
-G722 = 9
-PLAYABLE = (g711.PCMA, g711.PCMU, G722)
+PLAYABLE = PAYLOADS
 """Payload types prompts exist in."""
 BYTES_PER_S = 8000
 """Of each of them."""
-_PACKET = 160
 _STAMP = ".expanded"
 _FALLBACK = "en"
-
-
-def convert(source: Path, target: Path) -> float:
-    """Make `target`.8, .0 and .9 of the sound file `source`; return its length in seconds.
-
-    Any format ffmpeg reads, mono or stereo. Atomic. MediaError when it holds no sound.
-    """
-    try:
-        narrow, wide = _decode(source)
-    except (OSError, ValueError) as error:  # av's errors are both
-        raise MediaError(f"{source.name} is no sound that can be played: {error}") from error
-    if not narrow:
-        raise MediaError(f"{source.name} holds no sound")
-    payloads = {
-        g711.PCMA: _padded(g711.encode(g711.PCMA, narrow), g711.SILENCE[g711.PCMA]),
-        g711.PCMU: _padded(g711.encode(g711.PCMU, narrow), g711.SILENCE[g711.PCMU]),
-        G722: _g722(wide),
-    }
-    for payload, data in payloads.items():
-        part = target.with_name(f".{target.name}.{payload}.part")
-        part.write_bytes(data)
-        part.replace(target.with_name(f"{target.name}.{payload}"))
-    return len(narrow) / 8000
-
-
-def _decode(source: Path) -> tuple[array[int], array[int]]:
-    """Return the sound as 16-bit mono at 8 and at 16 kHz."""
-    sounds = (array("h"), array("h"))
-    resamplers = tuple(AudioResampler("s16", "mono", rate) for rate in (8000, 16000))
-    with av.open(str(source)) as container:
-        for frame in [*container.decode(audio=0), None]:
-            for sound, resampler in zip(sounds, resamplers, strict=True):
-                for piece in resampler.resample(frame):
-                    sound.frombytes(bytes(piece.planes[0])[: 2 * piece.samples])
-    return sounds
-
-
-def _padded(data: bytes, silence: int) -> bytes:
-    return data + bytes([silence]) * (-len(data) % _PACKET)
-
-
-def _g722(sound: array[int]) -> bytes:
-    codec = AudioCodecContext.create("g722", "w")
-    codec.sample_rate, codec.layout, codec.format = 16000, "mono", "s16"
-    sound = sound + array("h", [0] * (-len(sound) % (2 * _PACKET)))
-    frame = av.AudioFrame("s16", "mono", len(sound))
-    frame.sample_rate = 16000
-    frame.planes[0].update(sound.tobytes())
-    packets = [*codec.encode(frame), *codec.encode(None)]
-    return b"".join(bytes(packet) for packet in packets)
 
 
 class PromptLibrary:
