@@ -95,6 +95,27 @@ async def test_a_stranger_is_asked_who_it_is_and_gets_no_further(company: Compan
     assert company.crm.commands == []
 
 
+async def test_a_wrong_password_makes_no_call(company: Company) -> None:
+    await company.employee("711")
+    await company.route(company.number, "user711")
+    liar = Caller(caller="user711", called="79101234567", domain=company.domain)
+    wrong = "[authentication username=user711 password=guessed-it]"
+    await play(
+        company,
+        [
+            liar.send("INVITE", body=sdp()),
+            recv(100, optional=True),
+            recv(401, auth=True),
+            liar.send("ACK"),
+            liar.send("INVITE", cseq=2, body=sdp(), headers=wrong),
+            recv(100, optional=True),
+            recv(401),
+            liar.send("ACK", cseq=2),
+        ],
+    )
+    assert company.crm.commands == []
+
+
 async def test_a_key_shows_only_its_own_company(pbx: Pbx, company: Company, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     async with Receiver() as crm:

@@ -228,6 +228,30 @@ async def test_busy_phone_makes_a_missed_call(company: Company) -> None:
     assert (await company.crm.gets("history"))["status"] == "Missed"
 
 
+async def test_invite_sent_again_rings_the_phone_once(company: Company) -> None:
+    """The carrier repeats its INVITE to the letter: it is answered again, not called again."""
+    customer_ = customer(company)
+    invite = customer_.send("INVITE", body=sdp())
+    await both(
+        company,
+        phone=[*PHONE_ANSWERS, *PHONE_HEARS_BYE],
+        carrier=[
+            invite,
+            *RINGS,
+            invite,
+            recv(200),
+            customer_.send("ACK", in_dialog=True),
+            pause(300),
+            customer_.send("BYE", cseq=2, in_dialog=True),
+            recv(200),
+        ],
+    )
+    assert (await company.crm.gets("history"))["status"] == "Success"
+    assert len(company.crm.of("event", type="INCOMING")) == 1
+    rung = next(company.folder.glob("*-phone-messages.log")).read_text()
+    assert rung.count("\nINVITE sip:") == 1
+
+
 async def test_lost_ack_is_asked_for_again(company: Company) -> None:
     """The carrier acknowledges late; meanwhile the 200 comes again and the call stands."""
     customer_ = customer(company)

@@ -58,22 +58,8 @@ class Softphone:
         answer: str = "manual",
         sip_port: int = 0,
     ) -> None:
-        self.folder, self.tone_hz = folder, tone_hz
-        self._ctrl_port = free_port(socket.SOCK_STREAM)
-        recordings = folder / "recordings"
-        recordings.mkdir(parents=True, exist_ok=True)
-        rtp_low = free_port() & ~1
-        (folder / "config").write_text(
-            CONFIG.format(
-                sip_port=sip_port or free_port(),
-                ctrl_port=self._ctrl_port,
-                tone_hz=tone_hz,
-                modules=MODULES,
-                recordings=recordings,
-                rtp_low=rtp_low,
-                rtp_high=min(rtp_low + 20, 65534),
-            )
-        )
+        self.folder, self.tone_hz, self._sip_port = folder, tone_hz, sip_port
+        (folder / "recordings").mkdir(parents=True, exist_ok=True)
         # without a proxy it registers nowhere: a peer at a known address
         outbound = (
             f';outbound="sip:{proxy};transport={transport}";regint=60' if proxy else ";regint=0"
@@ -87,25 +73,48 @@ class Softphone:
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Softphone:
-        self._process = await asyncio.create_subprocess_exec(
-            "baresip",
-            "-f",
-            str(self.folder),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        for _ in range(3):  # a port that was free may be taken before baresip binds it
+            self._write_config()
+            self._process = await asyncio.create_subprocess_exec(
+                "baresip",
+                "-f",
+                str(self.folder),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            self._tasks = [asyncio.create_task(self._read_log())]
+            reader = await self._connect()
+            if reader is not None:
+                self._tasks.append(asyncio.create_task(self._read_events(reader)))
+                return self
+            await self.__aexit__()
+        raise RuntimeError("baresip did not start:\n" + "\n".join(self.log))
+
+    def _write_config(self) -> None:
+        self._ctrl_port = free_port(socket.SOCK_STREAM)
+        rtp_low = free_port() & ~1
+        (self.folder / "config").write_text(
+            CONFIG.format(
+                sip_port=self._sip_port or free_port(),
+                ctrl_port=self._ctrl_port,
+                tone_hz=self.tone_hz,
+                modules=MODULES,
+                recordings=self.folder / "recordings",
+                rtp_low=rtp_low,
+                rtp_high=min(rtp_low + 20, 65534),
+            )
         )
-        self._tasks = [asyncio.create_task(self._read_log())]
-        for _ in range(200):
+
+    async def _connect(self) -> asyncio.StreamReader | None:
+        while self._process.returncode is None:
             try:
                 reader, self._writer = await asyncio.open_connection("127.0.0.1", self._ctrl_port)
-                break
             except OSError:
                 await asyncio.sleep(0.05)
-        else:
-            raise RuntimeError("baresip did not start:\n" + "\n".join(self.log))
-        self._tasks.append(asyncio.create_task(self._read_events(reader)))
-        return self
+            else:
+                return reader
+        return None
 
     async def __aexit__(self, *exc: object) -> None:
         with contextlib.suppress(ProcessLookupError):
