@@ -18,7 +18,7 @@ from vpbx.history.recordings import Encoding, RecordingLinks, recording_path
 from vpbx.history.rows import Shapes
 from vpbx.history.tables import NO_RECORD, RECORD_ENCODING, RECORD_FAILED, call_history
 
-PAGE = 500
+PAGE = 250
 """Rows read and written at a time: what is between two turns of other tasks.
 
 Also in a thread: Python runs one at a time, so calls wait for a page to be made.
@@ -26,6 +26,7 @@ Also in a thread: Python runs one at a time, so calls wait for a page to be made
 
 _LOOK_AGAIN_S = 0.25
 _ROW_SOON_S = 0.02
+_ROW_WAIT_S = 2.0
 _MAX_CALLID = (1 << 63) - 1
 
 
@@ -110,11 +111,13 @@ class History:
     async def recording(self, callid: str, *, wait_s: float = 0.0) -> Recording | None:
         """Return the recording of a call; None when there is none, or no such call.
 
-        While it is being turned into MP3 this waits, at most `wait_s` seconds.
+        While it is being turned into MP3 this waits, at most `wait_s` seconds; for the row of a
+        call that has just ended always, at most `_ROW_WAIT_S`.
         """
-        found = await self._recording(callid)
         deadline = time.monotonic() + wait_s
-        while found is None and self._encoding.knows(callid) and time.monotonic() < deadline:
+        row_deadline = time.monotonic() + _ROW_WAIT_S
+        found = await self._recording(callid)
+        while found is None and self._encoding.knows(callid) and time.monotonic() < row_deadline:
             await asyncio.sleep(_ROW_SOON_S)  # the CRM was quicker than the database
             found = await self._recording(callid)
         while found is not None and not found.ready:
