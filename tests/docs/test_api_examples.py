@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -117,12 +116,12 @@ class Place:
 @asynccontextmanager
 async def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     """Start a server with the company that the page speaks of."""
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     # Links to recordings shall lead to the plain port of loopback.
     monkeypatch.setenv("VPBX_PUBLIC_URL", f"http://127.0.0.1:{port}")
     pbx = Pbx(folder / "data", http=f"127.0.0.1:{port}")
     await asyncio.to_thread(pbx.start)
-    crm_port, trunk_port = free_port(socket.SOCK_STREAM), free_port()
+    crm_port, trunk_port = free_port(), free_port()
     try:
         async with open_directory(pbx) as directory:
             domain = (await directory.companies.add(DOMAIN, "Europe/Moscow", PASSWORD)).domain

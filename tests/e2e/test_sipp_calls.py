@@ -329,48 +329,30 @@ async def test_employee_holds(company: Company) -> None:
     )
 
 
-async def test_nothing_in_common_is_488(company: Company) -> None:
-    login = await company.employee("711")
-    await company.route(company.number, login)
-    customer_ = customer(company)
-    sipp = await company.sipp(
-        "carrier",
-        [
-            customer_.send("INVITE", body=sdp(payloads="18 3")),
-            recv(100, optional=True),
-            recv(488),
-            customer_.send("ACK"),
-        ],
-    ).start(target=company.pbx.sip, port=company.trunk_port)
+async def refused(company: Company, called: str, code: int, body: str) -> None:
+    """Let the carrier call `called` and be refused with `code`."""
+    caller = Caller(caller=CLIENT, called=called, domain="127.0.0.1")
+    ladder = [
+        caller.send("INVITE", body=body),
+        recv(100, optional=True),
+        recv(code),
+        caller.send("ACK"),
+    ]
+    sipp = await company.sipp("carrier", ladder).start(
+        target=company.pbx.sip, port=company.trunk_port
+    )
     result = await sipp.done()
     assert result.ok, result.output
+
+
+async def test_nothing_in_common_is_488(company: Company) -> None:
+    await company.route(company.number, await company.employee("711"))
+    await refused(company, company.number, 488, sdp(payloads="18 3"))
 
 
 async def test_unknown_number_is_404(company: Company) -> None:
-    stranger = Caller(caller=CLIENT, called="74990000001", domain="127.0.0.1")
-    sipp = await company.sipp(
-        "carrier",
-        [
-            stranger.send("INVITE", body=sdp()),
-            recv(100, optional=True),
-            recv(404),
-            stranger.send("ACK"),
-        ],
-    ).start(target=company.pbx.sip, port=company.trunk_port)
-    result = await sipp.done()
-    assert result.ok, result.output
+    await refused(company, "74990000001", 404, sdp())
 
 
 async def test_a_carrier_cannot_call_through_us_to_the_outside(company: Company) -> None:
-    outside = Caller(caller=CLIENT, called="79031112233", domain="127.0.0.1")
-    sipp = await company.sipp(
-        "carrier",
-        [
-            outside.send("INVITE", body=sdp()),
-            recv(100, optional=True),
-            recv(404),
-            outside.send("ACK"),
-        ],
-    ).start(target=company.pbx.sip, port=company.trunk_port)
-    result = await sipp.done()
-    assert result.ok, result.output
+    await refused(company, "79031112233", 404, sdp())

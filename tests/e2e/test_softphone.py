@@ -38,6 +38,20 @@ def softphone(company: Company, login: str, **more: object) -> Softphone:
     )
 
 
+def carrier_that_answers(company: Company) -> Softphone:
+    """Return a softphone at the trunk's address, which registers nowhere."""
+    return Softphone(
+        company.folder / "carrier",
+        user="79101234567",
+        password="none",
+        domain="127.0.0.1",
+        proxy="",
+        tone_hz=700,
+        answer="auto",
+        sip_port=company.trunk_port,
+    )
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 async def test_two_softphones_hear_each_other(company: Company, transport: str) -> None:
     for ext in ("711", "712"):
@@ -81,16 +95,7 @@ async def test_a_softphone_calls_a_customer_and_the_recording_has_both(company: 
     """Customer left, employee right: each channel holds the tone of its own side."""
     await company.employee("711")
     await company.route(company.number, "user711")
-    carrier = Softphone(
-        company.folder / "carrier",
-        user="79101234567",
-        password="none",
-        domain="127.0.0.1",
-        proxy="",
-        tone_hz=700,
-        answer="auto",
-        sip_port=company.trunk_port,
-    )
+    carrier = carrier_that_answers(company)
     phone = softphone(company, "user711", tone_hz=1500)
     async with carrier, phone:
         await phone.registers()
@@ -111,16 +116,7 @@ async def test_a_softphone_calls_a_customer_and_the_recording_has_both(company: 
 async def test_click_to_call_rings_the_softphone_and_then_the_customer(company: Company) -> None:
     await company.employee("711")
     await company.route(company.number, "user711")
-    carrier = Softphone(
-        company.folder / "carrier",
-        user="79101234567",
-        password="none",
-        domain="127.0.0.1",
-        proxy="",
-        tone_hz=700,
-        answer="auto",
-        sip_port=company.trunk_port,
-    )
+    carrier = carrier_that_answers(company)
     phone = softphone(company, "user711", tone_hz=1500)
     async with carrier, phone:
         await phone.registers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -16,12 +17,29 @@ from typing import Any
 VPBX = Path(sys.executable).parent / "vpbx"
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """Return a port of 127.0.0.1 that nobody has just now."""
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free with the next, for UDP and TCP.
+
+    It lies below those that the kernel hands out by itself, so that nobody gets it by chance
+    before it is used.
+    """
+    while True:
+        port = random.randrange(10_000, 19_998)
+        if all(
+            _is_free(kind, port + place)
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+            for place in (0, 1)
+        ):
+            return port
+
+
+def _is_free(kind: socket.SocketKind, port: int) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Pbx:

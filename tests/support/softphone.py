@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -92,7 +91,7 @@ class Softphone:
         raise RuntimeError("baresip did not start:\n" + "\n".join(self.log))
 
     def _write_config(self) -> None:
-        self._ctrl_port = free_port(socket.SOCK_STREAM)
+        self._ctrl_port = free_port()
         rtp_low = free_port() & ~1
         (self.folder / "config").write_text(
             CONFIG.format(
