@@ -6,7 +6,9 @@ server.secret          256 random bits: nonces and recording links are signed wi
 server.lock            locked while a server runs on this directory
 server.json            its process id and addresses, while it runs
 tls/                   the self-signed certificate and its key
-records/ spool/ prompts/   recordings, those being made, prompts ready to play
+records/ sound/        recordings, and those being made
+media/                 what companies uploaded, ready to play
+prompts/               the built-in prompts, ready to play
 """
 
 from __future__ import annotations
@@ -63,6 +65,11 @@ class DataDir:
         return self.root / "secrets.key"
 
     @property
+    def media(self) -> Path:
+        """What companies uploaded."""
+        return self.root / "media"
+
+    @property
     def prompts(self) -> Path:
         return self.root / "prompts"
 
@@ -75,7 +82,7 @@ class DataDir:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             for directory in (
-                *(self.records, self.prompts, self.tls),
+                *(self.records, self.media, self.prompts, self.tls),
                 *(self.spool, self.recorded, self.left_behind),
             ):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)

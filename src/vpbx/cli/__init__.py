@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from vpbx import __version__
-from vpbx.cli import crm, demo, doctor, domain, group, key, number, serve, trunk, user
+from vpbx.cli import crm, demo, doctor, domain, group, key, media, number, serve, trunk, user
 from vpbx.cli.output import reporting_faults
 
 __all__ = ["main"]
@@ -57,6 +57,7 @@ for name, commands in (
     ("trunk", trunk.app),
     ("key", key.app),
     ("crm", crm.app),
+    ("media", media.app),
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
 

@@ -31,7 +31,7 @@ class MediaCatalog:
     async def list(self, domain: DomainConfig, media_type: str) -> tuple[MediaFile, ...]:
         """Return the files of a type (greeting, music, ivr), by name; NotFound for another."""
         if media_type not in MEDIA_TYPES:
-            raise NotFound("no such type of media")
+            raise NotFound(f"no such type of media; there are {', '.join(MEDIA_TYPES)}")
         current = await self._directory.current(domain)
         return tuple(file for file in current.settings.media.values() if file.type == media_type)
 
@@ -41,6 +41,13 @@ class MediaCatalog:
         if found is None:
             raise NotFound("no such file")
         return found
+
+    async def check(self, domain: DomainConfig, name: str, media_type: str) -> None:
+        """Raise what `add` would raise, before the work of converting is done."""
+        reader = Values({"name": name, "type": media_type})
+        _read(reader)
+        _room(reader, len((await self._directory.current(domain)).settings.media))
+        reader.done()
 
     async def add(
         self,
@@ -55,12 +62,10 @@ class MediaCatalog:
     ) -> MediaFile:
         """Add a file to the catalogue. `path` is where its converted audio lies."""
         reader = Values({"name": name, "type": media_type})
-        label = reader.text("name", required=True)
-        kind = reader.choice("type", MEDIA_TYPES, "greeting", required=True)
+        label, kind = _read(reader)
         file_id = file_id or str(uuid.uuid4())
         async with self._directory.edit(domain) as tx:
-            if await tx.count(tables.media_files) >= MAX_FILES:
-                reader.wrong("limits", f"the catalogue may have at most {MAX_FILES} files")
+            _room(reader, await tx.count(tables.media_files))
             reader.done()
             await tx.insert(
                 tables.media_files,
@@ -84,6 +89,16 @@ class MediaCatalog:
             await free_media(tx, row.id)
             await tx.delete(tables.media_files, tables.media_files.c.id == row.id)
         return file
+
+
+def _read(reader: Values) -> tuple[str, str]:
+    label = reader.text("name", required=True)
+    return label, reader.choice("type", MEDIA_TYPES, "greeting", required=True)
+
+
+def _room(reader: Values, files: int) -> None:
+    if files >= MAX_FILES:
+        reader.wrong("limits", f"the catalogue may have at most {MAX_FILES} files")
 
 
 class MusicSettings:

@@ -1,0 +1,179 @@
+"""Uploads: files in the data directory and records in the directory, both or neither."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from array import array
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.audio import CODECS, write_sound, write_tone
+from vpbx.app import DataDir
+from vpbx.app.database import open_database
+from vpbx.app.uploads import Uploads
+from vpbx.directory import Directory, DomainConfig, Invalid, NotFound, Secrets
+from vpbx.directory import media as catalog
+from vpbx.media import MediaError
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataDir:
+    made = DataDir(tmp_path / "data")
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+async def directory(data: DataDir) -> AsyncIterator[Directory]:
+    database = await open_database(data, "")
+    yield Directory(database, secrets=Secrets.from_file(data.secrets_key))
+    await database.close()
+
+
+@pytest.fixture
+async def acme(directory: Directory) -> DomainConfig:
+    return (await directory.companies.add("acme.example", password="password1")).domain
+
+
+@pytest.fixture
+def uploads(directory: Directory, data: DataDir) -> Uploads:
+    return Uploads(directory, data)
+
+
+def files(data: DataDir) -> list[str]:
+    return sorted(str(f.relative_to(data.media)) for f in data.media.rglob("*") if f.is_file())
+
+
+async def listed(directory: Directory, company: DomainConfig) -> list[str]:
+    return sorted((await directory.current(company)).settings.media)
+
+
+@pytest.mark.parametrize("ending", CODECS)
+async def test_every_format_is_taken(
+    uploads: Uploads,
+    directory: Directory,
+    data: DataDir,
+    acme: DomainConfig,
+    tmp_path: Path,
+    ending: str,
+) -> None:
+    made = await uploads.add(acme, write_tone(tmp_path / f"hello.{ending}"), "greeting")
+    assert (made.name, made.type, made.path) == (
+        f"hello.{ending}",
+        "greeting",
+        f"{acme.id}/{made.id}",
+    )
+    assert made.duration_s == pytest.approx(2.0, abs=0.1)
+    assert files(data) == sorted(f"{made.path}.{payload}" for payload in (8, 0, 9))
+    assert made.size_bytes == sum((data.media / name).stat().st_size for name in files(data))
+    assert await directory.media.list(acme, "greeting") == (made,)
+    assert await uploads.remove(acme, made.id) == made
+    assert (files(data), await listed(directory, acme)) == ([], [])
+
+
+async def test_what_used_a_removed_file_falls_back(
+    uploads: Uploads, directory: Directory, acme: DomainConfig, tmp_path: Path
+) -> None:
+    made = await uploads.add(acme, write_tone(tmp_path / "a.wav"), "music", "Song")
+    await directory.music.set(acme, "holdmusic", made.id)
+    assert (await directory.music.get(acme))["holdmusic"].name == "Song"
+    await uploads.remove(acme, made.id)
+    assert (await directory.music.get(acme))["holdmusic"].file == "holdmusic"
+
+
+async def test_what_does_not_fit_is_refused_by_name_and_leaves_nothing(
+    uploads: Uploads, directory: Directory, data: DataDir, acme: DomainConfig, tmp_path: Path
+) -> None:
+    notes, good = tmp_path / "notes.mp3", write_tone(tmp_path / "good.wav")
+    notes.write_text("not a sound\n" * 100)
+    huge = tmp_path / "huge.wav"
+    with huge.open("wb") as file:
+        file.truncate(50_000_001)
+    long = write_sound(tmp_path / "long.flac", array("h", [0, 900]) * 24000 * 301)
+    for source, kind, name, field, says in (
+        (notes, "music", "", "file", "notes.mp3 is not audio that can be read"),
+        (huge, "music", "", "file", "huge.wav is larger than 50 MB"),
+        (long, "greeting", "", "file", "long.flac is longer than 5 minutes"),
+        (long, "ivr", "", "file", "long.flac is longer than 5 minutes"),
+        (tmp_path / "none.wav", "music", "", "file", "none.wav cannot be read: No such file"),
+        (tmp_path, "music", "", "file", "is not a file"),
+        (good, "films", "", "type", "must be one of: greeting, music, ivr"),
+        (good, "music", "a\nb", "name", "must not contain control characters"),
+        (good, "music", "x" * 256, "name", "must be at most 255"),
+    ):
+        with pytest.raises(Invalid) as caught:
+            await uploads.add(acme, source, kind, name)
+        (error,) = caught.value.errors
+        assert (error.field, says in error.message) == (field, True), error
+    assert (files(data), await listed(directory, acme)) == ([], [])
+    assert (await uploads.add(acme, long, "music")).duration_s == pytest.approx(301)
+
+
+async def test_a_full_catalogue_is_said_before_and_at_the_end(
+    uploads: Uploads,
+    directory: Directory,
+    data: DataDir,
+    acme: DomainConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalog, "MAX_FILES", 2)
+    source = write_tone(tmp_path / "a.wav")
+    done = await asyncio.gather(
+        *(uploads.add(acme, source, "music") for _ in range(4)), return_exceptions=True
+    )
+    refused = [error for error in done if isinstance(error, Invalid)]
+    assert [error.errors[0].field for error in refused] == ["limits", "limits"]
+    assert (len(files(data)), len(await listed(directory, acme))) == (6, 2)
+    with pytest.raises(Invalid):
+        await uploads.add(acme, tmp_path / "none.wav", "music")
+
+
+async def test_a_cancelled_upload_leaves_nothing(
+    uploads: Uploads, directory: Directory, data: DataDir, acme: DomainConfig, tmp_path: Path
+) -> None:
+    source = write_sound(tmp_path / "long.flac", array("h", [0, 900]) * 24000 * 250)
+    for after_s in (0.05, 0.4, 0.8):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(uploads.add(acme, source, "greeting"), after_s)
+        assert (files(data), await listed(directory, acme)) == ([], [])
+
+
+async def test_a_disk_that_does_not_take_it_is_no_fault_of_the_file(
+    uploads: Uploads, directory: Directory, data: DataDir, acme: DomainConfig, tmp_path: Path
+) -> None:
+    (data.media / str(acme.id)).write_text("a file where the folder should be")
+    with pytest.raises(MediaError):
+        await uploads.add(acme, write_tone(tmp_path / "a.wav"), "music")
+    assert await listed(directory, acme) == []
+
+
+async def test_files_of_no_record_go_with_a_later_upload(
+    uploads: Uploads, data: DataDir, acme: DomainConfig, tmp_path: Path
+) -> None:
+    source = write_tone(tmp_path / "a.wav")
+    kept = await uploads.add(acme, source, "music")
+    folder = data.media / str(acme.id)
+    for name in ("dead.8", ".dead.9.part", f"{kept.id}.8", "fresh.8"):
+        (folder / name).touch()
+        if name != "fresh.8":
+            os.utime(folder / name, (1, 1))
+    added = await uploads.add(acme, source, "music")
+    left = {name.split("/")[1] for name in files(data)}
+    assert left == {f"{i}.{p}" for i in (kept.id, added.id) for p in (8, 0, 9)} | {"fresh.8"}
+
+
+async def test_a_company_does_not_reach_the_files_of_another(
+    uploads: Uploads, directory: Directory, data: DataDir, acme: DomainConfig, tmp_path: Path
+) -> None:
+    other = (await directory.companies.add("other.example", password="password2")).domain
+    mine = await uploads.add(acme, write_tone(tmp_path / "a.wav"), "music")
+    with pytest.raises(NotFound):
+        await uploads.remove(other, mine.id)
+    with pytest.raises(Invalid):
+        await directory.music.set(other, "holdmusic", mine.id)
+    assert await listed(directory, other) == []
+    assert len(files(data)) == 3
