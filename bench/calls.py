@@ -22,6 +22,7 @@ from tests.support.pbx import Pbx, free_port
 
 WARM_UP = 300
 ROUNDS = 3
+CPU_RATE = 150
 
 
 @dataclass
@@ -135,7 +136,7 @@ def run(chosen: list[str], out: Path, report: Report, *, peer: str, quick: bool)
 
 def cpu(out: Path, report: Report, *, peer: str, quick: bool) -> None:
     """CPU an answered call, in turn with everything on, with no CRM, and of the peer."""
-    report.heading("CPU of the process per answered call, 50 calls a second (median of rounds)")
+    report.heading(f"CPU of the process per answered call, {CPU_RATE} calls a second (median)")
     calls = 500 if quick else 1500
     spent: dict[str, list[float]] = {"crm": [], "bare": [], "peer": []}
     with bed(out, "cpu-crm", crm=True) as full, bed(out, "cpu-bare", crm=False) as bare:
@@ -143,15 +144,15 @@ def cpu(out: Path, report: Report, *, peer: str, quick: bool) -> None:
             for one in (full, bare):
                 one.calls(rate=50, calls=WARM_UP)
             for _ in range(ROUNDS):
-                spent["crm"].append(_answered(full.calls(rate=50, calls=calls), report))
-                spent["bare"].append(_answered(bare.calls(rate=50, calls=calls), report))
+                spent["crm"].append(_answered(full.calls(rate=CPU_RATE, calls=calls), report))
+                spent["bare"].append(_answered(bare.calls(rate=CPU_RATE, calls=calls), report))
                 if other is not None:
                     result = run_calls(
                         full.folder,
                         numbers=full.numbers,
                         target_port=other.port,
                         local_port=free_port(),
-                        rate=50,
+                        rate=CPU_RATE,
                         calls=calls,
                         pid=other.pid,
                     )
