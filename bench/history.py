@@ -9,7 +9,8 @@ On SQLite and on a PostgreSQL started for this, each filled straight in the data
 - A month as CSV: the month before, read in pieces and thrown away; rows a second of the whole
   answer, and the most memory (VmRSS of the server, looked at every 50 ms) while it streams.
 - Calls meanwhile: 50 a second, everything on, while one client streams that month over and
-  over; INVITE in to INVITE out as seen on the wire (needs root).
+  over; INVITE in to INVITE out as seen on the wire (needs root), and the same just before
+  without the stream, to compare with.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from bench import rows
 from bench.calls import WARM_UP, Bed, bed
 from bench.company import DOMAIN
 from bench.load import resident_mb
-from bench.report import Report
+from bench.report import Report, percentile
 from tests.support.postgres import NoPostgres, running_postgres
 
 ROWS = 2_000_000
@@ -168,6 +169,13 @@ def _calls_meanwhile(client: Client, one: Bed, report: Report, *, quick: bool) -
         report.note("calls meanwhile skipped: looking at the wire needs root")
         return
     calls, over, counted = (500 if quick else 1000), threading.Event(), [0]
+    with one.watched() as undisturbed:
+        one.calls(rate=50, calls=calls)
+    report.figure(
+        "INVITE in to INVITE out, nothing else going on, p99",
+        percentile(undisturbed["invite"], 0.99),
+        "ms",
+    )
 
     def stream() -> None:
         while not over.is_set():

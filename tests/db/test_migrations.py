@@ -8,6 +8,7 @@ import importlib.util
 from alembic.autogenerate import compare_metadata
 from alembic.command import downgrade
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from vpbx.db import Database, metadata
@@ -32,3 +33,10 @@ async def test_migrations_can_be_undone(database: Database) -> None:
         await connection.run_sync(lambda sync: downgrade(config_for(sync), "base"))
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     assert set(names) <= {"alembic_version", "sqlite_sequence"}
+
+
+async def test_the_newest_revision_is_known_without_alembic(database: Database) -> None:
+    async with database.connect() as connection:
+        config = await connection.run_sync(config_for)
+    head = ScriptDirectory.from_config(config).get_current_head()
+    assert await database.revisions() == (head, head)

@@ -115,6 +115,9 @@ class Database:
         """Bring the schema to its newest version. Several starters at once do not clash."""
         if self.dialect == "sqlite":
             await asyncio.to_thread(_use_wal, str(self.url.database))
+        current, newest = await self.revisions()
+        if current == newest:
+            return
         async with self.begin() as connection:
             await connection.run_sync(migrations.upgrade)
 

@@ -1,0 +1,76 @@
+"""Reading by prepared SQL gives what SQLAlchemy gives, on both dialects."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import bindparam, insert, select
+
+from vpbx.db import Database, Row
+from vpbx.history import call_history
+
+_C = call_history.c
+_BLANK = {column.name: "" for column in call_history.columns} | {
+    "domain_id": 1,
+    "is_inner": 0,
+    "started_ms": 0,
+    "ended_ms": 1_715_769_600_123,
+    "answered_ms": None,
+    "rating": None,
+    "record": 0,
+    "sip_code": 200,
+    "node": 0,
+}
+_NEWEST = (
+    select(_C.callid, _C.client, _C.ended_ms, _C.answered_ms)
+    .where(_C.callid < bindparam("before"))
+    .order_by(_C.callid.desc())
+    .limit(bindparam("page"))
+)
+
+
+async def _fill(database: Database, *rows: tuple[int, str]) -> None:
+    values = [{**_BLANK, "callid": callid, "client": client} for callid, client in rows]
+    async with database.begin() as connection:
+        await connection.execute(insert(call_history), values)
+
+
+def _lists(rows: list[Row]) -> list[list[object]]:
+    return [list(row) for row in rows]
+
+
+async def test_rows_come_in_order_with_great_numbers_nulls_and_any_text(
+    database: Database,
+) -> None:
+    great, odd = (1 << 63) - 1, 'a"b\\c\r\n\x01\u2028вася🙂'
+    await _fill(database, (1, "one"), (2, odd), (great, ""))
+    prepared = database.reader.prepare(_NEWEST)
+    found = await database.reader.read(prepared, {"before": great, "page": 5}, _lists)
+    assert found == [[2, odd, 1_715_769_600_123, None], [1, "one", 1_715_769_600_123, None]]
+    found = await database.reader.read(prepared, {"before": great, "page": 1}, _lists)
+    assert [row[0] for row in found] == [2]
+    assert await database.reader.read(prepared, {"before": 1, "page": 5}, _lists) == []
+
+
+async def test_many_reads_at_once_each_get_their_own(database: Database) -> None:
+    await _fill(database, *((number, str(number)) for number in range(1, 101)))
+    prepared = database.reader.prepare(_NEWEST)
+
+    async def newest(before: int) -> object:
+        values = {"before": before, "page": 1}
+        return await database.reader.read(prepared, values, lambda rows: rows[0][0])
+
+    found = await asyncio.gather(*(newest(number + 1) for number in range(1, 101)))
+    assert found == list(range(1, 101))
+
+
+async def test_what_goes_wrong_reaches_the_reader_and_the_next_read_works(
+    database: Database,
+) -> None:
+    await _fill(database, (1, "one"))
+    prepared = database.reader.prepare(_NEWEST)
+    values = {"before": 5, "page": 1}
+    with pytest.raises(ZeroDivisionError):
+        await database.reader.read(prepared, values, lambda rows: 1 // 0)
+    assert await database.reader.read(prepared, values, len) == 1
