@@ -185,13 +185,14 @@ def _calls_meanwhile(client: Client, one: Bed, report: Report, *, quick: bool) -
     streaming = threading.Thread(target=stream)
     streaming.start()
     try:
-        with one.watched() as delays:
+        with one.watched() as delays, _memory(one.pbx.pid) as seen:
             result = one.calls(rate=50, calls=calls)
     finally:
         over.set()
         streaming.join()
     took = time.perf_counter() - started
     report.figure("calls lost while streaming", result.failed, "calls", 0)
+    report.figure("memory of the server with calls and stream, most", max(seen), "MB")
     report.figure("rows streamed meanwhile", counted[0] / took, "rows/s")
     report.delays("INVITE in to INVITE out while streaming", delays["invite"], INVITE_MS)
 

@@ -13,8 +13,8 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
@@ -90,19 +90,36 @@ class _SqliteReader:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._own = threading.local()
+        # A ThreadPoolExecutor's own two futures and locks a read cost as much as a small read.
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._opened: list[sqlite3.Connection] = []
-        self._threads = ThreadPoolExecutor(
-            _SQLITE_THREADS, thread_name_prefix="vpbx-db-read", initializer=self._open
-        )
 
-    def _open(self) -> None:
+    def _start(self) -> None:
+        for number in range(_SQLITE_THREADS):
+            name = f"vpbx-db-read-{number}"
+            self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+            self._threads[-1].start()
+
+    def _work(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (job := self._jobs.get()) is not None:
+            try:
+                if connection is None:
+                    connection = self._open()
+                result = job.work(connection)
+            except Exception as error:
+                job.done(job.future.set_exception, error)
+            else:
+                job.done(job.future.set_result, result)
+
+    def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA query_only=ON")
-        self._own.connection = connection
         self._opened.append(connection)
+        return connection
 
     def prepare(self, statement: Select[Any]) -> Prepared:
         found = statement.subquery()
@@ -114,21 +131,47 @@ class _SqliteReader:
     ) -> T:
         bound = {**prepared.fixed, **values}
 
-        def work() -> T:
-            connection: sqlite3.Connection = self._own.connection
+        def work(connection: sqlite3.Connection) -> T:
             (found,) = connection.execute(prepared.sql, bound).fetchone()
             return shape(json.loads(found))
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        if not self._threads:
+            self._start()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(work, future))
+        return await future
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(Empty):
+            while (job := self._jobs.get_nowait()) is not None:
+                job.future.cancel()
+        for _ in self._threads:
+            self._jobs.put(None)
         for connection in self._opened:
             connection.interrupt()
-        self._threads.shutdown()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
         for connection in self._opened:
             connection.close()
         self._opened.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A read for a thread to do, and who waits for it."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+
+    def done(self, tell: Callable[[Any], None], what: Any) -> None:
+        """Tell the waiting loop, from the thread."""
+        with contextlib.suppress(RuntimeError):  # a loop that is closed waits for nothing
+            self.future.get_loop().call_soon_threadsafe(self._tell, tell, what)
+
+    def _tell(self, tell: Callable[[Any], None], what: Any) -> None:
+        if not self.future.done():
+            tell(what)
 
 
 class _PostgresReader:
