@@ -18,16 +18,11 @@ ETH_P_IP = 0x0800
 SO_TIMESTAMPNS = 35
 PACKET_HOST = 0
 INVITE_USER = re.compile(rb"^INVITE sips?:([^@;>\s]+)@")
-TO_USER = re.compile(rb"\r\n(?:To|t):[^\r]*?<?sips?:([^@;>]+)@", re.IGNORECASE)
+FROM_USER = re.compile(rb"\r\n(?:From|f):[^\r]*?<?sips?:([^@;>]+)@", re.IGNORECASE)
 CALL_ID = re.compile(rb"\r\n(?:Call-ID|i): *([^\r]+)", re.IGNORECASE)
-POSTED_USER = re.compile(rb"\buser=([^&]+)")
+POSTED_PHONE = re.compile(rb"\bphone=([^&]+)")
 
 Delays = dict[str, list[float]]
-
-
-def digits(name: bytes) -> bytes:
-    """Return what a number, its phone and its employee's login share."""
-    return bytes(byte for byte in name if 48 <= byte <= 57)
 
 
 class Delay:
@@ -38,10 +33,9 @@ class Delay:
         self.milliseconds: list[float] = []
 
     def begins(self, name: bytes, at: float) -> None:
-        self._waiting[digits(name)].append(at)
+        self._waiting[name].append(at)
 
     def ends(self, name: bytes, at: float) -> None:
-        name = digits(name)
         if self._waiting[name]:
             self.milliseconds.append((at - self._waiting[name].popleft()) * 1000)
 
@@ -76,26 +70,26 @@ class Observer:
         return True
 
     def _phone_says(self, at: float, data: bytes) -> None:
-        user = TO_USER.search(data)
-        if user is None or b" INVITE\r\n" not in data:
+        caller = FROM_USER.search(data)
+        if caller is None or b" INVITE\r\n" not in data:
             return
         if data.startswith(b"SIP/2.0 180"):
-            self.incoming.begins(user[1], at)
+            self.incoming.begins(caller[1], at)
         elif data.startswith(b"SIP/2.0 200"):
-            self.accepted.begins(user[1], at)
+            self.accepted.begins(caller[1], at)
 
     def tcp(self, at: float, target: int, data: bytes) -> None:
         """Take one segment towards the CRM."""
         if target != self.crm:
             return
         for body in data.split(b"cmd=event")[1:]:
-            user = POSTED_USER.search(body)
-            if user is None:
+            caller = POSTED_PHONE.search(body)
+            if caller is None:
                 continue
             if b"type=INCOMING" in body:
-                self.incoming.ends(user[1], at)
+                self.incoming.ends(caller[1], at)
             elif b"type=ACCEPTED" in body:
-                self.accepted.ends(user[1], at)
+                self.accepted.ends(caller[1], at)
 
     def report(self) -> Delays:
         """Return all delays, in milliseconds."""
