@@ -46,7 +46,7 @@ __all__ = ["App", "run", "settle"]
 
 log = structlog.get_logger("vpbx.app")
 
-_GC_THRESHOLDS = (50_000, 20, 50)
+_GC_THRESHOLDS = (5_000, 10, 5)
 _ANY = ("0.0.0.0", "::")  # noqa: S104
 _STOP_ALL_S = 4.0
 """The promise is 5 s; after this each part that is left gets the least there is."""
@@ -359,9 +359,9 @@ def settle() -> None:
     """Leave what is loaded by now out of garbage collections for good.
 
     It stays until the end anyway, and to look through all of it (numbering plans, models)
-    would hold up every call for a tenth of a second now and then. Calls leave no circles
-    behind, so the collector need not look at every few dozen messages either: with Python's
-    own thresholds it took 9 % of a loaded server's time.
+    would hold up every call for a tenth of a second now and then. What calls leave behind is
+    looked through less often than Python would, which took 9 % of a loaded server's time, and
+    often enough that memory stays flat: with ten times these thresholds it grew by 13 KB a call.
     """
     gc.collect()
     gc.freeze()
