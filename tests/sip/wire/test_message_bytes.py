@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -335,3 +336,26 @@ def test_identifiers_are_new_each_time() -> None:
     assert new_branch().startswith("z9hG4bK")
     assert is_our_branch(new_branch())
     assert not is_our_branch("z9hG4bKsomething")
+
+
+def test_identifiers_are_whole_and_never_the_same_past_many_fetches_of_randomness() -> None:
+    identifiers = [make() for _ in range(1000) for make in (new_tag, new_call_id)]
+    assert {len(one) for one in identifiers} == {16, 32}
+    digits = "".join(identifiers)
+    pieces = [digits[at : at + 16] for at in range(0, len(digits), 16)]
+    assert len(set(pieces)) == len(pieces) == 3000
+
+
+def test_a_forked_process_makes_identifiers_of_its_own() -> None:
+    new_tag()  # so that the parent has some in store
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writer, new_tag().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reader, 100).decode()
+    os.close(reader)
+    os.close(writer)
+    assert len(theirs) == 16
+    assert theirs != new_tag()
