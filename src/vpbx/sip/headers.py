@@ -32,6 +32,7 @@ LISTS = frozenset((
 
 SHOWN = {name.lower(): name for name in (*_NAMES, *COMPACT_FORMS.values())}
 """How a known header is written, by its name in lower case."""
+_PREFIXES = {key: f"{name}: " for key, name in SHOWN.items()}
 _COMPACT = {short: name.lower() for short, name in COMPACT_FORMS.items()}
 KEYS = {name: key for key, name in SHOWN.items()}
 """The usual spellings of known headers, and what they are stored under."""
@@ -78,7 +79,11 @@ class Headers(sipmessage.Headers):
     def add(self, key: str, value: str) -> None:
         """Add a value after those of the same name."""
         self.parsed.clear()
-        self.extend(self.key(key), [value])
+        name = KEYS.get(key) or self.key(key)
+        if name in self.values:
+            self.extend(name, [value])
+        else:
+            self.values[name] = value
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """Return the first value of a header, or `default`."""
@@ -114,7 +119,7 @@ class Headers(sipmessage.Headers):
     def set(self, key: str, value: str) -> None:
         """Replace all values of a header by one."""
         self.parsed.clear()
-        self.values[self.key(key)] = value
+        self.values[KEYS.get(key) or self.key(key)] = value
 
     def setlist(self, key: str, values: list[str]) -> None:
         """Replace all values of a header; no values remove it."""
@@ -150,14 +155,14 @@ class Headers(sipmessage.Headers):
 
     def lines(self) -> list[str]:
         """Return ``Name: value`` for each value."""
-        shown, spelled = SHOWN, self._spelled or {}
+        prefixes = _PREFIXES
         lines: list[str] = []
         for key, values in self.values.items():
-            name = shown.get(key) or spelled[key]
+            prefix = prefixes.get(key) or f"{(self._spelled or {})[key]}: "
             if isinstance(values, str):
-                lines.append(f"{name}: {values}")
+                lines.append(prefix + values)
             else:
-                lines.extend([f"{name}: {value}" for value in values])
+                lines.extend([prefix + value for value in values])
         return lines
 
     def __str__(self) -> str:
