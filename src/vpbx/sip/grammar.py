@@ -310,8 +310,14 @@ def parse_address(text: str) -> sipmessage.Address:
 
     A display name with characters that should have been quoted is taken as it is (RFC 4475
     §3.1.2.15 allows it); spaces inside ``<>`` are not. An addr-spec without brackets must not
-    hold ``?`` or a comma; what follows its semicolon belongs to the header.
+    hold ``?`` or a comma; what follows its semicolon belongs to the header. Equal texts share.
     """
+    parse = _parse_address if len(text) <= _CACHED_LENGTH else _parse_address.__wrapped__
+    return parse(text)
+
+
+@lru_cache(maxsize=2048)
+def _parse_address(text: str) -> sipmessage.Address:
     text = text.strip()
     name = ""
     at = 0

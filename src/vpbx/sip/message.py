@@ -151,6 +151,8 @@ def _parse_start_line(line: str) -> tuple[AnyMessage, int, str]:
             raise MalformedMessage(None, "bad status line")
         return Response(int(code), phrase), 0, ""
     parts = line.split(" ")
+    if len(parts) == 3 and parts[2] == "SIP/2.0" and parts[1] and grammar.is_token(parts[0]):
+        return Request(parts[0], parts[1]), 0, ""
     version = next((part for part in reversed(parts) if part), "")
     if len(parts) < 3 or version[:4].upper() != "SIP/":
         raise MalformedMessage(None, "not SIP")
@@ -168,13 +170,14 @@ def _parse_lines(message: AnyMessage, lines: list[str], max_headers: int) -> tup
     """Fill in the headers, all that can be read; return what is wrong (0: nothing)."""
     headers = message.headers
     store = headers.values
+    known = KEYS.get
     code, reason = 0, ""
     room = max_headers
     for line in lines[1:]:
         if room < 0:
             return 400, "too many headers"
         name, colon, value = line.partition(":")
-        key = KEYS.get(name)
+        key = known(name)
         if key is None or not colon:
             name = name.rstrip(" \t")
             if not colon or not grammar.is_token(name):
