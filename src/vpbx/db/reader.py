@@ -1,8 +1,9 @@
 """Short reads by prepared SQL: one change of thread a read, and nothing between driver and rows.
 
 SQLAlchemy's own rows cost more than SQLite takes to find them, and each of its awaits on SQLite
-is two changes of thread. Here a statement is compiled once, and what is made of its rows is made
-where they are read. For reads that are many or big; everything else uses `Database.connect`.
+is two changes of thread. Here a statement is compiled once, a thread finds the rows, and the
+loop makes of them what is wanted. For reads that are many or big; everything else uses
+`Database.connect`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = ["Prepared", "Reader", "Row", "open_reader"]
 T = TypeVar("T")
 Row: TypeAlias = Sequence[Any]
 _Asyncpg: Any = PGDialect_asyncpg  # untyped
-_SQLITE_THREADS = 3
+_SQLITE_THREADS = 2
 _POSTGRES_CONNECTIONS = 4
 _BUSY_TIMEOUT_S = 10.0
 
@@ -62,8 +63,8 @@ class Reader(Protocol):
     ) -> T:
         """Return what `shape` makes of the rows.
 
-        `shape` runs in a thread on SQLite and on the loop on PostgreSQL: a few milliseconds
-        of work at most, so as few rows.
+        `shape` runs on the loop: a millisecond or two of work at most, so as few rows. (In a
+        thread it would hold up the loop as long, and fight with it besides.)
         """
         ...
 
@@ -107,11 +108,11 @@ class _SqliteReader:
             try:
                 if connection is None:
                     connection = self._open()
-                result = job.work(connection)
+                (found,) = connection.execute(job.sql, job.values).fetchone()
             except Exception as error:
                 job.done(job.future.set_exception, error)
             else:
-                job.done(job.future.set_result, result)
+                job.done(job.future.set_result, found)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -131,15 +132,11 @@ class _SqliteReader:
     ) -> T:
         bound = {**prepared.fixed, **values}
 
-        def work(connection: sqlite3.Connection) -> T:
-            (found,) = connection.execute(prepared.sql, bound).fetchone()
-            return shape(json.loads(found))
-
         if not self._threads:
             self._start()
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(work, future))
-        return await future
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(prepared.sql, bound, future))
+        return shape(json.loads(await future))
 
     async def close(self) -> None:
         with contextlib.suppress(Empty):
@@ -161,8 +158,9 @@ class _SqliteReader:
 class _Job:
     """A read for a thread to do, and who waits for it."""
 
-    work: Callable[[sqlite3.Connection], Any]
-    future: asyncio.Future[Any]
+    sql: str
+    values: Mapping[str, Any]
+    future: asyncio.Future[str]
 
     def done(self, tell: Callable[[Any], None], what: Any) -> None:
         """Tell the waiting loop, from the thread."""

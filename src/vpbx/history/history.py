@@ -19,10 +19,7 @@ from vpbx.history.rows import Shapes
 from vpbx.history.tables import NO_RECORD, RECORD_ENCODING, RECORD_FAILED, call_history
 
 PAGE = 250
-"""Rows read and written at a time: what is between two turns of other tasks.
-
-Also in a thread: Python runs one at a time, so calls wait for a page to be made.
-"""
+"""Rows read and written at a time: what is between two turns of other tasks, about 1 ms."""
 
 _LOOK_AGAIN_S = 0.25
 _ROW_SOON_S = 0.02
