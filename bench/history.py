@@ -176,6 +176,7 @@ def _calls_meanwhile(client: Client, one: Bed, report: Report, *, quick: bool) -
         percentile(undisturbed["invite"], 0.99),
         "ms",
     )
+    report.figure("memory of the server after these calls", resident_mb(one.pbx.pid), "MB")
 
     def stream() -> None:
         while not over.is_set():

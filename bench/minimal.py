@@ -1,16 +1,28 @@
-"""The least that FastAPI can do, to measure our own API against: `python -m bench.minimal`.
+"""The least that FastAPI can do, to measure our own API against.
 
-A path with a parameter, and a body with two fields, both answered with a small object; served
-by uvicorn with httptools and uvloop in one process, as our API is. Prints its port.
+`python -m bench.minimal` answers a path with a parameter, and a body with two fields, both with
+a small object. `python -m bench.minimal DATA` is a whole vpbx on that data directory, with one
+more listener: a minimal endpoint that makes a call as makecall does. All are served by uvicorn
+with httptools and uvloop. It prints its port, and with DATA the API's port after it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import sys
+from pathlib import Path
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from pydantic import BaseModel
+
+from bench.company import DOMAIN
+from vpbx.app import logs
+from vpbx.app.http import HttpListener
+from vpbx.app.server import App, settle
+from vpbx.config import Endpoint, ServeConfig
 
 app = FastAPI()
 
@@ -34,8 +46,8 @@ async def order(order: Order) -> dict[str, str]:
     return {"id": order.phone, "user": order.user}
 
 
-def main() -> None:
-    """Serve on a free port until killed."""
+def serve() -> None:
+    """Answer on a free port until killed."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
         print(bound.getsockname()[1], flush=True)
         config = uvicorn.Config(
@@ -51,5 +63,42 @@ def main() -> None:
         uvicorn.Server(config).run(sockets=[bound])
 
 
+async def serve_calls(data: Path) -> None:
+    """Run a server whose calls can be made by a minimal endpoint too, until killed."""
+    logs.set_up("info")
+    any_port = "127.0.0.1:0"
+    server = App(
+        ServeConfig.parse(
+            data=data,
+            http=any_port,
+            https=any_port,
+            sip=any_port,
+            sip_tls=any_port,
+            rtp_ports="22000-31998",
+            advertise="127.0.0.1",
+        )
+    )
+    await server.start()
+    domain = await server.directory.domain(DOMAIN)
+    assert domain is not None
+    with_calls = FastAPI()
+
+    @with_calls.post("/calls")
+    async def make_call(order: Order) -> dict[str, str]:
+        made = await server.calls.make_call(domain, phone=order.phone, user=order.user)
+        return {"callid": made.callid}
+
+    listener = HttpListener(Endpoint("127.0.0.1", 0))
+    listener.bind()
+    await listener.start(with_calls)
+    settle()
+    assert server.config.http is not None
+    print(listener.endpoint.port, server.config.http.port, flush=True)
+    await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        uvloop.run(serve_calls(Path(sys.argv[1])))
+    else:
+        serve()
