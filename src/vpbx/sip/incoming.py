@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from vpbx.clock import Timer
 from vpbx.sip.body import ALLOW, SDP_TYPE, SUPPORTED, BadBody, session_description
 from vpbx.sip.dialog import Dialog
-from vpbx.sip.listener import EndCause, SessionState
+from vpbx.sip.listener import EndCause, SessionListener, SessionState
 from vpbx.sip.message import Response, make_response, new_tag
 from vpbx.sip.offer_answer import OfferState
 from vpbx.sip.reliable import ReliableResponses
@@ -193,11 +193,11 @@ class IncomingSession(Session):
             self._reliable.stop()
         self._tx.on_cancel = self._tx.on_transport_error = None
 
-    def _finish(self) -> None:
+    def _finish(self) -> SessionListener:
         self._stop_ringing()
         self._accepting = None
-        self.close()
         self.forget()
+        return self.close()
 
     # What happens to it
 
@@ -206,17 +206,16 @@ class IncomingSession(Session):
             self._terminated(EndCause.CANCEL)
 
     def _terminated(self, cause: EndCause, code: int = 487) -> None:
-        self._finish()
+        listener = self._finish()
         self._tx.respond(make_response(self.request, code, to_tag=self._tag))
-        self.tell(self.listener.on_end, cause)
+        self.tell(listener.on_end, cause)
 
     def _no_prack(self) -> None:
         self._terminated(EndCause.NO_ACK, 504)
 
     def _unreachable(self, reason: str) -> None:
         if self.state in _BEFORE_ANSWER:
-            self._finish()
-            self.tell(self.listener.on_end, EndCause.TRANSPORT)
+            self.tell(self._finish().on_end, EndCause.TRANSPORT)
 
     def _byed(self, tx: ServerTransaction) -> None:
         if self.state is SessionState.EARLY:

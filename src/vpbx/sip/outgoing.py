@@ -274,8 +274,9 @@ class OutgoingSession(Session):
             else:
                 sdp = self.media.remote
             if sdp is None:
+                failed = self.listener.on_failure
                 self.end(None, bye=())
-                self.tell(self.listener.on_failure, 488, "No usable session description", response)
+                self.tell(failed, 488, "No usable session description", response)
                 return
             if self.media.state is OfferState.LOCAL_OFFER:
                 self.media.receive_answer(sdp)
@@ -329,10 +330,10 @@ class OutgoingSession(Session):
         if self._cancelled and response is None:
             code, reason = 487, "Request Terminated"
         self._stop_timeout()
-        self.close()
+        listener = self.close()
         self._forget_forks()
         self._finished()
-        self.tell(self.listener.on_failure, code, reason, response)
+        self.tell(listener.on_failure, code, reason, response)
 
     def abandon(self) -> None:
         self._failed(487, "Request Terminated", None)
@@ -341,9 +342,9 @@ class OutgoingSession(Session):
     def _timed_out(self) -> None:
         self._timeout = None
         self._cancel(())
-        self.close()
+        listener = self.close()
         self._forget_forks()
-        self.tell(self.listener.on_failure, 408, "Request Timeout", None)
+        self.tell(listener.on_failure, 408, "Request Timeout", None)
 
     def _give_up_early(self, code: int, headers: Headers) -> None:
         self._stop_timeout()

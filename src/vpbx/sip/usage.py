@@ -230,7 +230,7 @@ class Usage:
         """It is over. `bye`: send one, with these headers. `cause` None: not told."""
         if self.state is SessionState.ENDED:
             return
-        self.close()
+        listener = self.close()
         if self._offer_tx is not None:
             tx, self._offer_tx = self._offer_tx, None
             tx.respond(make_response(tx.request, 487))
@@ -246,10 +246,14 @@ class Usage:
             self._stop_waiting()
             self._send_bye(bye)
         if cause is not None:
-            self.tell(self.listener.on_end, cause)
+            self.tell(listener.on_end, cause)
 
-    def close(self) -> None:
-        """Become ENDED: no timer runs, nothing waits for its turn."""
+    def close(self) -> SessionListener:
+        """Become ENDED: no timer runs, nothing waits for its turn.
+
+        Returns the listener, who may hear of the end and of nothing after it. It is let go of
+        here: it holds the session as a rule, and such a circle is work for the collector.
+        """
         self.state = SessionState.ENDED
         self.timer.end()
         self._queue.clear()
@@ -257,6 +261,8 @@ class Usage:
             self._pause.cancel()
             self._pause = None
         self.stack.ended(self)
+        listener, self.listener = self.listener, _NOBODY
+        return listener
 
     def forget(self) -> None:
         """Take nothing more from the peer."""

@@ -19,8 +19,10 @@ from vpbx.sip import (
     Listen,
     Registration,
     RegistrationState,
+    Response,
     ServerTransaction,
     Session,
+    SessionAdapter,
     SessionState,
     SipStack,
     StackConfig,
@@ -299,5 +301,49 @@ async def test_two_hundred_calls_leave_nothing_behind(pair: Pair, ann: Owner, bo
             assert stack.layer.transactions == 0
         assert timers(pair.clock) == 0
         assert sum(isinstance(one, Session) for one in gc.get_objects()) == 0
+    finally:
+        gc.enable()
+
+
+class Holder(SessionAdapter):
+    """A listener that keeps its session, as the legs of calls do."""
+
+    def __init__(self, session: Session | None = None) -> None:
+        self.session = session
+
+    def on_answer(self, session: Session, response: Response, sdp: str | None) -> None:
+        session.hangup()
+
+
+async def test_a_listener_that_keeps_its_session_is_in_no_circle_with_it_after_the_end(
+    pair: Pair, ann: Owner, bob: Owner
+) -> None:
+    def answered(session: Session) -> None:
+        session.listener = Holder(session)
+        session.accept(THEIRS)
+
+    def busy(session: Session) -> None:
+        session.listener = Holder(session)
+        session.reject(486)
+
+    gc.collect()
+    gc.disable()
+    try:
+        for bob.on_call in (answered, busy):
+            ours = Holder()
+            ours.session = pair.caller.invite(
+                Target("sip:bob@acme.example", pair.callee_hop),
+                from_="<sip:ann@acme.example>",
+                to="<sip:bob@acme.example>",
+                sdp=OURS,
+                listener=ours,
+            )
+            async with asyncio.timeout(5):
+                while pair.caller.sessions or pair.callee.sessions or pair.caller.under_way:
+                    await asyncio.sleep(0.001)
+            bob.sessions.clear()
+        del ours
+        pair.clock.advance(40)
+        assert not [one for one in gc.get_objects() if isinstance(one, Holder | Session)]
     finally:
         gc.enable()
