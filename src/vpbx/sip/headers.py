@@ -156,6 +156,10 @@ class Headers(sipmessage.Headers):
     def lines(self) -> list[str]:
         """Return ``Name: value`` for each value."""
         prefixes = _PREFIXES
+        try:
+            return [prefixes[key] + value for key, value in self.values.items()]  # type: ignore[operator]
+        except (KeyError, TypeError):
+            pass  # a name we do not know, or several values
         lines: list[str] = []
         for key, values in self.values.items():
             prefix = prefixes.get(key) or f"{(self._spelled or {})[key]}: "

@@ -22,7 +22,7 @@ from typing import TypeAlias
 import sipmessage
 
 from . import grammar
-from .accessors import Message
+from .accessors import Message, has_break
 from .headers import KEYS, LISTS, Headers
 from .identifiers import is_our_branch, new_branch, new_call_id, new_tag
 from .status import REASONS
@@ -129,7 +129,7 @@ def parse_message(
     message, code, reason = _parse_start_line(lines[0])
     code_of_lines, reason_of_lines = _parse_lines(message, lines, max_headers)
     code, reason = (code, reason) if code else (code_of_lines, reason_of_lines)
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+    if has_break("".join(lines)):
         code, reason = 400, "line end that is not CRLF"
     if len(data) > max_bytes:
         code, reason = 513, "message too large"
