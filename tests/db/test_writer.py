@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,19 +12,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     Column,
+    Date,
     ForeignKey,
     Integer,
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     bindparam,
     insert,
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql
 
 from vpbx.db import Database, Write, Writer, insert_or_ignore, upsert
 from vpbx.db.writer import gather
+
+
+class Lowered(TypeDecorator[str]):
+    """Text that is kept in small letters: a type with an opinion of its values."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return value and value.lower()
+
 
 tables = MetaData()
 call = Table(
@@ -40,6 +55,13 @@ outbox = Table(
     Column("body", Text),
 )
 other = Table("w_other", tables, Column("id", Integer, primary_key=True))
+seen = Table(
+    "w_seen",
+    tables,
+    Column("day", Date, primary_key=True),
+    Column("times", Integer, nullable=False),
+    Column("spelled", Lowered),
+)
 
 INSERT_CALL = insert(call)
 UPDATE_CALL = update(call).where(call.c.id == bindparam("b_id")).values(state=bindparam("state"))
@@ -165,6 +187,46 @@ async def test_upsert_and_insert_or_ignore_on_both_dialects(
             upsert(call, ["id"]), [{"id": 1, "state": "d"}, {"id": 2, "state": "e"}]
         )
     assert await states(database) == {1: "d", 2: "e"}
+
+
+async def test_values_arrive_as_their_types_and_the_statement_say(
+    writing: tuple[Database, Writer],
+) -> None:
+    database, writer = writing
+    new = postgresql.insert(seen).values(times=1)
+    count = new.on_conflict_do_update(index_elements=["day"], set_={"times": seen.c.times + 1})
+    for spelled in ("One", "Two"):
+        writer.submit([Write(count, {"day": date(2026, 2, 1), "spelled": spelled})])
+    await writer.flush()
+    async with database.connect() as connection:
+        rows = (await connection.execute(select(seen))).all()
+    assert [tuple(row) for row in rows] == [(date(2026, 2, 1), 2, "one")]
+
+
+async def test_values_are_asked_for_when_the_write_goes_out(
+    writing: tuple[Database, Writer],
+) -> None:
+    database, writer = writing
+    news: dict[int, dict[str, Any] | None] = {1: {"id": 1, "state": "old"}, 2: {"id": 2}}
+    writer.submit([Write(INSERT_CALL, lambda: news[1], 1), Write(INSERT_CALL, lambda: news[2], 2)])
+    news[1], news[2] = {"id": 1, "state": "new"}, None
+    await writer.flush()
+    assert await states(database) == {1: "new"}
+
+
+async def test_values_that_cannot_be_made_cost_their_own_unit_only(
+    writing: tuple[Database, Writer],
+) -> None:
+    database, writer = writing
+
+    def fail() -> dict[str, Any]:
+        raise ValueError
+
+    for number in (1, 2):
+        writer.submit([start(number)])
+        writer.submit([Write(INSERT_CALL, fail), start(number + 10)])
+    await writer.flush()
+    assert set(await states(database)) == {1, 2}
 
 
 async def test_stop_writes_what_is_left(writing: tuple[Database, Writer]) -> None:

@@ -12,17 +12,17 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from vpbx.db import migrate as migrations
+from vpbx.db.batches import Batch, SqliteBatches
 from vpbx.db.reader import Reader, open_reader
 
 _BUSY_TIMEOUT_MS = 10_000
@@ -41,9 +41,10 @@ class Database:
         self._write_line = asyncio.Lock() if self.dialect == "sqlite" else None
         self.reader: Reader = open_reader(url)
         """For reads that are many or big."""
-        self._work: tuple[Engine, ThreadPoolExecutor] | None = None
+        self._batches: SqliteBatches | None = None
         if self.dialect == "sqlite":
             _prepare_sqlite(self._engine.sync_engine)
+            self._batches = SqliteBatches(str(url.database), busy_timeout_ms=_BUSY_TIMEOUT_MS)
 
     @classmethod
     def from_url(cls, url: str) -> Database:
@@ -78,32 +79,23 @@ class Database:
             async with connection.begin():
                 yield connection
 
-    async def write(self, work: Callable[[Connection], None]) -> None:
-        """Do `work`, which is plain synchronous code, in one transaction for writing.
+    async def write(self, batches: Sequence[Batch]) -> None:
+        """Write all `batches`, in their order, in one transaction.
 
-        On SQLite all of it runs in one thread, at one go: each statement of `begin()` costs two
-        changes of thread, which is more than the statement itself.
+        On SQLite all of it is done in one thread, at one go: each statement of `begin()` costs
+        two changes of thread, which is more than the statement itself.
         """
-        if self._write_line is None:
-            async with self.begin() as connection:
-                await connection.run_sync(work)
+        if self._batches is not None:
+            async with self._write_line or contextlib.nullcontext():
+                await self._batches.write(batches)
             return
-        if self._work is None:
-            engine = create_engine(
-                self.url.set(drivername="sqlite+pysqlite"),
-                connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000},
-                execution_options={_IMMEDIATE: True},
-            )
-            _prepare_sqlite(engine)
-            self._work = engine, ThreadPoolExecutor(1, thread_name_prefix="vpbx-db-write")
-        engine, thread = self._work
 
-        def run() -> None:
-            with engine.begin() as connection:
-                work(connection)
+        def execute(connection: Connection) -> None:
+            for statement, rows in batches:
+                connection.execute(statement, rows)
 
-        async with self._write_line:
-            await asyncio.get_running_loop().run_in_executor(thread, run)
+        async with self.begin() as connection:
+            await connection.run_sync(execute)
 
     @contextlib.asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
@@ -129,11 +121,8 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self.reader.close()
-        if self._work is not None:
-            engine, thread = self._work
-            self._work = None
-            thread.shutdown()
-            engine.dispose()
+        if self._batches is not None:
+            self._batches.close()
         await self._engine.dispose()
 
 

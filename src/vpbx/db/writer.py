@@ -5,26 +5,34 @@ than the event. So `submit` only queues a unit (a list of writes that belong tog
 task writes all units of the last ≤ 20 ms in one transaction, equal statements gathered into
 one executemany.
 
+What is true only when a unit goes out is asked for then: the values of a `Write` may be a
+function. So what changes often within those 20 ms is written once, and what came and went
+within them not at all. Nothing is less safe for it: until the transaction there was nothing on
+disk in either case.
+
 What may go wrong:
 - the database is gone or busy: everything is kept (up to a bound) and tried again, logged once;
-- one unit is refused (a constraint, a wrong value): the transaction is undone and the units are
-  written one by one, each with a savepoint; the refused one is dropped and logged.
+- one unit is refused (a constraint, a wrong value): the transaction is undone and each unit is
+  written in one of its own; the refused one is dropped and logged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Connection, Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Table
+from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.sql.base import Executable
 
+from vpbx.db.batches import Batch, Values
 from vpbx.db.database import Database
 
 log = structlog.get_logger("vpbx.db")
@@ -35,18 +43,22 @@ _PASSING_SQLSTATES = ("08", "40", "53", "55", "57", "58")
 """SQLSTATE classes that say "later": connection, rollback, resources, locks, operator, system."""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One statement with its values.
 
     `statement` is a Core insert, update or delete with bind parameters, best a module constant:
-    writes of one and the same object are gathered. `key` says which thing (a callid, say) is
-    written: writes to one table with different keys touch different rows, so that their order
-    among each other does not matter; without a key it is kept.
+    writes of one and the same object are gathered, and have values of the same names.
+
+    `params` are the values, or a function that is asked for them when the write goes out (again
+    if it has to go out again); None from it: there is nothing left to write.
+
+    `key` says which thing (a callid, say) is written: writes to one table with different keys
+    touch different rows, so that their order among each other does not matter; without a key
+    it is kept.
     """
 
     statement: Executable
-    params: dict[str, Any]
+    params: Values | Callable[[], Values | None]
     key: Hashable = None
 
 
@@ -54,7 +66,7 @@ class Write:
 class _Batch:
     statement: Executable
     table: Table | None
-    params: list[dict[str, Any]] = field(default_factory=list)
+    params: list[Values] = field(default_factory=list)
     keys: set[Hashable] = field(default_factory=set)
     units: set[int] = field(default_factory=set)
 
@@ -153,54 +165,35 @@ class Writer:
                 self._progress.notify_all()
 
     async def _write_stubbornly(self, units: list[list[Write]]) -> None:
-        """Write `units`, however often the database must be asked."""
+        """Write `units`, however often the database must be asked; drop what it refuses."""
         attempt = 0
         while True:
             try:
-                await self._write_together(units)
+                batches: list[Batch] = [(batch.statement, batch.params) for batch in gather(units)]
+                if batches:
+                    await self._database.write(batches)
             except Exception as error:
-                if not _is_passing(error):
-                    await self._write_apart_stubbornly(units)
-                    return
-                if attempt == 0:
-                    log.error("the database does not answer, trying again", error=_brief(error))
-                await asyncio.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
-                attempt += 1
-                continue
-            if attempt:
-                log.info("the database answers again", attempts=attempt, lost_units=self._dropped)
-                self._dropped = 0
+                if _is_passing(error):
+                    if attempt == 0:
+                        log.error("the database does not answer, trying again", error=_brief(error))
+                    await asyncio.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
+                    attempt += 1
+                    continue
+                if len(units) > 1:
+                    for unit in units:
+                        await self._write_stubbornly([unit])
+                else:
+                    log.error("the database refused a write, it is dropped", error=_brief(error))
+            else:
+                if attempt:
+                    log.info(
+                        "the database answers again", attempts=attempt, lost_units=self._dropped
+                    )
+                    self._dropped = 0
             return
 
-    async def _write_together(self, units: list[list[Write]]) -> None:
-        batches = gather(units)
 
-        def write(connection: Connection) -> None:
-            for batch in batches:
-                params = batch.params
-                connection.execute(batch.statement, params if len(params) > 1 else params[0])
-
-        await self._database.write(write)
-
-    async def _write_apart_stubbornly(self, units: list[list[Write]]) -> None:
-        """Write each unit in a transaction of its own, leaving out those that are refused."""
-        for unit in units:
-            attempt = 0
-            while True:
-                try:
-                    async with self._database.begin() as connection:
-                        for write in unit:
-                            await connection.execute(write.statement, write.params)
-                except Exception as error:
-                    if _is_passing(error):
-                        await asyncio.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
-                        attempt += 1
-                        continue
-                    log.error("the database refused a write, it is dropped", error=_brief(error))
-                break
-
-
-def gather(units: Sequence[Sequence[Write]]) -> list[_Batch]:
+def gather(units: Iterable[Iterable[Write]]) -> list[_Batch]:
     """Order the writes of `units` into as few statements as keep their meaning.
 
     A write may join an earlier batch of its statement only by passing batches that do not
@@ -210,12 +203,15 @@ def gather(units: Sequence[Sequence[Write]]) -> list[_Batch]:
     batches: list[_Batch] = []
     for number, unit in enumerate(units):
         for write in unit:
+            params = write.params() if callable(write.params) else write.params
+            if params is None:
+                continue
             home = _home(batches, write, number)
             if home is None:
                 table = getattr(write.statement, "table", None)
                 home = _Batch(write.statement, table if isinstance(table, Table) else None)
                 batches.append(home)
-            home.params.append(write.params)
+            home.params.append(params)
             home.keys.add(write.key)
             home.units.add(number)
     return batches
@@ -228,11 +224,16 @@ def _home(batches: list[_Batch], write: Write, unit: int) -> _Batch | None:
             return batch
         if unit in batch.units or not isinstance(table, Table) or batch.table is None:
             return None
-        related = table is batch.table or _refers(table, batch.table) or _refers(batch.table, table)
         keyed = write.key is not None and None not in batch.keys and write.key not in batch.keys
-        if related and not keyed:
+        if not keyed and _related(table, batch.table):
             return None
     return None
+
+
+@cache
+def _related(table: Table, other: Table) -> bool:
+    """Whether it matters which of two tables is written first."""
+    return table is other or _refers(table, other) or _refers(other, table)
 
 
 def _refers(table: Table, other: Table) -> bool:
@@ -241,14 +242,14 @@ def _refers(table: Table, other: Table) -> bool:
 
 def _is_passing(error: Exception) -> bool:
     """Whether the same write may succeed later."""
+    if isinstance(error, sqlite3.OperationalError):
+        words = str(error).lower()
+        return any(word in words for word in _BUSY_WORDS)
     if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return True
         state = getattr(error.orig, "sqlstate", None)
-        if state:
+        if state and not error.connection_invalidated:
             return str(state)[:2] in _PASSING_SQLSTATES
-        words = str(error.orig).lower()
-        return type(error).__name__ == "InterfaceError" or any(w in words for w in _BUSY_WORDS)
+        return error.connection_invalidated or isinstance(error, InterfaceError)
     return isinstance(error, OSError)  # asyncpg's connecting errors, TimeoutError
 
 
