@@ -1,24 +1,24 @@
 """Short reads by prepared SQL: one change of thread a read, and nothing between driver and rows.
 
 SQLAlchemy's own rows cost more than SQLite takes to find them, and each of its awaits on SQLite
-is two changes of thread. Here a statement is compiled once, a thread finds the rows, and the
-loop makes of them what is wanted. For reads that are many or big; everything else uses
-`Database.connect`.
+is two changes of thread. Here a statement is compiled once and a thread finds the rows. For
+reads that are many or big; everything else uses `Database.connect`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 import asyncpg  # type: ignore[import-untyped]
+from pydantic_core import from_json
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
@@ -26,12 +26,13 @@ from sqlalchemy.engine import URL
 
 __all__ = ["Prepared", "Reader", "Row", "open_reader"]
 
-T = TypeVar("T")
 Row: TypeAlias = Sequence[Any]
 _Asyncpg: Any = PGDialect_asyncpg  # untyped
 _SQLITE_THREADS = 2
 _POSTGRES_CONNECTIONS = 4
 _BUSY_TIMEOUT_S = 10.0
+_TOGETHER_S = 0.001
+"""How long a result may be held back, and then for the search that is going on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,8 @@ class Reader(Protocol):
         """Compile a statement, all of whose parameters are `bindparam`s; keep the result."""
         ...
 
-    async def read(
-        self, prepared: Prepared, values: Mapping[str, Any], shape: Callable[[list[Row]], T]
-    ) -> T:
-        """Return what `shape` makes of the rows.
-
-        `shape` runs on the loop: a millisecond or two of work at most, so as few rows. (In a
-        thread it would hold up the loop as long, and fight with it besides.)
-        """
+    async def read(self, prepared: Prepared, values: Mapping[str, Any]) -> Sequence[Row]:
+        """Return the rows; a few hundred at most, since they are unpacked on the loop."""
         ...
 
     async def close(self) -> None:
@@ -103,21 +98,35 @@ class _SqliteReader:
             self._threads[-1].start()
 
     def _work(self) -> None:
+        """Do jobs until told to end.
+
+        While more wait, results are held back for a moment and told together: a loop that is
+        busy with the first would fight for the interpreter with the thread that does the next.
+        """
         connection: sqlite3.Connection | None = None
+        done: list[_Job] = []
+        tell_at = 0.0
         while (job := self._jobs.get()) is not None:
             try:
                 if connection is None:
                     connection = self._open()
-                (found,) = connection.execute(job.sql, job.values).fetchone()
+                (job.found,) = connection.execute(job.sql, job.values).fetchone()
             except Exception as error:
-                job.done(job.future.set_exception, error)
-            else:
-                job.done(job.future.set_result, found)
+                job.error = error
+            now = time.monotonic()
+            if not done:
+                tell_at = now + _TOGETHER_S
+            done.append(job)
+            if now >= tell_at or self._jobs.empty():
+                _tell(done)
+                done = []
+        _tell(done)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
+        connection.text_factory = bytes  # as JSON is parsed
         connection.execute("PRAGMA query_only=ON")
         self._opened.append(connection)
         return connection
@@ -127,16 +136,14 @@ class _SqliteReader:
         as_text = select(func.json_group_array(func.json_array(*found.columns)))
         return Prepared.of(as_text.compile(dialect=sqlite_dialect(paramstyle="named")))
 
-    async def read(
-        self, prepared: Prepared, values: Mapping[str, Any], shape: Callable[[list[Row]], T]
-    ) -> T:
-        bound = {**prepared.fixed, **values}
-
+    async def read(self, prepared: Prepared, values: Mapping[str, Any]) -> Sequence[Row]:
         if not self._threads:
             self._start()
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(prepared.sql, bound, future))
-        return shape(json.loads(await future))
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        job = _Job(prepared.sql, {**prepared.fixed, **values}, future)
+        self._jobs.put(job)
+        rows: list[Row] = from_json(await future, cache_strings="none")
+        return rows
 
     async def close(self) -> None:
         with contextlib.suppress(Empty):
@@ -154,22 +161,32 @@ class _SqliteReader:
         self._opened.clear()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
-    """A read for a thread to do, and who waits for it."""
+    """A read for a thread to do, who waits for it, and what came of it."""
 
     sql: str
     values: Mapping[str, Any]
-    future: asyncio.Future[str]
+    future: asyncio.Future[bytes]
+    found: bytes = b""
+    error: Exception | None = None
 
-    def done(self, tell: Callable[[Any], None], what: Any) -> None:
-        """Tell the waiting loop, from the thread."""
+
+def _tell(jobs: list[_Job]) -> None:
+    """Tell the waiting loop, from a thread, what came of these jobs."""
+    if jobs:
         with contextlib.suppress(RuntimeError):  # a loop that is closed waits for nothing
-            self.future.get_loop().call_soon_threadsafe(self._tell, tell, what)
+            jobs[0].future.get_loop().call_soon_threadsafe(_wake, jobs)
 
-    def _tell(self, tell: Callable[[Any], None], what: Any) -> None:
-        if not self.future.done():
-            tell(what)
+
+def _wake(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():  # given up
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.found)
 
 
 class _PostgresReader:
@@ -183,13 +200,11 @@ class _PostgresReader:
     def prepare(self, statement: Select[Any]) -> Prepared:
         return Prepared.of(statement.compile(dialect=_Asyncpg()))
 
-    async def read(
-        self, prepared: Prepared, values: Mapping[str, Any], shape: Callable[[list[Row]], T]
-    ) -> T:
+    async def read(self, prepared: Prepared, values: Mapping[str, Any]) -> Sequence[Row]:
         pool = self._pool or await self._open()
         bound = {**prepared.fixed, **values}
-        rows = await pool.fetch(prepared.sql, *[bound[name] for name in prepared.names])
-        return shape(rows)
+        rows: list[Row] = await pool.fetch(prepared.sql, *[bound[name] for name in prepared.names])
+        return rows
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -25,6 +26,18 @@ _LOOK_AGAIN_S = 0.25
 _ROW_SOON_S = 0.02
 _ROW_WAIT_S = 2.0
 _MAX_CALLID = (1 << 63) - 1
+
+
+class _Frame(NamedTuple):
+    """What stands before all rows, between two pages of them, and after all."""
+
+    opening: str
+    between: str
+    closing: str
+
+
+_ARRAY = _Frame("[", ",", "]")
+_LINES = _Frame("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,52 +71,48 @@ class History:
 
         This and its three sisters raise InvalidQuery at once, before the first piece.
         """
-        kind, shapes = queries.external(query), self._shapes(query)
-        return _as_array(self._pages(kind, query, shapes.external_json))
+        return self._pages(
+            queries.external(query), query, self._shapes(query).external_json, _ARRAY
+        )
 
     def inner_json(self, query: Query) -> AsyncIterator[bytes]:
         """Return the calls between employees asked for, like `external_json`."""
-        kind, shapes = queries.inner(query), self._shapes(query)
-        return _as_array(self._pages(kind, query, shapes.inner_json))
+        return self._pages(queries.inner(query), query, self._shapes(query).inner_json, _ARRAY)
 
     def external_csv(self, query: Query) -> AsyncIterator[bytes]:
         """Return the external calls asked for as pieces of CSV (RFC 4180, no header, UTF-8)."""
-        kind, shapes = queries.external(query), self._shapes(query)
-        return self._pages(kind, query, shapes.external_csv)
+        return self._pages(queries.external(query), query, self._shapes(query).external_csv, _LINES)
 
     def inner_csv(self, query: Query) -> AsyncIterator[bytes]:
         """Return the calls between employees asked for as pieces of CSV, like `external_csv`."""
-        kind, shapes = queries.inner(query), self._shapes(query)
-        return self._pages(kind, query, shapes.inner_csv)
+        return self._pages(queries.inner(query), query, self._shapes(query).inner_csv, _LINES)
 
     def _shapes(self, query: Query) -> Shapes:
         return Shapes(self.links, query.domain_id, query.domain)
 
     async def _pages(
-        self, kind: Kind, query: Query, shape: Callable[[list[Row]], str]
+        self, kind: Kind, query: Query, shape: Callable[[Sequence[Row]], str], frame: _Frame
     ) -> AsyncIterator[bytes]:
         """Yield pages, none empty; no connection is held while the caller deals with one."""
         prepared = self._prepared.get(kind)
         if prepared is None:
             prepared = self._prepared[kind] = self._reader.prepare(queries.statement(kind))
-        left = query.limit if query.limit is not None else _MAX_CALLID
         values = queries.values(query)
-        last_ms, last_callid = query.period.until_ms, 0
-
-        def page(rows: list[Row]) -> tuple[int, int, int, bytes]:
-            if not rows:
-                return 0, 0, 0, b""
-            return len(rows), rows[-1][0], rows[-1][1], shape(rows).encode()
-
-        while left > 0:
-            size = min(PAGE, left)
-            values |= queries.page_key(last_ms, last_callid, size)
-            count, last_ms, last_callid, text = await self._reader.read(prepared, values, page)
-            if count:
-                yield text
-            if count < size:
+        left = query.limit if query.limit is not None else _MAX_CALLID
+        before, between = frame.opening, ""
+        while True:
+            values["page"] = size = min(PAGE, left)
+            rows = await self._reader.read(prepared, values)
+            left = left - size if len(rows) == size else 0
+            text = (
+                before + (between + shape(rows) if rows else "") + ("" if left else frame.closing)
+            )
+            if text:
+                yield text.encode()
+            if not left:
                 return
-            left -= size
+            before, between = "", frame.between
+            values["last_ms"], values["last_callid"] = rows[-1][:2]
 
     async def recording(self, callid: str, *, wait_s: float = 0.0) -> Recording | None:
         """Return the recording of a call; None when there is none, or no such call.
@@ -178,11 +187,3 @@ def _number(callid: str) -> int | None:
         return None
     number = int(callid)
     return number if number <= _MAX_CALLID and str(number) == callid else None
-
-
-async def _as_array(pages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    before = b"["
-    async for page in pages:
-        yield before + page
-        before = b","
-    yield b"]" if before == b"," else b"[]"

@@ -8,7 +8,7 @@ costs what page 1 does. Every statement is scoped by domain here and nowhere els
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -83,8 +83,7 @@ INNER_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What of a query decides the statement; everything else is a value bound to it."""
 
     is_inner: bool
@@ -109,19 +108,20 @@ def inner(query: Query) -> Kind:
 
 
 def values(query: Query) -> dict[str, Any]:
-    """Return what is bound to the statement of a query, but for `page_key`."""
+    """Return what is bound to the statement of a query, for its first page.
+
+    Of the next page, `last_ms` and `last_callid` are those of the row it comes after; `page`,
+    how many rows it has at most, belongs to every page.
+    """
     return {
         "domain": query.domain_id,
         "since_ms": query.period.since_ms,
+        "last_ms": query.period.until_ms,
+        "last_callid": 0,
         "user": query.user,
         "diversion": query.diversion,
         "client": query.client,
     }
-
-
-def page_key(last_ms: int, last_callid: int, page: int) -> dict[str, int]:
-    """Return the values that select the `page` rows after the row given."""
-    return {"last_ms": last_ms, "last_callid": last_callid, "page": page}
 
 
 def statement(kind: Kind) -> Select[Any]:
