@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -120,6 +121,7 @@ def _local_date(epoch_s: int, zone: ZoneInfo) -> date:
         raise InvalidQuery("end", "is out of range") from None
 
 
+@lru_cache(maxsize=1024)
 def _first_moment(day: date, zone: ZoneInfo) -> int:
     """Epoch seconds at which `day` begins in `zone`.
 
