@@ -1,16 +1,20 @@
 """Requests a second and their p99, beside the least that FastAPI can do.
 
 A company of 300 employees, asked by wrk over one thread and 16 connections that stay open: 20
-of the list of users; one user; the history of today, which is 20 calls. Beside each, in turn
-and for as long, as many connections ask a minimal FastAPI application (bench/minimal.py: the
-same uvicorn, httptools and uvloop, a parameter in, a small object out). What our API does more:
-the key, rights, the company, the parameters' many spellings, the answer itself, security
-headers; and for history the database.
+of the list of users, and one user. Beside each, in turn and for as long, as many connections ask
+a minimal FastAPI application (bench/minimal.py: the same uvicorn, httptools and uvloop, a
+parameter in, a small object out). What our API does more: the key, rights, the company, the
+parameters' many spellings, the answer itself, security headers.
+
+The history of today, which is some 20 calls, beside a minimal endpoint that answers the same rows
+from the same database (bench/minimal_history.py).
 
 makecall for one employee after another, whose phones (SIPp) are busy, so that each request is a
 whole call: INVITE, 486, ACK, its journal and its row of history. That is several times the work
 of any HTTP request, so here the yardstick is a minimal endpoint in the same process that makes
-the same call; the ratio to one that does nothing stands beside it.
+the same call.
+
+For history and makecall the ratio to a minimal endpoint that does nothing is given too.
 
 Ratios are medians over the rounds.
 """
@@ -18,17 +22,21 @@ Ratios are medians over the rounds.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from bench.company import DOMAIN, make_company, numbers
@@ -78,16 +86,18 @@ def run(out: Path, report: Report, *, quick: bool) -> None:
         report.note("skipped: wrk is not installed (apt-get install wrk)")
         return
     rounds = 1 if quick else ROUNDS
-    with minimal() as (base, _):
-        with served(out) as (pbx, key):
-            for name, path in (
-                ("users list", "/users?limit=20"),
-                ("one user", f"/users/e{numbers()[7]}"),
-                ("history of today", "/history/json?period=today"),
-            ):
-                ours = Asked(pbx.api + path, key=key)
-                _compare(report, name, ours, Asked(f"{base}/items/one?limit=20"), rounds)
-        _makecall(out, report, f"{base}/orders", rounds)
+    with served(out) as (pbx, key), minimal("history", pbx.data) as (base, _):
+        nothing = Asked(f"{base}/items/one?limit=20")
+        for name, path in (
+            ("users list", "/users?limit=20"),
+            ("one user", f"/users/e{numbers()[7]}"),
+        ):
+            _compare(report, name, Asked(pbx.api + path, key=key), nothing, rounds)
+        ours = Asked(f"{pbx.api}/history/json?period=today", key=key)
+        least = Asked(f"{base}/history?period=today")
+        assert ours.rows() == least.rows()
+        _compare(report, "history of today", ours, least, rounds, nothing)
+    _makecall(out, report, rounds)
 
 
 @dataclass(frozen=True)
@@ -101,39 +111,56 @@ class Asked:
     def run(self, seconds: int = ROUND_S) -> Result:
         return wrk(self.url, self.script, key=self.key, seconds=seconds)
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of history that come, links without the server they lead to."""
+        request = urllib.request.Request(self.url, headers={"X-API-KEY": self.key})
+        with urllib.request.urlopen(request) as answer:
+            rows: list[dict[str, Any]] = json.load(answer)
+        return [{**row, "record": urlsplit(row["record"]).path} for row in rows]
 
-def _compare(report: Report, name: str, ours: Asked, least: Asked, rounds: int) -> list[Result]:
-    """Ask both in turn, report, and return what ours did."""
+
+def _compare(
+    report: Report,
+    name: str,
+    ours: Asked,
+    least: Asked,
+    rounds: int,
+    nothing: Asked | None = None,
+) -> None:
+    """Ask both in turn, and `nothing` too, which is no target; report."""
     ours.run(seconds=1)
-    pairs = [(ours.run(), least.run()) for _ in range(rounds)]
+    pairs, idle = [], []
+    for _ in range(rounds):
+        pairs.append((ours.run(), least.run()))
+        if nothing is not None:
+            idle.append(nothing.run())
     report.figure(name, statistics.median(one.per_s for one, _ in pairs), "/s")
     report.figure(f"{name}, p99", statistics.median(one.p99_ms for one, _ in pairs), "ms")
     report.figure(f"{name}: minimal", statistics.median(two.per_s for _, two in pairs), "/s")
     ratio = statistics.median(one.per_s / two.per_s for one, two in pairs)
     report.figure(f"{name}: ours / minimal", ratio, "", SHARE, at_least=True)
+    if idle:
+        ratio = statistics.median(
+            one.per_s / other.per_s for (one, _), other in zip(pairs, idle, strict=True)
+        )
+        report.figure(f"{name}: ours / minimal that does nothing", ratio, "")
     refused = sum(result.refused for pair in pairs for result in pair)
     if refused:
         report.note(f"{refused} requests were refused")
-    return [one for one, _ in pairs]
 
 
-def _makecall(out: Path, report: Report, idle_url: str, rounds: int) -> None:
+def _makecall(out: Path, report: Report, rounds: int) -> None:
     folder, phones_port = _company(out)
     script = _script(folder / "makecall.lua", [f"e{telnum}" for telnum in numbers()])
     phones = Phones(folder, phones_port, scenario="busy_phone.xml")
     try:
         key = Pbx(folder / "data").vpbx("key", "add", DOMAIN)["key"]
-        with minimal(folder / "data") as (base, api):
+        with minimal("calls", folder / "data") as (base, api), minimal() as (idle, _):
             ours = Asked(f"{api}/crmapi/v1/makecall", script, key)
             least = Asked(f"{base}/calls", script)
-            results = _compare(report, "makecall", ours, least, rounds)
-            idle = [Asked(idle_url, script).run() for _ in range(rounds)]
+            _compare(report, "makecall", ours, least, rounds, Asked(f"{idle}/orders", script))
     finally:
         phones.close()
-    ratio = statistics.median(
-        one.per_s / other.per_s for one, other in zip(results, idle, strict=True)
-    )
-    report.figure("makecall: ours / minimal that makes no call", ratio, "")
 
 
 def _script(path: Path, users: list[str]) -> Path:
@@ -183,10 +210,10 @@ def served(out: Path) -> Iterator[tuple[Pbx, str]]:
 
 
 @contextmanager
-def minimal(data: Path | None = None) -> Iterator[tuple[str, str]]:
-    """Start the minimal application; give its base URL, and with `data` that of the API."""
+def minimal(*what: str | Path) -> Iterator[tuple[str, str]]:
+    """Start `bench.minimal` with `what`; give its base URL, and with `calls` that of the API."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "bench.minimal", *([str(data)] if data else [])],
+        [sys.executable, "-m", "bench.minimal", *map(str, what)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

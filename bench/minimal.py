@@ -1,9 +1,10 @@
 """The least that FastAPI can do, to measure our own API against.
 
 `python -m bench.minimal` answers a path with a parameter, and a body with two fields, both with
-a small object. `python -m bench.minimal DATA` is a whole vpbx on that data directory, with one
-more listener: a minimal endpoint that makes a call as makecall does. All are served by uvicorn
-with httptools and uvloop. It prints its port, and with DATA the API's port after it.
+a small object; with `history DATA` it answers the history of today too, from that data directory
+(bench/minimal_history.py). `python -m bench.minimal calls DATA` is a whole vpbx on that data
+directory, with one more listener: a minimal endpoint that makes a call as makecall does. All are
+served by uvicorn with httptools and uvloop. It prints its port, and with `calls` the API's after.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from bench.company import DOMAIN
+from bench.minimal_history import add_history
 from vpbx.app import logs
 from vpbx.app.http import HttpListener
 from vpbx.app.server import App, settle
@@ -98,7 +100,11 @@ async def serve_calls(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        uvloop.run(serve_calls(Path(sys.argv[1])))
-    else:
-        serve()
+    match sys.argv[1:]:
+        case ["calls", data]:
+            uvloop.run(serve_calls(Path(data)))
+        case ["history", data]:
+            add_history(app, Path(data))
+            serve()
+        case _:
+            serve()
