@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from sqlalchemy import text
 
 from tests.crm.world import (
     TOKEN,
@@ -158,6 +159,51 @@ async def test_a_kill_loses_nothing_and_keeps_the_order(database: Database, crm:
         for call in range(3):
             mine = [n for n in numbers(crm) if n % 3 == call]
             assert mine == sorted(mine)
+        await second.until_rows(0)
+
+
+async def test_what_is_taken_before_the_next_transaction_is_never_a_row(
+    sqlite_database: Database, crm: Crm
+) -> None:
+    async with sqlite_database.begin() as connection:
+        await connection.execute(text("CREATE TABLE inserted (id)"))
+        await connection.execute(
+            text(
+                "CREATE TRIGGER seen AFTER INSERT ON crm_outbox"
+                " BEGIN INSERT INTO inserted VALUES (new.id); END"
+            )
+        )
+    node = Node(sqlite_database, {1: integration(crm.url)})
+    await node.client.start()
+    await node.outbox.start()
+    for number in range(3):  # the writer does not run yet
+        node.put("1", number)
+    await crm.takes(3)
+    crm.behave = status(500)
+    node.put("1", 3)
+    await crm.until(lambda: len(crm.came) == 4)
+    await node.writer.start()
+    (row,) = await node.rows()
+    assert json.loads(row.fields)["number"] == 3
+    async with sqlite_database.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM inserted")) == 1
+    await node.stop(0)
+
+
+async def test_a_kill_while_the_crm_thinks_loses_nothing(database: Database, crm: Crm) -> None:
+    settings = {1: integration(crm.url)}
+    crm.behave = hang
+    first = Node(database, settings)
+    await first.start()
+    first.put("1", 1)
+    first.put("1", 2)
+    await crm.until(lambda: bool(crm.came))
+    await first.writer.flush()
+    await first.kill()
+    crm.behave = accept
+    async with running_node(database, settings) as second:
+        await crm.takes(2)
+        assert numbers(crm) == [1, 2]
         await second.until_rows(0)
 
 

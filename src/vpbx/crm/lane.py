@@ -14,10 +14,11 @@ and moves like this (all of it; a queue that becomes empty is forgotten):
     SENDING  --refused--> WAITING   or, when the head's time is up, READY with the next command
     WAITING  --due-->     READY
 
-All commands are rows in the database too. A lane holds at most `Limits.kept` of them; beyond
-that it is *spilled*: new commands are rows only, and are read back, in the order of their ids,
-when there is room (`wants_rows`, `take_rows`). Every pending row up to `last_id` is in memory
-or done with, every one after it is not in memory: that is what keeps the order right.
+All commands that are not taken at once are rows in the database too. A lane holds at most
+`Limits.kept` of them; beyond that it is *spilled*: new commands are rows only, and are read
+back, in the order of their ids, when there is room (`wants_rows`, `take_rows`). Every pending
+row up to `last_id` is in memory or done with, every one after it is not in memory: that is what
+keeps the order right.
 
 A lane is *troubled* after `Limits.trouble` attempts in a row that failed. The first command
 taken after that says that the CRM is back, and everything that waits is tried at once.
@@ -66,6 +67,9 @@ class Command:
     fields: Fields
     created_at: float
     attempts: int = 0
+    taken: bool = False
+    is_row: bool = False
+    """Whether its row is in the database, or on the way there."""
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """The outbox: commands reach their CRM, at once when it can take them, else when it can.
 
-Each command is a row before it is anything else: its insert goes out with the history row of
-the same event, in one transaction. From memory it is handed over at once; the row goes when
-the CRM has taken it. After a crash the rows left are sent on, so a command may arrive twice,
-never not at all.
+Each command is handed over from memory at once. What the CRM has not taken by the time the
+writer's next transaction goes out, at most 20 ms later, becomes a row in it, together with the
+history row of the same event; the row goes when the CRM has taken it. After a crash the rows
+left are sent on, so a command may arrive twice, never not at all.
 
 An answer that is no 2xx, of whatever kind, counts as "not now": a CRM that answers 401 or 404
 is being set up or repaired more often than it means it, and 24 hours of growing pauses cost
@@ -220,7 +220,9 @@ class Outbox:
     def _on_taken(self, desk: _Desk, command: Command) -> None:
         if desk.lane.taken(command):
             self._log_back(desk)
-        self._writer.submit([self._store.delete(command)])
+        command.taken = True
+        if command.is_row:
+            self._writer.submit([self._store.delete(command)])
         if desk.lane.wants_rows:
             self._kick(desk)
 

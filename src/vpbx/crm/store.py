@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import bindparam, func, select
 
 from vpbx.crm.commands import Fields
 from vpbx.crm.lane import Command
 from vpbx.crm.tables import FAILED, PENDING, crm_outbox
-from vpbx.db import Database, Write
+from vpbx.db import Database, Values, Write
 
 _C = crm_outbox.c
 _INSERT = crm_outbox.insert()
@@ -66,8 +67,14 @@ class Store:
     # -- writes
 
     def insert(self, command: Command) -> Write:
-        """The command exists and waits."""
-        row = {
+        """The command exists and waits; unless it is taken before this write goes out."""
+        return Write(_INSERT, partial(self._row, command), command.id)
+
+    def _row(self, command: Command) -> Values | None:
+        if command.taken and not command.is_row:
+            return None
+        command.is_row = True
+        return {
             "id": command.id,
             "node": self._node,
             "domain_id": command.domain_id,
@@ -80,7 +87,6 @@ class Store:
             "tried_ms": None,
             "error": "",
         }
-        return Write(_INSERT, row, command.id)
 
     def delete(self, command: Command) -> Write:
         """The CRM took it."""
@@ -125,7 +131,15 @@ class Store:
         async with self._database.connect() as connection:
             rows = (await connection.execute(statement)).all()
         return [
-            Command(row_id, domain_id, callid, json.loads(fields), created_ms / 1000, attempts)
+            Command(
+                row_id,
+                domain_id,
+                callid,
+                json.loads(fields),
+                created_ms / 1000,
+                attempts,
+                is_row=True,
+            )
             for row_id, callid, fields, created_ms, attempts in rows
         ]
 

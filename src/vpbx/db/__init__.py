@@ -6,6 +6,7 @@ Tables are declared by the parts that own them, on `metadata`; their migrations 
 
 from __future__ import annotations
 
+from vpbx.db.batches import Values
 from vpbx.db.database import Database
 from vpbx.db.metadata import metadata
 from vpbx.db.reader import Prepared, Reader, Row
@@ -17,6 +18,7 @@ __all__ = [
     "Prepared",
     "Reader",
     "Row",
+    "Values",
     "Write",
     "Writer",
     "insert_or_ignore",
