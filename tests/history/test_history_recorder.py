@@ -145,9 +145,11 @@ async def restart(world: World, tmp_path: Path, **more: object) -> tuple[World, 
     return again, seen
 
 
+@pytest.mark.parametrize("apart", [False, True])
 async def test_calls_cut_off_by_a_crash_end_at_the_restart_with_one_row_each(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, apart: bool
 ) -> None:
+    """However the events are spread over transactions."""
     talking, ringing, dialing, talked_out, inner, over = (
         new_call(),
         new_call(),
@@ -156,21 +158,26 @@ async def test_calls_cut_off_by_a_crash_end_at_the_restart_with_one_row_each(
         new_call(Direction.INNER),
         world.call(),
     )
-    world.bus.publish(CallStarted(talking, NOW, None))
-    world.bus.publish(Ringing(talking, NOW + 1, ANN, SALES))
-    world.bus.publish(Ringing(talking, NOW + 1, BOB, SALES))
-    world.bus.publish(Answered(talking, NOW + 5, ANN, SALES))
-    world.bus.publish(RingEnded(talking, NOW + 5, BOB, SALES))
-    world.bus.publish(CallStarted(ringing, NOW, None))
-    world.bus.publish(Ringing(ringing, NOW + 1, ANN, SALES))
-    world.bus.publish(Ringing(ringing, NOW + 2, BOB, SALES))
-    world.bus.publish(RingEnded(ringing, NOW + 3, ANN, SALES))
-    world.bus.publish(CallStarted(dialing, NOW, BOB))
-    world.bus.publish(Dialing(dialing, NOW + 1, BOB))
-    world.bus.publish(CallStarted(talked_out, NOW, BOB))
-    world.bus.publish(Dialing(talked_out, NOW + 1, BOB))
-    world.bus.publish(Answered(talked_out, NOW + 4, BOB))
-    world.bus.publish(CallStarted(inner, NOW, BOB, None, ANN))
+    for event in (
+        CallStarted(talking, NOW, None),
+        Ringing(talking, NOW + 1, ANN, SALES),
+        Ringing(talking, NOW + 1, BOB, SALES),
+        Answered(talking, NOW + 5, ANN, SALES),
+        RingEnded(talking, NOW + 5, BOB, SALES),
+        CallStarted(ringing, NOW, None),
+        Ringing(ringing, NOW + 1, ANN, SALES),
+        Ringing(ringing, NOW + 2, BOB, SALES),
+        RingEnded(ringing, NOW + 3, ANN, SALES),
+        CallStarted(dialing, NOW, BOB),
+        Dialing(dialing, NOW + 1, BOB),
+        CallStarted(talked_out, NOW, BOB),
+        Dialing(talked_out, NOW + 1, BOB),
+        Answered(talked_out, NOW + 4, BOB),
+        CallStarted(inner, NOW, BOB, None, ANN),
+    ):
+        world.bus.publish(event)
+        if apart:
+            await world.writer.flush()
 
     again, seen = await restart(world, tmp_path)
     now = NOW + 600

@@ -2,11 +2,11 @@
 
 Theory of operation. When a call starts, a row with all that is known of it is written; each
 event that changes what would have to be said of the call if the machine stopped now (who rings,
-who talks since when) writes the row anew; when the call ends the row goes, in the same
-transaction in which the history row comes. So after a crash the rows left are exactly the
-calls that were cut off. `cut_off_calls` turns each into the events that ended it; published on
-the bus they take the usual way: history row, CRM commands, journal row gone, all in one
-transaction a call.
+who talks since when) writes the row anew, once for all that come within one transaction; when
+the call ends the row goes, in the same transaction in which the history row comes. So after a
+crash the rows left are exactly the calls that were cut off. `cut_off_calls` turns each into the
+events that ended it; published on the bus they take the usual way: history row, CRM commands,
+journal row gone, all in one transaction a call.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class OpenCall:
     """By login: whose phones ring."""
     dialing: Party | None = None
     """For whom the customer is dialled."""
+    queued: bool = False
+    """Whether a write waits that will say all this as it is then."""
 
 
 def begin(event: CallStarted) -> OpenCall:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam
 
-from vpbx.db import Database, Write, insert_or_ignore
+from vpbx.db import Database, Values, Write, insert_or_ignore
 from vpbx.events import (
     Answered,
     AttemptEnded,
@@ -113,16 +114,19 @@ class HistoryRecorder:
         return events
 
     def _started(self, event: CallStarted) -> list[Write]:
-        call = event.call
-        entry = self._open[call.callid] = journal.begin(event)
-        values = {
-            "callid": int(call.callid),
+        callid = event.call.callid
+        entry = self._open[callid] = journal.begin(event)
+        entry.queued = True
+        return [Write(_OPEN, partial(self._opened_row, entry), callid)]
+
+    def _opened_row(self, entry: OpenCall) -> Values:
+        return {
             "node": self._node,
-            "domain_id": call.domain_id,
-            "started_ms": _ms(call.started_at),
-            "state": journal.dump(entry),
+            "domain_id": entry.call.domain_id,
+            "started_ms": _ms(entry.call.started_at),
+            "callid": int(entry.call.callid),
+            "state": _state(entry),
         }
-        return [Write(_OPEN, values, call.callid)]
 
     def _ringing(self, event: Ringing) -> list[Write]:
         entry = self._open.get(event.call.callid)
@@ -198,11 +202,23 @@ class HistoryRecorder:
         return [Write(_SET_RECORD, {"key": int(callid), "record": record}, callid)]
 
     def _changed(self, entry: OpenCall) -> list[Write]:
-        callid = entry.call.callid
-        return [Write(_CHANGE, {"key": int(callid), "state": journal.dump(entry)}, callid)]
+        if entry.queued:
+            return []
+        entry.queued = True
+        return [Write(_CHANGE, partial(_changed_row, entry), entry.call.callid)]
 
 
-def _row(event: CallEnded, rating: int | None) -> dict[str, Any]:
+def _changed_row(entry: OpenCall) -> Values:
+    return {"key": int(entry.call.callid), "state": _state(entry)}
+
+
+def _state(entry: OpenCall) -> str:
+    """Return an entry as it is kept; what changes from now on is a write of its own."""
+    entry.queued = False
+    return journal.dump(entry)
+
+
+def _row(event: CallEnded, rating: int | None) -> Values:
     call, user, group, caller = event.call, event.user, event.group, event.caller
     answered = event.answered_at
     return {
