@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from tests.crm.world import TOKEN, Behaviour, Crm, close, hang, integration, json_only, status
+from vpbx.app import DataDir
+from vpbx.app.certificate import server_context
+from vpbx.config import ServeConfig
 from vpbx.crm import CrmClient, Formats
-from vpbx.crm.client import MAX_ANSWER, is_public
+from vpbx.crm.client import is_public
+from vpbx.crm.post import MAX_ANSWER
 from vpbx.directory import Format
 
 FIELDS: dict[str, str | int] = {"cmd": "event", "callid": "1", "groupRealName": "Отдел"}
@@ -159,6 +167,115 @@ async def test_private_addresses_can_be_ruled_out(crm: Crm) -> None:
     assert not by_address.taken
     assert not by_name.taken
     assert crm.came == []
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@asynccontextmanager
+async def says(*pieces: bytes, then_close: bool) -> AsyncIterator[tuple[str, list[int]]]:
+    """Run a server that answers each request with these pieces, whatever it was.
+
+    Gives its address, and how many requests came on each connection.
+    """
+    came: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        place = len(came)
+        came.append(0)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                assert head.startswith("POST /x?y=1 HTTP/1.1\r\n")
+                (length,) = re.findall(r"Content-Length: (\d+)\r\n", head)
+                await reader.readexactly(int(length))
+                came[place] += 1
+                for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+                if then_close:
+                    break
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x?y=1", came
+
+
+@pytest.mark.parametrize(
+    ("pieces", "then_close", "body", "kept"),
+    [
+        ([HEAD, b"Content-Length: 4\r\n\r\nab", b"cd"], False, b"abcd", True),
+        (
+            [HEAD, b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", b"0\r\n\r\n"],
+            False,
+            b"ab",
+            True,
+        ),
+        ([b"HTTP/1.1 204 No Content\r\n\r\n"], False, b"", True),
+        (
+            [b"HTTP/1.1 103 Early Hints\r\n\r\n", HEAD, b"Content-Length: 0\r\n\r\n"],
+            False,
+            b"",
+            True,
+        ),
+        ([HEAD, b"Connection: close\r\nContent-Length: 2\r\n\r\nab"], False, b"ab", False),
+        ([HEAD, b"\r\nab", b"cd"], True, b"abcd", False),
+        ([b"HTTP/1.0 200 OK\r\n\r\nab"], True, b"ab", False),
+    ],
+)
+async def test_each_way_http_ends_an_answer(
+    client: CrmClient, pieces: list[bytes], then_close: bool, body: bytes, kept: bool
+) -> None:
+    async with says(*pieces, then_close=then_close) as (url, came), asyncio.timeout(5):
+        for _ in range(3):
+            answer = await client.send(1, integration(url), FIELDS)
+            assert (answer.taken, answer.body) == (True, body)
+        assert came == ([3] if kept else [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reason"),
+    [
+        ([b"SSH-2.0-OpenSSH_9.2\r\n"], "the CRM's answer is not HTTP"),
+        ([HEAD + b"Content-Length: x\r\n\r\n"], "the CRM's answer is not HTTP"),
+        (
+            [b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"],
+            "HTTP 101",
+        ),
+        ([HEAD + b"Content-Length: 9\r\n\r\nab"], "ClientPayloadError"),
+        ([HEAD[:7]], "the CRM closed the connection without an answer"),
+    ],
+)
+async def test_answers_that_are_none(client: CrmClient, pieces: list[bytes], reason: str) -> None:
+    async with says(*pieces, then_close=True) as (url, came), asyncio.timeout(5):
+        for _ in range(2):
+            assert (await client.send(1, integration(url), FIELDS)).reason == reason
+        assert came == [1, 1]
+
+
+async def test_a_name_and_password_of_the_address_are_sent(client: CrmClient, crm: Crm) -> None:
+    async def guarded(request: web.Request, fields: dict[str, Any]) -> web.StreamResponse:
+        right = request.headers.get("Authorization") == "Basic bWU6c2UgY3JldA=="
+        return web.Response(status=200 if right else 401)
+
+    crm.behave = guarded
+    url = crm.url.replace("//", "//me:se%20cret@")
+    assert (await client.send(1, integration(url), FIELDS)).taken
+
+
+async def test_a_certificate_that_is_not_trusted_is_a_failure(
+    client: CrmClient, tmp_path: Path
+) -> None:
+    DataDir(tmp_path).prepare()
+    ours = server_context(ServeConfig(data=tmp_path))
+    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0, ssl=ours)
+    async with server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        answer = await client.send(1, integration(url), FIELDS)
+    assert answer.reason == "the CRM's certificate is not trusted"
 
 
 @pytest.mark.parametrize(

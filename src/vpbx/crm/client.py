@@ -11,6 +11,7 @@ beside its PBX could not).
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Mapping
@@ -19,14 +20,15 @@ from ipaddress import ip_address
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from vpbx.crm.encoding import CONTENT_TYPE, Formats, encode
+from vpbx.crm.post import Target, post
 from vpbx.directory import Format, Integration
 
-MAX_ANSWER = 65_536
 _KEEP_ALIVE_S = 15.0
-_KNOWN_URLS = 1000
+_KNOWN_TARGETS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class CrmClient:
         user_agent: str = "vpbx",
     ) -> None:
         self._formats = formats
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._timeout_s = timeout_s
         self._private_addresses = private_addresses
         # What comes back compressed would have to be bounded after unpacking: ask for none.
         self._headers = {
@@ -101,30 +103,26 @@ class CrmClient:
             }
             for form, content_type in CONTENT_TYPE.items()
         }
-        self._urls: dict[str, URL | None] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._targets: dict[tuple[str, Format], Target | None] = {}
+        self._connector: aiohttp.TCPConnector | None = None
 
     async def start(self) -> None:
-        """Open the session (no connection yet)."""
+        """Be ready to connect."""
         resolver: AbstractResolver = aiohttp.DefaultResolver()
         if not self._private_addresses:
             resolver = PublicResolver(resolver)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,  # bounded for each domain by its lane
-                keepalive_timeout=_KEEP_ALIVE_S,
-                resolver=resolver,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=self._timeout,
+        self._connector = aiohttp.TCPConnector(
+            limit=0,  # bounded for each domain by its lane
+            keepalive_timeout=_KEEP_ALIVE_S,
+            resolver=resolver,
         )
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._connector is not None:
+            await self._connector.close()
+            self._connector = None
+            self._targets.clear()
 
     async def send(
         self, domain_id: int, integration: Integration, fields: Mapping[str, str | int]
@@ -133,15 +131,12 @@ class CrmClient:
 
         In format `auto` a command refused as a form is sent once more, as JSON (D15).
         """
-        url = self._url(integration.url)
-        if url is None:
-            return Answer(0, error="the CRM's address is no http or https URL we may reach")
         form = self._formats.first(domain_id, integration)
-        answer = await self._post(url, integration, fields, form)
+        answer = await self._post(integration, fields, form)
         again = self._formats.second(integration, form, answer.status)
         if again is not None:
             form = again
-            second = await self._post(url, integration, fields, form)
+            second = await self._post(integration, fields, form)
             if second.taken or not second.status:
                 answer = second
         if answer.status:
@@ -149,57 +144,44 @@ class CrmClient:
         return answer
 
     async def _post(
-        self, url: URL, integration: Integration, fields: Mapping[str, str | int], form: Format
+        self, integration: Integration, fields: Mapping[str, str | int], form: Format
     ) -> Answer:
-        if self._session is None:
+        if self._connector is None:
             return Answer(0, error="not started")
+        target = self._target(integration.url, form)
+        if target is None:
+            return Answer(0, error="the CRM's address is no http or https URL we may reach")
+        body = encode(fields, integration.token, form)
         try:
-            async with self._session.post(
-                url,
-                data=encode(fields, integration.token, form),
-                headers=self._headers[form],
-                allow_redirects=False,
-            ) as response:
-                body = await _read(response)
-                return Answer(response.status, body)
+            async with asyncio.timeout(self._timeout_s):
+                status, answer = await post(self._connector, target, body)
         except TimeoutError:
             return Answer(0, error="no answer in time")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             return Answer(0, error=_brief(error))
+        return Answer(status, answer)
 
-    def _url(self, text: str) -> URL | None:
-        """Return the address as a URL, parsed once; None when it may not be used."""
+    def _target(self, address: str, form: Format) -> Target | None:
+        """Return where to post, found out once; None for an address that may not be used."""
         try:
-            return self._urls[text]
+            return self._targets[address, form]
         except KeyError:
             pass
-        if len(self._urls) >= _KNOWN_URLS:
-            self._urls.clear()
-        url = self._urls[text] = self._checked(text)
-        return url
+        if len(self._targets) >= _KNOWN_TARGETS:
+            self._targets.clear()
+        target = self._targets[address, form] = self._new_target(address, form)
+        return target
 
-    def _checked(self, text: str) -> URL | None:
+    def _new_target(self, address: str, form: Format) -> Target | None:
         try:
-            url = URL(text)
+            url = URL(address)
+            if url.scheme not in ("http", "https") or not url.host:
+                return None
+            if not self._private_addresses and not is_public(url.host):
+                return None
+            return Target(url, self._headers[form])
         except ValueError:
             return None
-        if url.scheme not in ("http", "https") or not url.host:
-            return None
-        return url if self._private_addresses or is_public(url.host) else None
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the answer, so that its connection can be used again; a too long one is cut off."""
-    parts: list[bytes] = []
-    left = MAX_ANSWER
-    while left > 0:
-        part = await response.content.read(left)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-        left -= len(part)
-    response.close()
-    return b"".join(parts)
 
 
 def _brief(error: Exception) -> str:
@@ -213,6 +195,8 @@ def _brief(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
         return f"cannot connect: {os.strerror(cause.errno) if cause.errno else cause}"
+    if isinstance(error, HttpProcessingError):
+        return "the CRM's answer is not HTTP"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the CRM closed the connection without an answer"
     return type(error).__name__
