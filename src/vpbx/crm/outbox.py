@@ -57,6 +57,7 @@ class _Desk:
     """Of them, those that have not taken a command yet."""
     reading: bool = False
     given_up: int = 0
+    """Commands since it was idle, or since the CRM came back."""
 
 
 class Outbox:
@@ -178,8 +179,8 @@ class Outbox:
             desk.workers += 1
             desk.starting += 1
             self._spawn(self._work(desk))
-        if lane.idle and not desk.workers and not desk.reading:
-            self._desks.pop(lane.domain_id, None)
+        if lane.idle:
+            desk.given_up = 0
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

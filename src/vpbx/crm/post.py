@@ -69,9 +69,6 @@ async def post(connector: aiohttp.TCPConnector, target: Target, body: bytes) -> 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:
     answer = b""
-    while len(answer) < MAX_ANSWER:
-        part = await content.read(MAX_ANSWER - len(answer))
-        if not part:
-            break
-        answer += part
+    while len(answer) < MAX_ANSWER and not content.at_eof():
+        answer += await content.read(MAX_ANSWER - len(answer))
     return answer
