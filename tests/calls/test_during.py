@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.calls.world import ANN, BOB, OFFICE, Agent, World, media_config
 from vpbx.events import Answered, Completed, RecordingReady, Status
 from vpbx.media import MediaEngine, Side
+from vpbx.media.timeline import runs
 from vpbx.sim.call import Call
 from vpbx.sip import AudioCodec, Response, Session, build
 
@@ -225,8 +226,9 @@ async def test_a_recording_is_encoded_with_the_customer_on_the_left(world: World
     assert ready.ok
     [(recording, path, left)] = world.encoder.jobs
     assert left is Side.A
-    assert recording.files_a
-    assert recording.files_b
+    customer_heard, employee_heard = runs(recording.files, {})
+    assert customer_heard
+    assert employee_heard
     assert str(path) == f"/records/{end.call.domain_id}/{end.call.callid}.mp3"
     phone = world._agents[-1]
     call = await world.phone_calls(phone, "79101234567", tone_hz=440)

@@ -3,6 +3,7 @@
 import struct
 from array import array
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import av
@@ -14,11 +15,25 @@ _FILE_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
 START = 1_700_000_000.0
 
 
-def write_pcap(path: Path, packets: Iterable[tuple[float, Packet]]) -> Path:
-    """Write packets with the seconds after START that they arrived at."""
+PORTS = (4000, 4002)
+
+
+def write_pcap(
+    folder: Path,
+    a: Iterable[tuple[float, Packet]],
+    b: Iterable[tuple[float, Packet]] = (),
+    *,
+    callid: str = "1",
+    number: int = 7,
+) -> Path:
+    """Write what both sides sent: packets with the seconds after START that they arrived at."""
+    path = folder / f"{callid}-{number}.{PORTS[0]}.{PORTS[1]}.rtp"
     parts = [_FILE_HEADER]
-    for at, packet in packets:
-        data = bytes(42) + bytes(packet)
+    both = [
+        (at, port, packet) for port, side in zip(PORTS, (a, b), strict=True) for at, packet in side
+    ]
+    for at, port, packet in sorted(both, key=itemgetter(0)):
+        data = bytes(36) + struct.pack("!H4x", port) + bytes(packet)
         seconds = START + at
         micros = int(seconds % 1 * 1e6)
         parts.append(struct.pack("<IIII", int(seconds), micros, len(data), len(data)) + data)

@@ -24,9 +24,9 @@ def assert_tone(sound, frequency: float) -> None:
 
 @pytest.mark.parametrize(("left", "right"), [(8, 0), (0, 8)])
 def test_each_side_is_in_its_channel(tmp_path: Path, left: int, right: int) -> None:
-    a = write_pcap(tmp_path / "a", stream(tone_frames(425, left), 3, payload_type=left))
-    b = write_pcap(tmp_path / "b", stream(tone_frames(700, right), 3, payload_type=right))
-    seconds = encode.encode([a], [b], {}, tmp_path / "out.mp3")
+    a = stream(tone_frames(425, left), 3, payload_type=left)
+    b = stream(tone_frames(700, right), 3, payload_type=right)
+    seconds = encode.encode([write_pcap(tmp_path, a, b)], {}, tmp_path / "out.mp3")
     assert seconds == pytest.approx(3.0, abs=0.05)
     sounds = channels(tmp_path / "out.mp3")
     for sound, own, other in zip(sounds, (425, 700), (700, 425), strict=True):
@@ -38,9 +38,9 @@ def test_g722_and_opus_are_decoded(tmp_path: Path) -> None:
     wide = coded_tone("g722", 1500, 16000, 320)
     opus = coded_tone("libopus", 600, 48000, 960)
     assert {opus_samples(packet) for packet in opus} == {960}
-    a = write_pcap(tmp_path / "a", stream(wide, 2, payload_type=9))
-    b = write_pcap(tmp_path / "b", stream(opus, 2, payload_type=111, step=960))
-    encode.encode([a], [b], {}, tmp_path / "out.mp3")
+    a = stream(wide, 2, payload_type=9)
+    b = stream(opus, 2, payload_type=111, step=960)
+    encode.encode([write_pcap(tmp_path, a, b)], {}, tmp_path / "out.mp3")
     left, right = channels(tmp_path / "out.mp3")
     assert_tone(piece(left, 1), 1500)
     assert_tone(piece(right, 1), 600)
@@ -48,11 +48,10 @@ def test_g722_and_opus_are_decoded(tmp_path: Path) -> None:
 
 def test_a_late_start_and_a_gap_are_silence_of_their_length(tmp_path: Path) -> None:
     frames = tone_frames(425)
-    a = write_pcap(tmp_path / "a", stream(frames, 6))
     talk = stream(frames, 4, start_s=2.0)
     lossy = [entry for entry in talk if not 3.0 <= entry[0] < 4.0]
-    b = write_pcap(tmp_path / "b", lossy)
-    assert encode.encode([a], [b], {}, tmp_path / "out.mp3") == pytest.approx(6, abs=0.05)
+    file = write_pcap(tmp_path, stream(frames, 6), lossy)
+    assert encode.encode([file], {}, tmp_path / "out.mp3") == pytest.approx(6, abs=0.05)
     left, right = channels(tmp_path / "out.mp3")
     assert rms(piece(right, 0.3, 1.5)) < 0.001
     assert_tone(piece(right, 2.2), 425)
@@ -66,10 +65,11 @@ def test_jitter_and_disorder_are_not_heard(tmp_path: Path) -> None:
     shaken = [(at + (0.05 if n % 7 == 0 else 0.0), p) for n, (at, p) in enumerate(entries)]
     shaken.sort(key=lambda entry: entry[0])
     shaken.insert(40, shaken[39])
-    file = write_pcap(tmp_path / "a", shaken)
-    (run,) = runs((file,), {})
+    file = write_pcap(tmp_path, shaken)
+    (run,), nothing = runs((file,), {})
     assert len(run.payloads) == 150
-    encode.encode([file], [], {}, tmp_path / "out.mp3")
+    assert nothing == []
+    encode.encode([file], {}, tmp_path / "out.mp3")
     left, right = channels(tmp_path / "out.mp3")
     assert goertzel(piece(left, 0.5, 2.0), 425) > 0.99
     assert not any(right)
@@ -78,9 +78,9 @@ def test_jitter_and_disorder_are_not_heard(tmp_path: Path) -> None:
 def test_another_phone_taking_over_follows_in_time(tmp_path: Path) -> None:
     first = stream(tone_frames(425), 2, ssrc=1)
     second = stream(tone_frames(700), 2, ssrc=2, start_s=3.0, first_timestamp=99)
-    one = write_pcap(tmp_path / "one", first)
-    two = write_pcap(tmp_path / "two", second)
-    assert encode.encode([one, two], [], {}, tmp_path / "out.mp3") == pytest.approx(5, abs=0.05)
+    one = write_pcap(tmp_path, first, number=1)
+    two = write_pcap(tmp_path, second, number=2)
+    assert encode.encode([one, two], {}, tmp_path / "out.mp3") == pytest.approx(5, abs=0.05)
     left, _ = channels(tmp_path / "out.mp3")
     assert_tone(piece(left, 1), 425)
     assert rms(piece(left, 2 + DELAY_S, 0.7)) < 0.01
@@ -90,39 +90,41 @@ def test_another_phone_taking_over_follows_in_time(tmp_path: Path) -> None:
 def test_digits_and_comfort_noise_are_no_sound(tmp_path: Path) -> None:
     entries = stream([b"\x05\x0a\x00\xa0"], 1, payload_type=101)
     entries += stream([b"\x40"], 1, payload_type=13, start_s=1.0)
-    file = write_pcap(tmp_path / "a", entries)
+    file = write_pcap(tmp_path, entries)
     with pytest.raises(encode.Empty):
-        encode.encode([file], [], {}, tmp_path / "out.mp3")
+        encode.encode([file], {}, tmp_path / "out.mp3")
     assert not (tmp_path / "out.mp3").exists()
 
 
 def test_a_file_cut_short_gives_what_is_whole(tmp_path: Path) -> None:
-    file = write_pcap(tmp_path / "a", stream(tone_frames(425), 2))
+    file = write_pcap(tmp_path, stream(tone_frames(425), 2))
     file.write_bytes(file.read_bytes()[:-100])
     assert len(list(packets(file))) == 99
-    (tmp_path / "b").write_bytes(b"")
-    assert encode.encode([file], [tmp_path / "b"], {}, tmp_path / "out.mp3") > 1.9
+    empty = tmp_path / "1-8.4000.4002.rtp"
+    empty.write_bytes(b"")
+    assert encode.encode([file, empty], {}, tmp_path / "out.mp3") > 1.9
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"\0" * 24, b"\xd4\xc3\xb2\xa1" + b"\xff" * 500])
 def test_rubbish_is_no_recording(tmp_path: Path, rubbish: bytes) -> None:
-    (tmp_path / "a").write_bytes(rubbish)
+    file = tmp_path / "1-7.4000.4002.rtp"
+    file.write_bytes(rubbish)
     with pytest.raises(encode.Empty):
-        encode.encode([tmp_path / "a"], [], {}, tmp_path / "out.mp3")
+        encode.encode([file], {}, tmp_path / "out.mp3")
 
 
 def test_a_disk_that_cannot_be_written_leaves_nothing_half_done(tmp_path: Path) -> None:
-    file = write_pcap(tmp_path / "a", stream(tone_frames(425), 1))
+    file = write_pcap(tmp_path, stream(tone_frames(425), 1))
     (tmp_path / "out.mp3").mkdir()
     with pytest.raises(OSError):
-        encode.encode([file], [], {}, tmp_path / "out.mp3")
+        encode.encode([file], {}, tmp_path / "out.mp3")
     assert not list(tmp_path.glob("*.part"))
 
 
 def test_the_same_sound_comes_from_several_processes_as_from_one(tmp_path: Path) -> None:
-    file = write_pcap(tmp_path / "a", stream(tone_frames(425), 120))
-    encode.encode([file], [], {}, tmp_path / "one.mp3")
-    encode.encode([file], [], {}, tmp_path / "two.mp3", processes=2)
+    file = write_pcap(tmp_path, stream(tone_frames(425), 120))
+    encode.encode([file], {}, tmp_path / "one.mp3")
+    encode.encode([file], {}, tmp_path / "two.mp3", processes=2)
     one, _ = channels(tmp_path / "one.mp3")
     two, _ = channels(tmp_path / "two.mp3")
     assert len(one) == len(two)
@@ -133,12 +135,12 @@ def test_the_same_sound_comes_from_several_processes_as_from_one(tmp_path: Path)
 
 def test_ten_minutes_take_less_than_two_seconds_of_a_processor(tmp_path: Path) -> None:
     """The worker shares them out to all processors; what a busy machine adds is not ours."""
-    a = write_pcap(tmp_path / "a", stream(tone_frames(425), 600))
-    b = write_pcap(tmp_path / "b", stream(tone_frames(700, 0), 600, payload_type=0))
+    b = stream(tone_frames(700, 0), 600, payload_type=0)
+    file = write_pcap(tmp_path, stream(tone_frames(425), 600), b)
     took = []
     for _ in range(3):
         began = time.process_time()
-        assert encode.encode([a], [b], {}, tmp_path / "out.mp3") == pytest.approx(600, abs=0.1)
+        assert encode.encode([file], {}, tmp_path / "out.mp3") == pytest.approx(600, abs=0.1)
         took.append(time.process_time() - began)
         if took[-1] < 2.0:
             break

@@ -54,6 +54,14 @@ class Control(Protocol):
         """Hang up."""
 
 
+def failed(answer: asyncio.Future[str], error: str) -> asyncio.Future[str]:
+    """Let `answer` be an error, which nobody need look at."""
+    if not answer.done():
+        answer.set_exception(MediaError(error))
+        answer.exception()
+    return answer
+
+
 def checked(answer: str) -> str:
     """Return `answer` unless it is RTPProxy's word for an error."""
     if answer.startswith("E"):
@@ -82,9 +90,7 @@ class StreamControl(asyncio.Protocol):
             return
         self._transport = None
         for _, answer in (*self._sent, *self._queued):
-            if not answer.done():
-                answer.set_exception(MediaError(_GONE))
-                answer.exception()  # seen: nobody may be waiting any more
+            failed(answer, _GONE)
         self._sent.clear()
         self._queued.clear()
         self._on_lost()
@@ -103,8 +109,7 @@ class StreamControl(asyncio.Protocol):
     def send(self, command: str) -> asyncio.Future[str]:
         answer: asyncio.Future[str] = self._loop.create_future()
         if self._transport is None or len(self._queued) >= _MAX_QUEUED:
-            answer.set_exception(MediaError(_GONE if self._transport is None else "overloaded"))
-            return answer
+            return failed(answer, _GONE if self._transport is None else "overloaded")
         self._queued.append((command, answer))
         if not self._flushing:
             self._flushing = True
@@ -167,8 +172,7 @@ class UdpControl(asyncio.DatagramProtocol):
     def send(self, command: str) -> asyncio.Future[str]:
         answer: asyncio.Future[str] = self._loop.create_future()
         if self._transport is None or len(self._sent) >= _MAX_QUEUED:
-            answer.set_exception(MediaError(_GONE))
-            return answer
+            return failed(answer, _GONE)
         cookie = f"{self._prefix}_{next(self._numbers)}"
         self._transmit(cookie, f"{cookie} {command}".encode("ascii"), answer, _UDP_REPEATS_S)
         return answer
@@ -191,9 +195,7 @@ class UdpControl(asyncio.DatagramProtocol):
     def _fail(self, cookie: str) -> None:
         answer, timer = self._sent.pop(cookie)
         timer.cancel()
-        if not answer.done():
-            answer.set_exception(MediaError("the media engine does not answer"))
-            answer.exception()
+        failed(answer, "the media engine does not answer")
 
     def expire(self, older_than: float) -> None:
         """Every datagram has its own timer."""

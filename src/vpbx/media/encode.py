@@ -46,15 +46,20 @@ class Empty(Exception):
 
 
 def encode(
-    left: Sequence[Path],
-    right: Sequence[Path],
+    files: Sequence[Path],
     names: Mapping[int, str],
     target: Path,
     *,
+    swap: bool = False,
     processes: int = 1,
 ) -> float:
-    """Write the MP3 and return its length in seconds; raises `Empty`, OSError, av's errors."""
-    sides = (runs(tuple(left), names), runs(tuple(right), names))
+    """Write the MP3 and return its length in seconds; raises `Empty`, OSError, av's errors.
+
+    Side A is on the left, with `swap` on the right.
+    """
+    sides = runs(files, names)
+    if swap:
+        sides = sides[::-1]
     starts = [side[0].start_s for side in sides if side]
     if not starts:
         raise Empty("no sound was captured")
@@ -197,14 +202,14 @@ def _stretch(tracks: Sequence[bytes], rate: int, first: int, last: int, frames: 
 
 def work(job: Mapping[str, Any]) -> dict[str, object]:
     """Do one job; the answer says how it went."""
-    left, right = ([Path(file) for file in job[side]] for side in ("left", "right"))
+    files = [Path(file) for file in job["files"]]
     names = {int(key): name for key, name in job["names"].items()}
     try:
         processors = len(os.sched_getaffinity(0))
-        seconds = encode(left, right, names, Path(job["target"]), processes=processors)
+        seconds = encode(files, names, Path(job["target"]), swap=job["swap"], processes=processors)
     except Exception as error:
         return {"ok": False, "seconds": 0.0, "error": f"{type(error).__name__}: {error}"}
-    for file in (*left, *right):
+    for file in files:
         with contextlib.suppress(OSError):
             file.unlink()
     return {"ok": True, "seconds": seconds, "error": ""}

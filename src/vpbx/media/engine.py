@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 import re
 import resource
 import socket
@@ -27,10 +29,11 @@ log = structlog.get_logger("vpbx.media")
 
 _CALLID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ANSWER_S = 5.0
+_DISCARD_S = 0.5
 _SIDES = {"0": Side.A, "1": Side.B}
 _FEW_CALLS = 10
-_FILES_PER_SESSION = 8
-"""Four sockets, two recordings, and room for a prompt each."""
+_FILES_PER_SESSION = 7
+"""Four sockets, a recording, and room for a prompt each."""
 _ANY = "0.0.0.0"  # noqa: S104
 
 
@@ -50,6 +53,7 @@ class MediaEngine:
         self._numbers = itertools.count(1)
         self._sweep: Timer | None = None
         self._recording_broken = False
+        self._discarded: list[str] = []
         self._running = False
 
     @property
@@ -97,6 +101,7 @@ class MediaEngine:
             self._sweep = None
         for session in tuple(self._sessions.values()):
             await session.close()
+        self._remove_discarded()
         await self.proxy.stop()
         if self.sink is not None:
             self.sink.close()
@@ -167,9 +172,22 @@ class MediaEngine:
         """Drop a closed session (it calls this itself)."""
         self._sessions.pop(number, None)
 
-    def recording_name(self, callid: str) -> str:
-        """Return a new name for the files of a recording: `CALLID-N`."""
-        return f"{callid}-{next(self._numbers)}"
+    def recording_name(self, callid: str, port_a: int, port_b: int) -> str:
+        """Return a new name for a file of a recording (see `Recording`)."""
+        return f"{callid}-{next(self._numbers)}.{port_a}.{port_b}.rtp"
+
+    def discard(self, file: str) -> None:
+        """Remove a file soon, with others and not on the loop: a disk may take its time."""
+        self._discarded.append(file)
+        if len(self._discarded) == 1:
+            self.clock.call_later(_DISCARD_S, self._remove_discarded)
+
+    def _remove_discarded(self) -> None:
+        files, self._discarded = self._discarded, []
+        if self._running:
+            asyncio.get_running_loop().run_in_executor(None, _remove, files)
+        else:
+            _remove(files)
 
     def recording_runs(self) -> None:
         """Note that a recording could start."""
@@ -209,6 +227,12 @@ class MediaEngine:
         for session in tuple(self._sessions.values()):
             session.look_for_silence(now, self.config.no_media_timeout_s)
         self._schedule_sweep()
+
+
+def _remove(files: list[str]) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):
+            os.unlink(file)
 
 
 def _own_address() -> str:

@@ -17,6 +17,8 @@ class Side(Enum):
     A = "a"
     B = "b"
 
+    __hash__ = object.__hash__  # of a C slot; Enum's own is a function of Python
+
     @property
     def other(self) -> Side:
         """The other end."""
@@ -82,11 +84,14 @@ class MediaHealth:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What was captured of a call: one or two pcap files a side (more after an interruption)."""
+    """What was captured of a call: one pcap file, more after an interruption.
+
+    A file holds both sides; its name, `CALLID-N.PORTA.PORTB.rtp`, says to which port of ours
+    each of them sent.
+    """
 
     callid: str
-    files_a: tuple[Path, ...] = ()
-    files_b: tuple[Path, ...] = ()
+    files: tuple[Path, ...]
     payload_names: dict[int, str] = field(default_factory=dict)
     """Dynamic payload types whose codec is known; others are guessed from their packets."""
 

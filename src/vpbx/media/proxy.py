@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from rtp.io import rtpproxy
 
-from .control import Control, Notifications, StreamControl, UdpControl
+from .control import Control, Notifications, StreamControl, UdpControl, failed
 from .model import MediaConfig, MediaError
 
 log = structlog.get_logger("vpbx.media")
@@ -43,8 +43,7 @@ class Proxy:
         """Send a command; the future is its answer."""
         if self.control is None:
             answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            answer.set_exception(MediaError("the media engine is not running"))
-            return answer
+            return failed(answer, "the media engine is not running")
         return self.control.send(command)
 
 

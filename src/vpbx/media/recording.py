@@ -18,7 +18,7 @@ from .model import EncodeResult, Recording, Side
 
 log = structlog.get_logger("vpbx.media")
 
-_PIECE = re.compile(r"(?P<callid>[A-Za-z0-9_-]+)-(?P<number>\d+)\.(?P<side>[ab])\.rtp")
+_PIECE = re.compile(r"(?P<callid>[A-Za-z0-9_-]+)-(?P<number>\d+)\.\d+\.\d+\.rtp")
 _LIMIT_S = 600.0
 """A recording that takes longer than this to encode has hung the worker."""
 
@@ -108,8 +108,8 @@ class RecordingWorker:
         `stop` ends what waits here, as if it were cancelled: `recover` does it another day.
         """
         job = {
-            "left": [str(file) for file in _files(recording, left)],
-            "right": [str(file) for file in _files(recording, left.other)],
+            "files": [str(file) for file in recording.files],
+            "swap": left is Side.B,
             "names": {str(key): name for key, name in recording.payload_names.items()},
             "target": str(target),
         }
@@ -185,7 +185,7 @@ class RecordingWorker:
         for recording in found:
             planned = plan(recording.callid)
             if planned is None:
-                for file in (*recording.files_a, *recording.files_b):
+                for file in recording.files:
                     await loop.run_in_executor(None, partial(file.unlink, missing_ok=True))
                 continue
             target, left = planned
@@ -193,24 +193,15 @@ class RecordingWorker:
         return results
 
 
-def _files(recording: Recording, side: Side) -> tuple[Path, ...]:
-    return recording.files_a if side is Side.A else recording.files_b
-
-
 def left_behind(folders: tuple[Path, ...]) -> list[Recording]:
     """Return the recordings whose pcap files lie in `folders`, one a call."""
-    calls: dict[str, dict[str, list[tuple[int, Path]]]] = {}
+    calls: dict[str, list[tuple[int, Path]]] = {}
     for folder in folders:
         for file in folder.glob("*.rtp"):
             match = _PIECE.fullmatch(file.name)
             if match:
-                sides = calls.setdefault(match["callid"], {"a": [], "b": []})
-                sides[match["side"]].append((int(match["number"]), file))
+                calls.setdefault(match["callid"], []).append((int(match["number"]), file))
     return [
-        Recording(
-            callid,
-            tuple(file for _, file in sorted(sides["a"])),
-            tuple(file for _, file in sorted(sides["b"])),
-        )
-        for callid, sides in sorted(calls.items())
+        Recording(callid, tuple(file for _, file in sorted(pieces)))
+        for callid, pieces in sorted(calls.items())
     ]

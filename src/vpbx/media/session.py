@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from ipaddress import IPv4Address
+from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("vpbx.media")
 
-_TAGS = {Side.A: "a b", Side.B: "b a"}
 _GUARD_LOOKS, _GUARD_REPEAT = 300, 100
 _SETTLE_S = 0.25
 """After this RTPProxy in this process has seen what came to its ports: it takes 1 to 5 ms."""
@@ -66,7 +66,8 @@ class _End:
     baseline: int = 0
     untold: str = ""
     """The command with its address, while nothing is to be heard there."""
-    relearn: Timer | None = None
+    relearn: str = ""
+    """The same, sent, while the side has not been heard."""
     player: Timer | None = None
     played: asyncio.Future[None] | None = None
 
@@ -90,8 +91,9 @@ class MediaSession:
         self._on_timeout = on_timeout
         self._ends: dict[Side, _End] = {}
         self._closed = False
+        self._relearn_timer: Timer | None = None
         self._recording: str | None = None
-        self._files: dict[Side, list[Path]] = {Side.A: [], Side.B: []}
+        self._files: list[Path] = []
         self._digit_second = 0
         self._digits_in_second = 0
         self._packets = 0
@@ -106,20 +108,20 @@ class MediaSession:
         # "U" names the port the called side sends to, "L" the one of the calling side.
         update = send(self._address(Side.A, host, port, (), None, new=True))
         lookup = send(self._address(Side.B, host, port, (), None))
-        ports = []
         try:
-            for answer in (update, lookup):
-                ports.append(int(checked(await answer).split()[0]))
+            # The last answer first: over a stream the others are then there already.
+            port_a = int(checked(await lookup).split(None, 1)[0])
+            port_b = int(checked(await update).split(None, 1)[0])
             if sink is not None:
-                sink.latch(*ports)
+                sink.latch(port_a, port_b)
                 self._guarded = True
                 here = self._engine.config.remote is None
                 self._confirm_until = self._engine.clock.now() + _SETTLE_S if here else inf
         except BaseException:
-            lookup.cancel()
-            send(f"D {self._id} a b").add_done_callback(_ignore)
+            update.cancel()
+            send(f"D {self._id} a b")
             raise
-        self._ends = {Side.A: _End(ports[1], "a b"), Side.B: _End(ports[0], "b a")}
+        self._ends = {Side.A: _End(port_a, "a b"), Side.B: _End(port_b, "b a")}
 
     async def _confirm(self) -> None:
         """Wait until RTPProxy has seen the guarding packets; usually it has, long ago."""
@@ -155,18 +157,20 @@ class MediaSession:
         new: bool = False,
     ) -> str:
         """Return the command that tells RTPProxy the address of a side."""
-        spec = self._engine.proxy.notify_spec
-        command = "U" if side is Side.A else "L"
-        if payloads:
-            command += "c" + ",".join(map(str, payloads))
-        command += f" {self._id} {host} {port:d} {'a' if new else 'a b'}"
+        spec, number = self._engine.proxy.notify_spec, self._number
+        codecs = _codecs(payloads, dtmf)
+        tags = "a" if new else "a b"
+        if side is Side.B:
+            command = f"L{codecs} {self._id} {host} {port:d} {tags}"
+        elif spec:
+            command = f"U{codecs} {self._id} {host} {port:d} {tags} {spec} T{number}"
+        else:
+            command = f"U{codecs} {self._id} {host} {port:d} {tags}"
         if not spec:
             return command
-        if side is Side.A:
-            command += f" {spec} T{self._number}"
         # The guarding packet is caught as if it were a digit ("h": and kept from the other side).
         caught = f"{GUARD_PAYLOAD} h" if dtmf is None else f"{dtmf:d}"
-        return f"{command} && M3:1 D{self._number} {caught}"
+        return f"{command} && M3:1 D{number} {caught}"
 
     async def set_remote(self, side: Side, peer: RtpPeer) -> None:
         """Send to `peer` from now on, and catch its digits.
@@ -181,14 +185,10 @@ class MediaSession:
         if not again and (host, port) == _NOWHERE and self._engine.sink is not None:
             host, port = self._engine.sink.address  # no address yet, but whoever comes is learned
         self._alive_at = self._engine.clock.now()
-        payloads = (*peer.payloads, *(() if peer.dtmf_payload is None else (peer.dtmf_payload,)))
-        command = self._address(side, host, port, payloads, peer.dtmf_payload)
         if again:
             self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
-        if end.relearn is not None:
-            end.relearn.cancel()
-            end.relearn = None
-        end.untold = command
+        end.untold = self._address(side, host, port, peer.payloads, peer.dtmf_payload)
+        end.relearn = ""
         if side is Side.B or self._audible:
             await self._tell()
 
@@ -196,13 +196,12 @@ class MediaSession:
         """Send the addresses not sent yet; that one fails is told, and silence ends the call."""
         self._audible = True
         await self._confirm()
-        for side, end in self._ends.items():
+        for end in self._ends.values():
             if end.untold and not self._closed:
-                command, end.untold = end.untold, ""
+                command, end.untold, end.relearn = end.untold, "", end.untold
                 self._engine.proxy.send(command).add_done_callback(self._told)
-                end.relearn = self._engine.clock.call_later(
-                    _RELEARN_S, partial(self._relearn, side, end, command)
-                )
+        if self._relearn_timer is None and not self._closed:
+            self._relearn_timer = self._engine.clock.call_later(_RELEARN_S, self._relearn)
 
     def _told(self, done: asyncio.Future[str]) -> None:
         error = done.exception()
@@ -211,22 +210,26 @@ class MediaSession:
                 "a media address was refused", callid=self.callid, error=str(error or done.result())
             )
 
-    def _relearn(self, side: Side, end: _End, command: str) -> None:
-        """Open RTPProxy's window for a new source again unless the side is heard."""
-        end.relearn = None
+    def _relearn(self) -> None:
+        """Open RTPProxy's window for a new source again unless the sides are heard."""
+        self._relearn_timer = None
+        if any(end.relearn for end in self._ends.values()):
+            self._query().add_done_callback(self._heard)
 
-        def look(done: asyncio.Future[str]) -> None:
-            stats = _stats(done)
-            if self._closed or end.relearn is not None or stats is None:
-                return
+    def _heard(self, done: asyncio.Future[str]) -> None:
+        stats = _stats(done)
+        if self._closed or stats is None:
+            return
+        for side, end in self._ends.items():
+            if not end.relearn:
+                continue
             heard, end.baseline = stats[side] - end.baseline, stats[side]
             if heard < _HEARD_PACKETS:
-                self._engine.proxy.send(command).add_done_callback(_ignore)
-                end.relearn = self._engine.clock.call_later(
-                    _RELEARN_S, lambda: self._relearn(side, end, command)
-                )
-
-        self._query().add_done_callback(look)
+                self._engine.proxy.send(end.relearn)
+            else:
+                end.relearn = ""
+        if self._relearn_timer is None:
+            self._relearn_timer = self._engine.clock.call_later(_RELEARN_S, self._relearn)
 
     async def play(
         self,
@@ -292,14 +295,15 @@ class MediaSession:
         """
         if self._closed or self._recording is not None:
             return self._recording is not None
-        name = self._recording = self._engine.recording_name(self.callid)
+        ports = (self._ends[Side.A].port, self._ends[Side.B].port)
+        name = self._recording = self._engine.recording_name(self.callid, *ports)
         try:
             await self._tell()
+            # "S": both sides into one file.
             answers = [
-                self._engine.proxy.send(f"C {self._id} {name}.{side.value} {_TAGS[side]}")
-                for side in Side
+                self._engine.proxy.send(f"CS {self._id} {name} {tags}") for tags in ("a b", "b a")
             ]
-            for answer in answers:
+            for answer in reversed(answers):
                 checked(await answer)
         except MediaError as error:
             self._engine.recording_failed(self.callid, error)
@@ -315,24 +319,22 @@ class MediaSession:
         name, self._recording = self._recording, None
         if name is not None:
             with contextlib.suppress(MediaError):
-                for answer in self._end_recording():
-                    await answer
+                await self._engine.proxy.send(f"Na {self._id} a b")
             self._keep(name)
         return self._recorded()
 
-    def _end_recording(self) -> list[asyncio.Future[str]]:
-        return [self._engine.proxy.send(f"N {self._id} {_TAGS[side]}") for side in Side]
-
     def _keep(self, name: str) -> None:
-        for side in Side:
-            piece = self._engine.config.record_dir / f"{name}.{side.value}.rtp"
-            if _captured(piece):
-                self._files[side].append(piece)
+        piece = f"{self._engine.config.record_dir}/{name}"
+        try:
+            if os.stat(piece).st_size > _PCAP_HEADER:
+                self._files.append(Path(piece))
+            else:
+                self._engine.discard(piece)
+        except OSError:
+            pass  # the disk was full, or it is another machine's
 
     def _recorded(self) -> Recording | None:
-        if not any(self._files.values()):
-            return None
-        return Recording(self.callid, tuple(self._files[Side.A]), tuple(self._files[Side.B]))
+        return Recording(self.callid, tuple(self._files)) if self._files else None
 
     async def stats(self) -> MediaStats:
         """Return how many RTP packets each side has sent so far."""
@@ -352,14 +354,15 @@ class MediaSession:
             return None
         self._closed = True
         self._engine.forget(self._number)
+        if self._relearn_timer is not None:
+            self._relearn_timer.cancel()
         for end in self._ends.values():
-            self._player_done(end)
-            if end.relearn is not None:
-                end.relearn.cancel()
+            if end.played is not None:
+                self._player_done(end)
         name, self._recording = self._recording, None
-        answers = self._end_recording() if name is not None else []
+        answers = [] if name is None else [self._engine.proxy.send(f"Na {self._id} a b")]
         answers.append(self._engine.proxy.send(f"D {self._id} a b"))
-        for answer in answers:
+        for answer in reversed(answers):
             with contextlib.suppress(MediaError):
                 await answer
         if name is not None:
@@ -422,26 +425,18 @@ def _note_baseline(done: asyncio.Future[str], side: Side, end: _End) -> None:
         end.baseline = stats[side]
 
 
-def _ignore(done: asyncio.Future[str]) -> None:
-    if not done.cancelled():
-        done.exception()
+@lru_cache(256)
+def _codecs(payloads: tuple[int, ...], dtmf: int | None) -> str:
+    """Return the modifier of U and L that names what a side takes."""
+    numbers = payloads if dtmf is None else (*payloads, dtmf)
+    return "c" + ",".join(map(str, numbers)) if numbers else ""
 
 
 def _numeric(peer: RtpPeer) -> tuple[str, int]:
     """Return the address as RTPProxy may be told it; a host name is left to be learned."""
     try:
-        host = str(IPv4Address(peer.host))
-    except ValueError:
+        socket.inet_pton(socket.AF_INET, peer.host)
+    except (OSError, ValueError):
         log.warning("the address in the SDP is no IPv4 address", address=peer.host[:64])
         return _NOWHERE
-    return host, peer.port
-
-
-def _captured(piece: Path) -> bool:
-    try:
-        if piece.stat().st_size > _PCAP_HEADER:
-            return True
-        piece.unlink()
-    except OSError:
-        pass
-    return False
+    return peer.host, peer.port

@@ -1,19 +1,22 @@
-"""From pcap files to one side's sound, everything at its moment.
+"""From pcap files to each side's sound, everything at its moment.
 
-RTPProxy records each side into a pcap file of its own: packets as they came, with the time
-they came at. They are placed by RTP timestamp (so network jitter is not heard, loss and
-suppressed silence stay as long as they were), anchored by arrival time where a stream begins
-(a late start, another phone taking over, a new SSRC).
+RTPProxy records both sides into one pcap file: packets as they came, with the time they came
+at and the port of ours they came to, which tells the sides apart. They are placed by RTP
+timestamp (so network jitter is not heard, loss and suppressed silence stay as long as they
+were), anchored by arrival time where a stream begins (a late start, another phone taking
+over, a new SSRC).
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
+from typing import TypeAlias
 
 from . import g711
 
@@ -21,7 +24,9 @@ _FILE_HEADER = 24
 _MAGIC = 0xA1B2C3D4
 _RECORD = struct.Struct("<IIII")
 _RTP_AT = 14 + 20 + 8  # Ethernet, IP without options, UDP: what RTPProxy writes before RTP
-_RTP = struct.Struct("!BBHII")
+_PORT_RTP = struct.Struct("!H4xBBHII")
+_PORT_BEFORE = 6  # UDP's destination port, length and checksum
+_PORTS = re.compile(r"[^.]*\.(\d+)\.(\d+)\.rtp")
 
 G722, OPUS = 9, "opus"
 _CLOCK = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, OPUS: 48000}
@@ -42,8 +47,12 @@ class Run:
     payloads: list[bytes]
 
 
-def packets(file: Path) -> Iterator[tuple[float, int, int, int, int, bytes]]:
-    """Yield arrival time, payload type, sequence, timestamp, SSRC and payload of each packet.
+Captured: TypeAlias = tuple[float, int, int, int, int, bytes, int]
+"""Of a packet: arrival time, payload type, sequence, timestamp, SSRC, payload, port of ours."""
+
+
+def packets(file: Path) -> Iterator[Captured]:
+    """Yield the packets of a file in the order they came.
 
     A file cut short (a crash, a full disk) gives what is whole.
     """
@@ -51,14 +60,14 @@ def packets(file: Path) -> Iterator[tuple[float, int, int, int, int, bytes]]:
     if len(data) < _FILE_HEADER or int.from_bytes(data[:4], "little") != _MAGIC:
         return
     at, end = _FILE_HEADER, len(data)
-    record, rtp = _RECORD.unpack_from, _RTP.unpack_from
+    record, rtp = _RECORD.unpack_from, _PORT_RTP.unpack_from
     while at + 16 + _RTP_AT + 12 <= end:
         seconds, micros, length, _ = record(data, at)
         start = at + 16 + _RTP_AT
         at += 16 + length
         if at > end or length < _RTP_AT + 12:
             continue
-        first, second, sequence, timestamp, ssrc = rtp(data, start)
+        port, first, second, sequence, timestamp, ssrc = rtp(data, start - _PORT_BEFORE)
         start += 12
         if first != 0x80:
             if first >> 6 != 2:
@@ -69,7 +78,7 @@ def packets(file: Path) -> Iterator[tuple[float, int, int, int, int, bytes]]:
         stop = at - data[at - 1] if first & 0x20 else at
         if stop > start:
             arrived = seconds + micros / 1e6
-            yield arrived, second & 0x7F, sequence, timestamp, ssrc, data[start:stop]
+            yield arrived, second & 0x7F, sequence, timestamp, ssrc, data[start:stop], port
 
 
 def codec_of(payload_type: int, payload: bytes, names: Mapping[int, str]) -> str | None:
@@ -84,18 +93,33 @@ def codec_of(payload_type: int, payload: bytes, names: Mapping[int, str]) -> str
     return name if name in _CLOCK else None
 
 
-def runs(files: tuple[Path, ...], names: Mapping[int, str]) -> list[Run]:
-    """Return the sound of one side as runs in order of time."""
-    everything = sorted((packet for file in files for packet in packets(file)), key=itemgetter(0))
+def runs(files: Iterable[Path], names: Mapping[int, str]) -> tuple[list[Run], list[Run]]:
+    """Return the sound of sides A and B as runs in order of time."""
+    sides: tuple[list[Captured], list[Captured]] = ([], [])
+    for file in files:
+        ports = _PORTS.fullmatch(file.name)
+        if ports is None:
+            continue  # nobody could say whose it is
+        port_a, port_b = map(int, ports.groups())
+        for packet in packets(file):
+            if packet[6] == port_a:
+                sides[0].append(packet)
+            elif packet[6] == port_b:
+                sides[1].append(packet)
+    return _runs(sides[0], names), _runs(sides[1], names)
+
+
+def _runs(side: list[Captured], names: Mapping[int, str]) -> list[Run]:
+    side.sort(key=itemgetter(0))
     found: list[Run] = []
-    for _, stream in groupby(everything, key=itemgetter(4)):
+    for _, stream in groupby(side, key=itemgetter(4)):
         _place(list(stream), names, found)
     found.sort(key=lambda run: run.start_s)
     return found
 
 
 def _place(
-    stream: list[tuple[float, int, int, int, int, bytes]],
+    stream: list[Captured],
     names: Mapping[int, str],
     found: list[Run],
 ) -> None:
@@ -103,7 +127,7 @@ def _place(
     anchor_s, anchor_ts, seen = 0.0, -1, -1
     expected: tuple[str, int] | None = None
     run: Run | None = None
-    for arrived, payload_type, sequence, timestamp, _, payload in _in_sequence(stream):
+    for arrived, payload_type, sequence, timestamp, _, payload, _ in _in_sequence(stream):
         codec = codec_of(payload_type, payload, names)
         if codec is None or sequence == seen:
             continue
@@ -121,9 +145,7 @@ def _place(
         expected = (codec, timestamp + _ticks(codec, payload) & 0xFFFFFFFF)
 
 
-def _in_sequence(
-    stream: list[tuple[float, int, int, int, int, bytes]],
-) -> list[tuple[float, int, int, int, int, bytes]]:
+def _in_sequence(stream: list[Captured]) -> list[Captured]:
     """Put packets that overtook each other back in order; duplicates become neighbours."""
     high, last, keys = 0, stream[0][2], []
     for packet in stream:
