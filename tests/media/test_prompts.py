@@ -1,4 +1,5 @@
 import asyncio
+import tempfile
 import time
 from pathlib import Path
 
@@ -160,9 +161,12 @@ def test_a_missing_prompt_is_a_problem_for_the_doctor(tmp_path: Path) -> None:
     assert "ru/not_found" in PromptLibrary(tmp_path).problems()[0]
 
 
-async def test_a_data_folder_with_a_space_works(
-    new_engine: Engines, tmp_path: Path, phone: Phones
+async def test_a_data_folder_with_a_space_works_and_leaves_nothing_elsewhere(
+    new_engine: Engines, tmp_path: Path, phone: Phones, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     engine = await new_engine(prompts_dir=tmp_path / "Virtual PBX", spool_dir=tmp_path / "a b")
     session = await engine.open("1")
     a = await phone()
@@ -171,3 +175,6 @@ async def test_a_data_folder_with_a_space_works(
     await a.hear(10)
     assert rms(a.pcm()) > 0.05
     assert await session.start_recording()
+    assert list(elsewhere.iterdir())
+    await engine.stop()
+    assert not list(elsewhere.iterdir())

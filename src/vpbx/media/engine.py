@@ -102,6 +102,7 @@ class MediaEngine:
         for session in tuple(self._sessions.values()):
             await session.close()
         self._remove_discarded()
+        self.prompts.close()
         await self.proxy.stop()
         if self.sink is not None:
             self.sink.close()

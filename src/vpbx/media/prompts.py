@@ -6,6 +6,7 @@ packets of 10 ms. It has no Opus player, so a side that takes nothing but Opus h
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -85,6 +86,14 @@ class PromptLibrary:
             os.symlink(folder, link)
             self._links[folder] = link
         return f"{self._links[folder]}/{name}"
+
+    def close(self) -> None:
+        """Remove what `spoken` had to make."""
+        for link in self._links.values():
+            with contextlib.suppress(OSError):
+                os.unlink(link)
+                os.rmdir(os.path.dirname(link))
+        self._links.clear()
 
     def problems(self) -> list[str]:
         """Return what is missing, a sentence each."""
