@@ -19,8 +19,8 @@ from vpbx.history.recordings import Encoding, RecordingLinks, recording_path
 from vpbx.history.rows import Shapes
 from vpbx.history.tables import NO_RECORD, RECORD_ENCODING, RECORD_FAILED, call_history
 
-PAGE = 250
-"""Rows read and written at a time: what is between two turns of other tasks, about 1 ms."""
+PAGE = 150
+"""Rows read and written at a time: what is between two turns of other tasks, about 0.5 ms."""
 
 _LOOK_AGAIN_S = 0.25
 _ROW_SOON_S = 0.02
