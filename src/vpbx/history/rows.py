@@ -16,21 +16,22 @@ from vpbx.db import Row
 from vpbx.history.recordings import RecordingLinks
 from vpbx.history.tables import RECORD_ENCODING, RECORD_READY
 
+_MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
 _SECONDS = [f"{second:02}Z" for second in range(60)]
 _SPECIAL = re.compile(r'[",\r\n]')
 _NOBODY = '"user":"","user_name":""'
 _PLAYABLE = (RECORD_ENCODING, RECORD_READY)
 
 
-@lru_cache(maxsize=1440)
-def _minute(number: int) -> str:
-    return datetime.fromtimestamp(number * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
+@lru_cache(maxsize=64)
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y-%m-%d")
 
 
 def utc(epoch_ms: int) -> str:
     """Return `YYYY-MM-DDTHH:MM:SSZ` (D10)."""
-    minute, second = divmod(epoch_ms // 1000, 60)
-    return _minute(minute) + _SECONDS[second]
+    day, second = divmod(epoch_ms // 1000, 86_400)
+    return f"{_day(day)}{_MINUTES[second // 60]}{_SECONDS[second % 60]}"
 
 
 def _times(started_ms: int, answered_ms: int | None, ended_ms: int, status: str) -> tuple[int, int]:
