@@ -138,6 +138,8 @@ async def test_a_stop_leaves_to_the_next_start_what_is_not_done(tmp_path: Path) 
         for n, recording in enumerate(recordings)
     ]
     await asyncio.sleep(0.2)
+    assert worker._process is not None
+    group = worker._process.pid
     began = time.perf_counter()
     await worker.stop(0.1)
     await worker.stop()
@@ -146,6 +148,22 @@ async def test_a_stop_leaves_to_the_next_start_what_is_not_done(tmp_path: Path) 
     assert isinstance(results[-1], asyncio.CancelledError)
     assert recordings[-1].files[0].exists()
     assert not list(tmp_path.glob("3.mp3"))
+    await until_gone(group)
+
+
+async def until_gone(group: int) -> None:
+    """Wait until no process of the group runs; TimeoutError when one stays."""
+    async with asyncio.timeout(10):
+        while any(_runs(stat, group) for stat in Path("/proc").glob("[0-9]*/stat")):
+            await asyncio.sleep(0.02)
+
+
+def _runs(stat: Path, group: int) -> bool:
+    try:
+        state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+    except OSError:  # it has just ended
+        return False
+    return int(its_group) == group and state != "Z"
 
 
 async def test_recordings_left_by_a_crash_are_found_and_encoded(

@@ -158,6 +158,8 @@ def _in_child(job: Callable[[], bytes]) -> Callable[[], bytes]:
     if child == 0:
         code = 1
         try:
+            # So that writing fails, instead of waiting for ever, when the parent was killed.
+            os.close(outlet)
             with os.fdopen(inlet, "wb") as pipe:
                 pipe.write(job())
             code = 0
