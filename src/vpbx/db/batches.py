@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 from sqlalchemy.sql.base import Executable
 
+from vpbx.db.sqlite import PRAGMAS
+
 Values: TypeAlias = dict[str, Any]
 Batch: TypeAlias = tuple[Executable, Sequence[Values]]
 """A Core insert, update or delete and its rows, all with the same names of values."""
@@ -30,9 +32,8 @@ _KNOWN_STATEMENTS = 500
 class SqliteBatches:
     """Writes to one file. The thread starts with the first write; `close` ends it."""
 
-    def __init__(self, path: str, *, busy_timeout_ms: int) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
-        self._busy_timeout_ms = busy_timeout_ms
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
@@ -81,9 +82,8 @@ class SqliteBatches:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None)
-        connection.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
         self._connection = connection
         return connection
 

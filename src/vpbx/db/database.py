@@ -24,8 +24,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from vpbx.db import migrate as migrations
 from vpbx.db.batches import Batch, SqliteBatches
 from vpbx.db.reader import Reader, open_reader
+from vpbx.db.sqlite import BUSY_TIMEOUT_S, PRAGMAS
 
-_BUSY_TIMEOUT_MS = 10_000
 _FILE_NAME = "vpbx.sqlite3"
 _IMMEDIATE = "vpbx_immediate"
 
@@ -44,7 +44,7 @@ class Database:
         self._batches: SqliteBatches | None = None
         if self.dialect == "sqlite":
             _prepare_sqlite(self._engine.sync_engine)
-            self._batches = SqliteBatches(str(url.database), busy_timeout_ms=_BUSY_TIMEOUT_MS)
+            self._batches = SqliteBatches(str(url.database))
 
     @classmethod
     def from_url(cls, url: str) -> Database:
@@ -85,8 +85,8 @@ class Database:
         On SQLite all of it is done in one thread, at one go: each statement of `begin()` costs
         two changes of thread, which is more than the statement itself.
         """
-        if self._batches is not None:
-            async with self._write_line or contextlib.nullcontext():
+        if self._batches is not None and self._write_line is not None:
+            async with self._write_line:
                 await self._batches.write(batches)
             return
 
@@ -128,7 +128,7 @@ class Database:
 
 def _use_wal(path: str) -> None:
     """Switch the file to write-ahead logging; it stays so. Busy starters are waited for."""
-    give_up = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    give_up = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         with contextlib.closing(sqlite3.connect(path, timeout=1)) as connection:
             try:
@@ -145,7 +145,7 @@ def _engine_options(dialect: str) -> dict[str, Any]:
         return {
             "poolclass": AsyncAdaptedQueuePool,
             "pool_size": 8,
-            "connect_args": {"timeout": _BUSY_TIMEOUT_MS / 1000},
+            "connect_args": {"timeout": BUSY_TIMEOUT_S},
         }
     return {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True}
 
@@ -155,9 +155,8 @@ def _prepare_sqlite(engine: Any) -> None:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA synchronous=NORMAL")
+        for pragma in PRAGMAS:
+            cursor.execute(pragma)
         cursor.close()
 
     @event.listens_for(engine, "begin")

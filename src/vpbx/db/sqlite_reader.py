@@ -17,9 +17,9 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 
 from vpbx.db.reader import Prepared, Row
+from vpbx.db.sqlite import BUSY_TIMEOUT_S
 
 _THREADS = 2
-_BUSY_TIMEOUT_S = 10.0
 _CACHE_KIB = 512
 """A day of calls lies together; a connection's usual 2 MB make reading it no faster."""
 _TOGETHER_S = 0.001
@@ -75,7 +75,7 @@ class SqliteReader:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         connection.text_factory = bytes  # as JSON is parsed
         connection.execute("PRAGMA query_only=ON")
