@@ -82,6 +82,7 @@ def test_wrong_values_are_status_2_and_name_the_field(cli: Cli) -> None:
 
 
 def test_database_that_cannot_be_reached_is_a_fault_without_its_password(cli: Cli) -> None:
+    cli.json("domain", "add", "acme.example")
     done = cli.run("domain", "list", "--database", "postgresql://u:hunter2@127.0.0.1:1/x")
     assert done.returncode == 1
     assert "cannot be used" in done.stderr

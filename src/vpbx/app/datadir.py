@@ -77,6 +77,12 @@ class DataDir:
     def tls(self) -> Path:
         return self.root / "tls"
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a PBX has been made here."""
+        traces = ("vpbx.sqlite3", _URL_FILE, "secrets.key", "server.secret")
+        return any((self.root / name).exists() for name in traces)
+
     def prepare(self) -> None:
         """Make the directories; `StartError` when this user cannot write there."""
         try:

@@ -25,10 +25,12 @@ from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
 from vpbx.app.certificate import outside_address, server_context
+from vpbx.app.control import Control
 from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir
 from vpbx.app.fault import PortTaken, StartError
 from vpbx.app.http import AsgiApp, HttpListener, with_metrics
+from vpbx.app.live import answers
 from vpbx.app.recovery import Recovery
 from vpbx.app.watchdog import Watchdog
 from vpbx.calls import CallsConfig, CallService
@@ -156,6 +158,7 @@ class App:
         self._spawn(recovery.recode(data, worker, self._recording_path))
         await self._start_calls(media, events, contacts, worker, tls)
         await self._answer_http(listeners)
+        await self._answer_commands()
         self._watch()
         self.addresses = Addresses.of(config)
         lock.tell({"pid": os.getpid(), "started_at": int(time.time()), "at": str(self.addresses)})
@@ -299,6 +302,11 @@ class App:
         for listener in listeners:
             await listener.start(app)
             self._later(listener.stop, 1.2)  # before the parts that it asks
+
+    async def _answer_commands(self) -> None:
+        control = Control(self.data.root, answers(self.calls))
+        await control.start()
+        self._later(control.stop, 0.1)
 
     def _watch(self) -> None:
         ProcessCollector(registry=self.registry)

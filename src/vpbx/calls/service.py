@@ -119,6 +119,14 @@ class CallService:
         """Return the calls in progress."""
         return self._switch.calls.active()
 
+    def hang_up(self, domain: str, callid: str) -> bool:
+        """End a call of a company; False when there is no such call."""
+        for call in self._switch.calls:
+            if call.info.callid == callid and call.info.domain == domain:
+                call.hang_up(Ender.SYSTEM, 480)
+                return True
+        return False
+
     async def stop(self, timeout_s: float = 4.0) -> None:
         """Take no new calls, end all others, wait until each has said its end."""
         self._switch.stopping = True

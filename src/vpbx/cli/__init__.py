@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 from vpbx import __version__
-from vpbx.cli import crm, demo, doctor, domain, group, key, media, number, serve, trunk, user
+from vpbx.cli import (
+    calls,
+    crm,
+    demo,
+    doctor,
+    domain,
+    group,
+    key,
+    media,
+    number,
+    phones,
+    serve,
+    trunk,
+    user,
+)
 from vpbx.cli.output import reporting_faults
 
 __all__ = ["main"]
@@ -60,6 +74,8 @@ for name, commands in (
     ("media", media.app),
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
+for name, commands in (("calls", calls.app), ("phones", phones.app)):
+    app.add_typer(commands, name=name, rich_help_panel="Now")
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def add(
     async def work(directory: Directory) -> NewDomain:
         return await directory.companies.add(domain, timezone, password or None)
 
-    made = on_directory(data, database, work)
+    made = on_directory(data, database, work, create=True)
     show(
         {
             "domain": made.domain.name,

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vpbx.app import StartError
+from vpbx.app.control import ControlFault
 from vpbx.config import ConfigError
 
 __all__ = ["BAD_INPUT", "FAULT", "Fault", "fail", "out", "reporting_faults", "show", "show_rows"]
@@ -70,7 +71,7 @@ def reporting_faults() -> Iterator[None]:
         fail(str(error), BAD_INPUT)
     except Fault as error:
         fail(str(error), error.status)
-    except StartError as error:
+    except (StartError, ControlFault) as error:
         fail(str(error))
     except BrokenPipeError:
         sys.stderr.close()

@@ -20,19 +20,32 @@ __all__ = ["on_database", "on_directory"]
 T = TypeVar("T")
 
 
-def on_database(data: Path, url: str, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Open (and migrate) the database, let `work` use it, close it, return what it returned."""
+def on_database(
+    data: Path, url: str, work: Callable[[Database], Awaitable[T]], *, create: bool = False
+) -> T:
+    """Open (and migrate) the database, let `work` use it, close it, return what it returned.
+
+    A PBX is made only with `create`: a slip in --data must not leave a second, empty one.
+    """
     from vpbx.app import logs  # these take a while to load: not for --help
     from vpbx.app.database import open_database
     from vpbx.directory import Invalid, NotFound
 
     logs.set_up("warning")
     url = parse_database(url)
+    data = data.absolute()
 
     async def run() -> T:
         directory = DataDir(data)
+        if not create and not directory.is_used:
+            raise Fault(
+                f"There is no PBX in {data}. Name its directory with --data DIR "
+                "(or VPBX_DATA), or make a new one there with `vpbx domain add` or `vpbx serve`."
+            )
         directory.prepare()
         database = await open_database(directory, url)
+        if create:
+            directory.remember_database(url)
         try:
             return await work(database)
         finally:
@@ -44,7 +57,9 @@ def on_database(data: Path, url: str, work: Callable[[Database], Awaitable[T]]) 
         raise Fault(str(error), BAD_INPUT) from error
 
 
-def on_directory(data: Path, url: str, work: Callable[[Directory], Awaitable[T]]) -> T:
+def on_directory(
+    data: Path, url: str, work: Callable[[Directory], Awaitable[T]], *, create: bool = False
+) -> T:
     """Let `work` use the directory. What was wrong with its values becomes a `Fault`."""
     from vpbx.directory import Directory, Secrets
 
@@ -54,4 +69,4 @@ def on_directory(data: Path, url: str, work: Callable[[Directory], Awaitable[T]]
         await directory.refresh()
         return await work(directory)
 
-    return on_database(data, url, run)
+    return on_database(data, url, run, create=create)
