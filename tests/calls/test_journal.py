@@ -1,5 +1,6 @@
 """The events of a call are balanced whatever a route says, in whatever order."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,21 @@ ANN, BOB, EVE = Party("ann", "Ann", "701"), Party("bob", "Bob", "702"), Party("e
 SALES = Group("g_1", "Sales")
 
 
-def journal(direction: Direction = Direction.IN) -> tuple[Journal, list[CallEvent]]:
+class SetClock(ManualClock):
+    """A clock whose time of day somebody sets."""
+
+    set_by = 0.0
+
+    def time(self) -> float:
+        return self.now() + self.set_by
+
+    def jump(self, seconds: float) -> None:
+        self.set_by += seconds
+
+
+def journal(
+    direction: Direction = Direction.IN, clock: ManualClock | None = None
+) -> tuple[Journal, list[CallEvent]]:
     seen: list[CallEvent] = []
 
     def recorder(event: CallEvent) -> list[object]:
@@ -36,7 +51,7 @@ def journal(direction: Direction = Direction.IN) -> tuple[Journal, list[CallEven
 
     bus = EventBus(lambda writes: None)
     bus.subscribe(recorder)
-    clock = ManualClock()
+    clock = clock or ManualClock()
     info = CallInfo("1", 1, "acme.example", direction, clock.time(), "79101234567")
     return Journal(info, bus, clock), seen
 
@@ -45,7 +60,7 @@ def kinds(events: list[CallEvent]) -> list[tuple[str, str]]:
     return [(type(e).__name__, getattr(getattr(e, "user", None), "login", "")) for e in events]
 
 
-def test_first_answer_is_told_before_the_others_are_told_off() -> None:
+def test_the_others_are_told_off_before_the_answer_is_told() -> None:
     book, seen = journal()
     book.start(ANN, group=SALES)
     for party in (ANN, BOB, EVE):
@@ -57,9 +72,9 @@ def test_first_answer_is_told_before_the_others_are_told_off() -> None:
         ("Ringing", "ann"),
         ("Ringing", "bob"),
         ("Ringing", "eve"),
-        ("Answered", "bob"),
         ("RingEnded", "ann"),
         ("RingEnded", "eve"),
+        ("Answered", "bob"),
         ("Completed", "bob"),
         ("CallEnded", "bob"),
     ]
@@ -79,6 +94,39 @@ def test_a_phone_that_answers_without_ringing_rings_and_answers() -> None:
     book.start(ANN)
     book.answer(ANN)
     assert kinds(seen)[1:] == [("Ringing", "ann"), ("Answered", "ann")]
+
+
+def test_a_phone_that_takes_a_call_without_ringing_rings_before_the_others_stop() -> None:
+    book, seen = journal()
+    book.start(ANN)
+    book.ring(ANN)
+    book.answer(BOB)
+    assert kinds(seen)[1:] == [
+        ("Ringing", "ann"),
+        ("Ringing", "bob"),
+        ("RingEnded", "ann"),
+        ("Answered", "bob"),
+    ]
+
+
+@pytest.mark.parametrize("jump_s", [7200.0, -7200.0])
+def test_a_clock_that_is_set_changes_no_duration(jump_s: float) -> None:
+    clock = SetClock()
+    book, seen = journal(clock=clock)
+    book.start(ANN)
+    clock.advance(5)
+    clock.jump(jump_s)
+    book.answer(ANN)
+    clock.jump(-3 * jump_s)
+    clock.advance(23)
+    book.end(Status.SUCCESS, user=ANN)
+    end = seen[-1]
+    assert isinstance(end, CallEnded)
+    assert end.answered_at is not None
+    assert end.answered_at - end.call.started_at == pytest.approx(5)
+    assert end.at - end.answered_at == pytest.approx(23)
+    times = [event.at for event in seen]
+    assert times == sorted(times)
 
 
 def test_an_outgoing_attempt_ends_once() -> None:

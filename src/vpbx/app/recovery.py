@@ -8,10 +8,11 @@ from pathlib import Path
 import structlog
 
 from vpbx.app.datadir import DataDir
+from vpbx.calls import left_side
 from vpbx.clock import Clock
 from vpbx.db import Database, Writer
 from vpbx.directory import Directory
-from vpbx.events import CallInfo, Direction, EventBus, RecordingReady
+from vpbx.events import CallInfo, EventBus, RecordingReady
 from vpbx.history import History, HistoryRecorder
 from vpbx.media import RecordingWorker, Side
 
@@ -73,7 +74,7 @@ class Recovery:
             call = calls.get(callid)
             if call is None:
                 return None
-            return path(call), Side.A if call.direction is Direction.IN else Side.B
+            return path(call), left_side(call.direction)
 
         results = dict(await worker.recover((data.left_behind,), plan))
         for callid, call in calls.items():

@@ -231,7 +231,11 @@ class App:
     ) -> None:
         config = self.config
         self.calls = CallService(
-            config=CallsConfig(secret=self.data.secret("digest nonces"), node=NODE),
+            config=CallsConfig(
+                secret=self.data.secret("digest nonces"),
+                node=NODE,
+                after_callid=await self.history.last_callid(),
+            ),
             directory=self.directory,
             media=media,
             events=events,

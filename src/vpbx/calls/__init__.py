@@ -20,6 +20,7 @@ Decided here, where the specification leaves room:
 """
 
 from vpbx.calls.makecall import MadeCall
+from vpbx.calls.recording import left_side
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.service import CallService
 from vpbx.calls.switch import AskContact, CallsConfig, Encoder, RecordingPlan
@@ -32,4 +33,5 @@ __all__ = [
     "Encoder",
     "MadeCall",
     "RecordingPlan",
+    "left_side",
 ]

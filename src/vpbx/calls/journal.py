@@ -11,6 +11,12 @@ time, twice if need be, and the events still come out balanced:
 - each Answered by exactly one Completed,
 - one CallStarted comes first, one CallEnded after all of these.
 
+When somebody answers, those who still ring are told off first: a receiver that keeps one state
+a call then ends with the right one (crm-api §2).
+
+Times are the moment the call began plus what the monotonic clock has counted since: a clock
+that is set while they talk changes no duration.
+
 Inner calls publish the same events; that the CRM does not hear of them is up to its recorder.
 """
 
@@ -72,8 +78,6 @@ _Event: TypeAlias = (
 TABLE: dict[tuple[PartyState, Move], tuple[PartyState, tuple[_Event, ...]]] = {
     (PartyState.IDLE, Move.RING): (PartyState.RINGING, (Ringing,)),
     (PartyState.IDLE, Move.DIAL): (PartyState.DIALING, (Dialing,)),
-    # A phone may answer without having said that it rings.
-    (PartyState.IDLE, Move.ANSWER): (PartyState.TALKING, (Ringing, Answered)),
     (PartyState.RINGING, Move.ANSWER): (PartyState.TALKING, (Answered,)),
     (PartyState.RINGING, Move.STOP): (PartyState.IDLE, (RingEnded,)),
     (PartyState.DIALING, Move.ANSWER): (PartyState.TALKING, (Answered,)),
@@ -89,6 +93,7 @@ class Journal:
         "_bus",
         "_clock",
         "_open",
+        "_origin",
         "answered_at",
         "ended",
         "info",
@@ -106,6 +111,7 @@ class Journal:
         """The employee who last began to ring."""
         self._bus = bus
         self._clock = clock
+        self._origin = clock.now()
         self._open: dict[str, tuple[Party, PartyState, Group | None]] = {}
 
     def start(
@@ -125,11 +131,16 @@ class Journal:
         self._move(party, Move.DIAL, None)
 
     def answer(self, party: Party, group: Group | None = None) -> None:
-        """Talk begins; everybody else who still rings stops, as the same event."""
+        """Talk begins, and everybody else who still rings has stopped.
+
+        A phone may answer without having said that it rings: it is told as one that rang.
+        """
         if self.answered_at is None:
-            self.answered_at = self._clock.time()
-        self._move(party, Move.ANSWER, group)
+            self.answered_at = self._at()
+        if self.state(party) is PartyState.IDLE:
+            self._move(party, Move.RING, group)
         self.stop_all(besides=party)
+        self._move(party, Move.ANSWER, group)
 
     def stop(self, party: Party) -> None:
         """Whatever `party` was doing in this call is over."""
@@ -166,7 +177,7 @@ class Journal:
         self._bus.publish(
             CallEnded(
                 self.info,
-                self._clock.time(),
+                self._at(),
                 status,
                 user,
                 group,
@@ -181,7 +192,7 @@ class Journal:
 
     def recording_ready(self, ok: bool) -> None:
         """Publish that the recording is complete on disk, or never will be."""
-        self._bus.publish(RecordingReady(self.info, self._clock.time(), ok))
+        self._bus.publish(RecordingReady(self.info, self._at(), ok))
 
     def _move(self, party: Party, move: Move, group: Group | None) -> None:
         if self.ended or not self.started:
@@ -202,9 +213,12 @@ class Journal:
         self._publish(events, party, group)
 
     def _publish(self, events: tuple[_Event, ...], party: Party, group: Group | None) -> None:
-        at = self._clock.time()
+        at = self._at()
         for event in events:
             if event is Dialing or event is AttemptEnded:
                 self._bus.publish(event(self.info, at, party))
             else:
                 self._bus.publish(event(self.info, at, party, group))  # type: ignore[call-arg]
+
+    def _at(self) -> float:
+        return self.info.started_at + self._clock.now() - self._origin

@@ -12,7 +12,7 @@ from vpbx.media import Recording, Side
 if TYPE_CHECKING:
     from vpbx.calls.call import Call
 
-__all__ = ["encode", "wanted"]
+__all__ = ["encode", "left_side", "wanted"]
 
 log = structlog.get_logger("vpbx.calls")
 
@@ -32,8 +32,16 @@ def wanted(call: Call) -> bool:
     return domain.record_exceptions.isdisjoint(parties)
 
 
+def left_side(direction: Direction) -> Side:
+    """Return whose voice is in the left channel: the customer's, of an inner call the caller's.
+
+    Side A is always who the call began with, whether they dialled or the API rang them first.
+    """
+    return Side.B if direction is Direction.OUT else Side.A
+
+
 async def encode(call: Call, recording: Recording) -> None:
-    """Make the MP3 of a call that is over: the customer (inner: the caller) on the left.
+    """Make the MP3 of a call that is over, its sides as `left_side` says.
 
     Cancelled, because the server stops, it publishes nothing: the next start takes care of
     what was left.
@@ -41,7 +49,7 @@ async def encode(call: Call, recording: Recording) -> None:
     records, encoder = call.switch.records, call.switch.encoder
     assert records is not None
     assert encoder is not None
-    left = Side.B if call.info.direction is Direction.OUT else Side.A
+    left = left_side(call.info.direction)
     ok = False
     try:
         result = await encoder.encode(recording, records.path(call.info), left=left)

@@ -47,7 +47,9 @@ class CallsConfig:
     secret: bytes
     """At least 16 bytes; makes the digest nonces. Kept, phones survive a restart unasked."""
     node: int = 0
-    """0 to 1023: which of several servers this is."""
+    """0 to 99: which of several servers this is."""
+    after_callid: int = 0
+    """The greatest call id given out so far."""
     max_calls: int = 2000
     max_calls_per_domain: int = 1000
     max_calls_per_trunk: int = 1000
@@ -89,6 +91,7 @@ class Switch:
         self.records = records
         self.encoder = encoder
         self.callids = CallIds(config.node, clock)
+        self.callids.follow(config.after_callid)
         self.calls = CallRegistry(
             max_calls=config.max_calls,
             max_calls_per_domain=config.max_calls_per_domain,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from vpbx.db import Database, Prepared, Row
 from vpbx.events import CallInfo, Direction
@@ -17,7 +17,13 @@ from vpbx.history import query as queries
 from vpbx.history.query import Kind, Query
 from vpbx.history.recordings import Encoding, RecordingLinks, recording_path
 from vpbx.history.rows import Shapes
-from vpbx.history.tables import NO_RECORD, RECORD_ENCODING, RECORD_FAILED, call_history
+from vpbx.history.tables import (
+    NO_RECORD,
+    RECORD_ENCODING,
+    RECORD_FAILED,
+    call_history,
+    call_journal,
+)
 
 PAGE = 150
 """Rows read and written at a time: what is between two turns of other tasks, about 0.5 ms."""
@@ -26,6 +32,7 @@ _LOOK_AGAIN_S = 0.25
 _ROW_SOON_S = 0.02
 _ROW_WAIT_S = 2.0
 _MAX_CALLID = (1 << 63) - 1
+_LONGER_IDS = 10**15
 
 
 class _Frame(NamedTuple):
@@ -153,6 +160,18 @@ class History:
             return None
         path = recording_path(self._records_dir, row.domain_id, callid, row.started_ms / 1000)
         return Recording(callid, row.domain_id, path, row.record != RECORD_ENCODING)
+
+    async def last_callid(self) -> int:
+        """Return the greatest id of the calls that are over or open, of all nodes; 0: none.
+
+        Ids of before, longer than the 15 digits there are now (D12), do not count.
+        """
+        found = 0
+        async with self._database.connect() as connection:
+            for column in (call_history.c.callid, call_journal.c.callid):
+                last = select(func.max(column)).where(column < _LONGER_IDS)
+                found = max(found, (await connection.execute(last)).scalar() or 0)
+        return found
 
     async def recordings_in_the_making(self, node: int) -> list[CallInfo]:
         """Return the calls whose recordings `node` had not yet turned into MP3 when it stopped.

@@ -1,4 +1,4 @@
-"""Tables of history. Times are epoch milliseconds, callids are their 63-bit number.
+"""Tables of history. Times are epoch milliseconds, callids numbers.
 
 `call_history` holds one row for each call that is over; rows are written once, when the call
 ends (later only `record` and, at most, `rating` change). `call_journal` holds one row for each
