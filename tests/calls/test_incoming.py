@@ -65,8 +65,8 @@ async def test_a_department_rings_everybody_and_the_first_answer_wins(world: Wor
     assert world.story() == [
         "ringing ann",
         "ringing bob",
-        "answered bob",
         "ring ended ann",
+        "answered bob",
         "completed bob",
     ]
     assert end.user is not None
