@@ -19,13 +19,15 @@ class Hop:
     `transport` is "udp", "tcp", "tls", "ws" or "wss"; `host` an address or a name (IPv6
     without brackets). `connection` 0 means any open connection to that place, or a new one;
     else that very connection (the spirit of RFC 5923), or a new one when it is gone. For UDP
-    it names the local socket, where there are several.
+    it names the local socket, where there are several. `name` is what the certificate of a TLS
+    connection must show, where `host` is an address that was found by that name.
     """
 
     transport: str
     host: str
     port: int
     connection: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ class Transports:
             # A browser can only be reached by the connection it opened.
             self._fail(failed, "the connection is gone")
             return
-        place = Hop(hop.transport, hop.host, hop.port)
+        place = Hop(hop.transport, hop.host, hop.port, name=hop.name)
         waiting = self._opening.get(place)
         if waiting is None:
             self._opening[place] = [(data, failed)]
@@ -232,7 +232,7 @@ class Transports:
             hop.host,
             hop.port,
             ssl=self._tls_client if secure else None,
-            server_hostname=hop.host if secure else None,
+            server_hostname=(hop.name or hop.host) if secure else None,
         )
         return connection
 
