@@ -45,6 +45,7 @@ log = structlog.get_logger("vpbx.sip")
 _MAX_UDP_BYTES = 1300
 """Larger requests should not go by UDP (RFC 3261 §18.1.1)."""
 _RETRY_AFTER_S = 5
+_UNANSWERED = frozenset((TransactionState.CALLING, TransactionState.TRYING))
 
 
 class TransactionLayer:
@@ -226,6 +227,18 @@ class TransactionLayer:
                     tx.transport_failed("the connection was lost")
                 except Exception:
                     log.exception("A lost SIP connection could not be dealt with")
+
+    def unreachable(self, hop: Hop, reason: str) -> None:
+        """Tell the requests outside of dialogs that nobody there has answered yet.
+
+        ICMP says that nobody listens, so there is nothing to wait for. A dialog outlives a
+        phone that is out of reach for a second; there silence has the last word.
+        """
+        at = hop.host, hop.port
+        for tx in list(self._clients.values()):
+            there = not tx.reliable and (tx.hop.host, tx.hop.port) == at
+            if there and tx.state in _UNANSWERED and not tx.request.to_tag:
+                tx.transport_failed(f"nobody listens at {hop.host}:{hop.port} ({reason})")
 
     # Requests going out.
 

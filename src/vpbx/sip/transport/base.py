@@ -71,6 +71,9 @@ class Receiver(Protocol):
     def connection_lost(self, connection: Connection) -> None:
         """Hear that a connection is gone."""
 
+    def unreachable(self, hop: Hop, reason: str) -> None:
+        """Hear that a datagram to `hop` did not arrive (ICMP)."""
+
 
 class Connection(ABC):
     """A peer behind a reliable transport.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
@@ -18,6 +20,15 @@ _BUFFER_BYTES = 4 << 20
 """For the socket's buffers: some 150 calls a second for seconds, while the loop is busy."""
 _KNOWN_HOPS = 4096
 
+# Linux tells what ICMP says of what we sent (ip(7), IP_RECVERR); Python has no names for it.
+_RECVERR = {
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
+_EXTENDED_ERROR = struct.Struct("=IBBB")
+_ICMP = (2, 3)
+_TOLD_BY_ICMP = frozenset((errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH))
+
 
 class UdpSocket(asyncio.DatagramProtocol):
     """A bound UDP socket. `number` tells it from others in `Hop.connection`; 0: the only one."""
@@ -31,6 +42,7 @@ class UdpSocket(asyncio.DatagramProtocol):
         self._hops: dict[tuple[str, int], Hop] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._sendto: Callable[[bytes, tuple[str, int]], int] | None = None
+        self._sock: socket.socket | None = None
 
     async def open(self, host: str, port: int) -> None:
         """Bind; `OSError` when the place is taken or is not here."""
@@ -43,6 +55,8 @@ class UdpSocket(asyncio.DatagramProtocol):
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             _enlarge(sock)
+            with suppress(OSError):  # elsewhere than on Linux silence is all there is
+                sock.setsockopt(*_RECVERR[socket.AddressFamily(family)], 1)
             sock.bind(address)
         except OSError:
             sock.close()
@@ -50,11 +64,11 @@ class UdpSocket(asyncio.DatagramProtocol):
         self.family = family
         self.host, self.port = sock.getsockname()[:2]
         await loop.create_datagram_endpoint(lambda: self, sock=sock)
-        self._sendto = sock.sendto
+        self._sendto, self._sock = sock.sendto, sock
 
     def close(self) -> None:
         """Close the socket."""
-        self._sendto = None
+        self._sendto = self._sock = None
         if self._transport is not None:
             self._transport.close()
 
@@ -67,8 +81,32 @@ class UdpSocket(asyncio.DatagramProtocol):
         except BlockingIOError:
             self._transport.sendto(data, (host, port))
         except (OSError, OverflowError) as error:
-            return str(error)
+            if not self._take_errors():
+                return str(error)
+            # It was what ICMP says of an earlier datagram, to whomever; this one has not left.
+            try:
+                self._sendto(data, (host, port))
+            except (OSError, OverflowError) as again:
+                return str(again)
         return ""
+
+    def _take_errors(self) -> bool:
+        """Read what ICMP says of datagrams sent; tell whose place cannot be reached."""
+        taken = False
+        while self._sock is not None:
+            try:
+                _, notes, _, place = self._sock.recvmsg(64, 512, socket.MSG_ERRQUEUE)
+            except OSError:
+                break
+            taken = True
+            for level, kind, note in notes:
+                if (level, kind) not in _RECVERR.values() or len(note) < _EXTENDED_ERROR.size:
+                    continue
+                number, origin, _, _ = _EXTENDED_ERROR.unpack_from(note)
+                if origin in _ICMP and number in _TOLD_BY_ICMP and place:
+                    hop = Hop("udp", place[0], place[1], self.number)
+                    self._receiver.unreachable(hop, errno.errorcode[number])
+        return taken
 
     # asyncio calls these.
 
@@ -85,6 +123,7 @@ class UdpSocket(asyncio.DatagramProtocol):
         self._receiver.receive(data, hop)
 
     def error_received(self, exc: Exception) -> None:
+        self._take_errors()
         log.debug("A UDP socket reported an error", error=str(exc))
 
 
