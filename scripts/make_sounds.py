@@ -1,7 +1,8 @@
 """Make the built-in prompts: text by espeak-ng, tones and hold music by arithmetic, to Opus.
 
-Run it after changing a text or a tone, and commit what it writes (the program that answers
-calls needs no espeak-ng):
+Run it after changing a text (`prompt_texts.py`) or a tone, and commit what it writes (the
+program that answers calls needs no espeak-ng); names after it make only those. It writes the
+tables of docs/prompts.md too:
 
     apt-get install espeak-ng && .venv/bin/python scripts/make_sounds.py
 """
@@ -18,25 +19,14 @@ from typing import NamedTuple
 
 import av
 from av.audio.resampler import AudioResampler
+from prompt_texts import PROMPTS, WORDS
 
 RATE = 16000
+SPEECH_BIT_RATE = 8000
 TARGET = Path(__file__).parent.parent / "src/vpbx/media/sounds"
 
+DOCS = Path(__file__).parent.parent / "docs/prompts.md"
 VOICES = {"en": ("en-us", "150"), "ru": ("ru", "145")}
-TEXTS = {
-    "not_available": {
-        "en": "The person you are calling is not available. Please call again later.",
-        "ru": "Абонент сейчас недоступен. Пожалуйста, перезвоните позже.",
-    },
-    "not_allowed": {
-        "en": "You are not allowed to call this number.",
-        "ru": "Звонки на этот номер вам запрещены.",
-    },
-    "not_found": {
-        "en": "This number does not exist. Please check it and call again.",
-        "ru": "Набранный номер не существует. Проверьте номер и перезвоните.",
-    },
-}
 # Name: frequency in Hz, then (seconds on, seconds off) as often as said.
 # ITU-T E.180: ringback and busy as heard in Russia and most of Europe.
 TONES: dict[str, tuple[float, tuple[tuple[float, float], ...]]] = {
@@ -130,7 +120,8 @@ def music(tune: Tune) -> array[int]:
     return array("h", (int(32767 * value) for value in mixed))
 
 
-def speech(language: str, text: str) -> array[int]:
+def speech(language: str, text: str, *, word: bool = False) -> array[int]:
+    """Return `text` as said by the one voice; a word has no pauses around it but a breath."""
     voice, speed = VOICES[language]
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "speech.wav"
@@ -143,15 +134,22 @@ def speech(language: str, text: str) -> array[int]:
                 for piece in resampler.resample(frame):
                     sound.frombytes(bytes(piece.planes[0])[: 2 * piece.samples])
     loudest = max(map(abs, sound))
-    silence = array("h", [0] * (RATE // 4))
-    return silence + array("h", (int(value * 20000 / loudest) for value in sound)) + silence
+    loud = [n for n, value in enumerate(sound) if abs(value) > loudest / 100]
+    sound = sound[loud[0] : loud[-1]]
+    before, after = (0.02, 0.07) if word else (0.25, 0.25)
+    return (
+        array("h", [0] * int(RATE * before))
+        + array("h", (int(value * 20000 / loudest) for value in sound))
+        + array("h", [0] * int(RATE * after))
+    )
 
 
-def write(sound: array[int], target: Path) -> None:
+def write(sound: array[int], target: Path, bit_rate: int = 20000) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(target), "w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=RATE, layout="mono")
-        stream.bit_rate = 20000
+        stream.bit_rate = bit_rate
+        stream.options = {"frame_duration": "60"}
         frame = av.AudioFrame("s16", "mono", len(sound))
         frame.sample_rate = RATE
         frame.planes[0].update(sound.tobytes())
@@ -160,15 +158,46 @@ def write(sound: array[int], target: Path) -> None:
     print(f"{target.relative_to(TARGET)}: {target.stat().st_size} bytes", file=sys.stderr)
 
 
-def main() -> None:
+def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def write_docs() -> None:
+    """Renew what stands in the docs between the two marks."""
+    rows = [(f"`{name}`", p.en, p.ru, p.heard) for name, p in PROMPTS.items()]
+    lines = [*table(("name", "English", "Russian", "heard"), rows), ""]
+    names = list(dict.fromkeys(name for words in WORDS.values() for name in words))
+    words = [(f"`{name}`", WORDS["en"].get(name, ""), WORDS["ru"].get(name, "")) for name in names]
+    lines += table(("word", "English", "Russian"), words)
+    before, mark, rest = DOCS.read_text().partition("<!-- texts -->\n")
+    after = rest.partition("<!-- end of texts -->")[2]
+    text = "\n".join(lines)
+    DOCS.write_text(f"{before}{mark}\n{text}\n\n<!-- end of texts -->{after}")
+
+
+def main(only: list[str]) -> None:
+    def wanted(name: str) -> bool:
+        return not only or name in only
+
     for language in VOICES:
-        for name, texts in TEXTS.items():
-            write(speech(language, texts[language]), TARGET / language / f"{name}.opus")
+        folder = TARGET / language
+        for name, prompt in PROMPTS.items():
+            if wanted(name):
+                text = prompt.en if language == "en" else prompt.ru
+                write(speech(language, text), folder / f"{name}.opus", SPEECH_BIT_RATE)
+        for name, word in WORDS[language].items():
+            if wanted(name):
+                sound = speech(language, word, word=True)
+                write(sound, folder / f"{name}.opus", SPEECH_BIT_RATE)
     for name, (frequency, bursts) in TONES.items():
-        write(tone(frequency, bursts), TARGET / "en" / f"{name}.opus")
+        if wanted(name):
+            write(tone(frequency, bursts), TARGET / "en" / f"{name}.opus")
     for name, tune in TUNES.items():
-        write(music(tune), TARGET / "en" / f"{name}.opus")
+        if wanted(name):
+            write(music(tune), TARGET / "en" / f"{name}.opus")
+    write_docs()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

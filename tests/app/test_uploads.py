@@ -100,7 +100,7 @@ async def test_what_does_not_fit_is_refused_by_name_and_leaves_nothing(
         (long, "ivr", "", "file", "long.flac is longer than 5 minutes"),
         (tmp_path / "none.wav", "music", "", "file", "none.wav cannot be read: No such file"),
         (tmp_path, "music", "", "file", "is not a file"),
-        (good, "films", "", "type", "must be one of: greeting, music, ivr"),
+        (good, "films", "", "type", "must be one of: greeting, music, ivr, prompt"),
         (good, "music", "a\nb", "name", "must not contain control characters"),
         (good, "music", "x" * 256, "name", "must be at most 255"),
     ):
@@ -177,3 +177,29 @@ async def test_a_company_does_not_reach_the_files_of_another(
         await directory.music.set(other, "holdmusic", mine.id)
     assert await listed(directory, other) == []
     assert len(files(data)) == 3
+
+
+async def test_a_prompt_of_the_company_takes_the_place_of_the_built_in_one(
+    uploads: Uploads, directory: Directory, data: DataDir, acme: DomainConfig, tmp_path: Path
+) -> None:
+    source = write_tone(tmp_path / "queue-position.wav")
+    first = await uploads.add(acme, source, "prompt")
+    assert first.name == "queue-position"
+    second = await uploads.add(acme, write_tone(tmp_path / "b.wav"), "prompt", "queue-position")
+    now = await directory.current(acme)
+    assert now.settings.prompts == {"queue-position": second}
+    assert await listed(directory, acme) == [second.id]
+    assert {name.partition(".")[0] for name in files(data)} == {second.path}
+    await uploads.remove(acme, second.id)
+    assert (await directory.current(acme)).settings.prompts == {}
+
+
+@pytest.mark.parametrize("name", ["queue_position", "holdmusic", "../en/beep"])
+async def test_a_prompt_that_is_not_built_in_is_refused_with_those_like_it(
+    uploads: Uploads, data: DataDir, acme: DomainConfig, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(Invalid, match="no built-in prompt") as caught:
+        await uploads.add(acme, write_tone(tmp_path / "a.wav"), "prompt", name)
+    assert caught.value.errors[0].field == "name"
+    assert name != "queue_position" or "queue-position" in caught.value.errors[0].message
+    assert files(data) == []

@@ -54,6 +54,6 @@ def test_every_result_has_a_final_code() -> None:
 
 def test_a_waiting_employee_hears_why() -> None:
     assert announcement(Status.BUSY) == "busy"
-    assert announcement(Status.NOTALLOWED) == "not_allowed"
-    assert announcement(Status.NOTAVAILABLE) == "not_available"
+    assert announcement(Status.NOTALLOWED) == "not-allowed"
+    assert announcement(Status.NOTAVAILABLE) == "not-available"
     assert announcement(Status.SUCCESS) == ""

@@ -7,17 +7,25 @@ First the files, then the record: what is in the catalogue can be played. Files 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import time
 import uuid
 from pathlib import Path
 
 from vpbx.app.datadir import DataDir
 from vpbx.directory import Directory, DomainConfig, Invalid, MediaFile
-from vpbx.media import UnfitFile, convert_upload, remove_upload, upload_bytes
+from vpbx.directory.sounds import BUILT_IN_MUSIC, PROMPT
+from vpbx.media import (
+    UnfitFile,
+    convert_upload,
+    prompt_names,
+    remove_upload,
+    upload_bytes,
+)
 
 __all__ = ["LONGEST_S", "Uploads"]
 
-LONGEST_S = {"greeting": 300.0, "music": 1800.0, "ivr": 300.0}
+LONGEST_S = {"greeting": 300.0, "music": 1800.0, "ivr": 300.0, PROMPT: 300.0}
 _ABANDONED_S = 3600.0
 
 
@@ -34,11 +42,16 @@ class Uploads:
     ) -> MediaFile:
         """Convert a file and put it into the catalogue; its own name is the default.
 
+        A prompt has the name of the built-in one it replaces; an earlier one of that name goes.
         Invalid names what is wrong with the file or the values; MediaError: no room on the disk
         or the like. Either way there is neither a record nor a file more than before.
         """
-        name = name or source.name
+        name = name or (source.stem if media_type == PROMPT else source.name)
         await self._catalog.check(company, name, media_type)
+        replaced = None
+        if media_type == PROMPT:
+            _check_prompt(name)
+            replaced = (await self._directory.current(company)).settings.prompts.get(name)
         file_id = str(uuid.uuid4())
         path = f"{company.id}/{file_id}"
         target = self._root / path
@@ -60,6 +73,8 @@ class Uploads:
             with contextlib.suppress(OSError):
                 remove_upload(target)
             raise
+        if replaced is not None:
+            remove_upload(self._root / replaced.path)
         await self._sweep(company)
         return file
 
@@ -73,6 +88,17 @@ class Uploads:
         """Remove old files that are in no catalogue."""
         known = (await self._directory.current(company)).settings.media
         _remove_others(self._root / str(company.id), set(known))
+
+
+def _check_prompt(name: str) -> None:
+    """Raise Invalid unless there is such a built-in prompt."""
+    names = sorted(prompt_names() - set(BUILT_IN_MUSIC))
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 3, 0.4)
+        hint = f" (like {', '.join(near)}?)" if near else ""
+        raise Invalid.one(
+            "name", f"there is no built-in prompt {name!r}{hint}; docs/prompts.md lists them"
+        )
 
 
 def _remove_others(folder: Path, known: set[str]) -> None:

@@ -37,9 +37,9 @@ _CODE_OF_RESULT = {
 
 _ANNOUNCEMENT = {
     Status.BUSY: "busy",
-    Status.NOTALLOWED: "not_allowed",
-    Status.NOTFOUND: "not_found",
-    Status.NOTAVAILABLE: "not_available",
+    Status.NOTALLOWED: "not-allowed",
+    Status.NOTFOUND: "not-found",
+    Status.NOTAVAILABLE: "not-available",
 }
 
 

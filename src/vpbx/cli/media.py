@@ -31,11 +31,16 @@ def add(
         typer.Option(
             "--type",
             metavar="TYPE",
-            help="greeting, ivr (a menu's prompt; both at most 5 minutes) or music (30).",
+            help="greeting, ivr (a menu's prompt), prompt (instead of the built-in one that "
+            "--name names; these at most 5 minutes) or music (30).",
         ),
     ],
     name: Annotated[
-        str, typer.Option(help="Shown in the CRM; else the file's name.", show_default=False)
+        str,
+        typer.Option(
+            help="Shown in the CRM, or of the built-in prompt; else the file's name.",
+            show_default=False,
+        ),
     ] = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
@@ -65,7 +70,7 @@ def list_(
     domain: Domain,
     media_type: Annotated[
         str,
-        typer.Option("--type", metavar="TYPE", help="Only greeting, music or ivr."),
+        typer.Option("--type", metavar="TYPE", help="Only greeting, music, ivr or prompt."),
     ] = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",

@@ -39,7 +39,7 @@ from vpbx.directory.model import (
     TimeoutTarget,
 )
 from vpbx.directory.numbering import location_of
-from vpbx.directory.sounds import BUILT_IN_MUSIC
+from vpbx.directory.sounds import BUILT_IN_MUSIC, PROMPT
 
 _ROWS_A_SLICE = 200
 """So many rows are turned into values before the loop may do something else."""
@@ -144,6 +144,9 @@ class _Loading:
                     for row in await self._rows(tables.webhooks, "url", "id")
                 ),
                 media=MappingProxyType(media),
+                prompts=MappingProxyType(
+                    {file.name: file for file in media.values() if file.type == PROMPT}
+                ),
             ),
         )
 

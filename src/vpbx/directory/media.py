@@ -13,7 +13,7 @@ from vpbx.directory.consistency import free_media
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.policy import MediaFile, Music
-from vpbx.directory.sounds import BUILT_IN_MUSIC, MEDIA_TYPES, MUSIC_KINDS
+from vpbx.directory.sounds import BUILT_IN_MUSIC, MEDIA_TYPES, MUSIC_KINDS, PROMPT
 from vpbx.directory.values import Values
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class MediaCatalog:
         self._directory = directory
 
     async def list(self, domain: DomainConfig, media_type: str) -> tuple[MediaFile, ...]:
-        """Return the files of a type (greeting, music, ivr), by name; NotFound for another."""
+        """Return the files of a type of `MEDIA_TYPES`, by name; NotFound for another."""
         if media_type not in MEDIA_TYPES:
             raise NotFound(f"no such type of media; there are {', '.join(MEDIA_TYPES)}")
         current = await self._directory.current(domain)
@@ -60,13 +60,19 @@ class MediaCatalog:
         duration_s: float = 0.0,
         size_bytes: int = 0,
     ) -> MediaFile:
-        """Add a file to the catalogue. `path` is where its converted audio lies."""
+        """Add a file to the catalogue. `path` is where its converted audio lies.
+
+        A prompt takes the place of the company's earlier one of that name.
+        """
         reader = Values({"name": name, "type": media_type})
         label, kind = _read(reader)
         file_id = file_id or str(uuid.uuid4())
         async with self._directory.edit(domain) as tx:
             _room(reader, await tx.count(tables.media_files))
             reader.done()
+            if kind == PROMPT:
+                files = tables.media_files
+                await tx.delete(files, files.c.type == kind, files.c.name == label)
             await tx.insert(
                 tables.media_files,
                 file_id=file_id,

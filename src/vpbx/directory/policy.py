@@ -227,3 +227,5 @@ class Settings:
     branches: Mapping[str, Branch] = field(default_factory=lambda: _NOTHING)
     webhooks: tuple[Webhook, ...] = ()
     media: Mapping[str, MediaFile] = field(default_factory=lambda: _NOTHING)
+    prompts: Mapping[str, MediaFile] = field(default_factory=lambda: _NOTHING)
+    """Name of a built-in prompt → the company's own, of those it has replaced."""

@@ -12,4 +12,6 @@ BUILT_IN_MUSIC: dict[str, str] = {
 
 DEFAULT_MUSIC = {"ringback": "ringback", "holdmusic": "holdmusic"}
 MUSIC_KINDS = tuple(DEFAULT_MUSIC)
-MEDIA_TYPES = ("greeting", "music", "ivr")
+PROMPT = "prompt"
+"""Type of an upload that is said instead of the built-in prompt whose name it has."""
+MEDIA_TYPES = ("greeting", "music", "ivr", PROMPT)

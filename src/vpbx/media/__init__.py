@@ -21,6 +21,7 @@ from .model import (
     RtpPeer,
     Side,
 )
+from .prompts import prompt_names
 from .recording import RecordingWorker
 from .rtp import RtpEndpoint
 from .session import MediaSession
@@ -41,6 +42,7 @@ __all__ = [
     "Side",
     "UnfitFile",
     "convert_upload",
+    "prompt_names",
     "remove_upload",
     "upload_bytes",
 ]

@@ -23,7 +23,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
@@ -234,7 +234,7 @@ class MediaSession:
     async def play(
         self,
         side: Side,
-        prompt: str,
+        prompt: str | Sequence[str],
         *,
         repeat: int = 1,
         language: str = "en",
@@ -243,28 +243,33 @@ class MediaSession:
         """Let `side` hear `prompt` instead of the other side; replaces what it hears now.
 
         `prompt` is the name of a built-in one, or the absolute path (without the ending) of
-        a converted upload. `repeat` 0 means for ever. With `wait`, return when it has been
-        played (or stopped). MediaError when there is no such prompt, or the side speaks none
-        of the codecs prompts exist in (PCMA, PCMU, G.722).
+        a converted upload, or several of these, said in a row. `repeat` 0 means for ever. With
+        `wait`, return when it has been played (or stopped). MediaError when there is no such
+        prompt, or the side speaks none of the codecs prompts exist in (PCMA, PCMU, G.722).
         """
         self._check()
         end = self._ends[side]
-        path = self._engine.prompts.path(prompt, language)
+        prompts = self._engine.prompts
+        path = await prompts.prepare(prompt, language)
+        self._check()
         spoken = end.peer.payloads if end.peer is not None else ()
-        codecs = [p for p in spoken if p in PLAYABLE and self._engine.prompts.size(path, p)]
+        codecs = [p for p in spoken if p in PLAYABLE and prompts.size(path, p)]
         if not codecs:
             raise MediaError(f"cannot play {prompt!r}: no codec of {spoken} fits")
         await self._tell()
         self._player_done(end)
         times = "-1" if repeat == 0 else str(repeat)
         answer = self._engine.proxy.send(
-            f"P{times} {self._id} {self._engine.prompts.spoken(path)} "
-            f"{','.join(map(str, codecs))} {end.tags}"
+            f"P{times} {self._id} {prompts.spoken(path)} {','.join(map(str, codecs))} {end.tags}"
         )
         played = end.played = asyncio.get_running_loop().create_future()
-        checked(await answer)
+        try:
+            checked(await answer)
+        except MediaError:
+            prompts.forget(path)
+            raise
         if repeat and end.played is played:
-            seconds = repeat * self._engine.prompts.size(path, codecs[0]) / BYTES_PER_S
+            seconds = repeat * prompts.size(path, codecs[0]) / BYTES_PER_S
             end.player = self._engine.clock.call_later(seconds, lambda: self._player_done(end))
         if wait:
             await asyncio.shield(played)
