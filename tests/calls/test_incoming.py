@@ -7,7 +7,16 @@ import asyncio
 import pytest
 
 from tests.calls.world import ANN, BOB, CUSTOMER, OFFICE, SALES, World
-from vpbx.events import Answered, CallStarted, Destination, Direction, RingEnded, Ringing, Status
+from vpbx.events import (
+    Answered,
+    CallEnded,
+    CallStarted,
+    Destination,
+    Direction,
+    RingEnded,
+    Ringing,
+    Status,
+)
 from vpbx.sim.call import CallFailed
 from vpbx.sip import AudioCodec
 
@@ -322,6 +331,66 @@ async def test_carriers_may_spell_our_number_in_their_own_way(world: World, dial
     customer = await world.customer_calls(dialled)
     assert (await customer.ended()).code == 480
     assert (await world.ended()).call.diversion == OFFICE
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "tel:+74950000001",
+        "tel:+7-495-000-00-01",
+        "tel:495-000-00-01;phone-context=+7",
+        "tel:0000001;phone-context=+7495;npdi",
+        "sip:+7(495)0000001@127.0.0.1;user=phone",
+        "sip:+7.495.000.00.01@127.0.0.1;user=phone",
+        "sip:+74950000001;npdi@127.0.0.1;user=phone",
+        "sip:+74950000001;rn=+74990000000;npdi@127.0.0.1;user=phone",
+        "sip:+74950000001;tgrp=grp1;trunk-context=carrier.example@127.0.0.1",
+        "sip:+74950000001;cpc=ordinary;oli=0@127.0.0.1",
+        "sip:0074950000001@127.0.0.1",
+        "sip:+74950000001;ext=12@127.0.0.1",
+    ],
+)
+async def test_a_called_number_is_known_in_every_form_of_a_uri(world: World, uri: str) -> None:
+    customer = await world.carrier_invites(uri=uri, to="<sip:trunk17@x.example>")
+    assert (await customer.ended()).code == 480
+    assert (await world.ended()).call.diversion == OFFICE
+
+
+async def test_a_call_to_the_account_names_the_number_in_p_called_party_id(world: World) -> None:
+    customer = await world.customer_calls(
+        "trunk17", headers=[("P-Called-Party-ID", "<tel:+7-495-000-00-01>")]
+    )
+    assert (await customer.ended()).code == 480
+    assert (await world.ended()).call.diversion == OFFICE
+
+
+async def test_a_called_number_is_read_by_the_country_of_whose_number_it_is(world: World) -> None:
+    berlin = (await world.directory.companies.add("berlin.example", country="DE")).domain
+    await world.directory.telnums.add(berlin, "+49 30 12345678")
+    for number in ("030 12345678", "03012345678", "4930-12345678"):
+        customer = await world.customer_calls(number.replace(" ", "%20"))
+        assert (await customer.ended()).code == 480
+    assert {(end.call.domain, end.call.diversion) for end in world.of(CallEnded)} == {
+        ("berlin.example", "493012345678")
+    }
+
+
+@pytest.mark.parametrize(
+    ("from_", "client"),
+    [
+        ("<tel:+7-910-555-00-01>", "79105550001"),
+        ("<tel:910-555-00-01;phone-context=+7>", "79105550001"),
+        ("<sip:+79105550001;cpc=ordinary@carrier.example;user=phone>", "79105550001"),
+        ("<sip:8(910)555-00-01@carrier.example>", "79105550001"),
+        ("<sip:00442071234567@carrier.example>", "442071234567"),
+    ],
+)
+async def test_a_caller_is_known_in_every_form_of_a_uri(
+    world: World, from_: str, client: str
+) -> None:
+    customer = await world.customer_calls(from_=from_)
+    assert (await customer.ended()).code == 480
+    assert (await world.ended()).call.client == client
 
 
 async def test_the_called_number_may_stand_in_to_alone(world: World) -> None:

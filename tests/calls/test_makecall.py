@@ -156,6 +156,46 @@ async def test_the_first_free_employee_of_a_department(world: World) -> None:
     await world.ended(2)
 
 
+async def test_an_employee_on_the_mobile_only_is_rung_there(world: World) -> None:
+    mobile = {"mobile": "79165550001", "mobile_redirect": {"enabled": True, "forward": True}}
+    await world.directory.users.edit(await world.domain(), ANN, mobile)
+    phone = await world.phone(ANN)
+    await world.service.make_call(await world.domain(), phone=CUSTOMER, user=ANN)
+    at_mobile = await world.carrier.incoming()
+    assert at_mobile.session is not None
+    assert at_mobile.session.request.uri.user == "79165550001"
+    await at_mobile.answer(880)
+    customer = await world.carrier.incoming()
+    assert customer.session is not None
+    assert customer.session.request.uri.user == CUSTOMER
+    await customer.answer(440)
+    await asyncio.gather(at_mobile.heard(440), customer.heard(880))
+    assert not phone.calls
+    customer.hangup()
+    await at_mobile.ended()
+    end = await world.ended()
+    assert (end.status, end.account) == (Status.SUCCESS, ANN)
+
+
+async def test_an_employee_without_a_device_is_rung_on_the_mobile(world: World) -> None:
+    mobile = {"mobile": "79165550001", "mobile_redirect": {"enabled": True, "delay": 0}}
+    await world.directory.users.edit(await world.domain(), ANN, mobile)
+    await world.service.make_call(await world.domain(), phone=CUSTOMER, user=ANN)
+    at_mobile = await world.carrier.incoming()
+    assert at_mobile.session is not None
+    assert at_mobile.session.request.uri.user == "79165550001"
+    at_mobile.reject(486)
+    assert (await world.ended()).status is Status.CANCEL
+
+
+@pytest.mark.parametrize("phone", ["\u202a703\u202c", " 703 ", "tel:703"])
+async def test_an_internal_number_may_be_pasted_too(world: World, phone: str) -> None:
+    ann = await world.phone(ANN)
+    await world.service.make_call(await world.domain(), phone=phone, user=ANN)
+    (await ann.incoming()).reject(486)
+    assert (await world.ended()).call.direction is Direction.INNER
+
+
 async def test_a_colleague_is_called_inside(world: World) -> None:
     ann, bob = await world.phone(ANN), await world.phone(BOB)
     await world.service.make_call(await world.domain(), phone="703", user=ANN)

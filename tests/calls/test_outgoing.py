@@ -210,13 +210,40 @@ async def test_all_trunks_down_is_not_available(world: World) -> None:
 async def test_a_number_leaves_by_the_trunk_it_belongs_to(world: World) -> None:
     second = await world.second_trunk()
     domain = await world.domain()
-    await world.directory.telnums.add(domain, "74950000003", user=EVE, trunk="second")
+    await world.directory.telnums.add(domain, "74950000003", user=ANN, trunk="second")
+    await world.directory.caller_ids.set_user(domain, {"login": EVE, "telnum": "74950000003"})
     phone = await world.phone(EVE)
     call = await world.phone_calls(phone, CUSTOMER)
     customer = await second.incoming()
     assert customer.session is not None
     assert customer.session.from_.uri.user == "74950000003"
     assert not world.carrier.calls
+    call.hangup()
+    await world.ended()
+
+
+async def test_a_direct_number_is_not_shown_unless_it_was_set_for_outgoing(world: World) -> None:
+    await world.directory.telnums.add(await world.domain(), "74950000003", user=EVE)
+    phone = await world.phone(EVE)
+    assert (await world.directory.users.get(await world.domain(), EVE)).telnum == "74950000003"
+    call = await world.phone_calls(phone, CUSTOMER)
+    customer = await world.carrier.incoming()
+    assert customer.session is not None
+    assert customer.session.from_.uri.user == OFFICE
+    call.hangup()
+    await world.ended()
+
+
+@pytest.mark.parametrize(
+    "dialled",
+    ["8(910)123-45-67", "+7-910-123-45-67", "79101234567%23", "9101234567;phone-context=+7"],
+)
+async def test_an_employee_may_dial_in_any_spelling(world: World, dialled: str) -> None:
+    phone = await world.phone(ANN)
+    call = await world.phone_calls(phone, dialled)
+    customer = await world.carrier.incoming()
+    assert customer.session is not None
+    assert customer.session.request.uri.user == "79101234567"
     call.hangup()
     await world.ended()
 

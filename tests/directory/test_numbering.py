@@ -7,8 +7,17 @@ import pytest
 from phonenumbers import geocoder
 from phonenumbers.geodata import GEOCODE_DATA
 
-from vpbx.directory import Invalid, direction_of, directions_of, is_emergency, normalize, region_of
-from vpbx.directory.numbering import ALLOWED_DIRECTIONS, region_of_area
+from vpbx.directory import (
+    Invalid,
+    PhoneNumber,
+    direction_of,
+    directions_of,
+    is_emergency,
+    normalize,
+    read_number,
+    region_of,
+)
+from vpbx.directory.directions import ALLOWED_DIRECTIONS, region_of_area
 from vpbx.directory.regions import REGIONS
 
 
@@ -37,6 +46,95 @@ from vpbx.directory.regions import REGIONS
 def test_any_spelling_becomes_digits(text: str, country: str, digits: str) -> None:
     assert normalize(text, country) == digits
     assert normalize(digits, country) == digits
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("\u202a+79107654321\u202c", "79107654321"),
+        ("\u2068+7 910 765-43-21\u2069", "79107654321"),
+        ("+7910\u200b7654321\ufeff", "79107654321"),
+        ("+7\u00ad910\u00ad7654321", "79107654321"),
+        ("\uff0b7\uff08910\uff097654321", "79107654321"),
+        ("tel:+7-910-765-43-21", "79107654321"),
+        ("callto:+79107654321", "79107654321"),
+        ("tel:%2B79107654321", "79107654321"),
+        ("sip:+79107654321@carrier.example;user=phone", "79107654321"),
+        ("тел. 8 (910) 765-43-21", "79107654321"),
+        ("\u260e +7 910 765 43 21", "79107654321"),
+        ("(+7) 910 765 43 21", "79107654321"),
+        ("+7 (8) 910 765-43-21", "79107654321"),
+        ("+8 (910) 765-43-21", "79107654321"),
+        ("8~10 44 20 7123 4567", "442071234567"),
+        ("+44 (0)20 7123 4567", "442071234567"),
+        ("00 44 (0) 20 7123 4567", "442071234567"),
+        ("+39 (0)6 1234 5678", "390612345678"),
+        ("00 44 20 7123 4567", "442071234567"),
+        ("8,910,765,43,21", "79107654321"),
+        ("4951112233;phone-context=+7", "74951112233"),
+        ("1112233;phone-context=+7495", "74951112233"),
+        ("112;phone-context=+7", "112"),
+        ("+74951112233;rn=+74990000000;npdi", "74951112233"),
+        ("84951234567#", "74951234567"),
+    ],
+)
+def test_a_number_is_read_as_people_and_machines_write_it(text: str, digits: str) -> None:
+    assert read_number(text) == PhoneNumber(digits)
+    assert normalize(text) == digits
+
+
+@pytest.mark.parametrize(
+    ("text", "extension"),
+    [
+        ("+79107654321#4048", "4048"),
+        ("+79107654321 # 40-48", "4048"),
+        ("+79107654321,4048", "4048"),
+        ("8 910 765-43-21, доб. 4048", "4048"),
+        ("8 910 765-43-21 доб 4048", "4048"),
+        ("8 910 765-43-21 (доб.4048)", "4048"),
+        ("8 910 765-43-21 добавочный №4048", "4048"),
+        ("8 910 765-43-21 вн. 4048", "4048"),
+        ("8 910 765-43-21 (4048)", "4048"),
+        ("8,910,765,43,21 доб. 4048", "4048"),
+        ("+79107654321 ext. 4048", "4048"),
+        ("+79107654321 Extension: 4048", "4048"),
+        ("+79107654321x4048", "4048"),
+        ("+79107654321 х4048", "4048"),
+        ("tel:+7-910-765-43-21;ext=4048", "4048"),
+        ("+79107654321;postd=pp22", ",,22"),
+        ("+79107654321;4048", "4048"),
+        ("+79107654321p4048", "4048"),
+        ("+79107654321,,4048,,2#", ",4048,,2#"),
+        ("+79107654321,,85712345678#", ",85712345678#"),
+        ("+79107654321#*12", "*12"),
+    ],
+)
+def test_an_extension_is_kept_apart_from_the_number(text: str, extension: str) -> None:
+    assert read_number(text) == PhoneNumber("79107654321", extension)
+    with pytest.raises(Invalid):
+        normalize(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "79107654321, 79101234567",
+        "79107654321; 79101234567",
+        "79107654321/79101234567",
+        "*43",
+        "olga@acme.example",
+        "100%",
+        "7+9107654321",
+        "+79107654321 доб. Анна",
+        "+79107654321;перезвонить",
+        "79107654321#" + "1" * 40,
+        "1" * 300,
+    ],
+)
+def test_what_names_no_single_number_is_refused(text: str) -> None:
+    with pytest.raises(Invalid) as error:
+        read_number(text, field="phone")
+    assert [each.field for each in error.value.errors] == ["phone"]
 
 
 @pytest.mark.parametrize("text", ["", "+", "call me", "79101234567x1", "1" * 40, "()-"])

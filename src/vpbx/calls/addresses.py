@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from vpbx.directory import Department, Employee, Invalid, normalize
+import sipmessage
+
+from vpbx.directory import Department, Employee, Invalid, read_number
 from vpbx.events import Group, Party
 from vpbx.sip import Request, parse_address
 
@@ -29,6 +31,7 @@ _HIDDEN_USERS = frozenset(("anonymous", "restricted", "unavailable", "private", 
 _HIDING = frozenset(("id", "user", "header"))
 _MAX_NAME = 80
 _MAX_USER = 64
+_MAX_DIALLED = 256
 _USER_SAFE = "-_.!~*'&=+$"
 
 
@@ -67,10 +70,16 @@ def name_addr(shown: Shown, host: str) -> str:
     return f'"{name}" {uri}'
 
 
-def number_in(user: str, country: str) -> str:
-    """Return the phone number in the user part of a URI, "" when there is none."""
+def written(uri: sipmessage.URI) -> str:
+    """Return what stands for the user in a URI: the user part, of a `tel` with its parameters."""
+    user = uri.user or ""
+    return f"{user}{uri.parameters}" if uri.scheme == "tel" else user
+
+
+def number_in(text: str, country: str) -> str:
+    """Return the phone number that stands for the user of a URI, "" when there is none."""
     try:
-        return normalize(user.partition(";")[0], country) if user else ""
+        return read_number(text, country).digits if text else ""
     except Invalid:
         return ""
 
@@ -95,7 +104,7 @@ def outside_caller(request: Request, country: str) -> Shown:
         number = number_in(identity, country)
         if number:
             return Shown(number, name)
-    return Shown(number_in(from_.uri.user or "", country), name)
+    return Shown(number_in(written(from_.uri), country), name)
 
 
 def _asserted(request: Request) -> list[str]:
@@ -105,23 +114,29 @@ def _asserted(request: Request) -> list[str]:
         identities = [parse_address(v) for v in request.headers.getlist("P-Asserted-Identity")]
     except ValueError:
         return []
-    return [identity.uri.user or "" for identity in identities]
+    return [written(identity.uri) for identity in identities]
 
 
 def trunk_dialled(request: Request) -> list[str]:
-    """Return what a trunk may mean as the called number: Request-URI user, then To's."""
+    """Return what a trunk may mean as the called number: Request-URI user, then To's.
+
+    Between the two stands P-Called-Party-ID (RFC 7315): a carrier that calls the account we
+    registered with says there which number was dialled.
+    """
     users = []
     try:
-        users.append(request.uri.user or "")
-        users.append(request.to_address.uri.user or "")
+        users.append(written(request.uri))
+        if party := request.headers.get("P-Called-Party-ID"):
+            users.append(written(parse_address(party).uri))
+        users.append(written(request.to_address.uri))
     except ValueError:
         pass
     return users
 
 
 def dialled(request: Request) -> str:
-    """Return what an employee dialled: the user part of the Request-URI, unescaped."""
+    """Return what an employee dialled: the user of the Request-URI, unescaped."""
     try:
-        return (request.uri.user or "").strip()[:_MAX_USER]
+        return written(request.uri).strip()[:_MAX_DIALLED]
     except ValueError:
         return ""

@@ -14,7 +14,15 @@ from vpbx.calls.statuses import announcement, code_for_caller, sip_code, status_
 from vpbx.calls.steps import Announce, Dial, Ring, Ringee, Step
 from vpbx.calls.switch import Switch
 from vpbx.calls.trunks import ways_out
-from vpbx.directory import Department, DomainConfig, Employee, Invalid, Number, normalize
+from vpbx.directory import (
+    Department,
+    DomainConfig,
+    Employee,
+    Invalid,
+    Number,
+    normalize,
+    read_number,
+)
 from vpbx.events import Direction
 from vpbx.media import Side
 
@@ -110,11 +118,14 @@ def plan_call(
     """Find out who is to call whom, showing what; raises Invalid naming the field."""
     employee = _employee(switch, domain, user) if user else _free(switch, domain, group or "")
     inside = domain.callee(phone.strip())
+    called = phone
+    if inside is None:
+        called = read_number(phone, domain.country, "phone").digits
+        inside = domain.callee(called)
     if inside is not None:
         if isinstance(inside, Employee) and inside.login == employee.login:
             raise Invalid.one("phone", "this is the employee's own internal number")
         return Plan(employee, inside, None, Shown(inside.ext, inside.name))
-    called = normalize(phone, domain.country, "phone")
     number = _asked_for(domain, clid)
     allowed = number.telnum if number is not None else None
     number = number or number_shown(domain, employee, called)
@@ -128,9 +139,18 @@ def _employee(switch: Switch, domain: DomainConfig, user: str) -> Employee:
     employee = domain.find_employee(user)
     if employee is None:
         raise Invalid.one("user", "there is no such employee")
-    if not devices_of(switch, domain, employee):
-        raise Invalid.one("user", "the employee has no registered device")
+    if not _has_phone(switch, domain, employee):
+        raise Invalid.one(
+            "user", "the employee has no registered device and no redirect to a mobile"
+        )
     return employee
+
+
+def _has_phone(switch: Switch, domain: DomainConfig, employee: Employee) -> bool:
+    """Say whether anything can be rung: a device, or the mobile they are redirected to."""
+    if employee.mobile_redirect.enabled and employee.mobile:
+        return True
+    return bool(devices_of(switch, domain, employee))
 
 
 def _free(switch: Switch, domain: DomainConfig, group: str) -> Employee:
@@ -146,7 +166,7 @@ def _free(switch: Switch, domain: DomainConfig, group: str) -> Employee:
             continue
         if switch.calls.engaged(domain.id, employee.login) and not employee.call_waiting:
             continue
-        if devices_of(switch, domain, employee):
+        if _has_phone(switch, domain, employee):
             return employee
     raise Invalid.one("group", "nobody of the department is free and registered")
 

@@ -39,11 +39,7 @@ class Outgoing:
 def number_shown(domain: DomainConfig, employee: Employee, called: str) -> Number | None:
     """Return the number an employee's call leaves with; None when the company has none.
 
-    What was set for them (crm-api §12); else their direct number; else what the directory
-    finds for their department, the called region and the company.
+    What was set for them, else for their department, the called region, the company (crm-api
+    §12). An employee's direct number has no place in this order.
     """
-    if employee.login not in domain.settings.caller_ids.users:
-        direct = domain.numbers.get(employee.telnum)
-        if direct is not None and direct.outgoing:
-            return direct
     return domain.outgoing_number(employee, called)

@@ -27,7 +27,7 @@ from vpbx.directory import (
     Invalid,
     Number,
     Trunk,
-    normalize,
+    read_number,
 )
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
@@ -174,8 +174,8 @@ class CallService:
     async def _from_trunk(self, leg: Leg, trunk: Trunk) -> None:
         """Take a call from a carrier: to a number of ours, or not at all."""
         session = leg.session
-        found = await self._find_number(session.request)
-        if found is None or trunk.domain_id not in (None, found[0].id):
+        found = await self._find_number(session.request, trunk)
+        if found is None:
             session.reject(404)
             return
         domain, number = found
@@ -187,12 +187,12 @@ class CallService:
         route = Incoming(number)
         await self._run(leg, domain, info, caller, route)
 
-    async def _find_number(self, request: Request) -> tuple[DomainConfig, Number] | None:
-        for user in trunk_dialled(request):
-            try:
-                found = await self._switch.directory.number(user) if user else None
-            except Invalid:
-                continue
+    async def _find_number(
+        self, request: Request, trunk: Trunk
+    ) -> tuple[DomainConfig, Number] | None:
+        """Return the number of ours a carrier calls; a company's own trunk calls only theirs."""
+        for text in trunk_dialled(request):
+            found = await self._switch.directory.number(text, domain_id=trunk.domain_id)
             if found is not None:
                 return found
         return None
@@ -212,14 +212,14 @@ class CallService:
             session.reject(code)
             return
         called = dialled(session.request)
-        inside = domain.callee(called)
+        inside = domain.callee(called.partition(";")[0])
         if inside is not None:
             shown = Shown(employee.ext or employee.login, employee.name)
             info = self._info(domain, Direction.INNER)
             await self._run(leg, domain, info, shown, Internal(employee, inside))
             return
         try:
-            called = normalize(called, domain.country)
+            called = read_number(called, domain.country).digits
         except Invalid:
             session.reject(404)
             return

@@ -16,7 +16,8 @@ edit only what is there changes.
     trunks() trunk(name, domain) trunks_of(domain) default_trunk(domain)
     trunk_by_source(host, port, transport)
     await authenticate_key(key, host, remote_ip) -> KeyIdentity, or raises AuthFailure
-    normalize(text, country)  directions_of(called)  region_of(called)  is_emergency(called, c)
+    read_number(text, country) -> PhoneNumber(digits, extension)  normalize(text, country)
+    directions_of(called)  region_of(called)  is_emergency(called, c)
     DomainConfig: find_employee find_department callee first_admin departments_of holding(number,
     moment) outgoing_number(employee, called); settings.blacklist.entry_for(client),
     settings.restrictions.allows(domain, employee, called), settings.caller_ids, …
@@ -52,6 +53,7 @@ from __future__ import annotations
 
 from vpbx.directory.blacklist import BlackListEntry
 from vpbx.directory.companies import NewDomain
+from vpbx.directory.directions import direction_of, directions_of, is_emergency, region_of
 from vpbx.directory.directory import Directory
 from vpbx.directory.errors import (
     CRM_DISABLED,
@@ -88,7 +90,7 @@ from vpbx.directory.model import (
     TimeoutTarget,
     Trunk,
 )
-from vpbx.directory.numbering import direction_of, directions_of, is_emergency, normalize, region_of
+from vpbx.directory.numbering import PhoneNumber, normalize, read_number
 from vpbx.directory.page import Page
 from vpbx.directory.policy import (
     BlackList,
@@ -175,6 +177,7 @@ __all__ = [
     "NumberType",
     "Origin",
     "Page",
+    "PhoneNumber",
     "Region",
     "RegistrationStatus",
     "Restrictions",
@@ -198,6 +201,7 @@ __all__ = [
     "normalize",
     "ordered",
     "production_calendar",
+    "read_number",
     "region_of",
     "route_at",
 ]

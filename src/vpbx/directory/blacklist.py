@@ -14,7 +14,7 @@ from vpbx.db import Write, Writer
 from vpbx.directory import tables
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig
-from vpbx.directory.numbering import normalize
+from vpbx.directory.numbering import read_number, visible
 from vpbx.directory.values import Values
 
 if TYPE_CHECKING:
@@ -123,17 +123,31 @@ def _read_telnum(item: Values, country: str) -> str:
     text = item.text("telnum", required=True)
     if not text.endswith("*"):
         return item.phone("telnum")
-    digits = re.sub(r"[\s()+.-]", "", text)
+    digits = _range(text, country)
     if not _RANGE.fullmatch(digits):
         item.wrong("telnum", "a range must be digits and one * at the end, like 7900800*")
     return digits
 
 
+def _range(text: str, country: str) -> str:
+    """Return a range as prefix and `*`, both of a number with its country code.
+
+    What begins with 89 in Russia is a mobile after the trunk prefix: no country code is 89.
+    """
+    plain = visible(text)
+    digits = re.sub(r"[\s()\[\]./-]|[\u2010-\u2015\u2212]", "", plain)
+    if digits.startswith("+"):
+        return digits[1:]
+    if country in ("RU", "KZ") and digits.startswith("89"):
+        return "7" + digits[1:]
+    return digits.removeprefix("00")
+
+
 def _spelled(telnum: str, country: str) -> str:
     text = str(telnum).strip()
     if text.endswith("*"):
-        return re.sub(r"[\s()+.-]", "", text)
+        return _range(text, country)
     try:
-        return normalize(text, country, "telnum")
+        return read_number(text, country).digits
     except Invalid:
         raise NotFound("not in the list") from None

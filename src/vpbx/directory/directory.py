@@ -19,6 +19,7 @@ from vpbx.directory.blacklist import BlackLists
 from vpbx.directory.branches import Branches, Webhooks
 from vpbx.directory.caller_ids import CallerIdRules
 from vpbx.directory.companies import Companies
+from vpbx.directory.directions import warm_up
 from vpbx.directory.errors import NotFound
 from vpbx.directory.groups import Groups
 from vpbx.directory.index import INDEXED, Index, Key, addresses_of, read_index, read_revision
@@ -30,7 +31,6 @@ from vpbx.directory.loader import load
 from vpbx.directory.locations import Locations
 from vpbx.directory.media import MediaCatalog, MusicSettings
 from vpbx.directory.model import DomainConfig, Number, Trunk
-from vpbx.directory.numbering import normalize, warm_up
 from vpbx.directory.other_operators import SipRegistrations, SipuriTransfers
 from vpbx.directory.restrictions import RestrictionRules
 from vpbx.directory.routes import production_calendar
@@ -166,15 +166,16 @@ class Directory:
         """Say whether there is a domain of this name."""
         return name.lower() in self._index.domains
 
-    async def number(self, telnum: str) -> tuple[DomainConfig, Number] | None:
-        """Return whose number `telnum` is, in any spelling a carrier may send."""
-        telnum = telnum.lstrip("+")
-        domain_id = self._index.numbers.get(telnum)
-        if domain_id is None and telnum.isdigit():
-            telnum = normalize(telnum)
-            domain_id = self._index.numbers.get(telnum)
-        domain = None if domain_id is None else await self.domain_by_id(domain_id)
-        number = None if domain is None else domain.numbers.get(telnum)
+    async def number(
+        self, text: str, *, domain_id: int | None = None
+    ) -> tuple[DomainConfig, Number] | None:
+        """Return whose number `text` is, in any spelling a carrier may send.
+
+        `domain_id`: only a number of this domain is asked for.
+        """
+        owner = self._index.owner(text, within=domain_id)
+        domain = None if owner is None else await self.domain_by_id(owner[0])
+        number = None if domain is None or owner is None else domain.numbers.get(owner[1])
         return None if domain is None or number is None else (domain, number)
 
     def cached_number(self, telnum: str) -> tuple[DomainConfig, Number] | None:

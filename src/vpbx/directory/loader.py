@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.directory import documents, tables
 from vpbx.directory import policy as p
+from vpbx.directory.directions import location_of
 from vpbx.directory.documents import Words
 from vpbx.directory.kept import Kept, Rows
 from vpbx.directory.model import (
@@ -38,7 +39,6 @@ from vpbx.directory.model import (
     Timeout,
     TimeoutTarget,
 )
-from vpbx.directory.numbering import location_of
 from vpbx.directory.sounds import BUILT_IN_MUSIC, PROMPT
 
 _ROWS_A_SLICE = 200

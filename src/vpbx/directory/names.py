@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Row, Table
 
 from vpbx.directory import tables
+from vpbx.directory.directions import is_emergency
 from vpbx.directory.model import Ha1Pair
-from vpbx.directory.numbering import is_emergency
 from vpbx.directory.scope import Tx
 from vpbx.directory.values import CONTROL, Values
 

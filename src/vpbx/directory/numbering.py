@@ -1,193 +1,291 @@
-"""Phone numbers: one spelling (crm-api D8), regions (§12) and directions (§13).
+"""The one grammar of phone numbers, for every door: API, SIP headers, files, command line.
 
-All of it asks `phonenumbers`, Google's numbering-plan data; only area codes of Russia are ours.
-Results are cached: a call asks several times about the same number.
+People paste numbers with brackets, dashes and invisible marks, carriers write them into URIs
+with parameters, phone books add extensions. `read_number` takes them all and gives digits,
+E.164 without `+`, as the whole program keeps them. What a national number means depends on a
+country: that of the company whose number it is, or who calls it. The numbering plans are those
+of `phonenumbers`, Google's data.
+
+    text    = [label] [scheme ":"] number [extension] *(";" parameter) ["@" host]
+    scheme  = tel (RFC 3966), callto, phone, sip, sips
+    number  = digits of any script with any punctuation; "+" only before the first digit
+    extension = ("#" / "," / "ext" / "x" / "доб" / …) digits, "*", "#"; "," in it is a pause
+    parameter = "ext=", "postd=", "phone-context=+…" (RFC 3966); what else there is (npdi and rn
+              of RFC 4694, tgrp of RFC 4904, isub, cpc, user) says nothing about whom to call
 """
 
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo
 
 from vpbx.directory.errors import Invalid
-from vpbx.directory.regions import BY_AREA, Region
+
+__all__ = ["SHORT_DIGITS", "PhoneNumber", "normalize", "read_number", "visible"]
 
 SHORT_DIGITS = 6
 """Numbers of up to so many digits are internal or service numbers, not E.164."""
-_MAX_DIGITS = 18
-_LONGEST_AREA = max(map(len, BY_AREA))
-_FIXED = (PhoneNumberType.FIXED_LINE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-_PUNCTUATION = frozenset("()-./ \t\u00a0\u2007\u202f\u2010\u2011\u2012\u2013\u2014\u2212")
+MAX_DIGITS = 18
+MAX_EXTENSION = 32
+_MAX_TEXT = 256
+_LONGEST = 15
+_LONE_EXTENSION = 10
+"""After a mere comma, so many digits are a second number rather than an extension."""
 
-DIRECTIONS: dict[str, str] = {
-    "RU": "Russia",
-    "179": "Cell phone",
-    "CIS": "The Commonwealth of Independent States",
-    "BALT": "Lithuania, Latvia, Estonia",
-    "EURO": "Europe",
-    "AUS": "Australia",
-    "ASIA": "Asia",
-    "AFR": "Africa",
-    "NA": "North America",
-    "SA": "South America",
-    "OTH": "Satellite and others",
-    "LOCAL": "Home region",
-}
-ALL = "ALL"
-ALLOWED_DIRECTIONS = (*DIRECTIONS, ALL)
+_SCHEME = re.compile(r"(?:tel|callto|phone|sips?):(?://)?", re.IGNORECASE)
+_LABEL = re.compile(
+    r"(?:телефон|тел|моб|сот|раб|дом|факс|т|м|р|ф|phone|mobile|mob|cell|tel|fax|ph|t|m|p)[.:]+\s*",
+    re.IGNORECASE,
+)
+_WORD = (
+    r"e?xt(?:ensi[oó]n|n)?|доб(?:авочн\w*|ав)?|доп(?:олнительн\w*)?|вн(?:утр(?:енн\w*)?)?|"
+    r"внутрішн\w*|int(?:ern\w*)?|anexo|ramal|poste|durchwahl|dw|wewn?|[xх×pw]"
+)
+_SIGN = rf"[\s(\[,.:/-]*(?:\#|(?:{_WORD})(?![^\W\d_]))(?:[\s.:=#-]|no)*"
+_EXTENSION = re.compile(
+    rf"(?P<number>[^#]*?\d[)\]]?){_SIGN}(?P<extension>[\d\s,.*#pw-]*)[)\]\s]*", re.IGNORECASE
+)
+_IN_BRACKETS = re.compile(r"(?P<number>.*\d\s*)[(\[]\s*(?P<extension>\d{1,6})\s*[)\]]\s*")
+_BEGIN_OF_EXTENSION = re.compile(_SIGN, re.IGNORECASE)
+_TRUNK_ZERO = re.compile(r"[(\[]\s*0\s*[)\]]")
+_PARAMETER = re.compile(r"[A-Za-z0-9_.!%*'-]+(?:=.*)?", re.DOTALL)
+_CONTEXT = re.compile(r"\+[\d.()-]+")
+_MARKS = "~|\u2212\u260e\u2706\U0001f4de\U0001f4f1"
+_NEVER = "*#@%&"
 
-_COUNTRIES: dict[str, str] = {
-    "RU": "RU",
-    "CIS": "AM AZ BY GE KG KZ MD TJ TM UA UZ",
-    "BALT": "EE LT LV",
-    "EURO": "AD AL AT AX BA BE BG CH CY CZ DE DK ES FI FO FR GB GG GI GR HR HU IE IM IS IT JE LI "
-    "LU MC ME MK MT NL NO PL PT RO RS SE SI SJ SK SM VA XK",
-    "AUS": "AS AU CC CK CX FJ FM GU KI MH MP NC NF NR NU NZ PF PG PW SB TK TO TV VU WF WS",
-    "ASIA": "AE AF BD BH BN BT CN HK ID IL IN IQ IR JO JP KH KP KR KW LA LB LK MM MN MO MV MY NP "
-    "OM PH PK PS QA SA SG SY TH TL TR TW VN YE",
-    "AFR": "AC AO BF BI BJ BW CD CF CG CI CM CV DJ DZ EG EH ER ET GA GH GM GN GQ GW IO KE KM LR "
-    "LS LY MA MG ML MR MU MW MZ NA NE NG RE RW SC SD SH SL SN SO SS ST SZ TA TD TG TN TZ UG YT "
-    "ZA ZM ZW",
-    "NA": "AG AI AW BB BL BM BQ BS BZ CA CR CU CW DM DO GD GL GP GT HN HT JM KN KY LC MF MQ MS "
-    "MX NI PA PM PR SV SX TC TT US VC VG VI",
-    "SA": "AR BO BR CL CO EC FK GF GY PE PY SR UY VE",
-}
-_DIRECTION_OF_COUNTRY = {
-    country: direction for direction, words in _COUNTRIES.items() for country in words.split()
-}
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number that was read.
+
+    `digits` is E.164 without `+`, or a short number as it was. `extension` is what is to be
+    sent as DTMF after the answer: 0-9, `*`, `#`, and `,` for a pause; mostly "".
+    """
+
+    digits: str
+    extension: str = ""
+
+
+def read_number(text: str, country: str = "RU", field: str = "phone") -> PhoneNumber:
+    """Read a number as people and machines write it.
+
+    A national number of `country` gets its country code, also after the trunk prefix (`8` in
+    Russia) or the international one (`810`, `00`); numbers of up to six digits pass as they
+    are, and so do digits that no numbering plan knows. Raises Invalid naming `field` when there
+    is no phone number in `text`.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
+        return PhoneNumber(_e164(text, country).digits)
+    if len(text) > _MAX_TEXT:
+        raise Invalid.one(field, f"must be at most {_MAX_TEXT} characters long")
+    try:
+        return _read(text, country)
+    except ValueError as error:
+        raise Invalid.one(field, str(error)) from None
 
 
 def normalize(text: str, country: str = "RU", field: str = "phone") -> str:
-    """Return a phone number as digits only, E.164 without `+`.
+    """Return a phone number as digits only, where an extension has no place.
 
-    Punctuation is dropped; a national number of `country` gets its country code, also after the
-    trunk prefix (`8` in Russia) or the international one (`810`, `00`); numbers of up to six
-    digits pass as they are. What the numbering plan does not know passes as its digits.
-    Raises Invalid naming `field` when there is no phone number in `text`.
+    Raises Invalid as `read_number` does, and for an extension.
     """
-    cleaned = _digits(text, field)
-    return _normalize(cleaned, country)
+    number = read_number(text, country, field)
+    if number.extension:
+        raise Invalid.one(field, "must be a phone number without an extension")
+    return number.digits
 
 
-def _digits(text: str, field: str) -> str:
-    if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
-        return text
-    cleaned = []
-    for position, char in enumerate(text.strip()):
+@functools.lru_cache(maxsize=4096)
+def _read(text: str, country: str) -> PhoneNumber:
+    plain = visible(text)
+    if label := _LABEL.match(plain):
+        plain = plain[label.end() :]
+    if scheme := _SCHEME.match(plain):
+        plain = plain[scheme.end() :].partition("@")[0]
+    if "%" in plain:
+        plain = visible(unquote(plain))
+    number, *parameters = plain.split(";")
+    number, extension = _split(number, country)
+    for parameter in parameters:
+        name, value = _parameter(parameter)
+        if name == "phone-context" and "+" not in number and _CONTEXT.fullmatch(value):
+            whole = _parse(f"{value}{number}", country)
+            if whole.is_valid:  # else a local or service number stays what it is
+                number = f"{value}{number}"
+        elif name in ("ext", "postd", ""):
+            extension = value
+    return PhoneNumber(_parse(number, country).digits, _tones(extension))
+
+
+def visible(text: str) -> str:
+    """Return `text` with wide and other forms made plain, without marks nobody sees.
+
+    Those are direction marks and zero widths (U+200B to U+2069), the soft hyphen, the byte
+    order mark and variation selectors: they come along when a number is copied.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    if plain.isascii():
+        return plain.strip()
+    seen = (char for char in plain if unicodedata.category(char) not in ("Cf", "Mn", "Me"))
+    return "".join(seen).strip()
+
+
+def _split(text: str, country: str) -> tuple[str, str]:
+    """Return the number and what is to be dialled after the answer."""
+    for at, char in enumerate(text):
+        if char == "," and _is_number(text[:at], country):
+            return text[:at], _second(text[at + 1 :])
+    if found := _EXTENSION.fullmatch(text):
+        return found["number"], found["extension"]
+    if (found := _IN_BRACKETS.fullmatch(text)) and _is_number(found["number"], country):
+        return found["number"], found["extension"]
+    if "," not in text:
+        return text, ""
+    first, _, rest = text.partition(",")
+    if len(_digits_in(text)) <= _LONGEST and len(_digits_in(first)) <= SHORT_DIGITS:
+        return text, ""  # a comma like any other mark
+    return first, _second(rest)
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    """Return name and value of what stands after a semicolon; digits alone: ("", digits).
+
+    Phones write a semicolon where they are to wait before they dial on.
+    """
+    part = text.strip()
+    if not part.strip("0123456789*#,"):
+        return ("", _second(part)) if part else ("-", "")
+    if not _PARAMETER.fullmatch(part):
+        raise ValueError(f"{part[:40]!r} is not part of a phone number")
+    name, _, value = part.partition("=")
+    return name.lower(), value
+
+
+def _second(text: str) -> str:
+    """Return what follows a comma or semicolon, unless it is another number."""
+    if sign := _BEGIN_OF_EXTENSION.match(text):
+        return text[sign.end() :]
+    if len(_digits_in(text)) >= _LONE_EXTENSION and not any(char in text for char in ",#*"):
+        raise ValueError("must be one phone number, not several")
+    return text
+
+
+def _is_number(text: str, country: str) -> bool:
+    try:
+        return _parse(text, country).is_valid
+    except ValueError:
+        return False
+
+
+def _digits_in(text: str) -> str:
+    return "".join(char for char in text if char.isdigit())
+
+
+def _tones(text: str) -> str:
+    """Return an extension as what is dialled: digits, `*`, `#`, and `,` for each pause."""
+    tones: list[str] = []
+    for char in text:
+        digit = unicodedata.digit(char, None)
+        if digit is not None:
+            tones.append(str(digit))
+        elif char in "*#":
+            tones.append(char)
+        elif char in ",pPwW":
+            tones.append(",")
+        elif not char.isspace() and char not in ".-()":
+            raise ValueError(f"{char!r} is not part of an extension")
+    if len(tones) > MAX_EXTENSION:
+        raise ValueError(f"an extension has at most {MAX_EXTENSION} digits")
+    found = "".join(tones).rstrip(",")
+    return found if found.strip("#,") else ""  # 84951234567#: the key that sends a number off
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    digits: str
+    is_valid: bool
+
+
+def _parse(text: str, country: str) -> _Parsed:
+    """Return the digits of `text`, and whether the numbering plan knows such a number.
+
+    A zero in brackets is dialled within the country only: it goes after a country code, unless
+    it belongs to the number (Italy). Raises ValueError for what is no number.
+    """
+    text = text.strip()
+    if text.lstrip("([").startswith(("+", "00")) and _TRUNK_ZERO.search(text):
+        without = _e164(_strip(_TRUNK_ZERO.sub("", text)), country)
+        kept = _e164(_strip(text), country)
+        return kept if kept.is_valid and not without.is_valid else without
+    return _e164(_strip(text), country)
+
+
+def _strip(text: str) -> str:
+    cleaned: list[str] = []
+    for char in text:
         digit = unicodedata.digit(char, None)
         if digit is not None:
             cleaned.append(str(digit))
-        elif char == "+" and position == 0:
+        elif char == "+" and not cleaned:
             cleaned.append("+")
-        elif char not in _PUNCTUATION:
-            raise Invalid.one(field, f"{char!r} is not part of a phone number")
+        elif char in _NEVER or char == "+" or not _is_mark(char):
+            raise ValueError(f"{char!r} is not part of a phone number")
     result = "".join(cleaned)
     digits = result.lstrip("+")
     if not digits:
-        raise Invalid.one(field, "a phone number is needed: digits, with + or without")
-    if len(digits) > _MAX_DIGITS:
-        raise Invalid.one(field, f"a phone number has at most {_MAX_DIGITS} digits")
+        raise ValueError("a phone number is needed: digits, with + or without")
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a phone number has at most {MAX_DIGITS} digits")
     return result
 
 
+def _is_mark(char: str) -> bool:
+    return char.isspace() or char in _MARKS or unicodedata.category(char)[0] == "P"
+
+
 @functools.lru_cache(maxsize=16_384)
-def _normalize(cleaned: str, country: str) -> str:
-    if cleaned.startswith("+"):
-        return cleaned[1:]
-    if len(cleaned) <= SHORT_DIGITS:
-        return cleaned
-    if country in ("RU", "KZ") and len(cleaned) == 11 and cleaned[0] in "78":
-        return "7" + cleaned[1:]
-    national = _parse(cleaned, country)
-    international = _parse("+" + cleaned, None)
-    order = (national, international) if len(cleaned) <= 10 else (international, national)
-    for number in order:
+def _e164(cleaned: str, country: str) -> _Parsed:
+    digits = cleaned.lstrip("+")
+    if len(digits) <= SHORT_DIGITS:
+        return _Parsed(digits, False)
+    trunk = "78" if digits == cleaned else "7"
+    if country in ("RU", "KZ") and len(digits) == 11 and digits[0] in trunk:
+        return _Parsed("7" + digits[1:], True)
+    for number in _readings(cleaned, country):
         if number is not None and phonenumbers.is_valid_number(number):
-            return _e164(number)
-    return cleaned
+            return _Parsed(_digits_of(number), True)
+    return _Parsed(digits, False)
 
 
-def _parse(text: str, country: str | None) -> PhoneNumber | None:
+def _readings(cleaned: str, country: str) -> Iterator[phonenumbers.PhoneNumber | None]:
+    """Give what `cleaned` may mean, the likeliest first."""
+    if cleaned[0] == "+":
+        yield _library(cleaned, None)
+        if country in ("RU", "KZ") and cleaned.startswith("+8") and len(cleaned) == 12:
+            yield _library("+7" + cleaned[2:], None)
+        return
+    as_whole = _library("+" + cleaned, None)
+    if len(cleaned) > 10:
+        yield as_whole
+    yield _library(cleaned, country)
+    if len(cleaned) <= 10:
+        yield as_whole
+    if cleaned.startswith("00"):  # the prefix of most countries, where the country has another
+        yield _library("+" + cleaned[2:], None)
+
+
+def _library(text: str, country: str | None) -> phonenumbers.PhoneNumber | None:
     try:
         return phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
         return None
 
 
-def _e164(number: PhoneNumber) -> str:
+def _digits_of(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
-
-
-@functools.lru_cache(maxsize=16_384)
-def region_of(telnum: str) -> Region | None:
-    """Return the Russian region of a number's area code; None for mobile and foreign ones."""
-    if not telnum.startswith("7") or len(telnum) != 11:
-        return None
-    number = _parse("+" + telnum, None)
-    if number is None or phonenumbers.number_type(number) not in _FIXED:
-        return None
-    return region_of_area(telnum)
-
-
-def region_of_area(digits: str) -> Region | None:
-    """Return the region of the area code that `digits`, country code included, begin with."""
-    fitting = (BY_AREA.get(digits[:length]) for length in range(_LONGEST_AREA, 1, -1))
-    return next(filter(None, fitting), None)
-
-
-def warm_up() -> None:
-    """Load the numbering-plan data that is loaded on first use, so that no call waits for it."""
-    region_of("74950000000")
-    directions_of("79010000000")
-
-
-def directions_of(called: str, *, home: str = "", country: str = "RU") -> tuple[str, ...]:
-    """Return the directions a call to `called` takes, the narrowest first (crm-api §13).
-
-    A call is allowed when any of them is. `home` is the company's main number: in Russia LOCAL
-    is its region; for a company elsewhere (`country`) LOCAL is its country. Russian mobiles
-    are 179 and RU, regional numbers of the home region LOCAL and RU. Short numbers are LOCAL.
-    """
-    return _directions_of(called, home, country)
-
-
-@functools.lru_cache(maxsize=16_384)
-def _directions_of(called: str, home: str, country: str) -> tuple[str, ...]:
-    if len(called) <= SHORT_DIGITS:
-        return ("LOCAL",)
-    number = _parse("+" + called, None)
-    if number is None:
-        return ("OTH",)
-    of_number = phonenumbers.region_code_for_number(number) or (
-        phonenumbers.region_code_for_country_code(number.country_code or 0)
-    )
-    direction = _DIRECTION_OF_COUNTRY.get(of_number, "OTH")
-    if of_number != "RU":
-        return ("LOCAL", direction) if of_number == country else (direction,)
-    if phonenumbers.number_type(number) == PhoneNumberType.MOBILE:
-        return ("179", "RU")
-    region = region_of(called)
-    if country == "RU" and region is not None and region == region_of(home):
-        return ("LOCAL", "RU")
-    return ("RU",)
-
-
-def direction_of(called: str, *, home: str = "", country: str = "RU") -> str:
-    """Return the narrowest direction of a call to `called`."""
-    return directions_of(called, home=home, country=country)[0]
-
-
-def is_emergency(called: str, country: str) -> bool:
-    """Say whether `called` is an emergency number in `country`; 112 and 911 are everywhere."""
-    if not called.isdigit() or len(called) > SHORT_DIGITS:
-        return False
-    return called in ("112", "911") or shortnumberinfo.is_emergency_number(called, country)
-
-
-def location_of(telnum: str) -> str:
-    """Return the name of a number's Russian region, "" when it has none."""
-    region = region_of(telnum)
-    return region.name if region else ""

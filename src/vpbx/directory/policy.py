@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from vpbx.directory.numbering import directions_of, region_of
+from vpbx.directory.directions import directions_of, region_of
 
 if TYPE_CHECKING:
     from vpbx.directory.model import DomainConfig, Employee

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row
 
 from vpbx.directory import tables
+from vpbx.directory.directions import ALLOWED_DIRECTIONS
 from vpbx.directory.errors import NotFound
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.names import group_row, user_row
-from vpbx.directory.numbering import ALLOWED_DIRECTIONS
 from vpbx.directory.policy import Restrictions
 from vpbx.directory.scope import Tx
 from vpbx.directory.values import Values

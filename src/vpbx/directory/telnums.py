@@ -14,7 +14,7 @@ from vpbx.directory.documents import Document
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig, Number, NumberType
 from vpbx.directory.names import first_admin_row, group_row, user_row
-from vpbx.directory.numbering import normalize
+from vpbx.directory.numbering import read_number
 from vpbx.directory.page import Page, page
 from vpbx.directory.route_values import (
     MAX_CUSTOM,
@@ -303,7 +303,7 @@ def _extra_route(
 
 def _spell(telnum: str, country: str) -> str:
     try:
-        return normalize(telnum, country)
+        return read_number(telnum, country).digits
     except Invalid:
         return ""
 

@@ -118,9 +118,12 @@ class _Ringing:
                 person.result = Result.BUSY
                 return
         mobile = employee.mobile_redirect
-        redirected = mobile.enabled and employee.mobile != "" and not self._insist
+        devices = devices_of(self._call.switch, self._call.domain, employee)
+        redirected = mobile.enabled and employee.mobile != ""
+        if redirected and self._insist:  # who calls has a phone at hand; which, they have said
+            redirected = mobile.forward or not devices
         if not (redirected and mobile.forward):
-            for target in devices_of(self._call.switch, self._call.domain, employee):
+            for target in devices:
                 self._ring_device(person, target)
         if redirected:
             person.mobile_due = self._call.remind(0 if mobile.forward else mobile.delay)
