@@ -407,3 +407,43 @@ async def test_greeting_and_menu_take_uploaded_files(
         await telnums.edit(acme, TELNUM, {"type": "ivr", "greeting": True, "ivr": menu})
     back = await telnums.edit(acme, TELNUM, {**base, "greeting_file": ""})
     assert not back.greeting_custom
+
+
+async def test_operator_sets_trunk_rating_and_outgoing_of_a_number(directory: Directory) -> None:
+    domain, _ = await directory.companies.add("acme.example")
+    await directory.trunk_rules.add("carrier", "192.0.2.1:5060")
+    telnums = directory.telnums
+    await telnums.add(domain, "74951234567", name="Main")
+    changed = await telnums.configure(
+        domain, "8 495 123-45-67", {"trunk": "carrier", "rating": "on", "outgoing": False}
+    )
+    assert (changed.trunk, changed.rating, changed.outgoing) == ("carrier", True, False)
+    assert changed.name == "Main"
+    current = await directory.current(domain)
+    assert current.numbers_allowed_as_clid == frozenset()
+
+    back = await telnums.configure(domain, "74951234567", {"trunk": "", "outgoing": 1})
+    assert (back.trunk, back.rating, back.outgoing) == ("", True, True)
+    with pytest.raises(Invalid, match="there is no trunk nobody"):
+        await telnums.configure(domain, "74951234567", {"trunk": "nobody", "rating": False})
+    assert (await telnums.get(domain, "74951234567")).rating
+
+
+async def test_outgoing_of_another_operators_number_is_set_at_its_registration(
+    directory: Directory,
+) -> None:
+    domain, _ = await directory.companies.add("acme.example")
+    await directory.sip_registrations.add(
+        domain,
+        {
+            "telnum": "74950000001",
+            "name": "Other",
+            "domain": "sip.other.example",
+            "login": "u",
+            "password": "p4ssw0rd!",
+            "outgoing": True,
+        },
+    )
+    with pytest.raises(Invalid, match="registration"):
+        await directory.telnums.configure(domain, "74950000001", {"outgoing": False})
+    assert (await directory.telnums.get(domain, "74950000001")).outgoing

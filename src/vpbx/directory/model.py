@@ -190,6 +190,8 @@ class Number:
     trunk: str = ""
     """Name of the trunk calls from this number leave by; "" for the domain's default."""
     responsible_first: bool = False
+    rating: bool = False
+    """Whether the customer is asked to rate the employee who has hung up (crm-api §2 rating)."""
     crm: str = ""
     """Login or department id that gets the call if the responsible employee does not answer."""
     calltracking: str = ""

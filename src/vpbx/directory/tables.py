@@ -280,6 +280,8 @@ numbers = Table(
     Column("trunk_id", Integer, ForeignKey("trunks.id", ondelete="SET NULL")),
     _text("origin", "operator"),
     _flag("responsible_first", False),
+    _flag("rating", False),
+    _flag("outgoing", True),
     Column("crm_user_id", Integer),
     Column("crm_group_id", Integer),
     _text("calltracking"),

@@ -12,7 +12,7 @@ from vpbx.directory import tables
 from vpbx.directory.consistency import free_number, keep_document
 from vpbx.directory.documents import Document
 from vpbx.directory.errors import Invalid, NotFound
-from vpbx.directory.model import DomainConfig, Number, NumberType
+from vpbx.directory.model import DomainConfig, Number, NumberType, Origin
 from vpbx.directory.names import first_admin_row, group_row, user_row
 from vpbx.directory.numbering import read_number
 from vpbx.directory.page import Page, page
@@ -81,17 +81,12 @@ class Telnums:
         Without either it is routed to the first administrator. The first number of a domain
         becomes its main one.
         """
-        reader = Values({"telnum": telnum, "name": name}, country=domain.country)
+        reader = Values({"telnum": telnum, "name": name, "trunk": trunk}, country=domain.country)
         digits = reader.phone("telnum", required=True)
         label = reader.text("name")
         async with self._directory.edit(domain) as tx:
             values = await _destination(tx, reader, user, group)
-            if trunk:
-                found = self._directory.trunk(trunk, domain)
-                if found is None:
-                    reader.wrong("trunk", f"there is no trunk {trunk}")
-                else:
-                    values["trunk_id"] = found.id
+            values["trunk_id"] = self._trunk_id(reader, domain)
             reader.done()
             await add_number(tx, digits, name=label, **values)
         return await self.get(domain, digits)
@@ -108,6 +103,40 @@ class Telnums:
         async with self._directory.edit(domain) as tx:
             row = await number_row(tx, telnum)
             await tx.update(tables.numbers, tables.numbers.c.id == row.id, enabled=enabled)
+
+    async def configure(
+        self, domain: DomainConfig, telnum: str, values: Mapping[str, Any]
+    ) -> Number:
+        """Change what the operator sets for a number.
+
+        trunk (name; "" for the default), outgoing (whether calls may leave with it; of an
+        operator's number, §14 has a switch of its own), rating, enabled, name, calltracking.
+        """
+        async with self._directory.edit(domain) as tx:
+            row = await number_row(tx, telnum)
+            reader = Values(values)
+            changes: dict[str, Any] = {
+                field: reader.boolean(field)
+                for field in ("enabled", "outgoing", "rating")
+                if reader.has(field)
+            }
+            for field in ("name", "calltracking"):
+                if reader.has(field):
+                    changes[field] = reader.text(field)
+            if reader.has("trunk"):
+                changes["trunk_id"] = self._trunk_id(reader, domain)
+            if "outgoing" in changes and row.origin != Origin.OPERATOR:
+                reader.wrong("outgoing", "is set at the registration this number came with")
+            reader.done()
+            await tx.update(tables.numbers, tables.numbers.c.id == row.id, **changes)
+        return await self.get(domain, row.telnum)
+
+    def _trunk_id(self, reader: Values, domain: DomainConfig) -> int | None:
+        name = reader.text("trunk")
+        found = self._directory.trunk(name, domain) if name else None
+        if name and found is None:
+            reader.wrong("trunk", f"there is no trunk {name}")
+        return found.id if found is not None else None
 
     async def set_main(self, domain: DomainConfig, telnum: str) -> None:
         """Make it the company's main number."""
