@@ -20,10 +20,10 @@ Decided here, where the specification leaves room:
 """
 
 from vpbx.calls.makecall import MadeCall
-from vpbx.calls.recording import left_side
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.service import CallService
 from vpbx.calls.switch import AskContact, CallsConfig, Encoder, RecordingPlan
+from vpbx.calls.told.chapter import left_side
 
 __all__ = [
     "ActiveCall",

@@ -1,18 +1,22 @@
-"""The sound of a call: the media session between its two legs, driven by their descriptions."""
+"""The sound of a call: a media session and its two seats, and what each seat hears.
+
+Theory of operation. A seat hears the other seat, unless there is something in its place. That
+is a value, not a history of play and stop: prompts that are being spoken cover hold music
+(while the other seat holds), which covers a loop (ringback, music of a queue). Whenever a cover
+goes, what lies under it is heard again, so no step needs to know what another has begun.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import structlog
 
+from vpbx.calls.leg import Leg
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.media import MediaEngine, MediaError, MediaSession, Recording, RtpPeer, Side
-
-if TYPE_CHECKING:
-    from vpbx.calls.leg import Leg
 
 __all__ = ["Bridge"]
 
@@ -25,24 +29,55 @@ RINGBACK = "ringback"
 class Bridge:
     """Media of one call. Every method that talks to the engine may raise `MediaError`."""
 
-    __slots__ = ("_engine", "_peers", "_playing", "language", "recording", "session")
+    __slots__ = (
+        "_engine",
+        "_held",
+        "_loops",
+        "_peers",
+        "_seats",
+        "_speaking",
+        "hold_music",
+        "language",
+        "recording",
+        "session",
+    )
 
     def __init__(self, engine: MediaEngine, language: str) -> None:
         self._engine = engine
         self.language = language
+        self.hold_music = HOLD_MUSIC
+        """What a seat hears while the other one holds."""
         self.session: MediaSession | None = None
         self.recording = False
+        self._seats: dict[Side, Leg] = {}
         self._peers: dict[Side, RtpPeer] = {}
-        self._playing: dict[Side, str] = {}
+        self._held: set[Side] = set()
+        """Seats that hear music because the other one holds."""
+        self._loops: dict[Side, str] = {}
+        self._speaking: dict[Side, asyncio.Task[None]] = {}
 
     async def open(self, callid: str, on_timeout: Callable[[], None]) -> None:
-        """Reserve ports for both sides."""
+        """Reserve ports for both seats."""
         if self.session is None:
-            self.session = await self._engine.open(callid, on_timeout=on_timeout)
+            self.session = await self._engine.open(
+                callid, on_digit=self._pressed, on_timeout=on_timeout
+            )
 
     def sound(self, side: Side) -> Sound:
         """Return a fresh `Sound` for a leg of `side`."""
         return Sound(partial(self._media.local, side))
+
+    # -- the seats -----------------------------------------------------------------------------
+
+    async def seat(self, leg: Leg) -> None:
+        """Let `leg` have the seat of its side: its sound goes there, its digits are heard."""
+        self._seats[leg.side] = leg
+        await self.point(leg.side, leg.sound.peer)
+
+    def vacate(self, side: Side) -> None:
+        """Let nobody have the seat; whoever sits opposite is not held any more."""
+        self._seats.pop(side, None)
+        self._held.discard(side.other)
 
     async def point(self, side: Side, peer: RtpPeer | None) -> None:
         """Send the media for `side` to `peer` from now on."""
@@ -50,27 +85,79 @@ class Bridge:
             self._peers[side] = peer
             await self._media.set_remote(side, peer)
 
-    async def play(self, side: Side, prompt: str, *, repeat: int = 1, wait: bool = False) -> None:
-        """Let `side` hear a prompt instead of the other side.
+    def _pressed(self, side: Side, digit: str) -> None:
+        leg = self._seats.get(side)
+        if leg is not None:
+            leg.pressed(digit)
 
-        A side that speaks no codec prompts exist in hears nothing; that ends no call.
+    # -- what a seat hears ---------------------------------------------------------------------
+
+    def speak(self, side: Side, prompts: Sequence[str], done: Callable[[], None]) -> None:
+        """Let `side` hear prompts, one after the other, in place of those that are spoken now.
+
+        A prompt is the name of a built-in one or the path of an upload. `done` is called when
+        the last one was heard; not when they were stopped (`hush`) or replaced.
         """
-        self._playing[side] = prompt
+        self._stop_speaking(side)
+        task = asyncio.get_running_loop().create_task(self._speak(side, tuple(prompts), done))
+        self._speaking[side] = task
+
+    async def _speak(self, side: Side, prompts: Sequence[str], done: Callable[[], None]) -> None:
+        for prompt in prompts:
+            await self._play(side, prompt, repeat=1, wait=True)
+        del self._speaking[side]
+        try:
+            await self._settle(side)
+        except MediaError as error:
+            log.debug("a prompt could not be ended", error=str(error))
+        done()
+
+    async def loop(self, side: Side, prompt: str) -> None:
+        """Let `side` hear `prompt` over and over until `hush`; again while it runs: no change."""
+        if self._loops.get(side) != prompt:
+            self._loops[side] = prompt
+            if side not in self._speaking and side not in self._held:
+                await self._settle(side)
+
+    async def hush(self, side: Side) -> None:
+        """Stop what `speak` and `loop` began, if anything."""
+        spoke = self._stop_speaking(side)
+        looped = self._loops.pop(side, None) is not None
+        if spoke or looped:
+            await self._settle(side)
+
+    async def quiet(self, side: Side) -> bool:
+        """Stop what `speak` began; music in a loop, if there is some, is heard again."""
+        if spoke := self._stop_speaking(side):
+            await self._settle(side)
+        return spoke
+
+    def loops(self, side: Side) -> bool:
+        """Say whether something was begun to be heard in a loop and not stopped."""
+        return side in self._loops
+
+    def _stop_speaking(self, side: Side) -> bool:
+        task = self._speaking.pop(side, None)
+        return task is not None and task.cancel()
+
+    async def _settle(self, side: Side) -> None:
+        """Let `side` hear what it is to hear when no prompt is spoken."""
+        music = self.hold_music if side in self._held else self._loops.get(side)
+        if music is not None:
+            await self._play(side, music, repeat=0)
+        else:
+            await self._media.stop_playing(side)
+
+    async def _play(self, side: Side, prompt: str, *, repeat: int, wait: bool = False) -> None:
+        """A side that speaks no codec prompts exist in hears nothing; that ends no call."""
         try:
             await self._media.play(side, prompt, repeat=repeat, language=self.language, wait=wait)
         except MediaError as error:
             log.debug("a prompt was not played", prompt=prompt, error=str(error))
 
-    async def hush(self, side: Side) -> None:
-        """Stop what `play` began, if anything."""
-        if self._playing.pop(side, None) is not None:
-            await self._media.stop_playing(side)
+    # -- what is agreed in the middle of a call ------------------------------------------------
 
-    def plays(self, side: Side) -> bool:
-        """Say whether a prompt was begun for `side` and not stopped."""
-        return side in self._playing
-
-    async def renegotiate(self, leg: Leg, other: Leg | None, offer: str | None) -> None:
+    async def renegotiate(self, leg: Leg, offer: str | None) -> None:
         """Answer what a leg wants in the middle of a call: hold, resume, another address.
 
         The other leg is not bothered unless it speaks a codec the first one gave up; it hears
@@ -80,9 +167,11 @@ class Bridge:
         if offer is None:
             leg.session.answer(sound.describe(sound.codecs))
             return
+        seated = self._seats.get(leg.side) is leg
+        other = self._seats.get(leg.side.other) if seated else None
         was_held = sound.held
         try:
-            sound.hear(offer, other.sound.codecs if other is not None else sound.codecs or None)
+            leg.agree(offer, other.sound.codecs if other is not None else sound.codecs or None)
         except Unusable:
             leg.session.refuse(488)
             return
@@ -91,25 +180,33 @@ class Bridge:
         if other is None:
             return
         self.follow(other, leg)
-        if sound.held and not was_held:
-            await self.play(other.side, HOLD_MUSIC, repeat=0)
-        elif was_held and not sound.held:
-            await self.hush(other.side)
+        if sound.held != was_held:
+            await self._hold(other.side, held=sound.held)
+
+    async def _hold(self, side: Side, *, held: bool) -> None:
+        if held:
+            self._held.add(side)
+        else:
+            self._held.discard(side)
+        if side not in self._speaking:
+            await self._settle(side)
 
     def follow(self, leg: Leg, other: Leg) -> None:
         """Offer `leg` the codecs of `other` where they no longer share the one in use."""
         if not other.sound.speaks(leg.sound.voice):
-            leg.session.reinvite(leg.sound.describe(other.sound.codecs))
+            leg.offer(other.sound.codecs)
 
     async def renegotiated(self, leg: Leg, code: int, answer: str | None) -> None:
         """Take the answer to an offer of ours; a refusal leaves all as it was."""
         if answer is None or not 200 <= code < 300:
             return
         try:
-            leg.sound.hear(answer)
+            leg.agree(answer)
         except Unusable:
             return
         await self.point(leg.side, leg.sound.peer)
+
+    # -- recording and the end -----------------------------------------------------------------
 
     async def record(self) -> None:
         """Capture both sides from now on, where that is possible."""
@@ -117,6 +214,9 @@ class Bridge:
 
     async def close(self) -> Recording | None:
         """Let go of everything; return what was captured. Never raises."""
+        for side in tuple(self._speaking):
+            self._stop_speaking(side)
+        self._seats.clear()
         session, self.session = self.session, None
         return None if session is None else await session.close()
 

@@ -2,21 +2,24 @@
 
 Theory of operation. One task runs a call: it walks through a route (`run`), whose steps find
 somebody who answers; then both talk (`talk`) until one side ends it; then everything is taken
-down and told (`_finish`), whatever happened before. SIP callbacks only put events into the
-inbox, so nothing else ever changes a call but its own task, with one exception: `hang_up`.
-While a route is being walked it cancels the step in progress, wherever it waits; a step leaves
-nothing behind when cancelled. While they talk it is an event like any other.
+down and told (`_finish`), whatever happened before. What legs hear only goes into the inbox, so
+nothing else ever changes a call but its own task, with one exception: `hang_up`, which also
+happens when the guest has gone. It cancels the step in progress, wherever that waits; a step
+leaves nothing behind when cancelled.
 
-    phase    | becomes  | when
-    ROUTING  | TALKING  | a route connected two legs
-    ROUTING  | OVER     | the route ended, failed or was interrupted
-    TALKING  | OVER     | a side ended it, or `hang_up`
+A step asks `next` for what happens and gets only what it must decide: the guest's end, other
+descriptions, stale timers and legs that were given up, transfers nobody serves are dealt with
+there, once.
+
+    phase   | becomes | when
+    SERVING | OVER    | the route ended, failed or was interrupted
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -24,21 +27,22 @@ import structlog
 
 from vpbx.calls.addresses import Shown
 from vpbx.calls.bridge import RINGBACK, Bridge
-from vpbx.calls.ending import tell_end
-from vpbx.calls.inbox import Inbox, LegEvent, LegNews
+from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
 from vpbx.calls.journal import Journal
-from vpbx.calls.leg import Leg
+from vpbx.calls.leg import Digit, Ended, Leg, LegEvent, Offered, Reanswered, Referred
 from vpbx.calls.outcome import Ender, Outcome, Result
-from vpbx.calls.recording import encode, wanted
+from vpbx.calls.registry import ActiveCall
 from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
 from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.switch import Switch
+from vpbx.calls.told.chapter import Chapter
+from vpbx.calls.told.recording import encode, wanted
 from vpbx.directory import DomainConfig
-from vpbx.events import CallInfo, Direction, Group, Party
+from vpbx.events import CallInfo, Direction
 from vpbx.media import MediaError, Side
-from vpbx.sip import AudioCodec
+from vpbx.sip import AudioCodec, make_response
 
-__all__ = ["Call", "Reminder", "Route"]
+__all__ = ["Call", "Played", "Route"]
 
 log = structlog.get_logger("vpbx.calls")
 
@@ -50,31 +54,18 @@ class Interrupted(Exception):
 class Phase(Enum):
     """How far a call has come."""
 
-    ROUTING = auto()
-    TALKING = auto()
+    SERVING = auto()
     OVER = auto()
 
 
 Route: TypeAlias = Callable[["Call"], Awaitable[Outcome]]
 
 
-class Reminder:
-    """A timer that ends as an event in the call's inbox."""
+@dataclass(frozen=True, slots=True)
+class Played(Event):
+    """The prompts that `say` began under this number have been heard to their end."""
 
-    __slots__ = ("_timer", "_token")
-
-    def __init__(self, call: Call, delay_s: float, token: int) -> None:
-        self._token = token
-        event = LegEvent(LegNews.TIME, None, token)
-        self._timer = call.switch.clock.call_later(delay_s, lambda: call.inbox.put(event))
-
-    def means(self, event: LegEvent) -> bool:
-        """Say whether `event` is this reminder's."""
-        return event.news is LegNews.TIME and event.code == self._token
-
-    def cancel(self) -> None:
-        """Forget it; its event may be on its way already."""
-        self._timer.cancel()
+    number: int
 
 
 class Call:
@@ -86,75 +77,113 @@ class Call:
         domain: DomainConfig,
         info: CallInfo,
         *,
-        caller: Leg | None,
+        guest: Leg | None,
         shown: Shown,
         max_forwards: int = 70,
     ) -> None:
         self.switch = switch
         self.domain = domain
-        self.info = info
-        self.caller = caller
-        """Who the call began with; for makecall the employee, once they have answered."""
-        self.callee: Leg | None = None
+        self.chapter = Chapter(info, switch.events, switch.clock)
+        """What is told of it now: one callid."""
+        self.guest = guest
+        """Who is being served: who called; for makecall the employee, once they have answered."""
+        self.host: Leg | None = None
+        """Who was found for the guest."""
         self.shown = shown
-        """The caller, as those who are rung see them."""
+        """The guest, as those who are rung see them."""
         self.max_forwards = max_forwards
         self.bridge = Bridge(switch.media, domain.language)
-        self.journal = Journal(info, switch.events, switch.clock)
-        self.inbox = Inbox()
-        self.user: Party | None = None
-        """Who the call belongs to: the best guess, later the one who was rung or talked."""
-        self.group: Group | None = None
-        self.from_party: Party | None = None
-        """Inner calls: the employee who calls."""
+        self.inbox = Inbox(self._notice)
         self.ended_by: Ender | None = None
         self.settled: Outcome | None = None
         """What has decided an unanswered call already, though a prompt is still played."""
-        self.phase = Phase.ROUTING
+        self.phase = Phase.SERVING
         self._code = 0
         self._task: asyncio.Task[None] | None = None
         self._engaged: list[str] = []
         self._trunks: list[int] = []
-        self._reminders = 0
+        self._spoken = 0
         self._opening = False
-        if caller is not None:
-            caller.call = self
+        if guest is not None:
+            guest.inbox = self.inbox
         switch.calls.add(self)
+
+    @property
+    def info(self) -> CallInfo:
+        """What holds for the chapter that is open."""
+        return self.chapter.info
+
+    @property
+    def journal(self) -> Journal:
+        """The events of the chapter that is open."""
+        return self.chapter.journal
 
     # -- told by legs and by the switch ------------------------------------------------------
 
-    def take(self, event: LegEvent) -> None:
-        """Take news of a leg."""
-        if self.phase is Phase.OVER:
-            return
-        if event.news is LegNews.ENDED and event.leg is self.caller:
+    def _notice(self, event: Event) -> bool:
+        """See an event before the task does: the guest's end is the call's."""
+        if type(event) is Ended and event.leg is self.guest:
             self.hang_up(Ender.CALLER)
-        else:
-            self.inbox.put(event)
+            return True
+        return False
 
     def hang_up(self, by: Ender, code: int = 0) -> None:
-        """End the call from outside of its task; `code` is what an unanswered caller is told."""
+        """End the call from outside of its task; `code` is what an unanswered guest is told."""
         if self.phase is Phase.OVER or self.ended_by is not None:
             return
         self.ended_by, self._code = by, code
-        self.inbox.put(LegEvent(LegNews.HANGUP))
         # Not now: this may be the call's own task, deep in something it asked of a leg.
         asyncio.get_running_loop().call_soon(self._interrupt)
 
     def _interrupt(self) -> None:
-        if self.phase is Phase.ROUTING and self._task is not None and not self._opening:
+        if self.phase is Phase.SERVING and self._task is not None and not self._opening:
             self._task.cancel()
 
-    def other(self, leg: Leg) -> Leg | None:
-        """Return the leg `leg` talks to."""
-        return self.callee if leg is self.caller else self.caller if leg is self.callee else None
+    def picture(self) -> ActiveCall:
+        """Return how it stands now."""
+        return ActiveCall(self.info, self.chapter.user, self.journal.answered_at)
 
-    # -- used by routes and steps --------------------------------------------------------------
+    # -- used by routes and steps: what happens ------------------------------------------------
+
+    async def next(self, *, transfers: bool = False) -> Event:
+        """Return the next event that the step in progress must decide.
+
+        Never the guest's end, which cancels the step. `Referred` only where `transfers` are
+        served; elsewhere they are declined.
+        """
+        while True:
+            event = await self.inbox.get()
+            if isinstance(event, LegEvent):
+                if await self._attended(event.leg, event, transfers=transfers):
+                    continue
+            elif type(event) is Tick and not event.reminder.active:
+                continue
+            return event
+
+    async def _attended(self, leg: Leg, event: LegEvent, *, transfers: bool) -> bool:
+        """Do what concerns only a leg's sound, and say whether that was all."""
+        ours = leg.inbox is self.inbox
+        if isinstance(event, Referred):
+            if transfers and ours:
+                return False
+            event.tx.respond(make_response(event.tx.request, 603))
+        elif not ours:
+            pass  # given up, or taken by somebody else, since it said this
+        elif isinstance(event, Offered):
+            if not leg.ended:
+                await self.bridge.renegotiate(leg, event.sdp)
+        elif isinstance(event, Reanswered):
+            if not leg.ended:
+                await self.bridge.renegotiated(leg, event.code, event.sdp)
+        else:
+            return False
+        return True
 
     def remind(self, delay_s: float) -> Reminder:
-        """Put an event into the inbox `delay_s` seconds from now."""
-        self._reminders += 1
-        return Reminder(self, delay_s, self._reminders)
+        """Put a `Tick` into the inbox `delay_s` seconds from now."""
+        return Reminder(self.switch.clock, self.inbox, delay_s)
+
+    # -- used by routes and steps: people and trunks --------------------------------------------
 
     def engage(self, login: str) -> None:
         """An employee is busy with this call from now to its end."""
@@ -172,20 +201,22 @@ class Call:
         self._trunks.remove(trunk_id)
         self.switch.calls.free(trunk_id)
 
+    # -- used by routes and steps: sound ----------------------------------------------------------
+
     @property
     def codecs(self) -> tuple[AudioCodec, ...]:
-        """What the next leg may speak: what the caller does, else what we would offer them."""
-        return (self.caller.sound.codecs if self.caller is not None else ()) or OUR_CODECS
+        """What the next leg may speak: what the guest does, else what we would offer them."""
+        return (self.guest.sound.codecs if self.guest is not None else ()) or OUR_CODECS
 
     def offer(self, side: Side) -> Sound:
         """Return what to offer to a leg of `side`, described."""
         sound = self.bridge.sound(side)
-        peer = self.caller.sound.peer if self.caller is not None else None
+        peer = self.guest.sound.peer if self.guest is not None else None
         sound.describe(self.codecs, peer.ptime_ms if peer is not None else 20)
         return sound
 
     async def open_media(self) -> None:
-        """Get media for the call and take the caller's offer, if one is there.
+        """Get media for the call and take the guest's offer, if one is there.
 
         Raises MediaError, or one of `sound.Unusable`.
         """
@@ -202,81 +233,88 @@ class Call:
         self.switch.media_serves()
         if self.ended_by is not None:
             raise Interrupted
-        caller = self.caller
-        if caller is not None and caller.session.remote_sdp:
-            caller.sound.hear(caller.session.remote_sdp)
-            await self.bridge.point(caller.side, caller.sound.peer)
+        guest = self.guest
+        if guest is not None:
+            guest.sound = self.bridge.sound(guest.side)
+            if guest.session.remote_sdp:
+                guest.agree(guest.session.remote_sdp)
+            await self.bridge.seat(guest)
 
     async def progress(self, leg: Leg | None = None) -> None:
-        """Let the caller know that it rings; with `leg`, hear its early media instead."""
-        caller = self.caller
-        if caller is None or caller.ended:
+        """Let the guest know that it rings; with `leg`, hear its early media instead."""
+        guest = self.guest
+        if guest is None or guest.ended:
             return
         if leg is not None:
             await self.bridge.point(leg.side, leg.sound.peer)
-            await self.bridge.hush(caller.side)
-            if caller.waiting and caller.session.remote_sdp:
-                caller.session.ring(183, self._answer_for(caller, leg))
-        elif caller.waiting:
-            caller.session.ring(180)
-        elif not self.bridge.plays(caller.side):
-            await self.bridge.play(caller.side, RINGBACK, repeat=0)
+            await self.bridge.hush(guest.side)
+            if guest.waiting:
+                guest.ring(leg.sound)
+        elif guest.waiting:
+            guest.ring()
+        elif not self.bridge.loops(guest.side):
+            await self.bridge.loop(guest.side, RINGBACK)
+
+    def say(self, *prompts: str) -> Played:
+        """Begin to let the guest hear prompts; the event returned comes when they were heard.
+
+        The guest must have been answered. It does not come when other prompts, `hush` or a
+        talk put an end to them.
+        """
+        assert self.guest is not None
+        self._spoken += 1
+        played = Played(self._spoken)
+        self.bridge.speak(self.guest.side, prompts, lambda: self.inbox.put(played))
+        return played
+
+    async def hear_out(self, *prompts: str) -> None:
+        """Let the guest hear prompts to their end; digits and all else is ignored meanwhile."""
+        played = self.say(*prompts)
+        while await self.next() != played:
+            pass
 
     async def connect(self, outcome: Outcome) -> None:
-        """Join the caller with the leg that answered: talk begins."""
-        caller, leg = self.caller, outcome.leg
-        assert caller is not None
-        assert leg is not None
-        self.callee = leg
+        """Join the guest with the leg that answered: talk begins."""
+        guest, host, chapter = self.guest, outcome.leg, self.chapter
+        assert guest is not None
+        assert host is not None
+        self.host = host
         if self.ended_by is not None:  # in the very moment of the answer
             raise Interrupted
-        if caller.waiting:
-            if caller.session.remote_sdp:
-                caller.session.accept(self._answer_for(caller, leg))
-            else:
-                caller.session.accept(caller.sound.describe(leg.sound.codecs))
+        if guest.waiting:
+            guest.accept(host.sound)
         else:
-            self.bridge.follow(caller, leg)
+            self.bridge.follow(guest, host)
         if outcome.party is not None:
-            self.user, self.group = outcome.party, outcome.group
+            chapter.user, chapter.group = outcome.party, outcome.group
             self.engage(outcome.party.login)
-        if self.user is not None:
-            self.journal.answer(self.user, self.group)
-        await self.bridge.hush(caller.side)
-        await self.bridge.point(leg.side, leg.sound.peer)
-        if wanted(self):
+        if chapter.user is not None:
+            chapter.journal.answer(chapter.user, chapter.group)
+        await self.bridge.hush(guest.side)
+        await self.bridge.seat(host)
+        if wanted(self.switch, self.domain, chapter):
             await self.bridge.record()
 
-    def seat_caller(self, leg: Leg) -> None:
+    async def seat_guest(self, leg: Leg) -> None:
         """Go on with `leg`, which has answered, as the one who calls (makecall)."""
-        self.caller = leg
+        self.guest = leg
         if leg.party is not None:
             self.engage(leg.party.login)
         if leg.ended:  # hung up before anybody could look
             self.hang_up(Ender.CALLER)
+        await self.bridge.seat(leg)
 
     async def talk(self) -> None:
-        """Serve both legs until one of them, or `hang_up`, ends it."""
-        self.phase = Phase.TALKING
+        """Serve both legs until the host ends it; the guest's end interrupts."""
+        host, guest = self.host, self.guest
         while self.ended_by is None:
-            event = await self.inbox.get()
-            leg = event.leg
-            if leg is None or leg not in (self.caller, self.callee):
-                continue
-            if event.news is LegNews.ENDED:
+            event = await self.next()
+            if type(event) is Ended and event.leg is host:
                 self.ended_by = Ender.CALLEE
-            else:
-                await self.attend(event)
-
-    async def attend(self, event: LegEvent) -> None:
-        """Do what a leg asks for that concerns only its sound."""
-        leg = event.leg
-        if leg is None or leg.ended:
-            return
-        if event.news is LegNews.OFFERED:
-            await self.bridge.renegotiate(leg, self.other(leg), event.sdp)
-        elif event.news is LegNews.REANSWERED:
-            await self.bridge.renegotiated(leg, event.code, event.sdp)
+            elif type(event) is Digit and event.body:
+                other = host if event.leg is guest else guest
+                if other is not None and not other.ended and other.session.answered:
+                    other.session.send("INFO", body=event.body, content_type=event.content_type)
 
     # -- its life --------------------------------------------------------------------------------
 
@@ -293,7 +331,7 @@ class Call:
 
     async def _walk(self, route: Route) -> Outcome:
         try:
-            if self.caller is not None and self.caller.ended:
+            if self.guest is not None and self.guest.ended:
                 self.ended_by = Ender.CALLER  # while they were being let in
             return await route(self)
         except asyncio.CancelledError:
@@ -315,18 +353,19 @@ class Call:
             return Outcome(Result.FAILED)
 
     async def _finish(self, outcome: Outcome) -> None:
-        code = self._final_code(outcome)
-        for leg in (self.caller, self.callee):
+        chapter, code = self.chapter, self._final_code(outcome)
+        gave_up = self.ended_by is Ender.CALLER and self.settled is None
+        for leg in (self.guest, self.host):
             if leg is not None:
                 leg.hangup(code)
-        self.journal.stop_all()
+        chapter.journal.stop_all()
         recording = None
         try:
             recording = await self.bridge.close()
         finally:
-            tell_end(self, code, recorded=recording is not None)
+            chapter.end(code, gave_up=gave_up, recorded=recording is not None)
         if recording is not None:
-            self.switch.spawn(encode(self, recording))
+            self.switch.spawn(encode(self.switch, chapter, recording))
 
     def _let_go(self) -> None:
         calls = self.switch.calls
@@ -336,10 +375,11 @@ class Call:
         for trunk_id in self._trunks:
             calls.free(trunk_id)
         # No circle is left behind: the collector of garbage would halt all calls for it.
-        self.caller = self.callee = self._task = None
+        self.guest = self.host = self._task = None
+        self.inbox.close()
 
     def _final_code(self, outcome: Outcome) -> int:
-        """Return what an unanswered caller is told, and history keeps."""
+        """Return what an unanswered guest is told, and history keeps."""
         if self.settled is None:
             if self._code:
                 return self._code
@@ -349,17 +389,8 @@ class Call:
             return code_for_caller(outcome.code)
         return sip_code(outcome.result)
 
-    # -- its sound -------------------------------------------------------------------------------
-
-    def _answer_for(self, caller: Leg, leg: Leg) -> str:
-        offer = caller.session.remote_sdp
-        assert offer is not None
-        peer = leg.sound.peer
-        caller.sound.codecs = leg.sound.codecs
-        return caller.sound.answer(offer, leg.sound.codecs, peer.ptime_ms if peer else 20)
-
     def _media_lost(self) -> None:
-        if self.phase is not Phase.TALKING:
+        if self.host is None:
             return  # nobody speaks while it rings
         log.info("no sound from either side, call ended", callid=self.info.callid)
         self.hang_up(Ender.SYSTEM, 480)

@@ -1,62 +1,57 @@
-"""What the legs of a call tell it, in order, for the one task that runs the call."""
+"""The inbox of a call: what happens to it, in order, for the one task that runs it.
+
+What can happen is a value of one type each: `Tick` here, what a leg hears in `leg`, what was
+played to its end in `bridge`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from vpbx.calls.leg import Leg
+from vpbx.clock import Clock
 
-__all__ = ["Inbox", "LegEvent", "LegNews"]
-
-
-class LegNews(Enum):
-    """What can happen to a leg, and what else may wake a call."""
-
-    PROGRESS = auto()
-    """It rings, or sends early media (`sdp`)."""
-    ANSWERED = auto()
-    FAILED = auto()
-    """It will never answer (`code`)."""
-    ENDED = auto()
-    OFFERED = auto()
-    """The peer wants other media (`sdp`), or our offer (None)."""
-    REANSWERED = auto()
-    """Our own re-INVITE finished (`code`, `sdp`), or an ACK brought an answer."""
-    TIME = auto()
-    """A timer of the step in progress; `code` says which."""
-    HANGUP = auto()
-    """The call is to end."""
+__all__ = ["Event", "Inbox", "Reminder", "Tick"]
 
 
-class LegEvent(NamedTuple):
-    """News of `leg`; None where it concerns no leg."""
+class Event:
+    """Something a call is to know."""
 
-    news: LegNews
-    leg: Leg | None = None
-    code: int = 0
-    sdp: str | None = None
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tick(Event):
+    """A reminder's time has come."""
+
+    reminder: Reminder
 
 
 class Inbox:
-    """A queue with one reader."""
+    """A queue with one reader.
 
-    __slots__ = ("_events", "_waiter")
+    `watch` sees every event when it comes, before the reader does, and says whether it was
+    dealt with.
+    """
 
-    def __init__(self) -> None:
-        self._events: deque[LegEvent] = deque()
+    __slots__ = ("_events", "_waiter", "_watch")
+
+    def __init__(self, watch: Callable[[Event], bool]) -> None:
+        self._events: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._watch: Callable[[Event], bool] | None = watch
 
-    def put(self, event: LegEvent) -> None:
-        """Add an event and wake the reader."""
+    def put(self, event: Event) -> None:
+        """Add an event and wake the reader; does nothing once closed."""
+        if self._watch is None or self._watch(event):
+            return
         self._events.append(event)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def get(self) -> LegEvent:
+    async def get(self) -> Event:
         """Wait for the next event."""
         while not self._events:
             self._waiter = asyncio.get_running_loop().create_future()
@@ -65,3 +60,28 @@ class Inbox:
             finally:
                 self._waiter = None
         return self._events.popleft()
+
+    def close(self) -> None:
+        """Take nothing any more, and forget who watched."""
+        self._watch = None
+        self._events.clear()
+
+
+class Reminder:
+    """A timer that ends as a `Tick` in an inbox."""
+
+    __slots__ = ("_timer", "active")
+
+    def __init__(self, clock: Clock, inbox: Inbox, delay_s: float) -> None:
+        self.active = True
+        """Whether anybody waits for it still; the tick of one that is not is stale."""
+        self._timer = clock.call_later(delay_s, lambda: inbox.put(Tick(self)))
+
+    def means(self, event: Event) -> bool:
+        """Say whether `event` is this reminder's."""
+        return type(event) is Tick and event.reminder is self
+
+    def cancel(self) -> None:
+        """Forget it."""
+        self.active = False
+        self._timer.cancel()

@@ -21,7 +21,7 @@ class Internal:
 
     async def __call__(self, call: Call) -> Outcome:
         call.engage(self._employee.login)
-        call.from_party = party_of(self._employee)
+        call.chapter.caller = party_of(self._employee)
         begin_inner(call, self._callee)
         await call.open_media()
         outcome = await inner_ring(call, self._callee, self._employee).run(call)
@@ -34,12 +34,12 @@ class Internal:
 def begin_inner(call: Call, callee: Employee | Department) -> None:
     """Journal an inner call to `callee`; a department stands for its first employee."""
     if isinstance(callee, Department):
-        call.group = group_of(callee)
+        call.chapter.group = group_of(callee)
         members = (m.login for m in callee.members if m.login in call.domain.employees)
         first = next(members, "")
         callee = call.domain.employees.get(first) or call.domain.first_admin()
-    call.user = party_of(callee)
-    call.journal.start(call.user, group=call.group, caller=call.from_party)
+    call.chapter.user = party_of(callee)
+    call.journal.start(call.chapter.user, group=call.chapter.group, caller=call.chapter.caller)
 
 
 def inner_ring(call: Call, callee: Employee | Department, caller: Employee) -> Ring:

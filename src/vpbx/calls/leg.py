@@ -1,48 +1,65 @@
-"""One party of a call: a SIP session that reports to the call, and what was agreed with it."""
+"""A leg: one SIP session, what was agreed with it about sound, and what it hears.
+
+The verbs are the same whichever side called: `offer`, `agree`, `hangup`. All that the session
+says becomes a typed event in the inbox the leg was given, so the one task that runs a call sees
+it in order. A leg knows no call.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from vpbx.calls.inbox import LegEvent, LegNews
-from vpbx.sip import Response, ServerTransaction, Session, SessionAdapter, make_response
+from vpbx.calls.inbox import Event, Inbox
+from vpbx.calls.sound import Sound
+from vpbx.events import Party
+from vpbx.media import Side
+from vpbx.sip import AudioCodec, Response, ServerTransaction, Session, SessionAdapter, make_response
 
-if TYPE_CHECKING:
-    from vpbx.calls.call import Call
-    from vpbx.calls.sound import Sound
-    from vpbx.events import Party
-    from vpbx.media import Side
+__all__ = [
+    "Answered",
+    "Digit",
+    "Ended",
+    "Failed",
+    "Leg",
+    "LegEvent",
+    "Offered",
+    "Progress",
+    "Reanswered",
+    "Referred",
+    "digit_of",
+]
 
-__all__ = ["Leg"]
-
-_DTMF = "application/dtmf"
+_DTMF = ("application/dtmf", "application/dtmf-relay")
+_SIGNAL = re.compile(r"(?:^|\n)\s*Signal\s*=\s*([0-9*#A-Da-d]{1,2})\s*(?:\r|\n|$)", re.IGNORECASE)
+_DIGITS = frozenset("0123456789*#ABCD")
+_BY_EVENT = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}
 
 
 class Leg(SessionAdapter):
     """A party, from its INVITE to its BYE.
 
-    Everything the session says becomes an event in the call's inbox, so the one task that runs
-    the call sees all of it in order. Until a call takes the leg only its end is noted.
+    `side` is the seat its descriptions were written for. Until it is given an inbox only its
+    end is noted.
     """
 
-    __slots__ = ("_sound", "call", "ended", "party", "session", "side")
+    __slots__ = ("_sound", "ended", "inbox", "party", "session", "side")
 
     session: Session
 
-    def __init__(self, call: Call | None, side: Side) -> None:
-        self.call = call
+    def __init__(self, side: Side, inbox: Inbox | None = None, sound: Sound | None = None) -> None:
         self.side = side
+        self.inbox = inbox
         self.ended = False
         self.party: Party | None = None
         """The employee of ours at its end, if one is."""
-        self._sound: Sound | None = None
+        self._sound = sound
 
     @property
     def sound(self) -> Sound:
-        """What was agreed about sound; only when the call has media."""
-        if self._sound is None:
-            assert self.call is not None
-            self._sound = self.call.bridge.sound(self.side)
+        """What was agreed about sound; only once there are media for the leg."""
+        assert self._sound is not None
         return self._sound
 
     @sound.setter
@@ -54,55 +71,172 @@ class Leg(SessionAdapter):
         """Whether it is a caller who has not been answered."""
         return self.session.direction == "in" and not self.session.answered
 
+    def agree(self, sdp: str | None, offered: Sequence[AudioCodec] | None = None) -> None:
+        """Take what the peer says of its sound: its offer, or its answer to what was `offered`.
+
+        Raises one of `sound.Unusable`.
+        """
+        self.sound.hear(sdp or "", offered)
+
+    def ring(self, other: Sound | None = None) -> None:
+        """Tell a waiting caller that it rings; with `other`, that its early media can be heard."""
+        if other is None:
+            self.session.ring(180)
+        elif self.session.remote_sdp:
+            self.session.ring(183, self._answer_like(other))
+
+    def accept(self, other: Sound | None = None) -> None:
+        """Answer a waiting caller, in the codecs of `other`, else in their own."""
+        if self.session.remote_sdp:
+            self.session.accept(self._answer_like(other or self.sound))
+        else:
+            codecs = other.codecs if other is not None else self.sound.codecs
+            self.session.accept(self.sound.describe(codecs))
+
+    def _answer_like(self, other: Sound) -> str:
+        offer = self.session.remote_sdp
+        assert offer is not None
+        ptime_ms = other.peer.ptime_ms if other.peer is not None else 20
+        self.sound.codecs = other.codecs
+        return self.sound.answer(offer, other.codecs, ptime_ms)
+
+    def offer(self, codecs: Sequence[AudioCodec]) -> None:
+        """Ask a leg that has answered to speak `codecs` (re-INVITE)."""
+        self.session.reinvite(self.sound.describe(codecs))
+
     def hangup(self, code: int = 0, reason: str = "") -> None:
-        """End it, whatever its state, and tell the call nothing more; harmless twice."""
-        self.call = None
+        """End it, whatever its state, and tell nobody anything more; harmless twice."""
+        self.inbox = None
         if not self.ended:
             self.ended = True
             self.session.hangup(code, reason)
 
-    def _tell(self, news: LegNews, code: int = 0, sdp: str | None = None) -> None:
-        if self.call is not None:
-            self.call.take(LegEvent(news, self, code, sdp))
+    def pressed(self, digit: str) -> None:
+        """Its keypad was used, as the media engine heard (RFC 4733)."""
+        self._tell(Digit(self, digit))
+
+    def _tell(self, event: LegEvent) -> None:
+        if self.inbox is not None:
+            self.inbox.put(event)
 
     def on_progress(self, session: Session, response: Response, sdp: str | None) -> None:
-        self._tell(LegNews.PROGRESS, response.code, sdp)
+        self._tell(Progress(self, response.code, sdp))
 
     def on_answer(self, session: Session, response: Response, sdp: str | None) -> None:
-        self._tell(LegNews.ANSWERED, response.code, sdp)
+        self._tell(Answered(self, sdp))
 
     def on_failure(
         self, session: Session, code: int, reason: str, response: Response | None
     ) -> None:
         self.ended = True
-        self._tell(LegNews.FAILED, code)
+        self._tell(Failed(self, code))
 
     def on_established(self, session: Session, sdp: str | None) -> None:
         if sdp is not None:
-            self._tell(LegNews.REANSWERED, 200, sdp)
+            self._tell(Reanswered(self, 200, sdp))
 
     def on_offer(self, session: Session, sdp: str | None) -> None:
-        if self.call is None:
+        if self.inbox is None:
             session.refuse()
         else:
-            self._tell(LegNews.OFFERED, 0, sdp)
+            self._tell(Offered(self, sdp))
 
     def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
-        self._tell(LegNews.REANSWERED, code, sdp)
+        self._tell(Reanswered(self, code, sdp))
 
     def on_end(self, session: Session, cause: str) -> None:
         self.ended = True
-        self._tell(LegNews.ENDED)
+        self._tell(Ended(self))
 
     def on_request(self, session: Session, tx: ServerTransaction) -> None:
-        """Pass DTMF by INFO to the other party; answer OPTIONS; decline the rest politely."""
+        """Pass on digits by INFO and REFER; answer OPTIONS; decline the rest politely."""
         request = tx.request
         if request.method == "OPTIONS":
             tx.respond(make_response(request, 200))
             return
+        if request.method == "REFER" and self.inbox is not None:
+            self._tell(Referred(self, tx))
+            return
         super().on_request(session, tx)
-        kind = request.headers.get("Content-Type") or ""
-        if request.method == "INFO" and kind.lower().startswith(_DTMF) and self.call is not None:
-            other = self.call.other(self)
-            if other is not None and not other.ended and other.session.answered:
-                other.session.send("INFO", body=request.body, content_type=kind)
+        if request.method == "INFO":
+            kind = request.headers.get("Content-Type") or ""
+            if kind.partition(";")[0].strip().lower() in _DTMF:
+                digit = digit_of(request.body)
+                self._tell(Digit(self, digit, request.body, kind))
+
+
+def digit_of(body: bytes) -> str:
+    """Return the digit of an INFO body, `Signal=5` or a bare `5`; "" for what is none."""
+    text = body[:256].decode("ascii", "replace")
+    found = _SIGNAL.search(text)
+    signal = (found[1] if found is not None else text.strip()).upper()
+    return signal if signal in _DIGITS else _BY_EVENT.get(signal, "")
+
+
+@dataclass(frozen=True, slots=True)
+class LegEvent(Event):
+    """News of `leg`."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(LegEvent):
+    """It rings, or sends early media (`sdp`)."""
+
+    code: int
+    sdp: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(LegEvent):
+    """It has answered; `sdp` is its description."""
+
+    sdp: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(LegEvent):
+    """It will never answer; `code` is the SIP status that says why."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(LegEvent):
+    """It has hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(LegEvent):
+    """The peer wants other media (`sdp`), or our offer (None)."""
+
+    sdp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reanswered(LegEvent):
+    """Our own re-INVITE finished, or an ACK brought an answer."""
+
+    code: int
+    sdp: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Digit(LegEvent):
+    """A digit was pressed: one of 0-9 * # A-D; "" for an INFO that carries another signal.
+
+    By RFC 4733 the other seat hears it anyway; what came by INFO is kept as it was (`body`,
+    `content_type`), to be passed on.
+    """
+
+    digit: str
+    body: bytes = b""
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Referred(LegEvent):
+    """The peer asks for a transfer (REFER, RFC 3515); `tx` waits for an answer."""
+
+    tx: ServerTransaction

@@ -65,10 +65,10 @@ class MakeCall:
 
     async def __call__(self, call: Call) -> Outcome:
         if isinstance(self._callee, Outside):
-            call.user = party_of(self._employee)
-            call.journal.start(call.user)
+            call.chapter.user = party_of(self._employee)
+            call.journal.start(call.chapter.user)
         else:
-            call.from_party = party_of(self._employee)
+            call.chapter.caller = party_of(self._employee)
             begin_inner(call, self._callee)
         await call.open_media()
         limit_s = call.domain.ring_timeout_s
@@ -77,8 +77,7 @@ class MakeCall:
         if outcome.leg is None:
             call.ended_by = Ender.CALLER  # who the call was for did not take it
             return outcome
-        call.seat_caller(outcome.leg)
-        await call.bridge.point(outcome.leg.side, outcome.leg.sound.peer)
+        await call.seat_guest(outcome.leg)
         await call.progress()
         outcome = await self._second(call).run(call)
         if outcome.answered:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
+from vpbx.calls.leg import Leg
 from vpbx.events import Group, Party
-
-if TYPE_CHECKING:
-    from vpbx.calls.leg import Leg
 
 __all__ = ["Ender", "Outcome", "Result"]
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
+from vpbx.calls.outcome import Ender
 from vpbx.events import CallInfo, Party
 
-if TYPE_CHECKING:
-    from vpbx.calls.call import Call
-
-__all__ = ["ActiveCall", "CallRegistry"]
+__all__ = ["ActiveCall", "CallRegistry", "LiveCall"]
 
 _Key = TypeVar("_Key")
 
@@ -30,6 +28,20 @@ class ActiveCall:
     answered_at: float | None
 
 
+class LiveCall(Protocol):
+    """A call, as far as the registry is concerned."""
+
+    @property
+    def info(self) -> CallInfo:
+        """What holds for it from first to last."""
+
+    def picture(self) -> ActiveCall:
+        """Return how it stands now."""
+
+    def hang_up(self, by: Ender, code: int = 0) -> None:
+        """End it."""
+
+
 class CallRegistry:
     """All calls of this node."""
 
@@ -37,7 +49,7 @@ class CallRegistry:
         self._max_calls = max_calls
         self._max_domain = max_calls_per_domain
         self._max_trunk = max_calls_per_trunk
-        self._calls: dict[str, Call] = {}
+        self._calls: dict[LiveCall, None] = {}
         self._domains: Counter[int] = Counter()
         self._trunks: Counter[int] = Counter()
         self._engaged: Counter[tuple[int, str]] = Counter()
@@ -45,8 +57,8 @@ class CallRegistry:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def __iter__(self) -> Iterator[Call]:
-        return iter(tuple(self._calls.values()))
+    def __iter__(self) -> Iterator[LiveCall]:
+        return iter(tuple(self._calls))
 
     def has_room(self, domain_id: int) -> bool:
         """Say whether one more call of this domain may begin."""
@@ -56,14 +68,15 @@ class CallRegistry:
         """Say whether one more call may go over this trunk."""
         return self._trunks[trunk_id] < self._max_trunk
 
-    def add(self, call: Call) -> None:
+    def add(self, call: LiveCall) -> None:
         """Count a call that begins."""
-        self._calls[call.info.callid] = call
+        self._calls[call] = None
         self._domains[call.info.domain_id] += 1
 
-    def remove(self, call: Call) -> None:
+    def remove(self, call: LiveCall) -> None:
         """Forget a call that is over; harmless twice."""
-        if self._calls.pop(call.info.callid, None) is not None:
+        if call in self._calls:
+            del self._calls[call]
             _take(self._domains, call.info.domain_id)
 
     def seize(self, trunk_id: int) -> None:
@@ -88,7 +101,7 @@ class CallRegistry:
 
     def active(self) -> list[ActiveCall]:
         """Return a picture of all calls in progress."""
-        return [ActiveCall(c.info, c.user, c.journal.answered_at) for c in self._calls.values()]
+        return [call.picture() for call in self._calls]
 
 
 def _take(counter: Counter[_Key], key: _Key) -> None:

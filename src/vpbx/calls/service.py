@@ -110,7 +110,7 @@ class CallService:
             info = self._info(domain, Direction.OUT, plan.callee.called, number)
         else:
             info = self._info(domain, Direction.INNER)
-        call = Call(switch, domain, info, caller=None, shown=plan.shown)
+        call = Call(switch, domain, info, guest=None, shown=plan.shown)
         call.engage(plan.employee.login)
         switch.spawn(call.run(MakeCall(plan)))
         return MadeCall(info.callid, plan.clid)
@@ -138,7 +138,7 @@ class CallService:
 
     def on_invite(self, session: Session) -> None:
         """Take a new call, in a task of its own."""
-        leg = Leg(None, Side.A)
+        leg = Leg(Side.A)
         leg.session, session.listener = session, leg
         if self._switch.stopping:
             session.reject(503, headers=_RETRY)
@@ -270,7 +270,7 @@ class CallService:
         elif switch.stopping or not switch.calls.has_room(domain.id):
             leg.session.reject(503, headers=_RETRY)
         else:
-            call = Call(switch, domain, info, caller=leg, shown=shown, max_forwards=hops - 1)
+            call = Call(switch, domain, info, guest=leg, shown=shown, max_forwards=hops - 1)
             await call.run(route)
 
 

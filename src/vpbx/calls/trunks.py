@@ -5,6 +5,7 @@ from __future__ import annotations
 from vpbx.calls.addresses import Shown, name_addr
 from vpbx.calls.call import Call
 from vpbx.calls.leg import Leg
+from vpbx.calls.sound import Sound
 from vpbx.calls.switch import Switch
 from vpbx.directory import DomainConfig, Number, Trunk
 from vpbx.media import Side
@@ -26,10 +27,13 @@ def ways_out(switch: Switch, domain: DomainConfig, number: Number | None) -> lis
 
 
 def dial_through(
-    call: Call, trunk: Trunk, called: str, clid: str, sdp: str, *, side: Side = Side.B
+    call: Call, trunk: Trunk, called: str, clid: str, sound: Sound, *, side: Side = Side.B
 ) -> Leg:
-    """Call an outside number. The carrier sees `clid`, our number, as From and as asserted."""
-    leg = Leg(call, side)
+    """Call an outside number, offering `sound` as it was described (`Call.offer`).
+
+    The carrier sees `clid`, our number, as From and as asserted.
+    """
+    leg = Leg(side, call.inbox, sound)
     domain = call.domain.name
     host = f"[{trunk.host}]" if ":" in trunk.host else trunk.host
     transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
@@ -42,7 +46,7 @@ def dial_through(
         ),
         from_=identity,
         to=f"<sip:{called}@{host}>",
-        sdp=sdp,
+        sdp=sound.local,
         listener=leg,
         headers=[
             ("Max-Forwards", str(call.max_forwards)),

@@ -12,12 +12,12 @@ __all__ = ["Announce"]
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Plays a built-in prompt, once, to a caller who has been answered, and waits for its end."""
+    """Plays a built-in prompt, once, to a guest who has been answered, and waits for its end."""
 
     prompt: str
 
     async def run(self, call: Call) -> Outcome:
-        caller = call.caller
-        if caller is not None and not caller.ended and not caller.waiting:
-            await call.bridge.play(caller.side, self.prompt, wait=True)
+        guest = call.guest
+        if guest is not None and not guest.ended and not guest.waiting:
+            await call.hear_out(self.prompt)
         return Outcome(Result.DONE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vpbx.calls.call import Call, Reminder
-from vpbx.calls.inbox import LegEvent, LegNews
-from vpbx.calls.leg import Leg
+from vpbx.calls.call import Call
+from vpbx.calls.inbox import Event, Reminder, Tick
+from vpbx.calls.leg import Answered, Ended, Failed, Leg, Progress
 from vpbx.calls.outcome import Outcome, Result
 from vpbx.calls.sound import Unusable
 from vpbx.calls.trunks import dial_through
@@ -65,15 +65,13 @@ class _Attempt:
 
     async def make(self, called: str, clid: str) -> Outcome:
         call, config = self._call, self._call.switch.config
-        sound = call.offer(Side.B)
-        leg = dial_through(call, self._trunk, called, clid, sound.local)
-        leg.sound = sound
+        leg = dial_through(call, self._trunk, called, clid, call.offer(Side.B))
         self._too_long = call.remind(config.dial_timeout_s)
         self._silent = None if self._last else call.remind(config.trunk_silence_s)
         outcome = None
         try:
             while outcome is None:
-                outcome = await self._take(leg, await call.inbox.get())
+                outcome = await self._take(leg, await call.next())
             return outcome
         finally:
             self._too_long.cancel()
@@ -83,38 +81,35 @@ class _Attempt:
                 leg.hangup()
                 call.free(self._trunk.id)
 
-    async def _take(self, leg: Leg, event: LegEvent) -> Outcome | None:
+    async def _take(self, leg: Leg, event: Event) -> Outcome | None:
         """Go one event further; an outcome ends the attempt."""
-        if event.news is LegNews.TIME:
-            return self._time(leg, event)
-        if event.leg is not leg:
-            await self._call.attend(event)
-            return None
-        if event.news is LegNews.PROGRESS:
-            await self._progress(leg, event)
-        elif event.news is LegNews.ANSWERED:
-            return self._answered(leg, event.sdp)
-        elif event.news is LegNews.FAILED:
-            self.worth_another = not self._rang and (event.code == 408 or event.code // 100 == 5)
-            return Outcome(Result.FAILED, event.code)
-        elif event.news is LegNews.ENDED:
-            return Outcome(Result.FAILED, 480)
-        else:
-            await self._call.attend(event)
+        match event:
+            case Tick():
+                return self._time(leg, event)
+            case Progress(leg=which) if which is leg:
+                await self._progress(leg, event)
+            case Answered(leg=which) if which is leg:
+                return self._answered(leg, event.sdp)
+            case Failed(leg=which) if which is leg:
+                code = event.code
+                self.worth_another = not self._rang and (code == 408 or code // 100 == 5)
+                return Outcome(Result.FAILED, code)
+            case Ended(leg=which) if which is leg:
+                return Outcome(Result.FAILED, 480)
         return None
 
     def _answered(self, leg: Leg, sdp: str | None) -> Outcome:
         try:
-            leg.sound.hear(sdp or "", self._codecs)
+            leg.agree(sdp, self._codecs)
         except Unusable:
             return Outcome(Result.NOT_ACCEPTABLE, 488)
         return Outcome(Result.ANSWERED, leg=leg)
 
-    async def _progress(self, leg: Leg, event: LegEvent) -> None:
+    async def _progress(self, leg: Leg, event: Progress) -> None:
         self._rang = self._rang or event.code in _RINGING
         if event.sdp is not None:
             try:
-                leg.sound.hear(event.sdp, self._codecs)
+                leg.agree(event.sdp, self._codecs)
             except Unusable:
                 return
             self._early = True
@@ -122,7 +117,7 @@ class _Attempt:
         elif self._rang and not self._early:
             await self._call.progress()
 
-    def _time(self, leg: Leg, event: LegEvent) -> Outcome | None:
+    def _time(self, leg: Leg, event: Event) -> Outcome | None:
         if self._too_long is not None and self._too_long.means(event):
             return Outcome(Result.NO_ANSWER, 480)
         silent = self._silent is not None and self._silent.means(event)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vpbx.calls.addresses import Shown, group_of, name_addr, party_of
-from vpbx.calls.call import Call, Reminder
+from vpbx.calls.call import Call
 from vpbx.calls.devices import devices_of
-from vpbx.calls.inbox import LegEvent, LegNews
-from vpbx.calls.leg import Leg
+from vpbx.calls.inbox import Event, Reminder, Tick
+from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
 from vpbx.calls.outcome import Outcome, Result
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.trunks import dial_through, ways_out
@@ -130,18 +130,18 @@ class _Ringing:
 
     def _ring_device(self, person: _Person, target: Target) -> None:
         call = self._call
-        leg = Leg(call, self._side)
-        leg.party = person.party
         if self._sound is None:
-            leg.sound = self._sound = call.offer(self._side)
+            sound = self._sound = call.offer(self._side)
         else:
-            leg.sound = self._sound.twin()
+            sound = self._sound.twin()
+        leg = Leg(self._side, call.inbox, sound)
+        leg.party = person.party
         host = call.domain.name
         leg.session = call.switch.stack.invite(
             target,
             from_=name_addr(call.shown, host),
             to=name_addr(Shown(person.employee.ext or person.employee.login), host),
-            sdp=self._sound.local,
+            sdp=sound.local,
             listener=leg,
             headers=[("Max-Forwards", str(call.max_forwards))],
         )
@@ -158,8 +158,7 @@ class _Ringing:
             return
         sound = call.offer(self._side)
         mobile = person.employee.mobile
-        leg = dial_through(call, ways[0], mobile, number.telnum, sound.local, side=self._side)
-        leg.sound = sound
+        leg = dial_through(call, ways[0], mobile, number.telnum, sound, side=self._side)
         leg.party = person.party
         self._trunks[leg] = ways[0].id
         person.legs.append(leg)
@@ -168,7 +167,7 @@ class _Ringing:
         """Wait until somebody answers, nobody is left, or time is up."""
         self._deadline = self._call.remind(timeout_s)
         while any(person.reachable for person in self._people):
-            event = await self._call.inbox.get()
+            event = await self._call.next()
             if self._deadline.means(event):
                 for person in self._people:
                     if person.reachable:
@@ -180,24 +179,27 @@ class _Ringing:
         results = {person.result for person in self._people} or {Result.UNREACHABLE}
         return Outcome(next(result for result in _RANK if result in results))
 
-    async def _take(self, event: LegEvent) -> Outcome | None:
-        if event.news is LegNews.TIME:
+    async def _take(self, event: Event) -> Outcome | None:
+        if type(event) is Tick:
             for person in self._people:
                 if person.mobile_due is not None and person.mobile_due.means(event):
                     person.mobile_due = None
                     self._ring_mobile(person)
             return None
+        if not isinstance(event, LegEvent):
+            return None
         rung = next((p for p in self._people if event.leg in p.legs), None)
-        if rung is None or event.leg is None:
-            await self._call.attend(event)
-        elif event.news is LegNews.PROGRESS:
-            await self._progress(rung)
-        elif event.news is LegNews.ANSWERED:
-            return self._answered(rung, event.leg, event.sdp)
-        elif event.news is LegNews.FAILED or event.news is LegNews.ENDED:
-            self._failed(rung, event.leg, event.code)
-        else:
-            await self._call.attend(event)
+        if rung is None:
+            return None
+        match event:
+            case Progress():
+                await self._progress(rung)
+            case Answered(leg=leg, sdp=sdp):
+                return self._answered(rung, leg, sdp)
+            case Failed(leg=leg, code=code):
+                self._failed(rung, leg, code)
+            case Ended(leg=leg):
+                self._failed(rung, leg, 0)
         return None
 
     async def _progress(self, person: _Person) -> None:
@@ -211,7 +213,7 @@ class _Ringing:
 
     def _answered(self, person: _Person, leg: Leg, sdp: str | None) -> Outcome | None:
         try:
-            leg.sound.hear(sdp or "", self._call.codecs)
+            leg.agree(sdp, self._call.codecs)
         except Unusable:
             self._failed(person, leg, 488)
             leg.hangup(0, "SIP;cause=488")

@@ -1,0 +1,1 @@
+"""What is told of a call: its chapters, their recordings."""
