@@ -1,0 +1,1 @@
+"""What all calls share, in memory: who is on the phone, who waits for whom."""

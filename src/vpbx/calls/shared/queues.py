@@ -1,0 +1,273 @@
+"""Who waits for which department, in which order, and who is offered whom. Pure.
+
+Theory of operation. A ticket is a caller in line, or a customer to be called back; it belongs to
+the department, not to a call. One function, `_allot`, runs after everything that happened and
+goes through the tickets of a company, the longest waiting first, whatever their department: each
+hunts among the employees who are free and reserved for nobody else. What it begins with is
+reserved for it until it stops, so one free employee is offered one caller, and the one who has
+waited longest. Everything happens at once, so no two calls can think the same of an employee.
+
+`tell` of a ticket is called with `Start` and `Stop` (a caller's) or `CallNow` (to be called
+back); it must not call back into the queues before it returns. Who is to be had is asked of
+`Staff`; whoever knows that this has changed says so by `freed` and `changed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Protocol
+
+from vpbx.calls.hunt import Hunt, Start, Stop
+from vpbx.clock import Clock, Timer
+from vpbx.directory import CallOrder
+
+__all__ = ["CallBack", "CallNow", "Queues", "Rule", "Staff", "Ticket", "Waiting"]
+
+TRIES = 3
+"""How often a customer is called back."""
+RETRY_S = 300.0
+"""How long after a try that did not reach them."""
+REST_S = 30.0
+"""How long an employee who did not take a call back is left alone with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallNow:
+    """Ring this employee, and then the customer."""
+
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a department hunts, and who of it may be rung at all now, in order."""
+
+    order: CallOrder
+    duration_s: float
+    people: tuple[str, ...]
+
+
+class Staff(Protocol):
+    """What the queues must know of a company at this moment."""
+
+    def rule(self, domain_id: int, group: str, ticket: Ticket) -> Rule:
+        """Return the department's rule; nobody in it when there is no such department any more.
+
+        Members who receive its calls and are not in DND; for EVENLY those first who have gone
+        longest without a call.
+        """
+
+    def free(self, domain_id: int, login: str, ticket: Ticket) -> bool:
+        """Say whether an employee is reachable and in no call, but that of `ticket`."""
+
+
+_Tell = Callable[[Start | Stop | CallNow], None]
+
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """A place in line, taken at `since` (seconds of the clock)."""
+
+    domain_id: int
+    group: str
+    since: float
+    tell: _Tell
+    number: int = 0
+    """In which order tickets of the same moment were taken."""
+    reserved: set[str] = field(default_factory=set)
+    """Who is kept for it."""
+
+    @property
+    def turn(self) -> tuple[float, int]:
+        return self.since, self.number
+
+
+@dataclass(eq=False, slots=True)
+class Waiting(Ticket):
+    """A caller in line. `callid` is of the call that rings for it."""
+
+    callid: str = ""
+    hunt: Hunt = field(default_factory=lambda: Hunt(CallOrder.ALL, 0.0))
+
+
+@dataclass(eq=False, slots=True)
+class CallBack(Ticket):
+    """A customer to be called back, while nobody does it at this moment."""
+
+    client: str = ""
+    tries: int = 0
+    """How often the customer was called."""
+    not_before: float = 0.0
+    rest: dict[str, float] = field(default_factory=dict)
+    """Employees who did not take it → until when they are left alone."""
+
+
+class Queues:
+    """All lines of all companies."""
+
+    def __init__(self, clock: Clock, staff: Staff) -> None:
+        self._clock = clock
+        self._staff = staff
+        self._lines: dict[int, list[Ticket]] = {}
+        """By domain, the longest waiting first."""
+        self._reserved: dict[tuple[int, str], Ticket] = {}
+        self._timers: dict[int, Timer] = {}
+        self._numbers = count(1)
+
+    # -- tickets ----------------------------------------------------------------------------------
+
+    def join(self, ticket: Ticket) -> None:
+        """Put a ticket into line: behind those who have waited longer."""
+        ticket.number = next(self._numbers)
+        line = self._lines.setdefault(ticket.domain_id, [])
+        line.append(ticket)
+        line.sort(key=lambda each: each.turn)
+        self._allot(ticket.domain_id)
+
+    def leave(self, ticket: Ticket) -> None:
+        """Take a ticket out of line: answered, gone, or on to elsewhere; harmless twice.
+
+        What was reserved for it is free for the next; it is told of nothing any more.
+        """
+        line = self._lines.get(ticket.domain_id, [])
+        if ticket not in line:
+            return
+        line.remove(ticket)
+        if not line:
+            del self._lines[ticket.domain_id]
+        for login in tuple(ticket.reserved):
+            self._release(ticket, login)
+        self._allot(ticket.domain_id)
+
+    def refused(self, ticket: Waiting, login: str) -> None:
+        """An employee who was rung for a caller will not answer."""
+        ticket.hunt.refused(login, self._clock.now())
+        self._release(ticket, login)
+        self._allot(ticket.domain_id)
+
+    def place(self, ticket: Ticket) -> int:
+        """Return a ticket's place in the line of its department, 1 is next; 0: not in line."""
+        line = [t for t in self._lines.get(ticket.domain_id, ()) if t.group == ticket.group]
+        return line.index(ticket) + 1 if ticket in line else 0
+
+    def waiting(self, domain_id: int, group: str) -> int:
+        """Return how many are in a department's line, those to be called back among them."""
+        return sum(ticket.group == group for ticket in self._lines.get(domain_id, ()))
+
+    # -- calling back -----------------------------------------------------------------------------
+
+    def taken(self, ticket: CallBack) -> None:
+        """The employee has answered: the customer is called, once more."""
+        ticket.tries += 1
+
+    def not_taken(self, ticket: CallBack, login: str) -> None:
+        """The employee did not answer: somebody else may, they are left alone for a while."""
+        ticket.rest[login] = self._clock.now() + REST_S
+        self._release(ticket, login)
+        self._allot(ticket.domain_id)
+
+    def not_reached(self, ticket: CallBack, login: str) -> bool:
+        """The customer did not answer: try again later, or (False) not any more."""
+        ticket.not_before = self._clock.now() + RETRY_S
+        self._release(ticket, login)
+        again = ticket.tries < TRIES
+        if again:
+            self._allot(ticket.domain_id)
+        else:
+            self.leave(ticket)
+        return again
+
+    def callbacks(self, domain_id: int, client: str) -> list[CallBack]:
+        """Return what has been promised to a customer."""
+        line = self._lines.get(domain_id, ())
+        return [t for t in line if isinstance(t, CallBack) and t.client == client]
+
+    # -- what has changed -------------------------------------------------------------------------
+
+    def freed(self, domain_id: int, login: str) -> None:
+        """An employee got free: a call ended, DND was switched off, a device registered."""
+        for ticket in self._lines.get(domain_id, ()):
+            if isinstance(ticket, Waiting):
+                ticket.hunt.freed(login)
+            elif isinstance(ticket, CallBack):
+                ticket.rest.pop(login, None)
+        self._allot(domain_id)
+
+    def changed(self, domain_id: int) -> None:
+        """Something about a company's employees or departments may be different now."""
+        self._allot(domain_id)
+
+    # -- who is offered whom ----------------------------------------------------------------------
+
+    def _allot(self, domain_id: int) -> None:
+        now = self._clock.now()
+        told: list[tuple[Ticket, Start | Stop | CallNow]] = []
+        line = self._lines.get(domain_id, ())
+        # First whoever must stop: what they leave is there for those who have waited longer.
+        stopped = True
+        while stopped:
+            stopped = False
+            for ticket in line:
+                for action in self._step(ticket, now):
+                    told.append((ticket, action))
+                    stopped |= isinstance(action, Stop)
+        self._remind(domain_id, now)
+        for ticket, action in told:
+            ticket.tell(action)
+
+    def _step(self, ticket: Ticket, now: float) -> Iterator[Start | Stop | CallNow]:
+        rule = self._staff.rule(ticket.domain_id, ticket.group, ticket)
+        if isinstance(ticket, Waiting):
+            ticket.hunt.set_rule(rule.order, rule.duration_s)
+            for action in ticket.hunt.step(
+                now, rule.people, lambda login: self._free(ticket, login)
+            ):
+                if isinstance(action, Start):
+                    self._reserve(ticket, action.login)
+                else:
+                    self._release(ticket, action.login)
+                yield action
+        elif isinstance(ticket, CallBack) and not ticket.reserved and ticket.not_before <= now:
+            for login in rule.people:
+                if ticket.rest.get(login, now) <= now and self._free(ticket, login):
+                    self._reserve(ticket, login)
+                    yield CallNow(login)
+                    break
+
+    def _free(self, ticket: Ticket, login: str) -> bool:
+        holder = self._reserved.get((ticket.domain_id, login))
+        if holder is not None and holder is not ticket:
+            return False
+        return self._staff.free(ticket.domain_id, login, ticket)
+
+    def _reserve(self, ticket: Ticket, login: str) -> None:
+        self._reserved[ticket.domain_id, login] = ticket
+        ticket.reserved.add(login)
+
+    def _release(self, ticket: Ticket, login: str) -> None:
+        if login in ticket.reserved:
+            ticket.reserved.remove(login)
+            del self._reserved[ticket.domain_id, login]
+
+    def _remind(self, domain_id: int, now: float) -> None:
+        """Come back when the first of a company's tickets wants it."""
+        timer = self._timers.pop(domain_id, None)
+        if timer is not None:
+            timer.cancel()
+        moments = [due for t in self._lines.get(domain_id, ()) for due in _due(t, now)]
+        if moments:
+            delay_s = max(0.0, min(moments) - now)
+            self._timers[domain_id] = self._clock.call_later(
+                delay_s, lambda: self._allot(domain_id)
+            )
+
+
+def _due(ticket: Ticket, now: float) -> Iterator[float]:
+    if isinstance(ticket, Waiting):
+        due = ticket.hunt.due(now)
+        if due is not None:
+            yield due
+    elif isinstance(ticket, CallBack) and not ticket.reserved:
+        yield from (moment for moment in (ticket.not_before, *ticket.rest.values()) if moment > now)
