@@ -98,6 +98,39 @@ class CallStarted:
     group: Group | None = None
     caller: Party | None = None
     """Inner calls: who calls (`user` is whom)."""
+    place: Destination = Destination.NONE
+    """Where it is, where that is neither an employee nor a department."""
+    account: str = ""
+    """As in `Entered`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The call has come to another place: a menu, a department, voicemail (CRM: nothing).
+
+    `user` is the best guess of who it belongs to now; None leaves the one before.
+    """
+
+    call: CallInfo
+    at: float
+    place: Destination
+    user: Party | None = None
+    group: Group | None = None
+    account: str = ""
+    """Where neither an employee nor a department is what an account names: `ivr`, `fax`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Something that is no employee has taken the call: an outside number, the fax (CRM: nothing).
+
+    From now on the call is a success.
+    """
+
+    call: CallInfo
+    at: float
+    place: Destination
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +160,7 @@ class Dialing:
     call: CallInfo
     at: float
     user: Party
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +180,7 @@ class AttemptEnded:
     call: CallInfo
     at: float
     user: Party
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +248,8 @@ class RecordingReady:
 
 CallEvent: TypeAlias = (
     CallStarted
+    | Entered
+    | Taken
     | Ringing
     | RingEnded
     | Dialing

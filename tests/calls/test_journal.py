@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpbx.calls.journal import TABLE, Journal, Move, PartyState
+from vpbx.calls.told.journal import TABLE, Journal, Move, PartyState
 from vpbx.clock import ManualClock
 from vpbx.events import (
     Answered,
@@ -21,7 +21,6 @@ from vpbx.events import (
     Party,
     RingEnded,
     Ringing,
-    Status,
 )
 
 ANN, BOB, EVE = Party("ann", "Ann", "701"), Party("bob", "Bob", "702"), Party("eve", "Eve", "703")
@@ -66,7 +65,7 @@ def test_the_others_are_told_off_before_the_answer_is_told() -> None:
     for party in (ANN, BOB, EVE):
         book.ring(party, SALES)
     book.answer(BOB)
-    book.end(Status.SUCCESS, user=BOB, group=SALES)
+    book.end(480)
     assert kinds(seen) == [
         ("CallStarted", "ann"),
         ("Ringing", "ann"),
@@ -119,7 +118,7 @@ def test_a_clock_that_is_set_changes_no_duration(jump_s: float) -> None:
     book.answer(ANN)
     clock.jump(-3 * jump_s)
     clock.advance(23)
-    book.end(Status.SUCCESS, user=ANN)
+    book.end(480)
     end = seen[-1]
     assert isinstance(end, CallEnded)
     assert end.answered_at is not None
@@ -135,8 +134,8 @@ def test_an_outgoing_attempt_ends_once() -> None:
     book.dial(ANN)
     book.stop(ANN)
     book.stop(ANN)
-    book.end(Status.BUSY, user=ANN)
-    book.end(Status.CANCEL, user=ANN)
+    book.end(480)
+    book.end(480)
     assert kinds(seen) == [
         ("CallStarted", "ann"),
         ("Dialing", "ann"),
@@ -151,10 +150,10 @@ def test_the_last_one_rung_and_the_moment_of_answer_are_remembered() -> None:
     book.ring(BOB)
     book.ring(EVE)
     book.stop(EVE)
-    assert book.last_rung == EVE
+    assert book.story.owner == EVE
     assert book.answered_at is None
     book.answer(BOB)
-    book.end(Status.SUCCESS, user=BOB, caller=ANN)
+    book.end(480)
     assert isinstance(seen[-1], CallEnded)
     assert seen[-1].answered_at is not None
 
@@ -162,7 +161,7 @@ def test_the_last_one_rung_and_the_moment_of_answer_are_remembered() -> None:
 def test_nothing_is_told_of_a_call_that_never_started() -> None:
     book, seen = journal()
     book.ring(ANN)
-    book.end(Status.MISSED, user=ANN)
+    book.end(480)
     assert seen == []
 
 
@@ -187,7 +186,7 @@ def test_events_balance_whatever_is_said(
     book.start(ANN)
     for move, party in moves:
         getattr(book, move)(party)
-    book.end(Status.MISSED, user=ANN)
+    book.end(480)
     assert isinstance(seen[0], CallStarted)
     assert isinstance(seen[-1], CallEnded)
     for login in ("ann", "bob"):

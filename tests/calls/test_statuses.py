@@ -3,8 +3,9 @@
 import pytest
 
 from vpbx.calls.outcome import Result
-from vpbx.calls.statuses import announcement, code_for_caller, sip_code, status_of
+from vpbx.calls.statuses import announcement, code_for_caller, sip_code
 from vpbx.events import Direction, Status
+from vpbx.story import status_of
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,14 @@ class Bridge:
     async def _speak(self, side: Side, prompts: Sequence[str], done: Callable[[], None]) -> None:
         for prompt in prompts:
             await self._play(side, prompt, repeat=1, wait=True)
-        del self._speaking[side]
+        heard: object = self
         try:
-            await self._settle(side)
+            while heard != self._under(side):  # `loop` and hold leave it to us meanwhile
+                heard = self._under(side)
+                await self._settle(side)
         except MediaError as error:
             log.debug("a prompt could not be ended", error=str(error))
+        del self._speaking[side]
         done()
 
     async def loop(self, side: Side, prompt: str) -> None:
@@ -140,9 +143,12 @@ class Bridge:
         task = self._speaking.pop(side, None)
         return task is not None and task.cancel()
 
+    def _under(self, side: Side) -> str | None:
+        """Return what `side` is to hear when no prompt is spoken; None: the other seat."""
+        return self.hold_music if side in self._held else self._loops.get(side)
+
     async def _settle(self, side: Side) -> None:
-        """Let `side` hear what it is to hear when no prompt is spoken."""
-        music = self.hold_music if side in self._held else self._loops.get(side)
+        music = self._under(side)
         if music is not None:
             await self._play(side, music, repeat=0)
         else:

@@ -28,7 +28,6 @@ import structlog
 from vpbx.calls.addresses import Shown
 from vpbx.calls.bridge import RINGBACK, Bridge
 from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
-from vpbx.calls.journal import Journal
 from vpbx.calls.leg import Digit, Ended, Leg, LegEvent, Offered, Reanswered, Referred
 from vpbx.calls.outcome import Ender, Outcome, Result
 from vpbx.calls.registry import ActiveCall
@@ -36,6 +35,7 @@ from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
 from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.switch import Switch
 from vpbx.calls.told.chapter import Chapter
+from vpbx.calls.told.journal import Journal
 from vpbx.calls.told.recording import encode, wanted
 from vpbx.directory import DomainConfig
 from vpbx.events import CallInfo, Direction
@@ -141,7 +141,7 @@ class Call:
 
     def picture(self) -> ActiveCall:
         """Return how it stands now."""
-        return ActiveCall(self.info, self.chapter.user, self.journal.answered_at)
+        return ActiveCall(self.info, self.chapter.story.owner, self.journal.answered_at)
 
     # -- used by routes and steps: what happens ------------------------------------------------
 
@@ -286,10 +286,10 @@ class Call:
         else:
             self.bridge.follow(guest, host)
         if outcome.party is not None:
-            chapter.user, chapter.group = outcome.party, outcome.group
             self.engage(outcome.party.login)
-        if chapter.user is not None:
-            chapter.journal.answer(chapter.user, chapter.group)
+        party = outcome.party or chapter.story.user
+        if party is not None:
+            chapter.journal.answer(party, outcome.group)
         await self.bridge.hush(guest.side)
         await self.bridge.seat(host)
         if wanted(self.switch, self.domain, chapter):
@@ -363,7 +363,7 @@ class Call:
         try:
             recording = await self.bridge.close()
         finally:
-            chapter.end(code, gave_up=gave_up, recorded=recording is not None)
+            chapter.journal.end(code, gave_up=gave_up, recorded=recording is not None)
         if recording is not None:
             self.switch.spawn(encode(self.switch, chapter, recording))
 

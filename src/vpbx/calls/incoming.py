@@ -33,7 +33,6 @@ class Incoming:
     async def __call__(self, call: Call) -> Outcome:
         number, domain = self._number, call.domain
         user, group = first_owner(domain, number)
-        call.chapter.user, call.chapter.group = user, group
         call.journal.start(user, group=group)
         asking = _Asking(call)
         try:
@@ -45,7 +44,7 @@ class Incoming:
             call.shown = Shown(call.shown.user, clean_name(contact.name))
         outcome = Outcome(Result.UNREACHABLE)
         for stage in self._stages(domain, contact):
-            call.chapter.group = group_of(stage) if isinstance(stage, Department) else None
+            call.journal.enter(group=group_of(stage) if isinstance(stage, Department) else None)
             ring = (
                 department_ring(domain, stage)
                 if isinstance(stage, Department)

@@ -21,8 +21,7 @@ class Internal:
 
     async def __call__(self, call: Call) -> Outcome:
         call.engage(self._employee.login)
-        call.chapter.caller = party_of(self._employee)
-        begin_inner(call, self._callee)
+        begin_inner(call, self._callee, self._employee)
         await call.open_media()
         outcome = await inner_ring(call, self._callee, self._employee).run(call)
         if outcome.answered:
@@ -31,15 +30,15 @@ class Internal:
         return outcome
 
 
-def begin_inner(call: Call, callee: Employee | Department) -> None:
+def begin_inner(call: Call, callee: Employee | Department, caller: Employee) -> None:
     """Journal an inner call to `callee`; a department stands for its first employee."""
+    group = None
     if isinstance(callee, Department):
-        call.chapter.group = group_of(callee)
+        group = group_of(callee)
         members = (m.login for m in callee.members if m.login in call.domain.employees)
         first = next(members, "")
         callee = call.domain.employees.get(first) or call.domain.first_admin()
-    call.chapter.user = party_of(callee)
-    call.journal.start(call.chapter.user, group=call.chapter.group, caller=call.chapter.caller)
+    call.journal.start(party_of(callee), group=group, caller=party_of(caller))
 
 
 def inner_ring(call: Call, callee: Employee | Department, caller: Employee) -> Ring:

@@ -10,7 +10,7 @@ from vpbx.calls.devices import devices_of
 from vpbx.calls.internal import begin_inner, inner_ring
 from vpbx.calls.outcome import Ender, Outcome
 from vpbx.calls.outgoing import number_shown
-from vpbx.calls.statuses import announcement, code_for_caller, sip_code, status_of
+from vpbx.calls.statuses import announcement, code_for_caller, sip_code
 from vpbx.calls.steps import Announce, Dial, Ring, Ringee, Step
 from vpbx.calls.switch import Switch
 from vpbx.calls.trunks import ways_out
@@ -25,6 +25,7 @@ from vpbx.directory import (
 )
 from vpbx.events import Direction
 from vpbx.media import Side
+from vpbx.story import status_of
 
 __all__ = ["MadeCall", "MakeCall", "Outside", "Plan", "plan_call"]
 
@@ -65,11 +66,9 @@ class MakeCall:
 
     async def __call__(self, call: Call) -> Outcome:
         if isinstance(self._callee, Outside):
-            call.chapter.user = party_of(self._employee)
-            call.journal.start(call.chapter.user)
+            call.journal.start(party_of(self._employee))
         else:
-            call.chapter.caller = party_of(self._employee)
-            begin_inner(call, self._callee)
+            begin_inner(call, self._callee, self._employee)
         await call.open_media()
         limit_s = call.domain.ring_timeout_s
         ring = Ring([Ringee(self._employee)], limit_s, side=Side.A, insist=True)

@@ -24,7 +24,7 @@ class Outgoing:
         self._number = number
 
     async def __call__(self, call: Call) -> Outcome:
-        party = call.chapter.user = party_of(self._employee)
+        party = party_of(self._employee)
         call.engage(party.login)
         call.journal.start(party)
         await call.open_media()

@@ -1,25 +1,14 @@
-"""Which words and numbers say how a call ended: crm-api §2 `history` and SIP, both ways.
+"""Which SIP status tells a caller how it went, and which prompt a waiting employee.
 
-The tables are the specification; everything not in them is "not available".
+What history says of it: `vpbx.story`.
 """
 
 from __future__ import annotations
 
 from vpbx.calls.outcome import Result
-from vpbx.events import Direction, Status
+from vpbx.events import Status
 
-__all__ = ["announcement", "code_for_caller", "sip_code", "status_of"]
-
-_STATUS_OF_CODE = {
-    486: Status.BUSY,
-    600: Status.BUSY,
-    403: Status.NOTALLOWED,
-    603: Status.NOTALLOWED,
-    404: Status.NOTFOUND,
-    484: Status.NOTFOUND,
-    604: Status.NOTFOUND,
-}
-"""What the called network's answer means in the history of an outgoing call."""
+__all__ = ["announcement", "code_for_caller", "sip_code"]
 
 _CODE_OF_RESULT = {
     Result.BUSY: 486,
@@ -57,24 +46,6 @@ def code_for_caller(code: int) -> int:
     if code < 400 or code in (401, 407, 487):
         return 480
     return code
-
-
-def status_of(
-    direction: Direction, *, answered: bool, gave_up: bool = False, code: int = 0
-) -> Status:
-    """Return the history status of a call.
-
-    `gave_up`: whoever placed the call ended it unanswered; `code`: the SIP status that decided.
-    """
-    if answered:
-        return Status.SUCCESS
-    if direction is Direction.IN:
-        return Status.MISSED
-    if direction is Direction.INNER:
-        return Status.NOANSWER
-    if gave_up:
-        return Status.CANCEL
-    return _STATUS_OF_CODE.get(code, Status.NOTAVAILABLE)
 
 
 def announcement(status: Status) -> str:

@@ -13,59 +13,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from sqlalchemy import select
 
 from vpbx.db import Database
-from vpbx.events import (
-    AttemptEnded,
-    CallEnded,
-    CallEvent,
-    CallInfo,
-    CallStarted,
-    Completed,
-    Destination,
-    Direction,
-    Group,
-    Party,
-    RingEnded,
-    Status,
-)
+from vpbx.events import CallEvent, CallInfo, Destination, Direction, Group, Party
 from vpbx.history.tables import call_journal
+from vpbx.story import Story
 
 log = structlog.get_logger("vpbx.history")
 
 
 @dataclass(slots=True)
 class OpenCall:
-    """What is known of a call that is going on."""
+    """A call that is going on, and its row in the journal."""
 
-    call: CallInfo
-    user: Party | None = None
-    """Who history would name now."""
-    group: Group | None = None
-    caller: Party | None = None
-    answered_at: float | None = None
-    rating: int | None = None
-    ringing: dict[str, Party] = field(default_factory=dict)
-    """By login: whose phones ring."""
-    dialing: Party | None = None
-    """For whom the customer is dialled."""
+    story: Story
     queued: bool = False
     """Whether a write waits that will say all this as it is then."""
 
 
-def begin(event: CallStarted) -> OpenCall:
-    """Return the journal entry of a call that starts."""
-    return OpenCall(event.call, event.user, event.group, event.caller)
-
-
-def dump(entry: OpenCall) -> str:
-    """Return an entry as the text kept in `call_journal.state`."""
-    call = entry.call
+def dump(story: Story) -> str:
+    """Return a call's story as the text kept in `call_journal.state`."""
+    call = story.call
     return json.dumps(
         {
             "domain": call.domain,
@@ -74,22 +47,32 @@ def dump(entry: OpenCall) -> str:
             "client": call.client,
             "diversion": call.diversion,
             "telnum_name": call.telnum_name,
-            "user": _party(entry.user),
-            "group": entry.group and [entry.group.id, entry.group.name],
-            "caller": _party(entry.caller),
-            "answered_at": entry.answered_at,
-            "rating": entry.rating,
-            "ringing": [_party(party) for party in entry.ringing.values()],
-            "dialing": _party(entry.dialing),
+            "user": _party(story.user),
+            "group": story.group and [story.group.id, story.group.name],
+            "caller": _party(story.caller),
+            "place": story.place.value,
+            "account": story.account,
+            "rung": _party(story.rung),
+            "answered_at": story.answered_at,
+            "rating": story.rating,
+            "ringing": [_party(party) for party in story.ringing.values()],
+            "dialing": _party(story.dialing),
+            "talking": _party(story.talking),
         }
     )
 
 
-def load(callid: str, domain_id: int, state: str) -> OpenCall:
-    """Return the entry that `dump` wrote. Raises ValueError, KeyError or TypeError otherwise."""
+def load(callid: str, domain_id: int, state: str) -> Story:
+    """Return the story that `dump` wrote, this release's or the one's before.
+
+    Raises ValueError, KeyError or TypeError otherwise.
+    """
     kept: dict[str, Any] = json.loads(state)
     ringing = [Party(*party) for party in kept["ringing"]]
-    return OpenCall(
+    user = kept["user"] and Party(*kept["user"])
+    talks = kept["answered_at"] is not None
+    rung, talking = kept.get("rung"), kept.get("talking", kept["user"] if talks else None)
+    return Story(
         call=CallInfo(
             callid=callid,
             domain_id=domain_id,
@@ -100,13 +83,17 @@ def load(callid: str, domain_id: int, state: str) -> OpenCall:
             diversion=kept["diversion"],
             telnum_name=kept["telnum_name"],
         ),
-        user=kept["user"] and Party(*kept["user"]),
+        user=user,
         group=kept["group"] and Group(*kept["group"]),
         caller=kept["caller"] and Party(*kept["caller"]),
+        place=Destination(kept.get("place", "")),
+        account=kept.get("account", ""),
+        rung=rung and Party(*rung),
         answered_at=kept["answered_at"],
         rating=kept["rating"],
         ringing={party.login: party for party in ringing},
         dialing=kept["dialing"] and Party(*kept["dialing"]),
+        talking=talking and Party(*talking),
     )
 
 
@@ -118,7 +105,7 @@ def _party(party: Party | None) -> list[str] | None:
 class CutOff:
     """A call that a crash cut off, and the events that end it."""
 
-    entry: OpenCall
+    story: Story
     events: tuple[CallEvent, ...]
 
 
@@ -148,47 +135,22 @@ async def cut_off_calls(
     return found
 
 
-def _unreadable(callid: str, domain_id: int, started_at: float) -> OpenCall:
+def _unreadable(callid: str, domain_id: int, started_at: float) -> Story:
     """What can still be said of a call whose entry makes no sense: it gets its row too."""
-    return OpenCall(CallInfo(callid, domain_id, "", Direction.INNER, started_at))
-
-
-_UNANSWERED = {
-    Direction.IN: Status.MISSED,
-    Direction.OUT: Status.CANCEL,
-    Direction.INNER: Status.NOANSWER,
-}
+    return Story(CallInfo(callid, domain_id, "", Direction.INNER, started_at))
 
 
 def _ending(
-    entry: OpenCall, now: float, recorded: Callable[[CallInfo], bool]
+    story: Story, now: float, recorded: Callable[[CallInfo], bool]
 ) -> tuple[CallEvent, ...]:
-    call, user, group = entry.call, entry.user, entry.group
-    events: list[CallEvent] = []
-    if call.direction is not Direction.INNER:
-        events += [RingEnded(call, now, party, group) for party in entry.ringing.values()]
-        if entry.answered_at is not None and user is not None:
-            events.append(Completed(call, now, user, group))
-        elif entry.dialing is not None:
-            events.append(AttemptEnded(call, now, entry.dialing))
-    answered = entry.answered_at is not None
-    destination = Destination.NONE
-    if call.direction is Direction.IN:
-        if group is not None and not answered:
-            destination = Destination.GROUP
-        elif user is not None:
-            destination = Destination.USER
-    events.append(
-        CallEnded(
-            call,
-            now,
-            Status.SUCCESS if answered else _UNANSWERED[call.direction],
-            user,
-            group,
-            entry.caller,
-            entry.answered_at,
-            destination,
-            recorded=answered and recorded(call),
-        )
-    )
-    return tuple(events)
+    """End a call as if whoever placed it had hung up.
+
+    Sound of a call that nobody answered is a message, if it came as far as voicemail.
+    """
+    heard = recorded(story.call)
+    if story.answered_at is None and story.place is not Destination.AM:
+        heard = heard and story.place is Destination.VM
+    elif story.answered_at is None and heard:
+        story.place = Destination.VM
+    end = story.end(now, code=0, gave_up=True, recorded=heard)
+    return (*story.closing(now), end)

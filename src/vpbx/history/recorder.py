@@ -19,11 +19,12 @@ from vpbx.events import (
     Completed,
     Dialing,
     Direction,
+    Entered,
     Rated,
     RecordingReady,
     RingEnded,
     Ringing,
-    Status,
+    Taken,
 )
 from vpbx.history import journal
 from vpbx.history.journal import OpenCall
@@ -36,6 +37,7 @@ from vpbx.history.tables import (
     call_history,
     call_journal,
 )
+from vpbx.story import Story, account_of
 
 _OPEN = insert_or_ignore(call_journal, ["callid"])
 _CHANGE = (
@@ -76,12 +78,14 @@ class HistoryRecorder:
         self._cut_off: set[str] = set()
         self._handlers: dict[type, Callable[[Any], list[Write]]] = {
             CallStarted: self._started,
-            Ringing: self._ringing,
-            RingEnded: self._ring_ended,
-            Dialing: self._dialing,
-            AttemptEnded: self._attempt_ended,
-            Answered: self._answered,
-            Completed: self._nothing,
+            Ringing: self._changed,
+            RingEnded: self._changed,
+            Dialing: self._changed,
+            AttemptEnded: self._changed,
+            Answered: self._changed,
+            Completed: self._completed,
+            Entered: self._changed,
+            Taken: self._changed,
             Rated: self._rated,
             CallEnded: self._ended,
             RecordingReady: self._recording_ready,
@@ -107,79 +111,50 @@ class HistoryRecorder:
         """
         events: list[CallEvent] = []
         for cut in await journal.cut_off_calls(database, self._node, now, recorded):
-            callid = cut.entry.call.callid
-            self._open[callid] = cut.entry
+            callid = cut.story.call.callid
+            self._open[callid] = OpenCall(cut.story)
             self._cut_off.add(callid)
             events += cut.events
         return events
 
     def _started(self, event: CallStarted) -> list[Write]:
         callid = event.call.callid
-        entry = self._open[callid] = journal.begin(event)
-        entry.queued = True
+        entry = self._open[callid] = OpenCall(Story(event.call), queued=True)
+        entry.story.tell(event)
         return [Write(_OPEN, partial(self._opened_row, entry), callid)]
 
     def _opened_row(self, entry: OpenCall) -> Values:
+        call = entry.story.call
         return {
             "node": self._node,
-            "domain_id": entry.call.domain_id,
-            "started_ms": _ms(entry.call.started_at),
-            "callid": int(entry.call.callid),
+            "domain_id": call.domain_id,
+            "started_ms": _ms(call.started_at),
+            "callid": int(call.callid),
             "state": _state(entry),
         }
 
-    def _ringing(self, event: Ringing) -> list[Write]:
+    def _changed(self, event: Any) -> list[Write]:
         entry = self._open.get(event.call.callid)
         if entry is None:
             return []
-        entry.ringing[event.user.login] = event.user
-        if entry.answered_at is None:
-            entry.user = event.user
-            entry.group = event.group or entry.group
-        return self._changed(entry)
-
-    def _ring_ended(self, event: RingEnded) -> list[Write]:
-        entry = self._open.get(event.call.callid)
-        if entry is None or entry.ringing.pop(event.user.login, None) is None:
+        entry.story.tell(event)
+        if entry.queued:
             return []
-        return self._changed(entry)
+        entry.queued = True
+        return [Write(_CHANGE, partial(_changed_row, entry), event.call.callid)]
 
-    def _dialing(self, event: Dialing) -> list[Write]:
+    def _completed(self, event: Completed) -> list[Write]:
+        """Note it; a write of its own it is not worth, the end comes with it."""
         entry = self._open.get(event.call.callid)
-        if entry is None:
-            return []
-        entry.dialing = entry.user = event.user
-        return self._changed(entry)
-
-    def _attempt_ended(self, event: AttemptEnded) -> list[Write]:
-        entry = self._open.get(event.call.callid)
-        if entry is None:
-            return []
-        entry.dialing = None
-        return self._changed(entry)
-
-    def _answered(self, event: Answered) -> list[Write]:
-        entry = self._open.get(event.call.callid)
-        if entry is None:
-            return []
-        entry.ringing.pop(event.user.login, None)
-        entry.dialing = None
-        entry.user = event.user
-        entry.group = event.group or entry.group
-        if entry.answered_at is None:
-            entry.answered_at = event.at
-        return self._changed(entry)
-
-    def _nothing(self, event: Completed) -> list[Write]:
+        if entry is not None:
+            entry.story.tell(event)
         return []
 
     def _rated(self, event: Rated) -> list[Write]:
         callid = event.call.callid
-        entry = self._open.get(callid)
-        if entry is None:
+        if callid not in self._open:
             return [Write(_SET_RATING, {"key": int(callid), "rating": event.rating}, callid)]
-        entry.rating = event.rating
-        return self._changed(entry)
+        return self._changed(event)
 
     def _ended(self, event: CallEnded) -> list[Write]:
         callid = event.call.callid
@@ -190,7 +165,7 @@ class HistoryRecorder:
             ended_by = RESTART
         if event.recorded:
             self._encoding.begin(callid)
-        row = _row(event, entry.rating if entry else None)
+        row = _row(event, entry.story.rating if entry else None)
         row["node"] = self._node
         row["ended_by"] = ended_by
         return [Write(_CLOSE, row, callid), Write(_FORGET, {"key": int(callid)}, callid)]
@@ -201,21 +176,15 @@ class HistoryRecorder:
         record = RECORD_READY if event.ok else RECORD_FAILED
         return [Write(_SET_RECORD, {"key": int(callid), "record": record}, callid)]
 
-    def _changed(self, entry: OpenCall) -> list[Write]:
-        if entry.queued:
-            return []
-        entry.queued = True
-        return [Write(_CHANGE, partial(_changed_row, entry), entry.call.callid)]
-
 
 def _changed_row(entry: OpenCall) -> Values:
-    return {"key": int(entry.call.callid), "state": _state(entry)}
+    return {"key": int(entry.story.call.callid), "state": _state(entry)}
 
 
 def _state(entry: OpenCall) -> str:
     """Return an entry as it is kept; what changes from now on is a write of its own."""
     entry.queued = False
-    return journal.dump(entry)
+    return journal.dump(entry.story)
 
 
 def _row(event: CallEnded, rating: int | None) -> Values:
@@ -231,7 +200,7 @@ def _row(event: CallEnded, rating: int | None) -> Values:
         "direction": call.direction.value,
         "status": event.status.value,
         "client": _storable(call.client),
-        "account": account_of(event),
+        "account": event.account or account_of(event.status, call.direction, user, group),
         "diversion": _storable(call.diversion),
         "telnum_name": call.telnum_name,
         "destination": event.destination.value,
@@ -246,20 +215,6 @@ def _row(event: CallEnded, rating: int | None) -> Values:
         "record": RECORD_ENCODING if event.recorded else NO_RECORD,
         "sip_code": event.sip_code,
     }
-
-
-def account_of(event: CallEnded) -> str:
-    """Return whose call it was (crm-api §4): as the event says, else by the rule there.
-
-    Login of who talked or placed the call; else the department's id; else the employee who
-    was to get it.
-    """
-    if event.account:
-        return event.account
-    theirs = event.status is Status.SUCCESS or event.call.direction is Direction.OUT
-    if event.user is not None and (theirs or event.group is None):
-        return event.user.login
-    return event.group.id if event.group is not None else ""
 
 
 def _storable(text: str) -> str:

@@ -29,20 +29,22 @@ from vpbx.clock import Clock
 from vpbx.events import (
     Answered,
     AttemptEnded,
-    CallEnded,
+    CallEvent,
     CallInfo,
     CallStarted,
     Completed,
     Destination,
     Dialing,
+    Entered,
     EventBus,
     Group,
     Party,
     RecordingReady,
     RingEnded,
     Ringing,
-    Status,
+    Taken,
 )
+from vpbx.story import Story
 
 __all__ = ["Journal", "Move", "PartyState"]
 
@@ -89,54 +91,70 @@ TABLE: dict[tuple[PartyState, Move], tuple[PartyState, tuple[_Event, ...]]] = {
 class Journal:
     """The events of one call, in order and in balance."""
 
-    __slots__ = (
-        "_bus",
-        "_clock",
-        "_open",
-        "_origin",
-        "answered_at",
-        "ended",
-        "info",
-        "last_rung",
-        "started",
-    )
+    __slots__ = ("_bus", "_clock", "_open", "_origin", "ended", "info", "started", "story")
 
     def __init__(self, info: CallInfo, bus: EventBus, clock: Clock) -> None:
         self.info = info
+        self.story = Story(info)
+        """What all that was published comes to."""
         self.started = False
         self.ended = False
-        self.answered_at: float | None = None
-        """When talk began."""
-        self.last_rung: Party | None = None
-        """The employee who last began to ring."""
         self._bus = bus
         self._clock = clock
         self._origin = clock.now()
         self._open: dict[str, tuple[Party, PartyState, Group | None]] = {}
 
     def start(
-        self, user: Party | None, *, group: Group | None = None, caller: Party | None = None
+        self,
+        user: Party | None,
+        *,
+        group: Group | None = None,
+        caller: Party | None = None,
+        place: Destination = Destination.NONE,
+        account: str = "",
     ) -> None:
         """Publish that the call exists; `user` is the best guess of who will have it."""
         if not self.started:
             self.started = True
-            self._bus.publish(CallStarted(self.info, self.info.started_at, user, group, caller))
+            at = self.info.started_at
+            self._publish(CallStarted(self.info, at, user, group, caller, place, account))
+
+    def enter(
+        self,
+        place: Destination = Destination.NONE,
+        *,
+        user: Party | None = None,
+        group: Group | None = None,
+        account: str = "",
+    ) -> None:
+        """Publish that the call has come to another place, if that says anything new.
+
+        `user` is the best guess of who it belongs to now; None leaves the one before.
+        """
+        story = self.story
+        same = (place, group, account) == (story.place, story.group, story.account)
+        if self.started and not self.ended and not (same and user in (None, story.user)):
+            self._publish(Entered(self.info, self._at(), place, user, group, account))
+
+    def take(self, place: Destination, *, account: str = "") -> None:
+        """Publish that something which is no employee has taken the call: it is a success."""
+        if self.started and not self.ended:
+            self.stop_all()
+            self._publish(Taken(self.info, self._at(), place, account))
 
     def ring(self, party: Party, group: Group | None = None) -> None:
         """A device of `party` rings."""
         self._move(party, Move.RING, group)
 
-    def dial(self, party: Party) -> None:
+    def dial(self, party: Party, group: Group | None = None) -> None:
         """The outside party is dialled for `party`."""
-        self._move(party, Move.DIAL, None)
+        self._move(party, Move.DIAL, group)
 
     def answer(self, party: Party, group: Group | None = None) -> None:
         """Talk begins, and everybody else who still rings has stopped.
 
         A phone may answer without having said that it rings: it is told as one that rang.
         """
-        if self.answered_at is None:
-            self.answered_at = self._at()
         if self.state(party) is PartyState.IDLE:
             self._move(party, Move.RING, group)
         self.stop_all(besides=party)
@@ -157,38 +175,21 @@ class Journal:
         entry = self._open.get(party.login)
         return entry[1] if entry else PartyState.IDLE
 
-    def end(
-        self,
-        status: Status,
-        *,
-        user: Party | None,
-        group: Group | None = None,
-        caller: Party | None = None,
-        destination: Destination = Destination.NONE,
-        account: str = "",
-        recorded: bool = False,
-        sip_code: int = 0,
-    ) -> None:
-        """Stop everybody and publish the end of the call; once, however often it is asked."""
+    @property
+    def answered_at(self) -> float | None:
+        """When talk began."""
+        return self.story.answered_at
+
+    def end(self, code: int, *, gave_up: bool = False, recorded: bool = False) -> None:
+        """Stop everybody and publish the end of the call; once, however often it is asked.
+
+        See `Story.end`.
+        """
         if not self.started or self.ended:
             return
         self.stop_all()
         self.ended = True
-        self._bus.publish(
-            CallEnded(
-                self.info,
-                self._at(),
-                status,
-                user,
-                group,
-                caller,
-                self.answered_at,
-                destination,
-                account,
-                recorded,
-                sip_code,
-            )
-        )
+        self._publish(self.story.end(self._at(), code=code, gave_up=gave_up, recorded=recorded))
 
     def recording_ready(self, ok: bool) -> None:
         """Publish that the recording is complete on disk, or never will be."""
@@ -208,17 +209,13 @@ class Journal:
             del self._open[party.login]
         else:
             self._open[party.login] = (party, state, group)
-        if Ringing in events:
-            self.last_rung = party
-        self._publish(events, party, group)
-
-    def _publish(self, events: tuple[_Event, ...], party: Party, group: Group | None) -> None:
         at = self._at()
         for event in events:
-            if event is Dialing or event is AttemptEnded:
-                self._bus.publish(event(self.info, at, party))
-            else:
-                self._bus.publish(event(self.info, at, party, group))  # type: ignore[call-arg]
+            self._publish(event(self.info, at, party, group))
+
+    def _publish(self, event: CallEvent) -> None:
+        self.story.tell(event)
+        self._bus.publish(event)
 
     def _at(self) -> float:
         return self.info.started_at + self._clock.now() - self._origin
