@@ -245,7 +245,7 @@ async def test_a_peer_without_address_is_still_recorded(
     session: MediaSession, phone: Phones
 ) -> None:
     a, b = await phone(), await phone()
-    await session.set_remote(Side.A, RtpPeer("0.0.0.0", 0, (8,)))
+    await session.set_remote(Side.A, RtpPeer("0.0.0.0", 0, (8,), signalled="127.0.0.1"))
     a.connect(*session.local(Side.A))
     await session.start_recording()
     a.send_tone(425)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from weakref import ref
 
 from vpbx.calls.inbox import Event, Inbox
 from vpbx.calls.sound import Sound
@@ -54,7 +56,9 @@ class Leg(SessionAdapter):
         self.ended = False
         self.party: Party | None = None
         """The employee of ours at its end, if one is."""
-        self._sound = sound
+        self._sound: Sound | None = None
+        if sound is not None:
+            self.sound = sound
 
     @property
     def sound(self) -> Sound:
@@ -65,6 +69,7 @@ class Leg(SessionAdapter):
     @sound.setter
     def sound(self, sound: Sound) -> None:
         self._sound = sound
+        sound.source = partial(_media_source, ref(self))  # no circle for the collector
 
     @property
     def waiting(self) -> bool:
@@ -163,6 +168,12 @@ class Leg(SessionAdapter):
             if kind.partition(";")[0].strip().lower() in _DTMF:
                 digit = digit_of(request.body)
                 self._tell(Digit(self, digit, request.body, kind))
+
+
+def _media_source(leg: ref[Leg], host: str) -> tuple[str, bool]:
+    """Say where a leg's media may come from (`Session.media_source`)."""
+    owner = leg()
+    return ("", False) if owner is None else owner.session.media_source(host)
 
 
 def digit_of(body: bytes) -> str:

@@ -42,7 +42,17 @@ class Sound:
     """One leg's half. `address` tells where its media comes to on our side; it is asked only
     when a description is written, as late as can be (see `vpbx.media` on why)."""
 
-    __slots__ = ("_address", "_key", "_session_id", "_version", "codecs", "held", "local", "peer")
+    __slots__ = (
+        "_address",
+        "_key",
+        "_session_id",
+        "_version",
+        "codecs",
+        "held",
+        "local",
+        "peer",
+        "source",
+    )
 
     def __init__(self, address: Callable[[], tuple[str, int]]) -> None:
         self.codecs: tuple[AudioCodec, ...] = ()
@@ -53,6 +63,8 @@ class Sound:
         """Whether it has put us on hold."""
         self.local: str = ""
         """Our description towards it."""
+        self.source: Callable[[str], tuple[str, bool]] | None = None
+        """Tells where media may come from (`Session.media_source`)."""
         self._address = address
         self._session_id = 0
         self._version = 0
@@ -87,7 +99,21 @@ class Sound:
             raise NothingInCommon("no voice codec in common")
         self.codecs = codecs
         self.held = audio.held
-        self.peer = _peer(audio, codecs)
+        self.peer = self._peer(audio, codecs)
+
+    def _peer(self, audio: MediaDescription, codecs: Sequence[AudioCodec]) -> RtpPeer:
+        events = [codec.payload for codec in codecs if codec.name == _EVENT]
+        signalled, behind_nat = self.source(audio.address) if self.source else ("", False)
+        return RtpPeer(
+            host=audio.address,
+            port=audio.port,
+            payloads=tuple(codec.payload for codec in codecs if codec.name != _EVENT),
+            dtmf_payload=events[0] if events else None,
+            ptime_ms=audio.ptime_ms,
+            listens=not audio.held,
+            signalled=signalled,
+            behind_nat=behind_nat,
+        )
 
     def describe(self, codecs: Sequence[AudioCodec], ptime_ms: int = 20) -> str:
         """Return our offer of `codecs` to this leg."""
@@ -144,17 +170,6 @@ def _codecs_of(audio: MediaDescription) -> tuple[AudioCodec, ...]:
             _read.clear()
         codecs = _read[key] = codecs_of(audio)
     return codecs
-
-
-def _peer(audio: MediaDescription, codecs: Sequence[AudioCodec]) -> RtpPeer:
-    events = [codec.payload for codec in codecs if codec.name == _EVENT]
-    return RtpPeer(
-        host=audio.address,
-        port=audio.port,
-        payloads=tuple(codec.payload for codec in codecs if codec.name != _EVENT),
-        dtmf_payload=events[0] if events else None,
-        ptime_ms=audio.ptime_ms,
-    )
 
 
 def _shape(offer: Sdp | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import socket
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import structlog
 
 from vpbx.clock import Clock, LoopClock
 
+from .gate import Gates
 from .model import MediaConfig, MediaError, MediaHealth, Side
 from .prompts import PromptLibrary
 from .proxy import LocalProxy, Proxy, RemoteProxy
@@ -32,6 +34,8 @@ _ANSWER_S = 5.0
 _DISCARD_S = 0.5
 _SIDES = {"0": Side.A, "1": Side.B}
 _FEW_CALLS = 10
+_LOOK_S = 0.12
+"""So often gates are asked whether they turned packets away."""
 _FILES_PER_SESSION = 7
 """Four sockets, a recording, and room for a prompt each."""
 _ANY = "0.0.0.0"  # noqa: S104
@@ -47,11 +51,14 @@ class MediaEngine:
             RemoteProxy(config.remote, config.notify) if config.remote else LocalProxy(config)
         )
         self.sink: Sink | None = None
+        self.gates: Gates | None = None
+        """Guards of the ports; None where RTPProxy has to guard them itself."""
         self.local_host = config.advertise or config.listen_host
         self._clock = clock
         self._sessions: dict[int, MediaSession] = {}
         self._numbers = itertools.count(1)
         self._sweep: Timer | None = None
+        self._look: Timer | None = None
         self._recording_broken = False
         self._discarded: list[str] = []
         self._running = False
@@ -78,6 +85,8 @@ class MediaEngine:
         await self.proxy.start(self._notified)
         self._running = True
         self.sink = make_sink(self.config)
+        if self.config.remote is None and sys.platform.startswith("linux"):
+            self.gates = Gates(self.config.listen_host)
         if self.local_host == _ANY:
             self.local_host = await loop.run_in_executor(None, _own_address)
         self._schedule_sweep()
@@ -96,9 +105,10 @@ class MediaEngine:
     async def stop(self) -> None:
         """Close all sessions and RTPProxy; idempotent."""
         self._running = False
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
+        for timer in (self._sweep, self._look):
+            if timer is not None:
+                timer.cancel()
+        self._sweep = self._look = None
         for session in tuple(self._sessions.values()):
             await session.close()
         self._remove_discarded()
@@ -130,6 +140,8 @@ class MediaEngine:
         number = next(self._numbers)
         session = MediaSession(self, callid, number, on_digit, on_timeout)
         self._sessions[number] = session
+        if self._look is None and self.gates is not None:
+            self._look = self.clock.call_later(_LOOK_S, self._look_for_changes)
         try:
             await session._open()
         except BaseException:
@@ -228,6 +240,13 @@ class MediaEngine:
         for session in tuple(self._sessions.values()):
             session.look_for_silence(now, self.config.no_media_timeout_s)
         self._schedule_sweep()
+
+    def _look_for_changes(self) -> None:
+        self._look = None
+        for session in tuple(self._sessions.values()):
+            session.look_for_change()
+        if self._sessions:
+            self._look = self.clock.call_later(_LOOK_S, self._look_for_changes)
 
 
 def _remove(files: list[str]) -> None:

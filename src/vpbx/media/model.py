@@ -30,13 +30,37 @@ class RtpPeer:
     """Where and how one end wants its media, from its SDP."""
 
     host: str
-    """IP address; `0.0.0.0` (RFC 2543 hold) leaves the last known one in force."""
+    """IP address; `0.0.0.0` (RFC 2543 hold) leaves the last known one in force, or where there
+    is none lets it be learned, as behind a NAT."""
     port: int
     payloads: tuple[int, ...]
     """Voice payload types in order of preference; the first one is what prompts are sent in."""
     dtmf_payload: int | None = None
     """Payload type of telephone-event (RFC 4733)."""
     ptime_ms: int = 20
+    sends: tuple[int, ...] = ()
+    """Payload types it was told to send, telephone-event's too, where those are others than it
+    takes itself (RFC 3264 §5.1)."""
+    sends_dtmf: int | None = None
+    """The one of them for telephone-event; None: `dtmf_payload`."""
+    listens: bool = True
+    """Whether it may be sent anything (not after `sendonly` or `inactive`)."""
+    signalled: str = ""
+    """IP address that its signalling came from."""
+    behind_nat: bool = False
+    """Whether signalling has shown a NAT before it: its packets may come from any port of
+    `signalled`, the first that is heard."""
+
+    @property
+    def digits_come_as(self) -> int | None:
+        """Payload type of the telephone-events it sends."""
+        return self.dtmf_payload if self.sends_dtmf is None else self.sends_dtmf
+
+    @property
+    def may_send(self) -> frozenset[int]:
+        """All payload types its packets may bear; empty: any."""
+        dtmf = () if self.dtmf_payload is None else (self.dtmf_payload,)
+        return frozenset((*self.payloads, *self.sends, *dtmf)) if self.payloads else frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,21 @@
 """A media session: two sides, one local port each, sound relayed between them in C.
 
-How RTPProxy learns where to send, and why each port is guarded. It sends to the address
-given by U/L until a packet comes from elsewhere (a phone behind NAT); then it sends there,
-"latched", and accepts another source only within ten seconds after the next U/L. But a
-packet that comes while it is not latched yet, and is none of RTP, or comes while no address
-is known, latches for good, whatever U/L says later. That happens: the called phone's first
-RTP overtakes its 200 OK, a fork that loses plays early media, a scanner knocks at the port;
-the talk would be deaf for ever, or to the next re-INVITE or transfer. So every port is first
-latched to a socket of our own that never reads, by one packet from there (which is caught
-and passed to nobody). What comes before `set_remote` is dropped, what comes after is learned.
-As the window for that is ten seconds, the address is set again until the side is heard.
+Who may send to a port, and where RTPProxy sends, is decided here and not by RTPProxy, whose own
+way is to follow whoever sends first. In this process every port has a `Gate`: the kernel drops
+what does not come from the peer that the SDP describes, and RTPProxy is told where to send (in
+its asymmetric mode, in which it learns nothing by itself).
+
+An RTPProxy on another machine (`--media`) has to guard its ports by itself. It sends to the
+address given by U/L until a packet comes from elsewhere; then it sends there, "latched", and
+accepts another source only within ten seconds after the next U/L. But a packet that comes while
+it is not latched yet, and is none of RTP, or comes while no address is known, latches for good.
+So there each port is first latched to a socket of our own that never reads, by one packet from
+it (which is caught and passed to nobody); what comes before `set_remote` is dropped, what comes
+after is learned, and the address is set again until the side is heard.
 
 The commands themselves cost little; waking RTPProxy's thread for one and ours for the answer
 costs as much as all of them. So the address of one side is not sent before something is to be
-heard there, then without waiting for the answer, together with what follows; and that the
-guarding packet was seen is asked only in the first moments of a session.
+heard there, then without waiting for the answer, together with what follows.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from . import kernel
 from .control import checked
+from .gate import Address, Admission, Gate
 from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .prompts import BYTES_PER_S, PLAYABLE
 from .sink import GUARD_PAYLOAD
@@ -58,10 +61,17 @@ _PCAP_HEADER = 24
 
 @dataclass(slots=True)
 class _End:
-    """What is known of one side."""
+    """What is known of one side; the doorkeeper of its gate."""
 
+    session: MediaSession
+    side: Side
     port: int
     tags: str
+    gate: Gate | None = None
+    target: Address | None = None
+    """Where it is sent to; None while that is not known."""
+    crowd: int | None = None
+    """Packets it had sent when others were turned away at its gate; None: none were."""
     peer: RtpPeer | None = None
     baseline: int = 0
     untold: str = ""
@@ -70,6 +80,19 @@ class _End:
     """The same, sent, while the side has not been heard."""
     player: Timer | None = None
     played: asyncio.Future[None] | None = None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it need not speak: it listens to music, or has put the other on hold."""
+        return self.played is not None or (self.peer is not None and not self.peer.listens)
+
+    def learned(self, source: Address) -> None:
+        """Send to where its packets come from."""
+        self.session.redirect(self, source)
+
+    def overheard(self, packet: bytes) -> None:
+        """Pass on a packet that RTPProxy has not seen."""
+        self.session.pass_on(self, packet)
 
 
 class MediaSession:
@@ -103,25 +126,40 @@ class MediaSession:
         self._audible = False
 
     async def _open(self) -> None:
+        port_a, port_b = await self._take_ports()
+        self._ends = {
+            Side.A: _End(self, Side.A, port_a, "a b"),
+            Side.B: _End(self, Side.B, port_b, "b a"),
+        }
+        engine = self._engine
+        if engine.gates is not None:
+            gates = engine.gates.make({end.port: end for end in self._ends.values()})
+            if not gates:
+                engine.proxy.send(f"D {self._id} a b")
+                raise MediaError("the media ports cannot be guarded")
+            for end in self._ends.values():
+                end.gate = gates[end.port]
+        elif engine.sink is not None:
+            engine.sink.latch(port_a, port_b)
+            self._guarded = True
+            here = engine.config.remote is None
+            self._confirm_until = engine.clock.now() + _SETTLE_S if here else inf
+
+    async def _take_ports(self) -> tuple[int, int]:
         send, sink = self._engine.proxy.send, self._engine.sink
         host, port = sink.address if sink else _NOWHERE
         # "U" names the port the called side sends to, "L" the one of the calling side.
-        update = send(self._address(Side.A, host, port, (), None, new=True))
-        lookup = send(self._address(Side.B, host, port, (), None))
+        update = send(self._address(Side.A, host, port, None, new=True))
+        lookup = send(self._address(Side.B, host, port, None))
         try:
             # The last answer first: over a stream the others are then there already.
             port_a = int(checked(await lookup).split(None, 1)[0])
             port_b = int(checked(await update).split(None, 1)[0])
-            if sink is not None:
-                sink.latch(port_a, port_b)
-                self._guarded = True
-                here = self._engine.config.remote is None
-                self._confirm_until = self._engine.clock.now() + _SETTLE_S if here else inf
         except BaseException:
             update.cancel()
             send(f"D {self._id} a b")
             raise
-        self._ends = {Side.A: _End(port_a, "a b"), Side.B: _End(port_b, "b a")}
+        return port_a, port_b
 
     async def _confirm(self) -> None:
         """Wait until RTPProxy has seen the guarding packets; usually it has, long ago."""
@@ -147,18 +185,13 @@ class MediaSession:
         return self._engine.local_host, self._ends[side].port
 
     def _address(
-        self,
-        side: Side,
-        host: str,
-        port: int,
-        payloads: tuple[int, ...],
-        dtmf: int | None,
-        *,
-        new: bool = False,
+        self, side: Side, host: str, port: int, peer: RtpPeer | None, *, new: bool = False
     ) -> str:
         """Return the command that tells RTPProxy the address of a side."""
         spec, number = self._engine.proxy.notify_spec, self._number
-        codecs = _codecs(payloads, dtmf)
+        codecs = _codecs(peer.payloads, peer.dtmf_payload) if peer is not None else ""
+        if self._engine.gates is not None:
+            codecs = "a" + codecs
         tags = "a" if new else "a b"
         if side is Side.B:
             command = f"L{codecs} {self._id} {host} {port:d} {tags}"
@@ -168,29 +201,85 @@ class MediaSession:
             command = f"U{codecs} {self._id} {host} {port:d} {tags}"
         if not spec:
             return command
+        dtmf = peer.digits_come_as if peer is not None else None
+        if dtmf is not None:
+            return f"{command} && M3:1 D{number} {dtmf:d}"
         # The guarding packet is caught as if it were a digit ("h": and kept from the other side).
-        caught = f"{GUARD_PAYLOAD} h" if dtmf is None else f"{dtmf:d}"
-        return f"{command} && M3:1 D{number} {caught}"
+        return f"{command} && M3:1 D{number} {GUARD_PAYLOAD} h"
 
     async def set_remote(self, side: Side, peer: RtpPeer) -> None:
-        """Send to `peer` from now on, and catch its digits.
+        """Send to `peer` from now on, take what it sends, and catch its digits.
 
-        At any time again (re-INVITE, another fork answering, a transfer). Symmetric RTP
-        still learns the real source, also anew after each call of this.
+        At any time again (re-INVITE, another fork answering, a transfer). Where the peer is
+        behind a NAT the real source is learned, anew after each call of this.
         """
         self._check()
         end = self._ends[side]
-        host, port = _numeric(peer)
+        exact = _numeric(peer)
         again, end.peer = end.peer is not None, peer
-        if not again and (host, port) == _NOWHERE and self._engine.sink is not None:
-            host, port = self._engine.sink.address  # no address yet, but whoever comes is learned
         self._alive_at = self._engine.clock.now()
-        if again:
-            self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
-        end.untold = self._address(side, host, port, peer.payloads, peer.dtmf_payload)
-        end.relearn = ""
+        if exact is None and end.target is not None:
+            pass  # RFC 2543 hold: what was agreed before stays
+        elif end.gate is not None:
+            end.target = end.gate.admit(_admission(peer, exact))
+        else:
+            end.target = exact
+            if again:
+                self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
+        self._listen(end, peer.listens)
+        self._aim(end)
         if side is Side.B or self._audible:
             await self._tell()
+
+    def _listen(self, end: _End, listens: bool) -> None:
+        """Stop what comes from the other side where this one must be sent nothing."""
+        other = self._ends[end.side.other].gate
+        if other is not None:
+            other.mute(not listens)
+
+    def _aim(self, end: _End) -> None:
+        """Note the command that tells where to send for a side."""
+        sink, peer = self._engine.sink, end.peer
+        mute = end.gate is None and peer is not None and not peer.listens
+        host, port = end.target or _NOWHERE
+        if sink is not None and (end.target is None or mute):
+            host, port = sink.address  # nobody hears it; whoever comes is learned all the same
+        end.untold = self._address(end.side, host, port, peer)
+        end.relearn = ""
+
+    def redirect(self, end: _End, source: Address) -> None:
+        """Send to a side where its packets come from (its gate has learned that)."""
+        if self._closed:
+            return
+        end.target = source
+        self._aim(end)
+        if self._audible:
+            command, end.untold = end.untold, ""
+            self._engine.proxy.send(command).add_done_callback(self._told)
+
+    def pass_on(self, end: _End, packet: bytes) -> None:
+        """Send the other side a packet that came while `end`'s gate was learning."""
+        other = self._ends[end.side.other]
+        if other.gate is not None and other.target is not None and other.played is None:
+            kernel.send_from(other.gate.numbers[0], packet, other.target)
+
+    def look_for_change(self) -> None:
+        """Find out whether a side speaks with another SSRC than the known one (engine calls)."""
+        for side, end in self._ends.items():
+            if end.gate is None or not end.gate.crowded():
+                end.crowd = None
+            else:
+                self._query().add_done_callback(partial(self._crowd_seen, side, end, end.gate))
+
+    def _crowd_seen(self, side: Side, end: _End, gate: Gate, done: asyncio.Future[str]) -> None:
+        stats = _stats(done)
+        if self._closed or stats is None:
+            return
+        if end.crowd == stats[side]:
+            gate.listen_again()
+            end.crowd = None
+        else:
+            end.crowd = stats[side]
 
     async def _tell(self) -> None:
         """Send the addresses not sent yet; that one fails is told, and silence ends the call."""
@@ -198,9 +287,10 @@ class MediaSession:
         await self._confirm()
         for end in self._ends.values():
             if end.untold and not self._closed:
-                command, end.untold, end.relearn = end.untold, "", end.untold
+                command, end.untold = end.untold, ""
+                end.relearn = command if end.gate is None else ""
                 self._engine.proxy.send(command).add_done_callback(self._told)
-        if self._relearn_timer is None and not self._closed:
+        if self._relearn_timer is None and not self._closed and self._engine.gates is None:
             self._relearn_timer = self._engine.clock.call_later(_RELEARN_S, self._relearn)
 
     def _told(self, done: asyncio.Future[str]) -> None:
@@ -364,6 +454,8 @@ class MediaSession:
         for end in self._ends.values():
             if end.played is not None:
                 self._player_done(end)
+            if end.gate is not None and self._engine.gates is not None:
+                self._engine.gates.release(end.gate)
         name, self._recording = self._recording, None
         answers = [] if name is None else [self._engine.proxy.send(f"Na {self._id} a b")]
         answers.append(self._engine.proxy.send(f"D {self._id} a b"))
@@ -393,8 +485,8 @@ class MediaSession:
         """Ask for the packet counts and tell of a silence of `timeout_s` (engine calls)."""
         if self._on_timeout is None:
             return
-        if any(end.played is not None for end in self._ends.values()):
-            self._alive_at = now  # whoever listens to music need not speak
+        if any(end.quiet for end in self._ends.values()):
+            self._alive_at = now
             return
         self._query().add_done_callback(lambda done: self._silence_seen(done, timeout_s))
 
@@ -437,11 +529,21 @@ def _codecs(payloads: tuple[int, ...], dtmf: int | None) -> str:
     return "c" + ",".join(map(str, numbers)) if numbers else ""
 
 
-def _numeric(peer: RtpPeer) -> tuple[str, int]:
-    """Return the address as RTPProxy may be told it; a host name is left to be learned."""
+def _numeric(peer: RtpPeer) -> Address | None:
+    """Return the address as RTPProxy may be told it; None for one to be learned (or none)."""
     try:
         socket.inet_pton(socket.AF_INET, peer.host)
     except (OSError, ValueError):
         log.warning("the address in the SDP is no IPv4 address", address=peer.host[:64])
-        return _NOWHERE
-    return peer.host, peer.port
+        return None
+    return None if peer.host == _NOWHERE[0] or not peer.port else (peer.host, peer.port)
+
+
+def _admission(peer: RtpPeer, exact: Address | None) -> Admission:
+    """Say whose packets a side's gate lets in."""
+    return Admission(
+        exact,
+        tuple(sorted(peer.may_send)),
+        behind=peer.signalled if peer.behind_nat or exact is None else "",
+        fallback=peer.signalled if exact is not None and exact[0] == peer.signalled else "",
+    )

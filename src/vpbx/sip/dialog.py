@@ -101,6 +101,23 @@ def came_through_nat(request: Request, source: Hop) -> bool:
     return (via.port or 5060) != source.port or (host != source.host and _realm(host) >= 0)
 
 
+def beyond_nat(host: str, source: str) -> bool:
+    """Whether `host`, as a peer calls itself, is an address of a private network that
+    `source`, where its messages come from, is not in."""
+    realm = _realm(host)
+    return realm > 0 and host != source and realm != _realm(source)
+
+
+def contact_beyond_nat(uri: str, source: Hop) -> bool:
+    """Whether a Contact names another place than messages come from, as behind a NAT."""
+    place = _place(uri)
+    if place is None:
+        return False
+    _, host, port = place
+    other_port = source.transport == "udp" and host == source.host and (port or 5060) != source.port
+    return other_port or beyond_nat(host, source.host)
+
+
 def _contact_uri(message: Request | Response) -> str | None:
     value = message.headers.get("Contact")
     if value is None:
@@ -253,6 +270,11 @@ class Dialog:
             return False
         self.remote_cseq = number
         return True
+
+    @property
+    def behind_nat(self) -> bool:
+        """Whether the peer's messages show that a NAT lies between it and us."""
+        return self.symmetric or (not self.route and contact_beyond_nat(self.target, self.source))
 
     @property
     def hop(self) -> Hop:

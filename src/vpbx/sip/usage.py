@@ -14,7 +14,7 @@ from sipmessage import Address
 
 from vpbx.clock import Timer
 from vpbx.sip.body import BadBody, session_description
-from vpbx.sip.dialog import Dialog
+from vpbx.sip.dialog import Dialog, beyond_nat, came_through_nat
 from vpbx.sip.exchange import ClientAuth, Exchange, NoResponse
 from vpbx.sip.listener import EndCause, SessionAdapter, SessionListener, SessionState
 from vpbx.sip.message import Request, Response, make_response
@@ -142,6 +142,17 @@ class Usage:
     def local_sdp(self) -> str | None:
         """What we described last."""
         return self.media.offered_by_us or self.media.local
+
+    def media_source(self, host: str) -> tuple[str, bool]:
+        """Say where the media of a peer may come from whose SDP names `host`: the address its
+        signalling comes from, and whether a NAT lies between (then from any port of it)."""
+        dialog = self.dialog
+        source = self.hop if dialog is None else dialog.source
+        if dialog is not None:
+            behind = dialog.behind_nat
+        else:
+            behind = self.direction == "in" and came_through_nat(self.request, source)
+        return source.host, behind or beyond_nat(host, source.host)
 
     def supports(self, option: str) -> bool:
         """Whether the peer lists an option tag in Supported or Require."""

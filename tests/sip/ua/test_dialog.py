@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vpbx.sip.dialog import Dialog, next_hop
+from vpbx.sip.dialog import Dialog, beyond_nat, contact_beyond_nat, next_hop
 from vpbx.sip.offer_answer import OfferAnswer
 from vpbx.sip.transport import Hop
 
@@ -151,3 +151,27 @@ def test_open_connection_is_kept_to_the_same_host_only() -> None:
     source = Hop("tcp", "198.51.100.5", 40_000, 9)
     assert next_hop("sip:bob@198.51.100.5", source) == Hop("tcp", "198.51.100.5", 5060, 9)
     assert next_hop("sip:bob@198.51.100.6", source) == Hop("tcp", "198.51.100.6", 5060)
+
+
+@pytest.mark.parametrize(
+    ("host", "source", "beyond"),
+    [
+        ("192.168.1.5", "203.0.113.9", True),
+        ("10.1.2.3", "127.0.0.1", True),
+        ("192.168.1.5", "192.168.1.1", False),
+        ("203.0.113.10", "203.0.113.9", False),
+        ("203.0.113.10", "192.168.1.1", False),
+        ("phone.example", "203.0.113.9", False),
+    ],
+)
+def test_only_an_address_of_another_private_network_shows_a_nat(
+    host: str, source: str, beyond: bool
+) -> None:
+    assert beyond_nat(host, source) is beyond
+    assert contact_beyond_nat(f"sip:olga@{host}:5060", Hop("udp", source, 5060)) is beyond
+
+
+def test_another_port_in_the_contact_shows_a_nat_over_udp_only() -> None:
+    contact = "sip:olga@203.0.113.9:5060"
+    assert contact_beyond_nat(contact, Hop("udp", "203.0.113.9", 41000))
+    assert not contact_beyond_nat(contact, Hop("tcp", "203.0.113.9", 41000))
