@@ -324,3 +324,17 @@ async def test_a_recording_that_another_node_makes_is_waited_for_too(
         found = await waiting
     assert found is not None
     assert found.ready
+
+
+async def test_when_employees_last_talked_is_known_from_external_calls_that_were_answered(
+    world: World,
+) -> None:
+    world.call(at=NOW - 500)
+    last = world.call(at=NOW - 100)
+    world.call(Direction.IN, Status.MISSED, at=NOW - 50)
+    world.call(Direction.INNER, at=NOW - 10)
+    world.call(Direction.IN, Status.MISSED, at=NOW - 50, user=BOB, account="bob")
+    await world.writer.flush()
+    talks = await world.history.last_talks(1, ["ann", "bob", "eve"])
+    assert talks == {"ann": last.started_at + 28}
+    assert await world.history.last_talks(2, ["ann"]) == {}

@@ -64,6 +64,11 @@ class Hunt:
         """Who is being rung."""
         return self._ringing.keys()
 
+    @property
+    def resting(self) -> tuple[str, ...]:
+        """Who refused and is left alone, or was."""
+        return tuple(self._rest)
+
     def set_rule(self, order: CallOrder, duration_s: float) -> None:
         """Go on by another rule: the department was edited."""
         self._order, self._duration_s = order, max(duration_s, SHORTEST_S)

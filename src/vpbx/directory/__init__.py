@@ -52,6 +52,7 @@ ext, `group_id` a department's ext.
 from __future__ import annotations
 
 from vpbx.directory.blacklist import BlackListEntry
+from vpbx.directory.callbacks import PromisedCall
 from vpbx.directory.companies import NewDomain
 from vpbx.directory.directions import direction_of, directions_of, is_emergency, region_of
 from vpbx.directory.directory import Directory
@@ -178,6 +179,7 @@ __all__ = [
     "Origin",
     "Page",
     "PhoneNumber",
+    "PromisedCall",
     "Region",
     "RegistrationStatus",
     "Restrictions",

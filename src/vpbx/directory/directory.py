@@ -17,6 +17,7 @@ from vpbx.clock import Clock, LoopClock
 from vpbx.db import Database, Writer
 from vpbx.directory.blacklist import BlackLists
 from vpbx.directory.branches import Branches, Webhooks
+from vpbx.directory.callbacks import Callbacks
 from vpbx.directory.caller_ids import CallerIdRules
 from vpbx.directory.companies import Companies
 from vpbx.directory.directions import warm_up
@@ -82,6 +83,7 @@ class Directory:
         self.keys = Keys(self)
         self.integrations = Integrations(self)
         self.locations = Locations(self, self.writer)
+        self.callbacks = Callbacks(self, self.writer)
         self.blacklist = BlackLists(self, self.writer)
         self.record_exceptions = EmployeeList(self, "record")
         self.blf = EmployeeList(self, "blf")

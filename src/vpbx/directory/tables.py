@@ -376,6 +376,23 @@ locations = Table(
 )
 """Where employees' devices are (RFC 3261 10: bindings)."""
 
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("callid", Words, primary_key=True),
+    _domain(),
+    _text("gid", None),
+    _text("client", None),
+    _text("diversion", None),
+    Column("since", Float, nullable=False),
+    _number("tries", 0),
+    Column("not_before", Float, nullable=False),
+    ForeignKeyConstraint(
+        ["domain_id", "gid"], ["groups.domain_id", "groups.gid"], ondelete="CASCADE"
+    ),
+)
+"""Customers who were promised to be called back, by the call in which they asked for it."""
+
 blacklist = Table(
     "blacklist",
     metadata,

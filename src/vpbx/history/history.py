@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -171,6 +171,28 @@ class History:
             for column in (call_history.c.callid, call_journal.c.callid):
                 last = select(func.max(column)).where(column < _LONGER_IDS)
                 found = max(found, (await connection.execute(last)).scalar() or 0)
+        return found
+
+    async def last_talks(self, domain_id: int, logins: Iterable[str]) -> dict[str, float]:
+        """Return when the last external call of employees ended; who had none is left out."""
+        columns = call_history.c
+        found = {}
+        async with self._database.connect() as connection:
+            for login in logins:
+                last = (
+                    select(columns.ended_ms)
+                    .where(
+                        columns.domain_id == domain_id,
+                        columns.account == login,
+                        columns.is_inner == 0,
+                        columns.answered_ms.is_not(None),
+                    )
+                    .order_by(columns.started_ms.desc(), columns.callid.desc())
+                    .limit(1)
+                )
+                ended_ms = (await connection.execute(last)).scalar()
+                if ended_ms is not None:
+                    found[login] = ended_ms / 1000
         return found
 
     async def recordings_in_the_making(self, node: int) -> list[CallInfo]:

@@ -138,6 +138,20 @@ def test_a_caller_who_hangs_up_makes_room() -> None:
     assert office.said() == "2+a 2+b"
 
 
+def test_who_refused_talked_and_is_free_again_is_rung_at_once() -> None:
+    office = Office(people={SALES: ("a",)})
+    ticket = office.calls("1")
+    assert office.said() == "1+a"
+    office.queues.refused(ticket, "a")
+    office.busy.add("a")
+    office.queues.changed(ACME)
+    office.clock.advance(5)
+    assert office.said() == ""
+    office.busy.discard("a")
+    office.queues.changed(ACME)
+    assert office.said() == "1+a"
+
+
 def test_companies_wait_apart() -> None:
     office = Office()
     office.calls("1")

@@ -221,6 +221,11 @@ class Queues:
         rule = self._staff.rule(ticket.domain_id, ticket.group, ticket)
         if isinstance(ticket, Waiting):
             ticket.hunt.set_rule(rule.order, rule.duration_s)
+            for login in ticket.hunt.resting:
+                if login not in rule.people or not self._staff.free(
+                    ticket.domain_id, login, ticket
+                ):
+                    ticket.hunt.freed(login)  # when they are to be had again, they are new
             for action in ticket.hunt.step(
                 now, rule.people, lambda login: self._free(ticket, login)
             ):
