@@ -78,6 +78,97 @@ async def test_multipart_fields_are_read_and_files_are_not() -> None:
     }
 
 
+CP1251 = "; charset=windows-1251"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"name=%C0%ED%ED%E0", FORM + CP1251),
+        (b"name=" + "Анна".encode("cp1251"), FORM + '; charset="Windows-1251"'),
+        (b"name=%E1%CE%CE%C1", FORM + "; charset=KOI8-R"),
+        ("name=Анна".encode(), FORM),
+        (b'{"name": "' + "Анна".encode("cp1251") + b'"}', JSON + CP1251),
+        ('{"name": "Анна"}'.encode("utf-16"), JSON),
+        ('{"name": "Анна"}'.encode("utf-16-le"), JSON + "; charset=utf-16le"),
+        ('{"name": "Анна"}'.encode("utf-8-sig"), JSON),
+        (
+            b'--B\r\nContent-Disposition: form-data; name="name"\r\n\r\n'
+            + "Анна".encode("cp1251")
+            + b"\r\n--B--\r\n",
+            "multipart/form-data; boundary=B; charset=windows-1251",
+        ),
+        (
+            b'--B\r\nContent-Disposition: form-data; name="name"\r\n'
+            b"Content-Type: text/plain; charset=windows-1251\r\n\r\n"
+            + "Анна".encode("cp1251")
+            + b"\r\n--B--\r\n",
+            "multipart/form-data; boundary=B",
+        ),
+        (
+            b'--B\r\nContent-Disposition: form-data; name="name"\r\n\r\n'
+            + "Анна".encode("cp1251")
+            + b'\r\n--B\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n'
+            b"windows-1251\r\n--B--\r\n",
+            "multipart/form-data; boundary=B",
+        ),
+    ],
+)
+async def test_a_body_is_read_in_the_charset_it_names(body: bytes, kind: str) -> None:
+    assert (await read(body, kind))["name"] == "Анна"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"name=%C0%ED%ED%E0", FORM),
+        (b"name=" + "Анна".encode("cp1251"), FORM),
+        (b"name=%C0", FORM + "; charset=utf-8"),
+        (b"name=x", FORM + "; charset=klingon"),
+        (b"name=x", FORM + "; charset=unicode_escape"),
+        (b"name=x", FORM + "; charset=base64"),
+        (b'{"name": "' + "Анна".encode("cp1251") + b'"}', JSON),
+        (
+            b'--B\r\nContent-Disposition: form-data; name="name"\r\n\r\n\xc0\xed\r\n--B--\r\n',
+            "multipart/form-data; boundary=B",
+        ),
+        (
+            b'--B\r\nContent-Disposition: form-data; name="name"\r\n'
+            b"Content-Type: text/plain; charset=klingon\r\n\r\nx\r\n--B--\r\n",
+            "multipart/form-data; boundary=B",
+        ),
+    ],
+)
+async def test_what_is_no_text_in_its_charset_is_refused(body: bytes, kind: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        await read(body, kind)
+    assert refused.value.status == 400
+    (error,) = refused.value.errors
+    assert error.field == "body"
+    assert "charset" in error.message
+
+
+def test_a_query_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(ApiError) as refused:
+        query_values(b"search=%C0%ED")
+    assert [error.field for error in refused.value.errors] == ["query"]
+
+
+async def test_parts_of_a_form_are_read_as_php_nests_them() -> None:
+    assert await read(
+        b"name=Sales&users[0][login]=ann&users[0][calls_enable]=1&users[1][login]=bob"
+        b"&timeout[time]=30&timeout[target]=user",
+        FORM,
+    ) == {
+        "name": "Sales",
+        "users": [{"login": "ann", "calls_enable": "1"}, {"login": "bob"}],
+        "timeout": {"time": "30", "target": "user"},
+    }
+    assert await read(b"a[b]=1&a=2&x[=3&[y]=4&a[c]=5", FORM) == {"a": "2", "x[": "3", "[y]": "4"}
+    with pytest.raises(ApiError):
+        await read(b"a" + b"[b]" * 50 + b"=1", FORM)
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [

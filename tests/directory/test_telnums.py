@@ -290,6 +290,27 @@ async def test_special_days_are_local_and_may_not_overlap(
             await telnums.add_special_day(acme, TELNUM, {"route_name": "x", **values})
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "2024-02-01T05:00:00Z",
+        "2024-02-01T10:00:00+05:00",
+        "2024-02-01T10:00:00 05:00",
+        "2024-02-01T08:00:00",
+        "2024-02-01 08:00",
+        "20240201T050000Z",
+    ],
+)
+async def test_a_special_day_takes_times_as_clients_write_them(
+    directory: Directory, acme: DomainConfig, number: Number, start: str
+) -> None:
+    await directory.telnums.edit(acme, TELNUM, SCHEDULER)
+    values = {"start": start, "end": "2024-02-02", "route_name": "Day"}
+    made = await directory.telnums.add_special_day(acme, TELNUM, values)
+    (day,) = made.custom_routes[0].calendar_schedule
+    assert (day.start, day.end) == (datetime(2024, 2, 1, 8, 0), datetime(2024, 2, 2, 23, 59))
+
+
 async def test_production_calendar_needs_no_dates_and_is_there_once(
     directory: Directory, acme: DomainConfig, number: Number
 ) -> None:

@@ -1,7 +1,8 @@
-"""Reading what a request carries: query and body, in every encoding of crm-api D5 and D6.
+"""Reading what a request carries: query and body, in every encoding clients use.
 
-Nothing here knows what the values mean; the result is plain lists, dicts and texts for the
-request models of the sections.
+Bodies are JSON, `application/x-www-form-urlencoded` or `multipart/form-data`, in UTF-8 or the
+charset they name. Nothing here knows what the values mean; the result is plain lists, dicts
+and texts for the request models of the sections.
 """
 
 from __future__ import annotations
@@ -9,24 +10,26 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from vpbx.api.charset import NotText, charset_of, decode
 from vpbx.api.errors import ApiError, refuse_fields
+from vpbx.api.multipart import Broken, read_multipart
 from vpbx.directory import FieldError
 
-__all__ = ["Payload", "query_values", "read_body"]
+__all__ = ["Payload", "query_pairs", "query_values", "read_body", "read_form"]
 
 MAX_FIELDS = 1000
+MAX_DEPTH = 6
 BODY_TIMEOUT_S = 30.0
 _INDEX = re.compile(r"\[[0-9]*\]\Z")
-_FORM_START = re.compile(rb"[A-Za-z_][\w.%\[\]-]*=")
+_KEY = re.compile(r"([^\[\]]*)((?:\[[^\[\]]*\])*)\Z")
+_FORM_START = re.compile(rb"[A-Za-z0-9_][\w.%\[\]-]*=")
 TOO_LARGE = "Request body is too large"
 
 
@@ -36,6 +39,8 @@ class Payload:
 
     value: Any
     is_form: bool = False
+    repeated: dict[str, list[str]] = field(default_factory=dict)
+    """Of a form: all values of the names that stand there more than once."""
 
 
 _EMPTY = Payload({})
@@ -52,28 +57,46 @@ async def read_body(request: Request, max_bytes: int) -> Payload:
     if "content-length" not in headers and "transfer-encoding" not in headers:
         return _EMPTY
     raw = await _read(request, max_bytes)
-    text = raw.strip()
-    if not text:
+    if not raw.strip():
         return _EMPTY
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        return _decoded(headers.get("content-type", ""), raw)
+    except NotText as error:
+        raise _unreadable(str(error)) from None
+
+
+def _decoded(content_type: str, raw: bytes) -> Payload:
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return Payload(await _multipart(headers, raw), is_form=True)
-    looks_like_json = text[:1] in (b"{", b"[")
-    if looks_like_json or kind.endswith("json") or not _FORM_START.match(text):
         try:
-            return Payload(_json(text))
+            return read_form(read_multipart(content_type, raw, MAX_FIELDS))
+        except Broken:
+            raise _unreadable("is not valid multipart/form-data") from None
+    charset = charset_of(content_type)
+    text = raw.strip()
+    looks_like_json = _begins_json(raw)
+    is_form = _FORM_START.match(text) is not None
+    if looks_like_json or kind.endswith("json") or not is_form:
+        try:
+            return Payload(_json(raw, charset))
         except ApiError:
-            if looks_like_json or not _FORM_START.match(text):
+            if looks_like_json or not is_form:
                 raise
-    return Payload(_grouped(_pairs(text.decode("utf-8", "replace"))), is_form=True)
+    return read_form(_pairs(text, charset))
+
+
+def query_pairs(query_string: bytes) -> list[tuple[str, str]]:
+    """Return names and values of a query, which is UTF-8; ApiError 400 when it is not."""
+    try:
+        return _pairs(query_string, "utf-8", "query")
+    except NotText:
+        raise refuse_fields(FieldError("query", "is not text in UTF-8")) from None
 
 
 def query_values(query_string: bytes) -> dict[str, list[str]]:
     """Return each parameter of a query with all its values; `name[]` and `name[0]` is `name`."""
-    if not query_string:
-        return {}
     values: dict[str, list[str]] = {}
-    for name, value in _pairs(query_string.decode("utf-8", "replace")):
+    for name, value in query_pairs(query_string) if query_string else ():
         values.setdefault(_INDEX.sub("", name), []).append(value)
     return values
 
@@ -95,11 +118,23 @@ async def _read(request: Request, max_bytes: int) -> bytes:
             408, "Request body did not arrive", headers={"Connection": "close"}
         ) from None
     except ClientDisconnect:
-        raise ApiError(400, "Client went away") from None
+        raise _unreadable("did not arrive whole") from None
     return b"".join(chunks)
 
 
-def _json(text: bytes) -> Any:
+def _begins_json(raw: bytes) -> bool:
+    """Say whether the first character is that of an object or array, in any UTF."""
+    start = raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:4]
+    return start.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").strip(b"\x00")[:1] in (
+        b"{",
+        b"[",
+    )
+
+
+def _json(raw: bytes, charset: str) -> Any:
+    # JSON tells UTF-8, UTF-16 and UTF-32 by itself (RFC 4627 §3).
+    found = json.detect_encoding(raw)
+    text = decode(raw, charset if found == "utf-8" else found)
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -113,42 +148,58 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        raise _unreadable(f"has more than {MAX_FIELDS} fields") from None
+def _pairs(data: bytes, charset: str, what: str = "body") -> list[tuple[str, str]]:
+    """Return names and values of a form or query; NotText where they are no text."""
+    parts = data.split(b"&", MAX_FIELDS)
+    if len(parts) > MAX_FIELDS:
+        raise refuse_fields(FieldError(what, f"has more than {MAX_FIELDS} fields"))
+    pairs = []
+    for part in parts:
+        name, _, value = part.partition(b"=")
+        if part:
+            pairs.append((_unescaped(name, charset), _unescaped(value, charset)))
+    return pairs
 
 
-def _grouped(pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """Return a form as a dict; `name[]` and `name[0]` make a list, else the last one counts."""
+def _unescaped(data: bytes, charset: str) -> str:
+    return decode(unquote_to_bytes(data.replace(b"+", b" ")), charset)
+
+
+def read_form(pairs: Iterable[tuple[str, str]]) -> Payload:
+    """Return a form as a dict, with parts in it as PHP and jQuery write them.
+
+    `name[]` and `name[0]` make a list, `name[key]` a dict; of a plain name the last one counts.
+    """
     fields: dict[str, Any] = {}
+    repeated: dict[str, list[str]] = {}
     for name, value in pairs:
-        plain = _INDEX.sub("", name)
-        if plain == name:
+        if "[" not in name or not (found := _KEY.match(name)) or not found[1]:
+            if name in fields and isinstance(fields[name], str):
+                repeated.setdefault(name, [fields[name]]).append(value)
             fields[name] = value
-        else:
-            items = fields.setdefault(plain, [])
-            if isinstance(items, list):
-                items.append(value)
-    return fields
+            continue
+        keys = [found[1], *found[2][1:-1].split("][")]
+        if len(keys) > MAX_DEPTH:
+            raise _unreadable(f"has fields nested deeper than {MAX_DEPTH}")
+        _put(fields, keys, value)
+    return Payload({name: _listed(each) for name, each in fields.items()}, True, repeated)
 
 
-async def _multipart(headers: Headers, raw: bytes) -> dict[str, Any]:
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield raw
+def _put(into: dict[str, Any], keys: list[str], value: str) -> None:
+    for key in keys[:-1]:
+        inner = into.setdefault(key or str(len(into)), {})
+        if not isinstance(inner, dict):
+            return  # the name alone and the name with a key: the first counts
+        into = inner
+    into[keys[-1] or str(len(into))] = value
 
-    try:
-        form = await MultiPartParser(
-            headers, stream(), max_files=10, max_fields=MAX_FIELDS, max_part_size=len(raw)
-        ).parse()
-    except (MultiPartException, KeyError, UnicodeDecodeError):
-        raise _unreadable("is not valid multipart/form-data") from None
-    try:
-        pairs = [(k, v) for k, v in form.multi_items() if not isinstance(v, UploadFile)]
-    finally:
-        await form.close()
-    return _grouped(pairs)
+
+def _listed(value: Any) -> Any:
+    """Return dicts whose keys are numbers as lists."""
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _listed(each) for key, each in value.items()}
+    return list(inner.values()) if all(key.isdigit() for key in inner) else inner
 
 
 def _unreadable(message: str) -> ApiError:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from vpbx.directory import FieldError
@@ -32,9 +33,22 @@ METHOD_NOT_ALLOWED = "Method Not Allowed"
 
 _MESSAGES = {
     "missing": "is required",
-    "too_long": "has too many items",
+    "too_long": "must have at most {max_length} items",
+    "too_short": "must have at least {min_length} items",
     "list_type": "must be a list",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "string_type": "must be text",
+    "string_too_long": "must be at most {max_length} characters long",
+    "string_too_short": "must be at least {min_length} characters long",
+    "literal_error": "must be one of: {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "recursion_loop": "must not contain itself",
 }
+"""What pydantic finds, in words that name no class; others are words of the models' own."""
+_WHOLE = "body"
 
 
 class ApiError(Exception):
@@ -68,7 +82,7 @@ def refuse(error: ApiError) -> Response:
     """Return the answer for `error`."""
     body: dict[str, Any] = {"message": error.message}
     if error.status == 400:
-        body["errors"] = [{"field": e.field, "message": e.message} for e in error.errors]
+        body["errors"] = [{"field": e.field or _WHOLE, "message": e.message} for e in error.errors]
     return Response(
         json.dumps(body, ensure_ascii=False).encode(),
         status_code=error.status,
@@ -81,8 +95,8 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     """Return pydantic's findings in the API's words: dotted field, one short sentence."""
     found: dict[str, FieldError] = {}
     for item in error.errors(include_url=False, include_input=False):
-        name = _dotted([part for part in item["loc"] if not _is_type_name(part)])
-        found.setdefault(name, FieldError(name, _MESSAGES.get(item["type"], _lower(item["msg"]))))
+        name = _dotted([part for part in item["loc"] if not _is_type_name(part)]) or _WHOLE
+        found.setdefault(name, FieldError(name, _words(item)))
     return list(found.values())
 
 
@@ -97,6 +111,13 @@ def _is_type_name(part: str | int) -> bool:
     return isinstance(part, str) and ("[" in part or part.startswith("function-"))
 
 
-def _lower(message: str) -> str:
-    text = message.removeprefix("Value error, ").replace("Input should be", "must be")
-    return text[:1].lower() + text[1:]
+def _words(item: ErrorDetails) -> str:
+    """Return one finding as a short sentence."""
+    message = _MESSAGES.get(item["type"])
+    if message is None:
+        text = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        return text[:1].lower() + text[1:]
+    context = dict(item.get("ctx", {}))
+    if "expected" in context:  # 'a', 'b' or 'c'
+        context["expected"] = context["expected"].replace("' or '", "', '").replace("'", "")
+    return message.format(**context)

@@ -14,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from vpbx.directory import composed
+
 __all__ = [
     "Flag",
     "Name",
@@ -88,7 +90,7 @@ def as_text(value: Any) -> str:
     elif isinstance(value, str):
         if "\x00" in value or not _is_utf8(value):
             raise PydanticCustomError("characters", "has characters that are not text")
-        return value.strip()
+        return composed(value.strip())
     elif isinstance(value, int):
         return str(value) if abs(value) < 10**30 else as_text(None)
     elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -7,6 +7,7 @@ nothing internal.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from functools import lru_cache
@@ -23,6 +24,7 @@ __all__ = ["CLIENT", "Gate", "host_name", "is_address"]
 CLIENT = "vpbx.client"
 """Key of the ASGI scope under which the caller's address stands, as text."""
 
+_SLASHES = re.compile("/{2,}")
 HTTPS_REQUIRED = "HTTPS is required"
 _API_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -74,8 +76,8 @@ class Gate:
             await refuse(error)(scope, receive, send_guarded)
             return
         path: str = scope["path"]
-        if path.endswith("/") and len(path) > 1:
-            scope["path"] = path.rstrip("/")
+        if "//" in path or path.endswith("/"):
+            path = scope["path"] = _SLASHES.sub("/", path).rstrip("/") or "/"
         try:
             await self._app(scope, receive, send_guarded)
         except Exception:

@@ -83,6 +83,7 @@ async def get_record(call: Call) -> Response:
 @section.post(
     "/record/users-exception",
     body=Names,
+    item="user",
     right=EDITING,
     example=["admin", "702"],
     summary="Adding employees to the exclusion list",
@@ -116,6 +117,7 @@ async def list_blf(call: Call) -> Response:
 @section.post(
     "/blf/users",
     body=Names,
+    item="user",
     right=EDITING,
     example=["admin", "702"],
     summary="Adding employees (BLF)",
@@ -157,6 +159,7 @@ async def get_voicemail(call: Call) -> Response:
 @section.post(
     "/am/users",
     body=Names,
+    item="user",
     right=EDITING,
     example=["admin", "702"],
     summary="Add employees for forwarding voicemail messages",
@@ -182,6 +185,7 @@ async def delete_voicemail_users(call: Call, params: UsersQuery) -> Response:
 @section.post(
     "/am/groups",
     body=Names,
+    item="group",
     right=EDITING,
     example=["sales"],
     summary="Add departments for forwarding voicemail messages",

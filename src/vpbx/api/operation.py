@@ -1,8 +1,8 @@
 """One endpoint: what it takes, what it answers, which right it needs, and how it runs.
 
 A section of the API is a `Section`; its `get`, `post`, `put` and `delete` turn a coroutine
-`handler(call)` or `handler(call, params)` into an `Operation`. `query` parameters come from the
-query, and what is missing there from the body (crm-api D6); a `body` model from the body alone.
+`handler(call)` or `handler(call, params)` into an `Operation`. `query` and `body` models say
+where parameters belong; `parameters` looks for them in the other place too.
 
 FastAPI routes to an operation and documents it; the request itself is read, checked and
 answered here, because no declared FastAPI parameter can be "a query or a JSON body or a form".
@@ -13,20 +13,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vpbx.api import cors
 from vpbx.api.auth import Door, Right
-from vpbx.api.body import query_values, read_body
-from vpbx.api.errors import ApiError, field_errors, not_found, refuse, refuse_fields
+from vpbx.api.body import read_body
+from vpbx.api.errors import ApiError, not_found, refuse, refuse_fields
+from vpbx.api.parameters import Parameters
 from vpbx.api.services import ApiServices
-from vpbx.directory import DomainConfig, Invalid, KeyIdentity, NotFound
+from vpbx.directory import DomainConfig, Invalid, KeyIdentity, NotFound, composed
 
 __all__ = ["Call", "Handler", "Operation", "Section"]
 
@@ -60,6 +59,8 @@ class Operation:
     right: Right | None = None
     query: Any = None
     body: Any = None
+    item: str = ""
+    """What an item is called where the body is a list of texts and came under a name."""
     answer: Any = None
     """Model of the 200 body; None answers 204."""
     example: Any = None
@@ -126,8 +127,10 @@ class _Endpoint:
         self._door = door
         self._max_body = services.config.max_body_bytes
         model = operation.query or operation.body
-        self._adapter: TypeAdapter[Any] | None = None if model is None else TypeAdapter(model)
-        self._query_fields = _fields(operation.query) if operation.query else ()
+        self._parameters: Parameters | None = None
+        if model is not None:
+            query_first = operation.method in ("GET", "DELETE")
+            self._parameters = Parameters(model, query_first=query_first, item=operation.item)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -136,10 +139,12 @@ class _Endpoint:
             identity = await self._door.admit(request, self._operation.right)
             domain = identity.domain
             call = Call(self._services, request, identity, _path(scope))
-            if self._adapter is None:
+            if self._parameters is None:
                 response = await self._operation.handler(call)
             else:
-                response = await self._operation.handler(call, await self._params(request))
+                payload = await read_body(request, self._max_body)
+                params = self._parameters.read(scope["query_string"], payload)
+                response = await self._operation.handler(call, params)
         except ApiError as error:
             response = refuse(error)
         except Invalid as error:
@@ -150,45 +155,10 @@ class _Endpoint:
             cors.allow(request, response, domain)
         await response(scope, receive, send)
 
-    async def _params(self, request: Request) -> Any:
-        payload = await read_body(request, self._max_body)
-        value = payload.value
-        if self._query_fields:
-            value = self._from_query(request.scope["query_string"], value)
-        elif payload.is_form and self._operation.takes_list:
-            value = [value]
-        assert self._adapter is not None
-        try:
-            return self._adapter.validate_python(value, context={"form": payload.is_form})
-        except ValidationError as error:
-            raise refuse_fields(*field_errors(error)) from None
-
-    def _from_query(self, query_string: bytes, body: Any) -> dict[str, Any]:
-        """Return each parameter from the query, or from the body where the query lacks it."""
-        values = query_values(query_string)
-        found: dict[str, Any] = {}
-        for name, is_list in self._query_fields:
-            given = [value for value in values.get(name, ()) if value]
-            if given:
-                found[name] = given if is_list else given[-1]
-            elif isinstance(body, dict) and name in body:
-                found[name] = body[name]
-        return found
-
 
 def _path(scope: Scope) -> dict[str, str]:
+    """Return the variable parts of the path, composed as the texts they are compared with."""
     parameters: dict[str, str] = scope["path_params"]
-    for value in parameters.values():
-        if "\x00" in value:
-            raise not_found()
-    return parameters
-
-
-def _fields(model: Any) -> tuple[tuple[str, bool], ...]:
-    """Return (name in the query, is it a list) of each field of a model."""
-    return tuple((info.alias or name, _is_list(info)) for name, info in model.model_fields.items())
-
-
-def _is_list(info: FieldInfo) -> bool:
-    kinds = (info.annotation, *get_args(info.annotation))
-    return any(get_origin(kind) is list for kind in kinds)
+    if any("\x00" in value for value in parameters.values()):
+        raise not_found()
+    return {name: composed(value) for name, value in parameters.items()}

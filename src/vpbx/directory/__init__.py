@@ -126,6 +126,7 @@ from vpbx.directory.routes import (
     route_at,
 )
 from vpbx.directory.secrets import Secrets
+from vpbx.directory.text import composed
 from vpbx.directory.users import NewEmployee
 
 __all__ = [
@@ -197,6 +198,7 @@ __all__ = [
     "Trunk",
     "VoicemailCopies",
     "Webhook",
+    "composed",
     "direction_of",
     "directions_of",
     "is_emergency",

@@ -14,6 +14,7 @@ from vpbx.directory import tables
 from vpbx.directory.directions import is_emergency
 from vpbx.directory.model import Ha1Pair
 from vpbx.directory.scope import Tx
+from vpbx.directory.text import composed
 from vpbx.directory.values import CONTROL, Values
 
 FIRST_EXT = 701
@@ -61,7 +62,7 @@ def read_password(values: Values) -> str:
     if CONTROL.search(value):
         values.wrong("password", "must not contain control characters")
         return ""
-    return value
+    return composed(value)
 
 
 def new_password() -> str:
@@ -114,7 +115,7 @@ async def user_row(tx: Tx, login_or_ext: str) -> Row[Any] | None:
 async def group_row(tx: Tx, gid: str) -> Row[Any] | None:
     """Return the row of the department with this id (or ext)."""
     groups = tables.groups
-    name = str(gid).strip()
+    name = composed(str(gid).strip())
     return await tx.first(groups, (groups.c.gid == name) | (groups.c.ext == name))
 
 

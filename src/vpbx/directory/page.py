@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from vpbx.directory.errors import FieldError, Invalid
+from vpbx.directory.text import folded
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -52,9 +53,9 @@ def page(
         errors.append(FieldError("limit", "must be at least 0"))
     if errors:
         raise Invalid(errors)
-    needle = search.strip().casefold()
+    needle = folded(search.strip())
     found = (
-        [item for item in items if any(needle in word.casefold() for word in words(item))]
+        [item for item in items if any(needle in folded(word) for word in words(item))]
         if needle
         else list(items)
     )

@@ -7,6 +7,7 @@ names rows (`documents.py`). Times of the day are rounded to the minute.
 from __future__ import annotations
 
 import itertools
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from vpbx.directory.values import Values
 BUTTONS = (*"0123456789*#", "timeout")
 ITEM_TYPES = ("user", "group", "ivr")
 MAX_DEPTH = 5
+_LOST_PLUS = re.compile(r"T.*\d \d\d:?\d\d\Z")
 MAX_CUSTOM = 100
 MAX_SPANS = 400
 
@@ -152,6 +154,8 @@ class RouteReader:
         text = values.text(field, required=True)
         if not text:
             return None
+        if _LOST_PLUS.search(text):  # a query or form turned the plus into a space
+            text = "+".join(text.rsplit(" ", 1))
         try:
             moment = datetime.fromisoformat(f"{text}T{of_day}" if len(text) <= 10 else text)
             if moment.tzinfo is not None:

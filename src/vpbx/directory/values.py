@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from vpbx.directory.errors import FieldError, Invalid
 from vpbx.directory.numbering import normalize
+from vpbx.directory.text import composed
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ class Values:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             self.wrong(field, "must be text")
             return default
-        result = str(value).strip()
+        result = composed(str(value).strip())
         if required and not result:
             self.wrong(field, "must not be empty")
         elif len(result) > max_length:
@@ -205,7 +206,7 @@ class Values:
             if isinstance(item, bool) or not isinstance(item, str | int):
                 self.wrong(f"{field}[{index}]", "must be text")
             else:
-                result.append(str(item).strip())
+                result.append(composed(str(item).strip()))
         return result
 
     def below(self, values: Mapping[str, Any], field: str) -> Values:
