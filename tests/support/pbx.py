@@ -46,9 +46,16 @@ class Pbx:
     """One server with a data directory; may be started, stopped and killed many times."""
 
     def __init__(
-        self, data: Path, *, database: str = "", rtp_ports: str = "", http: str = "127.0.0.1:0"
+        self,
+        data: Path,
+        *,
+        database: str = "",
+        rtp_ports: str = "",
+        http: str = "127.0.0.1:0",
+        under: tuple[str, ...] = (),
     ) -> None:
-        self.data, self.database = data, database
+        """`under` is a command that runs the server, such as `("prlimit", "--nofile=256")`."""
+        self.data, self.database, self.under = data, database, under
         low = 21000 + (os.getpid() * 131 + int(time.time() * 7)) % 300 * 40
         self.rtp_ports = rtp_ports or f"{low}-{low + 399}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -59,7 +66,8 @@ class Pbx:
 
     def start(self, *, timeout_s: float = 30) -> Pbx:
         """Start the server and wait for its line `ready`; the same ports every time."""
-        command = [str(VPBX), "serve", "--data", str(self.data), "--https", "127.0.0.1:0"]
+        command = [*self.under, str(VPBX), "serve", "--data", str(self.data)]
+        command += ["--https", "127.0.0.1:0"]
         command += ["--http", self._http, "--sip", self._sip, "--sip-tls", self._tls]
         command += ["--rtp-ports", self.rtp_ports, "--advertise", "127.0.0.1"]
         if self.database:

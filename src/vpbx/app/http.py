@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from vpbx.app.http_bounds import Bounds, Connections, Turnstile
+from vpbx.app.http_connection import Front
 from vpbx.config import Endpoint
 
 __all__ = ["AsgiApp", "HttpListener", "with_metrics"]
@@ -27,20 +29,98 @@ _STOP_S = 1
 """What a running request gets to finish when the server stops."""
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn that leaves the signals alone and says when it listens."""
+_WEBSOCKET_BYTES = 1024 * 1024
+_LOOK_S = 0.5
+"""How often times that ran out are looked for."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+
+class _Server(uvicorn.Server):
+    """A uvicorn behind `Connection`, which leaves the signals alone and says when it listens."""
+
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self._connections = connections
+        self._tls = tls
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Listen, as uvicorn would, but with our connections before its protocol."""
+        assert sockets is not None
+        loop = asyncio.get_running_loop()
+        await self.lifespan.startup()
+        connections = self._connections
+        self._front = front = Front(
+            connections,
+            Turnstile(connections.bounds, loop),
+            self.config,
+            self.server_state,
+            self._tls,
+        )
+        self.servers = []
+        self._doors = [_Door(bound, front) for bound in sockets]
+        self.started = True
+        self._looking = loop.call_later(_LOOK_S, self._look)
         self.up.set()
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._connections.look(loop.time())
+        self._looking = loop.call_later(_LOOK_S, self._look)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._looking.cancel()
+        for door in self._doors:
+            door.close()
+        self._front.stop()
+        await super().shutdown(sockets)
+
+
+class _Door:
+    """Accepts clients, a few in each turn of the loop, and none while files run short."""
+
+    PAUSE_S = 0.2
+
+    def __init__(self, listening: socket.socket, front: Front) -> None:
+        listening.setblocking(False)
+        self._listening = listening
+        self._front = front
+        # Agreeing on TLS costs as much as a request.
+        self._at_once = 2 if front.tls is not None else 8
+        self._again: asyncio.TimerHandle | None = None
+        front.loop.add_reader(listening, self._accept)
+
+    def close(self) -> None:
+        """Accept no more; the socket stays with its owner."""
+        if self._again is not None:
+            self._again.cancel()
+        self._front.loop.remove_reader(self._listening)
+
+    def _accept(self) -> None:
+        for _ in range(self._at_once):
+            try:
+                client, peer = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                self._pause()
+                return
+            with contextlib.suppress(OSError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.setblocking(False)
+            self._front.take(client, peer[0])
+
+    def _pause(self) -> None:
+        """Leave those that wait to the kernel: no file is free, and trying is all we would do."""
+        self._front.connections.refused("open files", "")
+        loop = self._front.loop
+        loop.remove_reader(self._listening)
+        self._again = loop.call_later(self.PAUSE_S, loop.add_reader, self._listening, self._accept)
 
 
 class HttpListener:
@@ -51,10 +131,12 @@ class HttpListener:
         endpoint: Endpoint,
         *,
         tls: ssl.SSLContext | None = None,
+        connections: Connections | None = None,
     ) -> None:
         self.endpoint = endpoint
         """Where it listens; the real port once bound."""
         self._tls = tls
+        self._connections = Connections(Bounds()) if connections is None else connections
         self._bound: socket.socket | None = None
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -62,12 +144,11 @@ class HttpListener:
     def bind(self) -> None:
         """Take the address, without answering yet; `OSError` when it cannot be had."""
         family = socket.AF_INET6 if ":" in self.endpoint.host else socket.AF_INET
-        # Named so that asyncio sees TCP and sends small answers at once (TCP_NODELAY).
-        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        bound = socket.socket(family, socket.SOCK_STREAM)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((self.endpoint.host, self.endpoint.port))
-            bound.listen()
+            bound.listen(self._connections.bounds.backlog)
         except OSError:
             bound.close()
             raise
@@ -77,7 +158,6 @@ class HttpListener:
     async def start(self, app: AsgiApp) -> None:
         """Answer by `app` from now on, also those who have been waiting since `bind`."""
         assert self._bound is not None
-        tls = self._tls
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -86,9 +166,10 @@ class HttpListener:
             server_header=False,
             proxy_headers=False,  # whom to believe is decided in one place: the API's gate
             timeout_graceful_shutdown=_STOP_S,
-            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+            timeout_keep_alive=round(self._connections.bounds.idle_s),
+            ws_max_size=_WEBSOCKET_BYTES,
         )
-        self._server = server = _Server(config)
+        self._server = server = _Server(config, self._connections, self._tls)
         self._task = asyncio.create_task(server.serve(sockets=[self._bound]), name="vpbx-http")
         up = asyncio.create_task(server.up.wait())
         await asyncio.wait((up, self._task), return_when=asyncio.FIRST_COMPLETED)

@@ -30,6 +30,8 @@ from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir
 from vpbx.app.fault import PortTaken, StartError
 from vpbx.app.http import AsgiApp, HttpListener, with_metrics
+from vpbx.app.http_bounds import Bounds, Connections
+from vpbx.app.limits import raise_open_files
 from vpbx.app.live import answers
 from vpbx.app.recovery import Recovery
 from vpbx.app.watchdog import Watchdog
@@ -57,6 +59,9 @@ _LAST_COMMANDS_S = 0.5
 """For a CRM to take the commands that the end of the last calls caused."""
 _GOODBYE_S = 1.5
 """For phones and carriers to answer our BYE."""
+_HTTP_CONNECTIONS = Bounds().total
+_HTTP_SHARE = 4
+"""Of the files that may be open HTTP gets one in so many; calls, phones and disks the rest."""
 NODE = 0
 """Which of several servers on one database this is; there is one, until there are more."""
 
@@ -120,7 +125,13 @@ class App:
         data.prepare()
         lock = data.lock()
         self._started.callback(lock.release)
+        files = raise_open_files()
         tls = server_context(config)
+        self._http_clients = Connections(
+            Bounds(total=max(1, min(_HTTP_CONNECTIONS, files // _HTTP_SHARE))),
+            trusted=config.trusted_proxies,
+            registry=self.registry,
+        )
         listeners = self._bind_http(tls)
         config = self.config = with_sip_ports(self.config)
 
@@ -286,7 +297,7 @@ class App:
         return bound
 
     def _bind(self, endpoint: Endpoint, option: str, tls: ssl.SSLContext | None) -> HttpListener:
-        listener = HttpListener(endpoint, tls=tls)
+        listener = HttpListener(endpoint, tls=tls, connections=self._http_clients)
         try:
             listener.bind()
         except OSError as error:
