@@ -157,3 +157,20 @@ async def test_limit_and_search(directory: Directory, acme: DomainConfig) -> Non
     assert (await directory.groups.list(acme, search="x")).total == 0
     assert (await directory.groups.edit(acme, "9000", {"ext": "9001"})).ext == "9001"
     assert (await directory.users.add(acme, {"name": "x", "ext": "9000"})).employee.ext == "9000"
+
+
+async def test_timeouts_that_lead_in_a_circle_are_refused(
+    directory: Directory, acme: DomainConfig, other: DomainConfig
+) -> None:
+    def to(group: Department) -> dict[str, Any]:
+        return {"timeout": {"target": "group", "group": group.id}}
+
+    a, b, c = [await directory.groups.add(acme, {"name": name}) for name in "abc"]
+    await directory.groups.edit(acme, a.id, to(b))
+    await directory.groups.edit(acme, b.id, to(c))
+    for last, first in ((c, a), (c, b), (b, a)):
+        with pytest.raises(Invalid, match="in a circle") as caught:
+            await directory.groups.edit(acme, last.id, to(first))
+        assert caught.value.errors[0].field == "timeout.group"
+    await directory.groups.edit(acme, a.id, {"timeout": {"target": "msg_busy"}})
+    await directory.groups.edit(acme, c.id, to(a))

@@ -164,6 +164,10 @@ class Directory:
         domain_id = self._index.domains.get(name.lower())
         return None if domain_id is None else self._loaded.get(domain_id)
 
+    def cached_by_id(self, domain_id: int) -> DomainConfig | None:
+        """Return what `cached` returns, for the domain with this id."""
+        return self._loaded.get(domain_id)
+
     def knows(self, name: str) -> bool:
         """Say whether there is a domain of this name."""
         return name.lower() in self._index.domains

@@ -193,11 +193,31 @@ async def _read_timeout(timeout: Values, tx: Tx, row: Row[Any] | None) -> dict[s
         group = await group_row(tx, timeout.text("group", required=True))
         if group is None or (row is not None and group.id == row.id):
             timeout.wrong("group", "must be the id of another department")
+        elif row is not None and await _leads_to(tx, group, row.id):
+            timeout.wrong(
+                "group", f"calls would go in a circle: {group.name} sends them back here in the end"
+            )
         else:
             result["timeout_group_id"] = group.id
     elif target is TimeoutTarget.TELNUM:
         result["timeout_telnum"] = timeout.phone("telnum", required=True)
     return result
+
+
+async def _leads_to(tx: Tx, group: Row[Any], target_id: int) -> bool:
+    """Say whether calls that `group` does not take come to another department in the end."""
+    following = {
+        row.id: row.timeout_group_id
+        for row in await tx.all(tables.groups)
+        if row.timeout_target == TimeoutTarget.GROUP.value
+    }
+    at, seen = group.id, set[int]()
+    while at is not None and at not in seen:
+        if at == target_id:
+            return True
+        seen.add(at)
+        at = following.get(at)
+    return False
 
 
 async def _read_members(reader: Values, tx: Tx) -> list[_Member]:
