@@ -226,6 +226,16 @@ class CallEnded:
     sip_code: int = 0
     """The final SIP status that decided an unanswered call; 0 where none did."""
 
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Whole seconds of waiting and of talk, as everybody is told them."""
+        answered = self.answered_at if self.status is Status.SUCCESS else None
+        return lengths(
+            epoch_ms(self.call.started_at),
+            None if answered is None else epoch_ms(answered),
+            epoch_ms(self.at),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rated:
@@ -264,6 +274,18 @@ CallEvent: TypeAlias = (
 
 Recorder: TypeAlias = Callable[[CallEvent], Iterable[Any]]
 """Turns an event into database writes (`vpbx.db.Write`); must not block."""
+
+
+def epoch_ms(seconds: float) -> int:
+    """Return a time as it is stored: whole milliseconds."""
+    return round(seconds * 1000)
+
+
+def lengths(started_ms: int, answered_ms: int | None, ended_ms: int) -> tuple[int, int]:
+    """Return whole seconds from the start to the answer, or to the end, and of talk (0: none)."""
+    if answered_ms is None:
+        return (ended_ms - started_ms) // 1000, 0
+    return (answered_ms - started_ms) // 1000, (ended_ms - answered_ms) // 1000
 
 
 class EventBus:

@@ -62,6 +62,7 @@ class Past:
             at,
             client="" if direction is Direction.INNER else more.pop("client", "79008003396"),
             diversion="" if direction is Direction.INNER else "79001112233",
+            telnum_name="" if direction is Direction.INNER else "Main line",
         )
         answered = status is Status.SUCCESS
         user = more.pop("user", ADMIN)
@@ -117,9 +118,11 @@ async def test_external_calls_in_json(api: Api, past: Past) -> None:
             "uid": "102",
             "type": "in",
             "status": "missed",
+            "missedStatus": 3,
             "client": "79008003396",
             "account": "sales",
             "diversion": "79001112233",
+            "telnum_name": "Main line",
             "destination": "group",
             "user": "",
             "user_name": "",
@@ -136,6 +139,7 @@ async def test_external_calls_in_json(api: Api, past: Past) -> None:
             "client": "79008003396",
             "account": "admin",
             "diversion": "79001112233",
+            "telnum_name": "Main line",
             "destination": "user",
             "user": "admin",
             "user_name": "Administrator",
@@ -155,9 +159,7 @@ async def test_external_calls_in_csv(api: Api, past: Past) -> None:
     answer = await api("GET", f"/history/csv?{SPAN}")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert list(csv.reader(io.StringIO(answer.body.decode()))) == [
-        f"102,success,79008003396,admin@{DOMAIN},79001112233,2023-11-14T22:14:20Z,5,23,,4".split(
-            ","
-        ),
+        f"102,in,79008003396,admin@{DOMAIN},79001112233,2023-11-14T22:14:20Z,5,23,".split(","),
         f"101,out,79008003396,admin@{DOMAIN},79001112233,2023-11-14T22:13:20Z,5,0,".split(","),
     ]
 

@@ -48,7 +48,7 @@ def history(event: CallEnded, rating: int | None = None) -> dict[str, Any]:
 )
 def test_the_event_table(event: Any, kind: str) -> None:
     call = new_call()
-    assert event_command(event(call, NOW, ANN)) == {
+    assert event_command(event(call, NOW + 5, ANN)) == {
         "cmd": "event",
         "type": kind,
         "callid": call.callid,
@@ -59,6 +59,8 @@ def test_the_event_table(event: Any, kind: str) -> None:
         "ext": "701",
         "telnum": "79001112233",
         "telnum_name": "Main line",
+        "time": "20240515T190645Z",
+        "start": "20240515T190640Z",
     }
 
 
@@ -85,6 +87,8 @@ def test_an_event_leaves_out_what_is_not_known() -> None:
         "user": "bob",
         "direction": "out",
         "ext": "702",
+        "time": "20240515T190640Z",
+        "start": "20240515T190640Z",
     }
 
 
@@ -101,7 +105,8 @@ def test_history_of_an_answered_call() -> None:
         "phone": "79101234567",
         "diversion": "74957654321",
         "start": "20240515T190640Z",
-        "duration": 124,
+        "wait": 4,
+        "duration": 120,
         "callid": call.callid,
         "status": "Success",
         "ext": "701",
@@ -111,8 +116,8 @@ def test_history_of_an_answered_call() -> None:
         "link": f"https://d1.example/r/{call.callid}.mp3",
         "rating": 4,
     }
-    assert list(fields)[1:9] == [
-        *("type", "user", "phone", "diversion", "start", "duration", "callid", "status")
+    assert list(fields)[1:10] == [
+        *("type", "user", "phone", "diversion", "start", "duration", "wait", "callid", "status")
     ]
 
 
@@ -136,12 +141,13 @@ def test_history_statuses(direction: Direction, status: Status, shown: str) -> N
     assert (fields["type"], fields["status"]) == (direction.value, shown)
 
 
-def test_the_first_nine_fields_of_history_are_never_empty() -> None:
+def test_the_first_ten_fields_of_history_are_never_empty() -> None:
     call = new_call(client="", diversion="", telnum_name="")
     fields = history(CallEnded(call, NOW, Status.MISSED, None))
-    nine = [*("cmd", "type", "user", "phone", "diversion", "start", "duration", "callid", "status")]
-    assert [name for name in fields if name not in ("ext", "telnum")] == nine
-    assert all(fields[name] != "" for name in nine)
+    always = ["cmd", "type", "user", "phone", "diversion", "start", "duration", "wait"]
+    always += ["callid", "status"]
+    assert [name for name in fields if name not in ("ext", "telnum")] == always
+    assert all(fields[name] != "" for name in always)
     assert (fields["phone"], fields["diversion"], fields["duration"]) == (
         "anonymous",
         "74957654321",

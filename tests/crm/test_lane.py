@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from vpbx.clock import ManualClock
+from vpbx.crm.commands import Fields
 from vpbx.crm.lane import PAUSES_S, Command, Lane, Limits, Tally
 
 
@@ -24,9 +25,13 @@ class Bench:
     def _ready(self) -> None:
         self.woken += 1
 
-    def put(self, callid: str) -> int:
+    def put(self, callid: str, *, held: bool = False) -> int:
         self.next_id += 1
-        command = Command(self.next_id, 1, callid, {"cmd": "event"}, self.clock.time())
+        clock = self.clock
+        fields: Fields = {"cmd": "event"}
+        command = Command(
+            self.next_id, 1, callid, fields, clock.time(), since=clock.now(), held=held
+        )
         self.rows[command.id] = command
         self.lane.put(command)
         return command.id
@@ -231,3 +236,59 @@ def test_a_closed_lane_forgets_its_timers() -> None:
     bench.clock.advance(10)
     assert bench.lane.take() is None
     assert bench.tally.kept == 0
+
+
+def test_a_held_command_waits_for_its_release_and_keeps_its_place() -> None:
+    bench = Bench()
+    first = bench.put("a")
+    history = bench.put("a", held=True)
+    assert bench.send_all() == [first]
+    assert bench.lane.in_line == 0
+    bench.put("b")
+    assert len(bench.send_all()) == 1, "other calls do not wait"
+    woken = bench.woken
+    bench.lane.release(bench.rows[history])
+    assert bench.woken > woken
+    assert bench.send_all() == [history]
+    assert bench.lane.idle
+
+
+def test_a_command_released_behind_others_does_not_overtake_them() -> None:
+    bench = Bench()
+    first, history = bench.put("a"), bench.put("a", held=True)
+    going = take(bench.lane)
+    bench.lane.release(bench.rows[history])
+    assert bench.lane.take() is None
+    bench.lane.refused(going)
+    assert bench.lane.take() is None
+    bench.clock.advance(2)
+    assert bench.send_all() == [first, history]
+
+
+def test_a_held_command_that_had_no_room_is_read_back() -> None:
+    bench = Bench(Limits(kept=4, refill_below=2))
+    sent = [bench.put("a") for _ in range(4)]
+    held = bench.put("a", held=True)
+    bench.lane.release(bench.rows[held])
+    assert bench.send_all() == [*sent, held]
+    assert bench.lane.idle
+
+
+def test_what_is_left_out_is_no_sign_of_life() -> None:
+    bench = Bench()
+    for callid in "abc":
+        bench.put(callid)
+        bench.lane.refused(take(bench.lane))
+    bench.put("d")
+    late = take(bench.lane)
+    bench.lane.leave_out(late)
+    assert bench.lane.troubled
+    assert bench.lane.kept == 3
+
+
+def test_a_clock_set_a_day_ahead_gives_nothing_up() -> None:
+    bench = Bench()
+    bench.put("a")
+    command = take(bench.lane)
+    command.created_at -= 25 * 3600  # as if the time of day had been set
+    assert bench.lane.refused(command) is True

@@ -117,7 +117,8 @@ async def test_24_hours_later_a_command_is_given_up_and_can_be_seen(
     database: Database, crm: Crm
 ) -> None:
     clock = ManualClock(1_700_000_000)
-    async with running_node(database, {1: integration(crm.url)}, clock=clock) as node:
+    settings = {1: integration(crm.url, late_events=True)}
+    async with running_node(database, settings, clock=clock) as node:
         crm.behave = status(503)
         node.put("1", 1)
         for _ in range(300):
@@ -271,7 +272,7 @@ async def test_rows_older_than_a_day_are_given_up_even_if_never_tried(
     clock = ManualClock(1_700_000_000)
     config = OutboxConfig(lane=Limits(kept=4, refill=4, refill_below=1), sweep_s=900)
     async with running_node(
-        database, {1: integration(crm.url)}, config=config, clock=clock
+        database, {1: integration(crm.url, late_events=True)}, config=config, clock=clock
     ) as node:
         crm.behave = status(500)
         for number in range(20):

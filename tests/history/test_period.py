@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -111,6 +112,12 @@ def test_week_over_new_year() -> None:
         ("2024-05-15T22:30:00Z", WEDNESDAY),
         ("2024-05-15T22:30:00.999Z", WEDNESDAY),
         ("2024-05-16T01:30:00+03:00", WEDNESDAY),
+        ("2024-05-16T01:30:00 03:00", WEDNESDAY),
+        ("2024-05-15T17:30:00-0500", WEDNESDAY),
+        ("2024-05-15T22:30:00", WEDNESDAY),
+        ("2024-05-15 22:30:00", WEDNESDAY),
+        ("20240515T223000", WEDNESDAY),
+        ("20240515t223000z", WEDNESDAY),
     ],
 )
 def test_times_are_read_in_both_forms(text: str, epoch: float) -> None:
@@ -119,7 +126,7 @@ def test_times_are_read_in_both_forms(text: str, epoch: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["yesterday", "2024-05-15", "20240515T223000", "20241315T000000Z", "20240515T250000Z", "1e9"],
+    ["yesterday", "2024-13-15", "2024-05-15T", "20241315T000000Z", "20240515T250000Z", "1e9"],
 )
 def test_what_is_no_time_is_refused_by_field(text: str) -> None:
     with pytest.raises(InvalidQuery) as refused:
@@ -132,6 +139,22 @@ def test_unknown_period_is_refused_by_field() -> None:
         select_period(MOSCOW, WEDNESDAY, period="fortnight")
     assert refused.value.field == "period"
     assert "last_month" in refused.value.message
+
+
+def test_a_bare_date_is_a_local_day() -> None:
+    day = select_period(MOSCOW, WEDNESDAY, start="2024-05-01", end="2024-05-02")
+    assert shown(day) == ("2024-04-30T21:00:00Z", "2024-05-02T21:00:00Z")
+    assert select_period(MOSCOW, WEDNESDAY, end="20240502") == select_period(
+        MOSCOW, WEDNESDAY, start="2024-05-02", end="2024-05-02"
+    )
+
+
+@pytest.mark.parametrize("zone", [MOSCOW, HAVANA])
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_the_calendar_are_days_too(zone: ZoneInfo, day: str) -> None:
+    for asked in ({"start": day}, {"end": day}, {"start": day, "end": day}):
+        with contextlib.suppress(InvalidQuery):  # and never another error
+            assert select_period(zone, WEDNESDAY, **asked)
 
 
 def test_start_after_end_is_refused() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response, StreamingResponse
 
 from vpbx.api.errors import refuse_fields
 from vpbx.api.fields import Positive, Request, Text
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
-from vpbx.directory import FieldError, normalize
-from vpbx.history import InvalidQuery, Query, select_period
+from vpbx.directory import DomainConfig, FieldError, normalize
+from vpbx.history import WHENEVER, InvalidQuery, Period, Query, select_period
 
 __all__ = ["section"]
 
@@ -35,6 +37,7 @@ EXTERNAL = {
     "client": "79008003396",
     "account": "admin",
     "diversion": "79001112233",
+    "telnum_name": "Main line",
     "destination": "user",
     "user": "admin",
     "user_name": "Administrator",
@@ -57,8 +60,7 @@ INNER = {
     "record": "",
 }
 EXTERNAL_CSV = (
-    "1755936870,success,79008003396,admin@acme.vpbx.example,79001112233,"
-    "2022-01-20T08:58:42Z,5,23,\r\n"
+    "1755936870,in,79008003396,admin@acme.vpbx.example,79001112233,2022-01-20T08:58:42Z,5,23,\r\n"
 )
 INNER_CSV = (
     "3934307521,noanswer,admin@acme.vpbx.example,manager@acme.vpbx.example,"
@@ -78,9 +80,14 @@ PeriodName = Literal[
 Destination = Literal[
     "", "user", "group", "telnum", "ivr", "onduty", "offtime", "hello", "vm", "am"
 ]
-ExternalStatus = Literal[
-    "success", "missed", "cancel", "busy", "notavailable", "notallowed", "notfound"
-]
+ExternalStatus = Literal["success", "missed", "noanswer"]
+Reason = Literal["cancel", "busy", "notavailable", "notallowed", "notfound"]
+MissedStatus = Literal[1, 2, 3, 4]
+MISSED_STATUS = (
+    "1 the customer called back, 2 we called back, 3 nobody did, 4 we tried and they did not "
+    "answer; kept up to date by later calls."
+)
+MAX_LISTED = 1000
 RECORD = "Link to the recording, playable without a key; or empty."
 
 
@@ -89,12 +96,17 @@ class ExternalRow(Model):
 
     uid: str = Field(description="The same as `callid` of commands and makecall.")
     type: Literal["in", "out"]
-    status: ExternalStatus
+    status: ExternalStatus = Field(
+        description="`missed` only of incoming calls, `noanswer` only of outgoing ones."
+    )
+    reason: Reason = only_if("Only with `noanswer` (ours): why.")
+    missedStatus: MissedStatus = only_if("Only with `missed` (ours): " + MISSED_STATUS)
     client: str = Field(description="The customer's number.")
     account: str = Field(
         description="Login of who talked; else the department's id; else `ivr`, `fax`…"
     )
     diversion: str = Field(description="Our number the call came or went through.")
+    telnum_name: str = Field(description="Its name.")
     destination: Destination = Field(
         description="Who an incoming call ended at: `user` taken by the employee, `group` missed "
         "in a department, `telnum` an outside number, `ivr` in the menu, `onduty` attendant "
@@ -127,14 +139,49 @@ class InnerRow(Model):
     record: str = Field(description=RECORD)
 
 
-class _Span(Request):
-    """What both kinds of history are asked by."""
+def _listed(value: Any) -> Any:
+    """Take a list, repeated parameters, or one text with commas."""
+    items = value if isinstance(value, list) else [value]
+    parts = [p for item in items for p in (item.split(",") if isinstance(item, str) else [item])]
+    listed = [part for part in parts if not isinstance(part, str) or part.strip()]
+    if len(listed) > MAX_LISTED:
+        raise PydanticCustomError("list", f"may have at most {MAX_LISTED} items")
+    return listed
 
-    start: Text = Field("", description="YYYYmmddTHHMMSSZ or YYYY-MM-DDTHH:MM:SSZ.")
-    end: Text = Field("", description="YYYYmmddTHHMMSSZ or YYYY-MM-DDTHH:MM:SSZ.")
+
+TIME = "YYYYmmddTHHMMSSZ or ISO 8601; without a zone UTC; a bare date is a day of the domain."
+Listed = Annotated[list[Text], BeforeValidator(_listed)]
+
+
+class _Span(Request):
+    """What both kinds of history are asked by. An empty value is none."""
+
+    start: Text = Field("", description=TIME)
+    end: Text = Field("", description=TIME + " Included.")
     period: PeriodName | None = Field(None, description="Beats start and end.")
     limit: Positive | None = Field(None, description="How many at most; default: all.")
     user: Text = Field("", description="Login or internal number of an employee.")
+    uid: Listed = Field(
+        [],
+        description="Only these calls (ours): repeated, or with commas between. Without period, "
+        "start and end: whenever they were.",
+    )
+    groups: Listed = Field(
+        [], description="Departments' ids or internal numbers, any of them (ours); as uid."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: value for name, value in data.items() if value != ""}
+        return data
+
+
+def _numbers(value: Any) -> Any:
+    """Take numbers as they come, as texts too."""
+    listed = _listed(value)
+    return [int(i) if isinstance(i, str) and i.strip().isdecimal() else i for i in listed]
 
 
 class InnerQuery(_Span):
@@ -149,6 +196,9 @@ class ExternalQuery(_Span):
     type: Literal["all", "in", "out", "missed"] = "all"
     diversion: Text = Field("", description="Our number the call came or went through.")
     client: Text = Field("", description="The customer's number.")
+    missedStatus: Annotated[list[MissedStatus], BeforeValidator(_numbers)] = Field(
+        [], description="Missed calls, of which (ours): " + MISSED_STATUS
+    )
 
 
 @section.get(
@@ -174,8 +224,9 @@ async def external_json(call: Call, params: ExternalQuery) -> Response:
 async def external_csv(call: Call, params: ExternalQuery) -> Response:
     """Calls with the outside, newest first, as CSV (RFC 4180) without a header line.
 
-    Fields: uid, type (`success` or `missed` for incoming, else `out`), client, account
-    (`login@domain`), via, start, wait, duration, record, and rating only if rated.
+    Fields: uid, type (`in`, `out` or `missed`), client, account (`login@domain`), via, start,
+    wait, duration, record; where customers of any number are asked to rate, rating in every
+    line, maybe empty.
     """
     return await _send(call.services.history.external_csv(_query(call, params)), CSV)
 
@@ -210,9 +261,38 @@ async def inner_csv(call: Call, params: InnerQuery) -> Response:
 
 def _query(call: Call, params: InnerQuery | ExternalQuery) -> Query:
     domain = call.domain
+    employee = domain.find_employee(params.user) if params.user else None
+    query = Query(
+        domain_id=domain.id,
+        domain=domain.name,
+        period=_period(call, params),
+        type=params.type,
+        limit=params.limit,
+        user=employee.login if employee is not None else params.user,
+        uids=_uids(params.uid),
+        groups=tuple(_group_id(domain, text) for text in params.groups),
+        has_ratings=any(number.rating for number in domain.numbers.values()),
+    )
+    if not isinstance(params, ExternalQuery):
+        return query
+    return replace(
+        query,
+        missed=tuple(params.missedStatus),
+        diversion=_digits(domain, params.diversion, "diversion"),
+        client=_digits(domain, params.client, "client"),
+    )
+
+
+def _digits(domain: DomainConfig, text: str, field: str) -> str:
+    return normalize(text, domain.country, field=field) if text else ""
+
+
+def _period(call: Call, params: _Span) -> Period:
+    if params.uid and not (params.period or params.start or params.end):
+        return WHENEVER
     try:
-        period = select_period(
-            domain.zone,
+        return select_period(
+            call.domain.zone,
             call.services.clock.time(),
             period=params.period or "",
             start=params.start,
@@ -220,22 +300,19 @@ def _query(call: Call, params: InnerQuery | ExternalQuery) -> Query:
         )
     except InvalidQuery as error:
         raise refuse_fields(FieldError(error.field, error.message)) from None
-    employee = domain.find_employee(params.user) if params.user else None
-    numbers = {}
-    if isinstance(params, ExternalQuery):
-        for name in ("diversion", "client"):
-            text = getattr(params, name)
-            if text:
-                numbers[name] = normalize(text, domain.country, field=name)
-    return Query(
-        domain_id=domain.id,
-        domain=domain.name,
-        period=period,
-        type=params.type,
-        limit=params.limit,
-        user=employee.login if employee is not None else params.user,
-        **numbers,
-    )
+
+
+def _uids(texts: list[str]) -> tuple[int, ...]:
+    for text in texts:
+        if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+            raise refuse_fields(FieldError("uid", "must be digits"))
+    return tuple(int(text) for text in texts)
+
+
+def _group_id(domain: DomainConfig, text: str) -> str:
+    """Return a department's id; one that is no more has its calls still."""
+    department = domain.find_department(text)
+    return department.id if department is not None else text
 
 
 async def _send(pieces: AsyncIterator[bytes], media_type: str) -> Response:

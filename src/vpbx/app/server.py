@@ -149,7 +149,7 @@ class App:
 
         events = EventBus(writer.submit)
         recorder = self._keep_history(events)
-        contacts = await self._connect_crm(writer, events)
+        contacts = await self._connect_crm(writer, events, recorder)
         recovery = Recovery(
             directory=self.directory,
             history=self.history,
@@ -182,7 +182,9 @@ class App:
         events.subscribe(recorder)
         return recorder
 
-    async def _connect_crm(self, writer: Writer, events: EventBus) -> Contacts:
+    async def _connect_crm(
+        self, writer: Writer, events: EventBus, recorder: HistoryRecorder
+    ) -> Contacts:
         def learned(domain_id: int, form: Format) -> None:
             self._spawn(self.directory.integrations.learn_format(domain_id, form))
 
@@ -196,13 +198,15 @@ class App:
             self._integration_of,
             node=NODE,
             clock=self._clock,
+            is_open=recorder.is_open,
         )
         links = self.history.links
 
         def link(call: CallInfo) -> str:
             return links.url(call.domain, call.domain_id, call.callid)
 
-        events.subscribe(CrmRecorder(self.outbox, self.directory.cached, link))
+        cached = self.directory.cached
+        events.subscribe(CrmRecorder(self.outbox, cached, link, recorder.is_open))
         return Contacts(client, self.outbox.crm_answers)
 
     async def _start_media(self) -> MediaEngine:

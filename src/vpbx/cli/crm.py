@@ -48,6 +48,14 @@ def set_(
         list[str] | None,
         typer.Option(metavar="https://HOST", help="Web pages that may call the API; repeatable."),
     ] = None,
+    late_events: Annotated[
+        str,
+        typer.Option(
+            metavar="send|drop",
+            help="Events older than a minute, of calls that are over (default: drop).",
+            show_default=False,
+        ),
+    ] = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
@@ -60,6 +68,7 @@ def set_(
         "enabled": on,
         "networks": allow,
         "origins": origin,
+        "late_events": late_events or None,
     }
 
     async def work(directory: Directory) -> Integration:
@@ -175,13 +184,14 @@ def _show(domain: str, integration: Integration, as_json: bool) -> None:
     show(
         {
             "domain": domain,
-            "url": integration.url,
+            "url": integration.shown_url,
             "format": str(integration.format),
             "enabled": integration.enabled,
+            "late_events": "send" if integration.late_events else "drop",
             "networks": [str(network) for network in integration.networks],
             "origins": list(integration.origins),
         },
         as_json=as_json,
-        text=f"The CRM of [bold]{domain}[/bold]: {integration.url}, format {integration.format}, "
-        f"{'on' if integration.enabled else 'off'}.",
+        text=f"The CRM of [bold]{domain}[/bold]: {integration.shown_url}, "
+        f"format {integration.format}, {'on' if integration.enabled else 'off'}.",
     )

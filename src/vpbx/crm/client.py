@@ -12,6 +12,7 @@ beside its PBX could not).
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import socket
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from vpbx.crm.encoding import CONTENT_TYPE, Formats, encode
-from vpbx.crm.post import Target, post
+from vpbx.crm.post import Target, connector, post
 from vpbx.directory import Format, Integration
 
 _KEEP_ALIVE_S = 15.0
@@ -38,6 +39,8 @@ class Answer:
     status: int
     body: bytes = b""
     error: str = ""
+    charset: str = ""
+    """Of the body, as the CRM says."""
 
     @property
     def taken(self) -> bool:
@@ -103,7 +106,7 @@ class CrmClient:
             }
             for form, content_type in CONTENT_TYPE.items()
         }
-        self._targets: dict[tuple[str, Format], Target | None] = {}
+        self._targets: dict[tuple[str, str, Format], Target | None] = {}
         self._connector: aiohttp.TCPConnector | None = None
 
     async def start(self) -> None:
@@ -111,11 +114,7 @@ class CrmClient:
         resolver: AbstractResolver = aiohttp.DefaultResolver()
         if not self._private_addresses:
             resolver = PublicResolver(resolver)
-        self._connector = aiohttp.TCPConnector(
-            limit=0,  # bounded for each domain by its lane
-            keepalive_timeout=_KEEP_ALIVE_S,
-            resolver=resolver,
-        )
+        self._connector = connector(resolver, _KEEP_ALIVE_S)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -148,40 +147,55 @@ class CrmClient:
     ) -> Answer:
         if self._connector is None:
             return Answer(0, error="not started")
-        target = self._target(integration.url, form)
+        target = self._target(integration.url, integration.token, form)
         if target is None:
             return Answer(0, error="the CRM's address is no http or https URL we may reach")
         body = encode(fields, integration.token, form)
         try:
             async with asyncio.timeout(self._timeout_s):
-                status, answer = await post(self._connector, target, body)
+                reply = await post(self._connector, target, body)
         except TimeoutError:
             return Answer(0, error="no answer in time")
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             return Answer(0, error=_brief(error))
-        return Answer(status, answer)
+        return Answer(reply.status, reply.body, charset=reply.charset)
 
-    def _target(self, address: str, form: Format) -> Target | None:
+    def _target(self, address: str, token: str, form: Format) -> Target | None:
         """Return where to post, found out once; None for an address that may not be used."""
         try:
-            return self._targets[address, form]
+            return self._targets[address, token, form]
         except KeyError:
             pass
         if len(self._targets) >= _KNOWN_TARGETS:
             self._targets.clear()
-        target = self._targets[address, form] = self._new_target(address, form)
+        target = self._targets[address, token, form] = self._new_target(address, token, form)
         return target
 
-    def _new_target(self, address: str, form: Format) -> Target | None:
+    def _new_target(self, address: str, token: str, form: Format) -> Target | None:
         try:
             url = URL(address)
             if url.scheme not in ("http", "https") or not url.host:
                 return None
             if not self._private_addresses and not is_public(url.host):
                 return None
-            return Target(url, self._headers[form])
+            headers = {**self._headers[form], **_token_header(token), **_basic(url)}
+            return Target(url.with_user(None), headers)
         except ValueError:
             return None
+
+
+def _token_header(token: str) -> dict[str, str]:
+    """Return the token as a header (D15); nothing where it cannot stand in one, as in the body."""
+    fits = token.isascii() and token.isprintable() and token == token.strip()
+    return {"X-CRM-Token": token} if fits else {}
+
+
+def _basic(url: URL) -> dict[str, str]:
+    """Return the user and password of an address as Basic authentication (RFC 7617, UTF-8)."""
+    if url.user is None and url.password is None:
+        return {}
+    pair = f"{url.user or ''}:{url.password or ''}"
+    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 def _brief(error: Exception) -> str:

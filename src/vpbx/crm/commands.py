@@ -26,6 +26,7 @@ from vpbx.events import (
     Ringing,
     Status,
     Transferred,
+    epoch_ms,
 )
 
 Fields: TypeAlias = dict[str, str | int]
@@ -87,6 +88,8 @@ def event_command(event: Any) -> Fields:
             telnum_name=call.telnum_name,
             second_callid=getattr(event, "second_callid", ""),
         ),
+        "time": stamp(event.at),
+        "start": stamp(call.started_at),
     }
 
 
@@ -99,20 +102,21 @@ def history_command(
 ) -> Fields:
     """Return the record of an external call that is over.
 
-    The first nine fields are never empty: see `_somebody` for a call that names no employee;
+    The first ten fields are never empty: see `_somebody` for a call that names no employee;
     one without a number of ours says the domain's main number.
     """
     call, group = event.call, event.group
     user = event.user or _somebody(event, domain)
-    started = int(call.started_at)
+    wait_s, talk_s = event.lengths
     fields: Fields = {
         "cmd": "history",
         "type": "in" if call.direction is Direction.IN else "out",
         "user": user.login,
         "phone": _phone(call.client),
         "diversion": call.diversion or domain.main_telnum or ANONYMOUS,
-        "start": datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%SZ"),
-        "duration": max(0, int(event.at - call.started_at)),
+        "start": stamp(call.started_at),
+        "duration": talk_s,
+        "wait": wait_s,
         "callid": call.callid,
         "status": _history_status(event),
         **_known(
@@ -159,6 +163,11 @@ def rating_command(event: Rated) -> Fields:
         "user": event.user.login,
         **_known(ext=event.user.ext),
     }
+
+
+def stamp(seconds: float) -> str:
+    """Return a moment as commands write it, UTC; the same second that history shows."""
+    return datetime.fromtimestamp(epoch_ms(seconds) // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _phone(number: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ import structlog
 
 from vpbx.crm.client import CrmClient
 from vpbx.crm.commands import contact_command
+from vpbx.crm.lenient import read_object
 from vpbx.directory import Contact, DomainConfig
 
 log = structlog.get_logger("vpbx.crm")
@@ -55,7 +55,7 @@ class Contacts:
             self._silent.discard(domain.id)
             log.info("the CRM says who is calling again", domain=domain.name)
         self._answers(domain.id)
-        return parse_contact(answer.body)
+        return parse_contact(answer.body, answer.charset)
 
     def _failed(self, domain: DomainConfig, reason: str) -> None:
         if domain.id not in self._silent:
@@ -63,16 +63,14 @@ class Contacts:
             log.warning("the CRM does not say who is calling", domain=domain.name, reason=reason)
 
 
-def parse_contact(body: bytes) -> Contact | None:
+def parse_contact(body: bytes, charset: str = "") -> Contact | None:
     """Return what an answer says: a JSON object; None when it says nothing we can use.
 
-    The content type is not looked at: many CRMs send JSON as text/html.
+    The content type is not looked at: many CRMs send JSON as text/html. Nor need it be JSON by
+    the book (`lenient`).
     """
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict):
+    found = read_object(body, charset)
+    if found is None:
         return None
     name = clean(found.get("contact_name"), MAX_NAME)
     responsible = clean(found.get("responsible"), MAX_RESPONSIBLE)

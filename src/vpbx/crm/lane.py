@@ -3,14 +3,17 @@
 Theory of operation. Commands of one call stand in a queue; its head is sent, and the next one
 only when the head was taken or given up. Queues do not wait for each other. A queue is
 
+    HELD      its head waits for its row to be committed (what it tells of must be there first)
     READY     its head may be sent; queues in this state stand in line
     SENDING   its head is on its way
     WAITING   its head was not taken; it becomes READY when its pause is over
 
 and moves like this (all of it; a queue that becomes empty is forgotten):
 
+    HELD     --release--> READY
     READY    --take-->    SENDING
-    SENDING  --taken-->   READY     with the next command as head
+    SENDING  --taken-->   READY     with the next command as head; HELD if that is held
+    SENDING  --left out-> READY     as taken, but it says nothing about the CRM
     SENDING  --refused--> WAITING   or, when the head's time is up, READY with the next command
     WAITING  --due-->     READY
 
@@ -70,6 +73,10 @@ class Command:
     taken: bool = False
     is_row: bool = False
     """Whether its row is in the database, or on the way there."""
+    since: float = 0.0
+    """When it was made, by the monotonic clock."""
+    held: bool = False
+    """Whether it may not be sent yet."""
 
 
 @dataclass(slots=True)
@@ -82,6 +89,7 @@ class Tally:
 class QueueState(Enum):
     """What the head of a call's queue is doing; see the top of this file."""
 
+    HELD = auto()
     READY = auto()
     SENDING = auto()
     WAITING = auto()
@@ -196,6 +204,18 @@ class Lane:
         self._next(command)
         return self.answers()
 
+    def leave_out(self, command: Command) -> None:
+        """The command was not sent, and will not be."""
+        self._next(command)
+
+    def release(self, command: Command) -> None:
+        """The command may be sent. Nothing when it is not in memory: its row is read later."""
+        command.held = False
+        queue = self._queues.get(command.callid)
+        if queue is not None and queue.state is QueueState.HELD and queue.commands[0] is command:
+            self._stand_in_line(command.callid, queue)
+            self._ready()
+
     def answers(self) -> bool:
         """The CRM answers. True: after trouble; then all that waits is tried at once."""
         was_troubled, self.failures = self.troubled, 0
@@ -210,7 +230,7 @@ class Lane:
         """The CRM did not take it. True: it waits for another try; False: it is given up."""
         self.failures += 1
         command.attempts += 1
-        if self._clock.time() - command.created_at >= self.limits.keep_trying_s:
+        if self._clock.now() - command.since >= self.limits.keep_trying_s:
             self._next(command)
             return False
         queue = self._queues[command.callid]
@@ -238,10 +258,20 @@ class Lane:
         queue = self._queues.get(command.callid)
         if queue is None:
             queue = self._queues[command.callid] = _Queue()
-            self._line.append(command.callid)
-        elif queue.state is QueueState.WAITING:
+            queue.commands.append(command)
+            self._stand_in_line(command.callid, queue)
+            return
+        if queue.state is QueueState.WAITING:
             self._waiting += 1
         queue.commands.append(command)
+
+    def _stand_in_line(self, callid: str, queue: _Queue) -> None:
+        """Let the head of a queue be sent, as soon as it may be."""
+        if queue.commands[0].held:
+            queue.state = QueueState.HELD
+        else:
+            queue.state = QueueState.READY
+            self._line.append(callid)
 
     def _next(self, command: Command) -> None:
         """Done with the head of a queue, for good or ill."""
@@ -250,8 +280,7 @@ class Lane:
         self.kept -= 1
         self._tally.kept -= 1
         if queue.commands:
-            queue.state = QueueState.READY
-            self._line.append(command.callid)
+            self._stand_in_line(command.callid, queue)
         else:
             del self._queues[command.callid]
 
@@ -265,6 +294,5 @@ class Lane:
         if queue.timer is not None:
             queue.timer.cancel()
             queue.timer = None
-        queue.state = QueueState.READY
         self._waiting -= len(queue.commands)
-        self._line.append(callid)
+        self._stand_in_line(callid, queue)

@@ -1,9 +1,14 @@
 """The outbox: commands reach their CRM, at once when it can take them, else when it can.
 
-Each command is handed over from memory at once. What the CRM has not taken by the time the
-writer's next transaction goes out, at most 20 ms later, becomes a row in it, together with the
-history row of the same event; the row goes when the CRM has taken it. After a crash the rows
-left are sent on, so a command may arrive twice, never not at all.
+Each event is handed over from memory at once. What the CRM has not taken by the time the
+writer's next transaction goes out, at most 20 ms later, becomes a row in it; the row goes when
+the CRM has taken it. What tells of something that can be asked for (`history`, `rating`) is held
+until that transaction, with the history row of the same event in it, is committed: whoever is
+told finds it. After a crash the rows left are sent on, so a command may arrive twice, never not
+at all.
+
+Events that could not be delivered while they were news (`LATE_S`), of a call that is over, are
+left out, unless the integration wants them (crm-api §2): a pop-up of an hour ago helps nobody.
 
 An answer that is no 2xx, of whatever kind, counts as "not now": a CRM that answers 401 or 404
 is being set up or repaired more often than it means it, and 24 hours of growing pauses cost
@@ -14,9 +19,11 @@ are held, and sent if it comes on again in that time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -32,6 +39,9 @@ from vpbx.directory import Integration
 log = structlog.get_logger("vpbx.crm")
 
 _READ_AGAIN_S = 2.0
+LATE_S = 60.0
+"""An event older than this, of a call that is over, is late."""
+_LEFT_OUT = Answer(0, error="left out: late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,8 @@ class _Desk:
 class Outbox:
     """Sends commands. `settings` gives the integration of a domain at the moment of sending.
 
-    `node` (0 to 1023) is this server among those that share the database: each sends its own.
+    `is_open` tells whether a call is still going on. `node` (0 to 1023) is this server among
+    those that share the database: each sends its own.
     """
 
     def __init__(
@@ -76,12 +87,14 @@ class Outbox:
         node: int,
         clock: Clock,
         config: OutboxConfig | None = None,
+        is_open: Callable[[str], bool] = lambda callid: False,
     ) -> None:
         self._writer = writer
         self._client = client
         self._settings = settings
         self._clock = clock
         self._config = config or OutboxConfig()
+        self._is_open = is_open
         self._store = Store(database, node)
         self._tally = Tally()
         self._desks: dict[int, _Desk] = {}
@@ -90,15 +103,30 @@ class Outbox:
         self._sweeper: Timer | None = None
         self._sweeping = False
 
-    def put(self, domain_id: int, fields: Fields) -> Write:
+    def put(self, domain_id: int, fields: Fields, *, when_written: bool = False) -> Write:
         """Take a command of a call (`fields["callid"]`) and return the write of its row.
 
-        The caller commits the write; the sending begins by itself.
+        The caller commits the write; the sending begins by itself, with `when_written` not
+        before the write, and what stands with it in one transaction, is committed.
         """
         now = self._clock.time()
-        command = Command(self._store.new_id(now), domain_id, str(fields["callid"]), fields, now)
+        command = Command(
+            self._store.new_id(now),
+            domain_id,
+            str(fields["callid"]),
+            fields,
+            now,
+            since=self._clock.now(),
+            held=when_written,
+        )
         self._desk(domain_id).lane.put(command)
-        return self._store.insert(command)
+        write = self._store.insert(command)
+        return write._replace(then=partial(self._release, command)) if when_written else write
+
+    def _release(self, command: Command) -> None:
+        desk = self._desks.get(command.domain_id)
+        if desk is not None:
+            desk.lane.release(command)
 
     def crm_answers(self, domain_id: int) -> None:
         """Hear from elsewhere that a domain's CRM answers: what waits is tried at once."""
@@ -135,8 +163,11 @@ class Outbox:
 
     async def stop(self, timeout_s: float = 2.0) -> None:
         """Send what can be sent at once, at most for `timeout_s`; the rest stays in its rows."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._writer.flush()  # what waits for that may be sent then
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
         self._running = False
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -193,7 +224,10 @@ class Outbox:
         try:
             while self._running and (command := desk.lane.take()) is not None:
                 answer = await self._send(command)
-                if answer.taken:
+                if answer is _LEFT_OUT:
+                    desk.lane.leave_out(command)
+                    self._done_with(desk, command)
+                elif answer.taken:
                     self._on_taken(desk, command)
                 else:
                     self._on_refused(desk, command, answer)
@@ -207,6 +241,8 @@ class Outbox:
             integration = await self._settings(command.domain_id)
             if integration is None or not integration.enabled:
                 return Answer(0, error="the integration is switched off")
+            if self._is_late(command) and not integration.late_events:
+                return _LEFT_OUT
             return await self._client.send(command.domain_id, integration, command.fields)
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)
@@ -218,9 +254,19 @@ class Outbox:
             )
             return Answer(0, error=type(error).__name__)
 
+    def _is_late(self, command: Command) -> bool:
+        return (
+            command.fields["cmd"] == "event"
+            and self._clock.now() - command.since > LATE_S
+            and not self._is_open(command.callid)
+        )
+
     def _on_taken(self, desk: _Desk, command: Command) -> None:
         if desk.lane.taken(command):
             self._log_back(desk)
+        self._done_with(desk, command)
+
+    def _done_with(self, desk: _Desk, command: Command) -> None:
         command.taken = True
         if command.is_row:
             self._writer.submit([self._store.delete(command)])
@@ -270,6 +316,9 @@ class Outbox:
             await self._writer.flush()
             limit = max(1, min(self._config.lane.refill, lane.room))
             commands = await self._store.read(lane.domain_id, lane.last_id, limit)
+            for command in commands:  # a clock that was set back must not make them older
+                age_s = max(0.0, self._clock.time() - command.created_at)
+                command.since = self._clock.now() - age_s
         except Exception as error:
             log.warning("the outbox cannot be read", error=type(error).__name__)
             self._clock.call_later(_READ_AGAIN_S, lambda: self._read_again(desk))

@@ -16,6 +16,10 @@ class CrmRecorder:
 
     `domains` gives a domain's snapshot by name without waiting (None: not loaded; whoever
     publishes events loads the domain first). `link` makes the link of a call's recording.
+    `is_open` tells whether a call is still going on.
+
+    What can be asked for once it was told is told when it is there: `history` when its row is
+    committed, `rating` with the row that has it.
     """
 
     def __init__(
@@ -23,11 +27,13 @@ class CrmRecorder:
         outbox: Outbox,
         domains: Callable[[str], DomainConfig | None],
         link: Callable[[CallInfo], str],
+        is_open: Callable[[str], bool] = lambda callid: True,
     ) -> None:
         self._outbox = outbox
         self._domains = domains
         self._link = link
-        self._ratings: dict[str, int] = {}
+        self._is_open = is_open
+        self._ratings: dict[str, Rated] = {}
 
     def __call__(self, event: CallEvent) -> Iterable[Write]:
         """Return the writes that put the commands of `event` into the outbox."""
@@ -36,19 +42,31 @@ class CrmRecorder:
             return ()
         if kind in EVENT_TYPE:
             domain = self._sends(event.call, "event")
-            return self._put(event.call, event_command(event)) if domain else ()
-        if isinstance(event, CallEnded):
-            rating = self._ratings.pop(event.call.callid, None)
-            domain = self._sends(event.call, "history")
             if domain is None:
                 return ()
-            command = history_command(event, domain, rating=rating, link=self._link)
-            return self._put(event.call, command)
+            return [self._outbox.put(event.call.domain_id, event_command(event))]
+        if isinstance(event, CallEnded):
+            return self._ended(event)
         if isinstance(event, Rated):
-            self._ratings[event.call.callid] = event.rating
-            domain = self._sends(event.call, "rating")
-            return self._put(event.call, rating_command(event)) if domain else ()
+            if not self._is_open(event.call.callid):
+                return self._rated(event)
+            self._ratings[event.call.callid] = event
         return ()
+
+    def _ended(self, event: CallEnded) -> list[Write]:
+        rated = self._ratings.pop(event.call.callid, None)
+        writes = self._rated(rated) if rated is not None else []
+        domain = self._sends(event.call, "history")
+        if domain is not None:
+            rating = rated.rating if rated is not None else None
+            command = history_command(event, domain, rating=rating, link=self._link)
+            writes.append(self._put(event.call, command))
+        return writes
+
+    def _rated(self, event: Rated) -> list[Write]:
+        if self._sends(event.call, "rating") is None:
+            return []
+        return [self._put(event.call, rating_command(event))]
 
     def _sends(self, call: CallInfo, cmd: str) -> DomainConfig | None:
         """Return the domain if its CRM is sent commands of this kind."""
@@ -59,5 +77,6 @@ class CrmRecorder:
         commands: Commands = integration.commands
         return domain if getattr(commands, cmd) else None
 
-    def _put(self, call: CallInfo, fields: Fields) -> list[Write]:
-        return [self._outbox.put(call.domain_id, fields)]
+    def _put(self, call: CallInfo, fields: Fields) -> Write:
+        """Send when all that the event caused is committed."""
+        return self._outbox.put(call.domain_id, fields, when_written=True)

@@ -11,10 +11,10 @@ from sqlalchemy import bindparam, func, select
 from vpbx.crm.commands import Fields
 from vpbx.crm.lane import Command
 from vpbx.crm.tables import FAILED, PENDING, crm_outbox
-from vpbx.db import Database, Values, Write
+from vpbx.db import Database, Values, Write, insert_or_ignore
 
 _C = crm_outbox.c
-_INSERT = crm_outbox.insert()
+_INSERT = insert_or_ignore(crm_outbox, ["id"])
 _DELETE = crm_outbox.delete().where(_C.id == bindparam("key"))
 _TRIED = (
     crm_outbox.update()

@@ -55,11 +55,15 @@ class Write(NamedTuple):
     `key` says which thing (a callid, say) is written: writes to one table with different keys
     touch different rows, so that their order among each other does not matter; without a key
     it is kept.
+
+    `then` is called, on the loop, when the write has been committed and everybody can read it;
+    also when it is lost for good, which is logged.
     """
 
     statement: Executable
     params: Values | Callable[[], Values | None]
     key: Hashable = None
+    then: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)
@@ -112,6 +116,7 @@ class Writer:
             if not self._dropped:
                 log.error("the database is away too long, writes are lost", kept=self._max_pending)
             self._dropped += 1
+            _tell([writes])
             return
         self._submitted += 1
         self._pending.append(list(writes))
@@ -158,6 +163,7 @@ class Writer:
                     self._pending.extendleft(reversed(units))
                     raise
                 self._done += len(units)
+                _tell(units)
             if not self._pending:
                 self._wake.clear()
                 self._hurry = False
@@ -191,6 +197,17 @@ class Writer:
                     )
                     self._dropped = 0
             return
+
+
+def _tell(units: Iterable[Iterable[Write]]) -> None:
+    """Tell those who asked that their writes are done with."""
+    for unit in units:
+        for write in unit:
+            if write.then is not None:
+                try:
+                    write.then()
+                except Exception:
+                    log.exception("whoever waited for a write has failed")
 
 
 def gather(units: Iterable[Iterable[Write]]) -> list[_Batch]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
+from functools import partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 
 MAX_URL = 2000
 _COMMANDS = ("history", "event", "contact", "rating")
+
+
+class LateEvents(StrEnum):
+    """What becomes of events that are no news any more."""
+
+    SEND = "send"
+    DROP = "drop"
 
 
 class Integrations:
@@ -37,9 +46,9 @@ class Integrations:
         """Set or change the integration.
 
         url, token (both needed the first time), format (auto, form, json), enabled,
-        networks (list of IP networks), origins (list of https://host), and history, event,
-        contact, rating: whether each command is sent. Another url or format forgets what
-        `auto` had learned.
+        networks (list of IP networks), origins (list of https://host), late_events (send or
+        drop), and history, event, contact, rating: whether each command is sent. Another url
+        or format forgets what `auto` had learned.
         """
         table = tables.integrations
         async with self._directory.edit(domain) as tx:
@@ -90,13 +99,18 @@ class Integrations:
             )
 
 
-def check_url(text: str) -> str:
-    """Return an http or https URL; ValueError says what it must look like."""
+def check_url(text: str, *, password: bool = False) -> str:
+    """Return an http or https URL; ValueError says what it must look like.
+
+    A user and password in it, where they may be, go as Basic authentication (crm-api D15).
+    """
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > MAX_URL:
         raise ValueError("must be an https:// (or http://) address")
-    if any(char.isspace() for char in text) or parts.username:
-        raise ValueError("must have no spaces and no password in it")
+    if any(char.isspace() for char in text):
+        raise ValueError("must have no spaces in it")
+    if parts.username and not password:
+        raise ValueError("must have no password in it")
     _ = parts.port  # ValueError when it is none
     return text
 
@@ -106,7 +120,7 @@ def _read(reader: Values, *, new: bool) -> dict[str, Any]:
     if new or reader.has("url"):
         url = reader.text("url", required=True, max_length=MAX_URL)
         if url:
-            changes["url"] = reader.matching("url", check_url)
+            changes["url"] = reader.matching("url", partial(check_url, password=True))
             changes["learned_format"] = Format.AUTO.value
     if new or reader.has("token"):
         changes["token"] = reader.text("token", required=True)
@@ -119,6 +133,9 @@ def _read(reader: Values, *, new: bool) -> dict[str, Any]:
         changes["networks"] = _networks(reader)
     if reader.has("origins"):
         changes["origins"] = _origins(reader)
+    if reader.has("late_events"):
+        late = reader.choice("late_events", LateEvents, LateEvents.DROP)
+        changes["late_events"] = late is LateEvents.SEND
     for command in _COMMANDS:
         if reader.has(command):
             changes[f"send_{command}"] = reader.boolean(command)

@@ -277,6 +277,7 @@ class _Loading:
             tuple(ip_network(each) for each in row.networks),
             Commands(row.send_history, row.send_event, row.send_contact, row.send_rating),
             tuple(row.origins),
+            row.late_events,
         )
 
     async def _lists(self) -> dict[str, list[str]]:

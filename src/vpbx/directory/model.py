@@ -238,7 +238,8 @@ class Commands:
 class Integration:
     """The CRM of a domain (crm-api §1). enabled False: neither commands nor API access."""
 
-    url: str
+    url: str = field(repr=False)
+    """May hold a user and a password; `shown_url` does not."""
     token: str = field(repr=False)
     format: Format = Format.AUTO
     learned_format: Format = Format.AUTO
@@ -249,6 +250,16 @@ class Integration:
     commands: Commands = Commands()
     origins: tuple[str, ...] = ()
     """Browser origins allowed to call the API (CORS)."""
+    late_events: bool = False
+    """Whether events older than a minute, of calls that are over, are still sent."""
+
+    @property
+    def shown_url(self) -> str:
+        """The address without the password in it."""
+        scheme, slashes, rest = self.url.partition("://")
+        place, slash, path = rest.partition("/")
+        user, at, host = place.rpartition("@")
+        return f"{scheme}{slashes}{user.partition(':')[0]}{at}{host}{slash}{path}"
 
 
 @dataclass(frozen=True, slots=True)

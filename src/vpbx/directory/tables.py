@@ -349,6 +349,7 @@ integrations = Table(
     _flag("send_event", True),
     _flag("send_contact", True),
     _flag("send_rating", True),
+    _flag("late_events", False),
 )
 
 locations = Table(

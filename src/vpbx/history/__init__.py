@@ -7,7 +7,7 @@ of crm-api §4 and finds recordings; `RecordingLinks` makes and checks the links
 from __future__ import annotations
 
 from vpbx.history.history import History, Recording
-from vpbx.history.period import PERIODS, InvalidQuery, Period, select_period
+from vpbx.history.period import PERIODS, WHENEVER, InvalidQuery, Period, select_period
 from vpbx.history.query import EXTERNAL_TYPES, INNER_TYPES, Query
 from vpbx.history.recorder import HistoryRecorder
 from vpbx.history.recordings import LINK_PATH, Encoding, RecordingLinks, recording_path
@@ -18,6 +18,7 @@ __all__ = [
     "INNER_TYPES",
     "LINK_PATH",
     "PERIODS",
+    "WHENEVER",
     "Encoding",
     "History",
     "HistoryRecorder",

@@ -33,6 +33,7 @@ _ROW_SOON_S = 0.02
 _ROW_WAIT_S = 2.0
 _MAX_CALLID = (1 << 63) - 1
 _LONGER_IDS = 10**15
+_KNOWN_KINDS = 200
 
 
 class _Frame(NamedTuple):
@@ -95,7 +96,7 @@ class History:
         return self._pages(queries.inner(query), query, self._shapes(query).inner_csv, _LINES)
 
     def _shapes(self, query: Query) -> Shapes:
-        return Shapes(self.links, query.domain_id, query.domain)
+        return Shapes(self.links, query.domain_id, query.domain, has_ratings=query.has_ratings)
 
     async def _pages(
         self, kind: Kind, query: Query, shape: Callable[[Sequence[Row]], str], frame: _Frame
@@ -103,6 +104,8 @@ class History:
         """Yield pages, none empty; no connection is held while the caller deals with one."""
         prepared = self._prepared.get(kind)
         if prepared is None:
+            if len(self._prepared) >= _KNOWN_KINDS:
+                self._prepared.clear()
             prepared = self._prepared[kind] = self._reader.prepare(queries.statement(kind))
         values = queries.values(query)
         left = query.limit if query.limit is not None else _MAX_CALLID

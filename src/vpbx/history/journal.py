@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import select
 
 from vpbx.db import Database
-from vpbx.events import CallEvent, CallInfo, Destination, Direction, Group, Party
+from vpbx.events import CallEvent, CallInfo, Destination, Direction, Group, Party, Rated
 from vpbx.history.tables import call_journal
 from vpbx.story import Story
 
@@ -153,4 +153,7 @@ def _ending(
     elif story.answered_at is None and heard:
         story.place = Destination.VM
     end = story.end(now, code=0, gave_up=True, recorded=heard)
-    return (*story.closing(now), end)
+    rated: list[CallEvent] = []
+    if story.rating is not None and end.user is not None:  # told with the row, so not yet
+        rated.append(Rated(story.call, now, end.user, story.rating))
+    return (*story.closing(now), *rated, end)

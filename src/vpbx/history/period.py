@@ -14,7 +14,12 @@ from functools import lru_cache
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-_TIME = re.compile(r"\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(
+    r"(?P<time>\d{8}T\d{6}(?:\.\d{1,7})?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,7})?)?)"
+    r"(?P<zone>Z|[+ -]\d\d(?::?\d\d)?)?",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{8}")
 _DAY = timedelta(days=1)
 
 Days: TypeAlias = tuple[date, date]
@@ -35,6 +40,10 @@ class Period:
 
     since_ms: int
     until_ms: int
+
+
+WHENEVER = Period(0, (1 << 62))
+"""All calls."""
 
 
 def _months(day: date) -> Days:
@@ -71,16 +80,30 @@ PERIODS: tuple[str, ...] = tuple(_NAMED)
 
 
 def parse_time(text: str, field: str) -> int:
-    """Return whole epoch seconds of `YYYYmmddTHHMMSSZ` or an ISO 8601 time with its zone (D10).
+    """Return whole epoch seconds of `YYYYmmddTHHMMSSZ` or an ISO 8601 time (D10).
 
-    Raises InvalidQuery, naming `field`, for anything else.
+    Without a zone it is UTC; the `+` of an offset may have become a space on its way through a
+    query. Raises InvalidQuery, naming `field`, for anything else.
     """
-    if _TIME.fullmatch(text):
+    match = _TIME.fullmatch(text)
+    if match:
+        zone = (match["zone"] or "Z").replace(" ", "+").upper()
         try:
-            return int(datetime.fromisoformat(text).timestamp() // 1)
+            return int(datetime.fromisoformat(match["time"].upper() + zone).timestamp() // 1)
         except (ValueError, OverflowError):
             pass
-    raise InvalidQuery(field, "must be a time as YYYYmmddTHHMMSSZ or YYYY-MM-DDTHH:MM:SSZ")
+    raise InvalidQuery(
+        field, "must be a time as YYYYmmddTHHMMSSZ or YYYY-MM-DDTHH:MM:SSZ, or a date YYYY-MM-DD"
+    )
+
+
+def _parse_date(text: str) -> date | None:
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def select_period(
@@ -89,7 +112,8 @@ def select_period(
     """Return the time a request asks for; empty text means that it did not say.
 
     `period` beats `start` and `end`; no end: now; no start: the start of the local day of
-    `end`; nothing: today. `end` is included, with its whole second. Raises InvalidQuery.
+    `end`; nothing: today. `end` is included, with its whole second. A bare date is a local day:
+    as `start` its first moment, as `end` the whole of it. Raises InvalidQuery.
     """
     today = datetime.fromtimestamp(now, zone).date()
     if period:
@@ -99,14 +123,25 @@ def select_period(
         return _days(named(today), zone)
     if not start and not end:
         return _days(_NAMED["today"](today), zone)
-    last_s = parse_time(end, "end") if end else int(now)
+    last_s = _last_second(end, zone) if end else int(now)
     if start:
-        first_s = parse_time(start, "start")
+        day = _parse_date(start)
+        first_s = parse_time(start, "start") if day is None else _first_moment(day, zone)
         if end and first_s > last_s:
             raise InvalidQuery("start", "must not be after end")
     else:
         first_s = _first_moment(_local_date(last_s, zone), zone)
     return Period(first_s * 1000, (last_s + 1) * 1000)
+
+
+def _last_second(end: str, zone: ZoneInfo) -> int:
+    day = _parse_date(end)
+    if day is None:
+        return parse_time(end, "end")
+    try:
+        return _first_moment(day + _DAY, zone) - 1
+    except OverflowError:
+        raise InvalidQuery("end", "is out of range") from None
 
 
 def _days(days: Days, zone: ZoneInfo) -> Period:
@@ -129,4 +164,7 @@ def _first_moment(day: date, zone: ZoneInfo) -> int:
     is the first one, and one that is skipped is read with the offset before the change,
     which is the moment of the change itself.
     """
-    return int(datetime.combine(day, time(0), zone).astimezone(UTC).timestamp())
+    try:
+        return int(datetime.combine(day, time(0), zone).astimezone(UTC).timestamp())
+    except OverflowError:  # the calendar begins and ends in UTC, too
+        return int(datetime.combine(day, time(0), UTC).timestamp())

@@ -7,6 +7,7 @@ costs what page 1 does. Every statement is scoped by domain here and nowhere els
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ INNER_TYPES = ("all", "success", "noanswer", "missed")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request for history (crm-api §4); empty text: not asked for.
+    """One request for history (crm-api §4); empty text, no items: not asked for.
 
     `user` is a login, `diversion` and `client` are digits (D8); `limit` None: all rows.
     """
@@ -46,6 +47,13 @@ class Query:
     user: str = ""
     diversion: str = ""
     client: str = ""
+    uids: tuple[int, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Ids of departments that the call went through; any of them."""
+    missed: tuple[int, ...] = ()
+    """Values of `missed_status`; any of them."""
+    has_ratings: bool = False
+    """Whether CSV has the column for them."""
 
 
 _C = call_history.c
@@ -66,6 +74,8 @@ EXTERNAL_COLUMNS = (
     _C.ended_ms,
     _C.record,
     _C.rating,
+    _C.telnum_name,
+    _C.missed_status,
 )
 INNER_COLUMNS = (
     _C.started_ms,
@@ -91,20 +101,44 @@ class Kind(NamedTuple):
     by_user: bool = False
     by_diversion: bool = False
     by_client: bool = False
+    missed: tuple[int, ...] = ()
+    uids: int = 0
+    """How many ids there may be; more than are asked for, so that few kinds do for all."""
+    groups: int = 0
 
 
 def external(query: Query) -> Kind:
     """Return the kind of query for external calls. Raises InvalidQuery for an unknown type."""
     if query.type not in EXTERNAL_TYPES:
         raise InvalidQuery("type", "must be one of " + ", ".join(EXTERNAL_TYPES))
-    return Kind(False, query.type, bool(query.user), bool(query.diversion), bool(query.client))
+    return Kind(
+        False,
+        query.type,
+        bool(query.user),
+        bool(query.diversion),
+        bool(query.client),
+        tuple(sorted(set(query.missed))),
+        _places(query.uids),
+        _places(query.groups),
+    )
 
 
 def inner(query: Query) -> Kind:
     """Return the kind of query for inner calls. Raises InvalidQuery for an unknown type."""
     if query.type not in INNER_TYPES:
         raise InvalidQuery("type", "must be one of " + ", ".join(INNER_TYPES))
-    return Kind(True, query.type, bool(query.user))
+    return Kind(
+        True,
+        query.type,
+        bool(query.user),
+        uids=_places(query.uids),
+        groups=_places(query.groups),
+    )
+
+
+def _places(asked: Sequence[object]) -> int:
+    """Return how many places a list of `asked` takes: the next power of two."""
+    return 1 << (len(asked) - 1).bit_length() if asked else 0
 
 
 def values(query: Query) -> dict[str, Any]:
@@ -113,7 +147,12 @@ def values(query: Query) -> dict[str, Any]:
     Of the next page, `last_ms` and `last_callid` are those of the row it comes after; `page`,
     how many rows it has at most, belongs to every page.
     """
+    lists = {
+        **_bound("uid", query.uids),
+        **_bound("group", query.groups),
+    }
     return {
+        **lists,
         "domain": query.domain_id,
         "since_ms": query.period.since_ms,
         "last_ms": query.period.until_ms,
@@ -122,6 +161,11 @@ def values(query: Query) -> dict[str, Any]:
         "diversion": query.diversion,
         "client": query.client,
     }
+
+
+def _bound(name: str, asked: Sequence[object]) -> dict[str, Any]:
+    """Return the values of a list; places that are left have the last one again."""
+    return {f"{name}_{at}": asked[min(at, len(asked) - 1)] for at in range(_places(asked))}
 
 
 def statement(kind: Kind) -> Select[Any]:
@@ -138,11 +182,22 @@ def statement(kind: Kind) -> Select[Any]:
             _C.is_inner == literal_column(str(int(kind.is_inner))),
             _C.started_ms >= bindparam("since_ms"),
             *wanted,
+            *_listed(kind),
             tuple_(_C.started_ms, _C.callid) < last,
         )
         .order_by(_C.started_ms.desc(), _C.callid.desc())
         .limit(bindparam("page", type_=BigInteger))
     )
+
+
+def _listed(kind: Kind) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if kind.uids:
+        numbers = (bindparam(f"uid_{at}", type_=BigInteger) for at in range(kind.uids))
+        wanted.append(_C.callid.in_(list(numbers)))
+    if kind.groups:
+        wanted.append(_C.group_id.in_([bindparam(f"group_{at}") for at in range(kind.groups)]))
+    return wanted
 
 
 def _external_wanted(kind: Kind) -> list[ColumnElement[bool]]:
@@ -152,7 +207,10 @@ def _external_wanted(kind: Kind) -> list[ColumnElement[bool]]:
     if kind.type == "out":
         wanted.append(_is(_C.direction, Direction.OUT.value))
     if kind.type == "missed":
-        wanted.append(_is(_C.status, Status.MISSED.value))
+        wanted.append(~_is(_C.status, Status.SUCCESS.value))
+    if kind.missed:
+        statuses: list[ColumnElement[Any]] = [literal_column(str(number)) for number in kind.missed]
+        wanted.append(_C.missed_status.in_(statuses))
     if kind.by_user:
         wanted.append(_to_user())
     if kind.by_diversion:

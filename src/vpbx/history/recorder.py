@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import (
+    BigInteger,
+    SmallInteger,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from vpbx.db import Database, Values, Write, insert_or_ignore
 from vpbx.events import (
@@ -24,16 +33,23 @@ from vpbx.events import (
     RecordingReady,
     RingEnded,
     Ringing,
+    Status,
     Taken,
+    epoch_ms,
 )
 from vpbx.history import journal
 from vpbx.history.journal import OpenCall
 from vpbx.history.recordings import Encoding
 from vpbx.history.tables import (
+    CALLED_AGAIN,
+    CALLED_BACK,
     NO_RECORD,
+    NOT_MISSED,
     RECORD_ENCODING,
     RECORD_FAILED,
     RECORD_READY,
+    TRIED_BACK,
+    UNRETURNED,
     call_history,
     call_journal,
 )
@@ -57,6 +73,48 @@ _SET_RATING = (
     .where(call_history.c.callid == bindparam("key"))
     .values(rating=bindparam("rating"))
 )
+
+_RETURNED = (
+    call_history.update()
+    .where(
+        call_history.c.domain_id == bindparam("domain"),
+        call_history.c.client == bindparam("customer"),
+        call_history.c.missed_status >= literal_column(str(UNRETURNED)),
+        call_history.c.missed_status <= bindparam("most", type_=SmallInteger),
+        call_history.c.started_ms < bindparam("before", type_=BigInteger),
+    )
+    .values(missed_status=bindparam("becomes"))
+)
+"""What a call says of those missed before it from the same customer."""
+
+_later = call_history.alias("later")
+_SETTLE = (
+    call_history.update()
+    .where(call_history.c.callid == bindparam("key"))
+    .values(
+        missed_status=func.coalesce(
+            select(
+                case(
+                    (_later.c.status != "success", TRIED_BACK),
+                    (_later.c.direction == "in", CALLED_AGAIN),
+                    else_=CALLED_BACK,
+                )
+            )
+            .where(
+                _later.c.domain_id == bindparam("domain"),
+                _later.c.client == bindparam("customer"),
+                _later.c.is_inner == literal_column("0"),
+                _later.c.started_ms > bindparam("after", type_=BigInteger),
+                or_(_later.c.status == "success", _later.c.direction == "out"),
+            )
+            .order_by((_later.c.status == "success").desc(), _later.c.started_ms)
+            .limit(literal_column("1"))
+            .scalar_subquery(),
+            UNRETURNED,
+        )
+    )
+)
+"""What calls that began after a missed one, and ended before it, say of it."""
 
 _MAX_NUMBER = 128
 
@@ -117,6 +175,10 @@ class HistoryRecorder:
             events += cut.events
         return events
 
+    def is_open(self, callid: str) -> bool:
+        """Tell whether a call is going on."""
+        return callid in self._open
+
     def _started(self, event: CallStarted) -> list[Write]:
         callid = event.call.callid
         entry = self._open[callid] = OpenCall(Story(event.call), queued=True)
@@ -128,7 +190,7 @@ class HistoryRecorder:
         return {
             "node": self._node,
             "domain_id": call.domain_id,
-            "started_ms": _ms(call.started_at),
+            "started_ms": epoch_ms(call.started_at),
             "callid": int(call.callid),
             "state": _state(entry),
         }
@@ -168,13 +230,42 @@ class HistoryRecorder:
         row = _row(event, entry.story.rating if entry else None)
         row["node"] = self._node
         row["ended_by"] = ended_by
-        return [Write(_CLOSE, row, callid), Write(_FORGET, {"key": int(callid)}, callid)]
+        return [
+            Write(_CLOSE, row, callid),
+            Write(_FORGET, {"key": int(callid)}, callid),
+            *_called_back(row),
+        ]
 
     def _recording_ready(self, event: RecordingReady) -> list[Write]:
         callid = event.call.callid
         self._encoding.end(callid)
         record = RECORD_READY if event.ok else RECORD_FAILED
         return [Write(_SET_RECORD, {"key": int(callid), "record": record}, callid)]
+
+
+def _called_back(row: Values) -> list[Write]:
+    """Return what a call that is over changes in `missed_status` of others, or in its own.
+
+    Each has a key of its own, though it may touch what others do: in whatever order they go
+    out after the rows, which come first in a transaction, the outcome is the same.
+    """
+    if row["is_inner"] or not row["client"]:
+        return []
+    about = {"domain": row["domain_id"], "customer": row["client"]}
+    answered = row["status"] == Status.SUCCESS.value
+    if row["missed_status"]:
+        values = {**about, "key": row["callid"], "after": row["started_ms"]}
+        return [Write(_SETTLE, values, ("settle", row["callid"]))]
+    becomes = TRIED_BACK
+    if answered:
+        becomes = CALLED_BACK if row["direction"] == Direction.OUT.value else CALLED_AGAIN
+    values = {
+        **about,
+        "before": row["started_ms"],
+        "most": TRIED_BACK if answered else UNRETURNED,
+        "becomes": becomes,
+    }
+    return [Write(_RETURNED, values, ("returned", row["callid"]))]
 
 
 def _changed_row(entry: OpenCall) -> Values:
@@ -190,13 +281,14 @@ def _state(entry: OpenCall) -> str:
 def _row(event: CallEnded, rating: int | None) -> Values:
     call, user, group, caller = event.call, event.user, event.group, event.caller
     answered = event.answered_at
+    missed = call.direction is Direction.IN and event.status is not Status.SUCCESS
     return {
         "callid": int(call.callid),
         "domain_id": call.domain_id,
         "is_inner": int(call.direction is Direction.INNER),
-        "started_ms": _ms(call.started_at),
-        "answered_ms": None if answered is None else _ms(answered),
-        "ended_ms": _ms(event.at),
+        "started_ms": epoch_ms(call.started_at),
+        "answered_ms": None if answered is None else epoch_ms(answered),
+        "ended_ms": epoch_ms(event.at),
         "direction": call.direction.value,
         "status": event.status.value,
         "client": _storable(call.client),
@@ -214,6 +306,7 @@ def _row(event: CallEnded, rating: int | None) -> Values:
         "rating": rating,
         "record": RECORD_ENCODING if event.recorded else NO_RECORD,
         "sip_code": event.sip_code,
+        "missed_status": UNRETURNED if missed else NOT_MISSED,
     }
 
 
@@ -226,7 +319,3 @@ def _storable(text: str) -> str:
         return text
     whole = text[:_MAX_NUMBER].encode("utf-8", "replace").decode()
     return whole.replace("\0", "")
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)

@@ -13,13 +13,21 @@ from functools import lru_cache
 from json.encoder import encode_basestring as _json
 
 from vpbx.db import Row
+from vpbx.events import lengths
 from vpbx.history.recordings import RecordingLinks
-from vpbx.history.tables import RECORD_ENCODING, RECORD_READY
+from vpbx.history.tables import RECORD_ENCODING, RECORD_READY, UNRETURNED
 
 _MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
 _SECONDS = [f"{second:02}Z" for second in range(60)]
 _SPECIAL = re.compile(r'[",\r\n]')
 _NOBODY = '"user":"","user_name":""'
+_SUCCESS = '"success"'
+_UNANSWERED = {
+    reason: f'"noanswer","reason":"{reason}"'
+    for reason in ("cancel", "busy", "notavailable", "notallowed", "notfound")
+}
+"""How an outgoing call that nobody answered ended: one word for strict clients, and why."""
+_UNAVAILABLE = _UNANSWERED["notavailable"]
 _PLAYABLE = (RECORD_ENCODING, RECORD_READY)
 
 
@@ -34,11 +42,11 @@ def utc(epoch_ms: int) -> str:
     return f"{_day(day)}{_MINUTES[second // 60]}{_SECONDS[second % 60]}"
 
 
-def _times(started_ms: int, answered_ms: int | None, ended_ms: int, status: str) -> tuple[int, int]:
-    """Whole seconds of waiting and of talk; a call that was no success has no talk."""
-    if answered_ms is None or status != "success":
-        return (ended_ms - started_ms) // 1000, 0
-    return (answered_ms - started_ms) // 1000, (ended_ms - answered_ms) // 1000
+def _lengths(
+    started_ms: int, answered_ms: int | None, ended_ms: int, status: str
+) -> tuple[int, int]:
+    """Return `events.lengths`; a call that was no success has no talk."""
+    return lengths(started_ms, answered_ms if status == "success" else None, ended_ms)
 
 
 def _quoted(text: str) -> str:
@@ -51,7 +59,10 @@ def _quoted(text: str) -> str:
 class Shapes:
     """Turns the rows of one domain's query into JSON and CSV."""
 
-    def __init__(self, links: RecordingLinks, domain_id: int, domain: str) -> None:
+    def __init__(
+        self, links: RecordingLinks, domain_id: int, domain: str, *, has_ratings: bool = False
+    ) -> None:
+        self._has_ratings = has_ratings
         self._link = links.maker(domain, domain_id)
         self._at = "@" + domain
 
@@ -64,9 +75,16 @@ class Shapes:
         made: list[str] = []
         for row in rows:
             started, callid, direction, status, client, account, diversion, destination = row[:8]
-            login, user_name, group_name, answered, ended, record, rating = row[8:]
+            login, user_name, group_name, answered, ended, record, rating, name, missed = row[8:]
             uid = str(callid)
-            wait, duration = _times(started, answered, ended, status)
+            if status == "success":
+                wait, duration = lengths(started, answered, ended)
+                how = _SUCCESS
+            else:
+                wait, duration = (ended - started) // 1000, 0
+                how = f'"missed","missedStatus":{missed or UNRETURNED}'
+                if direction != "in":
+                    how = _UNANSWERED.get(status, _UNAVAILABLE)
             account_json = _json(account)
             who = _NOBODY
             if login == account:
@@ -74,9 +92,10 @@ class Shapes:
             link = _json(self._link(uid)) if record in _PLAYABLE else '""'
             rated = "" if rating is None else f',"rating":{rating}'
             made.append(
-                f'{{"uid":"{uid}","type":"{direction}","status":"{status}",'
+                f'{{"uid":"{uid}","type":"{direction}","status":{how},'
                 f'"client":{_json(client)},"account":{account_json},'
-                f'"diversion":{_json(diversion)},"destination":"{destination}",{who},'
+                f'"diversion":{_json(diversion)},"telnum_name":{_json(name)},'
+                f'"destination":"{destination}",{who},'
                 f'"group_name":{_json(group_name)},"start":"{utc(started)}","wait":{wait},'
                 f'"duration":{duration},"record":{link}{rated}}}'
             )
@@ -89,7 +108,7 @@ class Shapes:
             started, callid, status, caller, caller_name, account = row[:6]
             login, user_name, group_name, answered, ended, record = row[6:]
             uid = str(callid)
-            wait, duration = _times(started, answered, ended, status)
+            wait, duration = _lengths(started, answered, ended, status)
             ended_as = "success" if status == "success" else "noanswer"
             to_name = user_name if login == account else group_name
             link = _json(self._link(uid)) if record in _PLAYABLE else '""'
@@ -104,17 +123,19 @@ class Shapes:
     def external_csv(self, rows: Iterable[Row]) -> str:
         """Return CSV lines, each with its CRLF, of `query.EXTERNAL_COLUMNS`.
 
-        A line has a tenth field only if the call was rated.
+        With ratings each line has a tenth field, empty where there is none.
         """
         lines: list[str] = []
         for row in rows:
             started, callid, direction, status, client, account, diversion = row[:7]
-            answered, ended, record, rating = row[11:]
-            wait, duration = _times(started, answered, ended, status)
-            kind = "out" if direction == "out" else "success" if status == "success" else "missed"
+            answered, ended, record, rating = row[11:15]
+            wait, duration = _lengths(started, answered, ended, status)
+            kind = "missed" if direction == "in" and status != "success" else direction
             uid = str(callid)
             link = self._link(uid) if record in _PLAYABLE else ""
-            rated = "" if rating is None else f",{rating}"
+            rated = ""
+            if self._has_ratings:
+                rated = "," if rating is None else f",{rating}"
             lines.append(
                 f"{uid},{kind},{_quoted(client)},{self._full(account)},{_quoted(diversion)},"
                 f"{utc(started)},{wait},{duration},{link}{rated}\r\n"
@@ -127,7 +148,7 @@ class Shapes:
         for row in rows:
             started, callid, status, caller, _, account = row[:6]
             answered, ended, record = row[9:]
-            wait, duration = _times(started, answered, ended, status)
+            wait, duration = _lengths(started, answered, ended, status)
             ended_as = "success" if status == "success" else "noanswer"
             uid = str(callid)
             link = self._link(uid) if record in _PLAYABLE else ""

@@ -1,8 +1,8 @@
 """Tables of history. Times are epoch milliseconds, callids numbers.
 
 `call_history` holds one row for each call that is over; rows are written once, when the call
-ends (later only `record` and, at most, `rating` change). `call_journal` holds one row for each
-call that is going on; it exists to be read after a crash, by the node that wrote it.
+ends (later only `record`, `missed_status` and, at most, `rating` change). `call_journal` holds one
+row for each call that is going on; it exists to be read after a crash, by the node that wrote it.
 
 There is no foreign key to the domains: a call that is being written must not fail because of
 what happens to the directory meanwhile, and history outlives what it names.
@@ -19,6 +19,11 @@ _BIG = BigInteger().with_variant(Integer, "sqlite")
 
 NO_RECORD, RECORD_ENCODING, RECORD_READY, RECORD_FAILED = range(4)
 """Values of `record`: nothing recorded; being turned into MP3; playable; lost."""
+
+NOT_MISSED, CALLED_AGAIN, CALLED_BACK, UNRETURNED, TRIED_BACK = range(5)
+"""Values of `missed_status`, as crm-api §4 numbers them: of a missed call, whether the customer
+called again, we called back, nobody did, or we tried and they did not answer. From UNRETURNED on
+a later call may still change it."""
 
 call_history = Table(
     "call_history",
@@ -48,10 +53,18 @@ call_history = Table(
     Column("sip_code", SmallInteger, nullable=False),
     Column("node", SmallInteger, nullable=False),
     Column("ended_by", Text, nullable=False),
+    Column("missed_status", SmallInteger, nullable=False),
     # Newest first, alone or with one filter; `callid` last makes the order total.
     Index("ix_call_history_started", "domain_id", "is_inner", "started_ms", "callid"),
     Index("ix_call_history_client", "domain_id", "client", "is_inner", "started_ms", "callid"),
     Index("ix_call_history_account", "domain_id", "account", "is_inner", "started_ms", "callid"),
+    Index(
+        "ix_call_history_unreturned",
+        "domain_id",
+        "client",
+        sqlite_where=text(f"missed_status >= {UNRETURNED}"),
+        postgresql_where=text(f"missed_status >= {UNRETURNED}"),
+    ),
     Index(
         "ix_call_history_encoding",
         "node",
