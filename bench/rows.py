@@ -50,7 +50,7 @@ def rows(domain_id: int, spread: Iterable[Day]) -> Iterator[tuple[Any, ...]]:
     logins = [f"e{telnum}" for telnum in numbers()]
     for day in spread:
         for place, started_ms in enumerate(_moments(chance, day)):
-            callid = (started_ms - EPOCH_S * 1000) << 22 | place % 4096
+            callid = (started_ms - EPOCH_S * 1000) * 1000 + place % 10
             login = logins[int(chance.random() ** 2 * len(logins))]
             yield _row(chance, domain_id, callid, started_ms, login)
 
@@ -83,6 +83,7 @@ def _row(
         *(login, f"Employee {login[1:]}", login[-3:], "7" if in_group else ""),
         *("Sales" if in_group else "", _caller(login) if is_inner else "", ""),
         *(5 if luck < 0.03 else None, 2 if answered and kind < 0.65 else 0, 200, 0, ""),
+        3 if way == "in" and not answered else 0,
     )
 
 

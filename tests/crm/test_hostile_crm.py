@@ -69,9 +69,7 @@ ENDLESS = {
     "a status line": forever(b"HTTP/1.1 200 ", b"O" * 8192),
     "blank lines": forever(b"", b"\r\n" * 4096),
     "body": forever(OK + b"\r\n", b"x" * 8192),
-    "body of crumbs": forever(
-        OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1;x=y\r\na\r\n" * 1000
-    ),
+    "body of crumbs": forever(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1;x=y\r\na\r\n" * 1000),
     "a chunk's size": forever(OK + b"Transfer-Encoding: chunked\r\n\r\n1", b"0" * 8192),
     "a chunk's extension": forever(OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x" * 8192),
     "trailers": forever(
@@ -112,7 +110,8 @@ async def test_heads_as_big_as_real_ones_are_taken(client: CrmClient) -> None:
     async def answer(writer: asyncio.StreamWriter) -> None:
         cookies = b"".join(b"Set-Cookie: c%d=%s\r\n" % (n, b"v" * 200) for n in range(60))
         assert 10_000 < len(cookies) < MAX_HEAD
-        for piece in (b"HTTP/1.1 100 Continue\r\n\r\n", OK, cookies, b"Content-Length: 2\r\n\r\n{}"):
+        length = b"Content-Length: 2\r\n\r\n{}"
+        for piece in (b"HTTP/1.1 100 Continue\r\n\r\n", OK, cookies, length):
             writer.write(piece)
             await writer.drain()
 

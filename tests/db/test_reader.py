@@ -22,6 +22,7 @@ _BLANK = {column.name: "" for column in call_history.columns} | {
     "record": 0,
     "sip_code": 200,
     "node": 0,
+    "missed_status": 0,
 }
 _NEWEST = (
     select(_C.callid, _C.client, _C.ended_ms, _C.answered_ms)
