@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import math
 import os
@@ -19,7 +20,7 @@ from typing import Any
 import structlog
 import uvloop
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
@@ -45,6 +46,7 @@ from vpbx.events import CallInfo, EventBus
 from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
 from vpbx.sip import Listen, SipStack, StackConfig
+from vpbx.tasks import watched
 
 __all__ = ["App", "run", "settle"]
 
@@ -336,7 +338,7 @@ class App:
         self._started.callback(watchdog.stop)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = watched(asyncio.create_task(work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -373,12 +375,17 @@ class _Gauges:
             ("vpbx_crm_commands_waiting", "CRM commands in memory", app.outbox.in_memory),
         ):
             yield GaugeMetricFamily(name, text, value=value)
+        lost = CounterMetricFamily("vpbx_log_lines_dropped", "Log lines that could not be written")
+        lost.add_metric([], logs.dropped_lines())
+        yield lost
 
 
 def run(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT; `StartError` when it cannot begin."""
-    logs.set_up(config.log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        logs.serving(config.log_level),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(_serve(config))
 
 
@@ -403,7 +410,8 @@ async def _serve(config: ServeConfig) -> None:
     app = App(config)
     await app.start()
     settle()
-    print(f"ready {app.addresses}", flush=True)
+    with contextlib.suppress(OSError):  # a log on a full disk; whoever waits for it is served
+        os.write(1, f"ready {app.addresses}\n".encode())
     await stop.wait()
     log.info("stopping", calls=len(app.calls.active()))
     await app.stop()

@@ -17,6 +17,7 @@ import structlog
 from vpbx.calls.leg import Leg
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.media import MediaEngine, MediaError, MediaSession, Recording, RtpPeer, Side
+from vpbx.tasks import watched
 
 __all__ = ["Bridge"]
 
@@ -99,7 +100,8 @@ class Bridge:
         the last one was heard; not when they were stopped (`hush`) or replaced.
         """
         self._stop_speaking(side)
-        task = asyncio.get_running_loop().create_task(self._speak(side, tuple(prompts), done))
+        speaking = self._speak(side, tuple(prompts), done)
+        task = watched(asyncio.get_running_loop().create_task(speaking))
         self._speaking[side] = task
 
     async def _speak(self, side: Side, prompts: Sequence[str], done: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ from vpbx.directory import Contact, Directory, DomainConfig
 from vpbx.events import CallInfo, EventBus
 from vpbx.media import EncodeResult, MediaEngine, Recording, Side
 from vpbx.sip import RegistrarLimits, SipStack
+from vpbx.tasks import watched
 
 __all__ = ["AskContact", "CallsConfig", "Encoder", "RecordingPlan", "Switch"]
 
@@ -103,7 +104,7 @@ class Switch:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside all calls; `wait` waits for it."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = watched(asyncio.get_running_loop().create_task(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

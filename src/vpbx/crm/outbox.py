@@ -35,6 +35,7 @@ from vpbx.crm.lane import Command, Lane, Limits, Tally
 from vpbx.crm.store import Counts, Store, Stuck
 from vpbx.db import Database, Write, Writer
 from vpbx.directory import Integration
+from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.crm")
 
@@ -214,7 +215,7 @@ class Outbox:
             desk.given_up = 0
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = watched(asyncio.get_running_loop().create_task(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

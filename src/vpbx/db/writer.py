@@ -34,6 +34,7 @@ from sqlalchemy.sql.base import Executable
 
 from vpbx.db.batches import Batch, Values
 from vpbx.db.database import Database
+from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.db")
 
@@ -125,7 +126,7 @@ class Writer:
     async def start(self) -> None:
         """Begin to write what is submitted."""
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="vpbx-db-writer")
+            self._task = watched(asyncio.create_task(self._run(), name="vpbx-db-writer"))
 
     async def flush(self) -> None:
         """Wait until everything submitted so far is written (or refused)."""

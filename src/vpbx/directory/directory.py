@@ -40,6 +40,7 @@ from vpbx.directory.secrets import Secrets
 from vpbx.directory.telnums import Telnums
 from vpbx.directory.trunks import Trunks
 from vpbx.directory.users import Users
+from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.directory")
 
@@ -105,7 +106,7 @@ class Directory:
         await self._resolve_trunks()
         await self.locations.load()
         await self.writer.start()
-        self._task = asyncio.create_task(self._poll(), name="vpbx-directory-poll")
+        self._task = watched(asyncio.create_task(self._poll(), name="vpbx-directory-poll"))
 
     async def stop(self) -> None:
         """Write what is left and stop looking for changes."""

@@ -13,6 +13,8 @@ from typing import Any
 import structlog
 from rtp.io import rtpproxy
 
+from vpbx.tasks import watched
+
 from .control import Control, Notifications, StreamControl, UdpControl, failed
 from .model import MediaConfig, MediaError
 
@@ -164,7 +166,7 @@ class RemoteProxy(Proxy):
             return
         self.control = None
         log.error("lost the connection to RTPProxy", proxy=f"{self._kind}:{self._where}")
-        self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
+        self._reconnecting = watched(asyncio.get_running_loop().create_task(self._reconnect()))
 
     async def _reconnect(self) -> None:
         attempt = 0

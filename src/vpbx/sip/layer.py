@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import structlog
 
+from vpbx.tasks import watched
+
 from ..clock import Clock
 from .client_transaction import Nobody
 from .config import LayerConfig
@@ -133,7 +135,7 @@ class TransactionLayer:
                 tx.start(hop, data)
                 return tx
             request.headers.setlist("Via", request.headers.getlist("Via")[1:])
-        task = asyncio.get_running_loop().create_task(self._start_later(tx, branch))
+        task = watched(asyncio.get_running_loop().create_task(self._start_later(tx, branch)))
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
         return tx

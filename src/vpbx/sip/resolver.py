@@ -31,6 +31,7 @@ import structlog
 
 from vpbx.clock import Clock
 from vpbx.sip.transport import Hop
+from vpbx.tasks import watched
 
 __all__ = ["Followed", "Found", "Resolver", "Unresolved", "default_port"]
 
@@ -375,7 +376,7 @@ class Followed:
         """Begin to follow it; an address has nothing to follow."""
         static = self.found is not None and not self.found.ttl_s
         if self._task is None and not static:
-            self._task = asyncio.get_running_loop().create_task(self._follow())
+            self._task = watched(asyncio.get_running_loop().create_task(self._follow()))
 
     def stop(self) -> None:
         """Leave it."""

@@ -12,6 +12,8 @@ from typing import Any
 
 import structlog
 
+from vpbx.tasks import watched
+
 from ...clock import Clock
 from .base import Connection, Hop, Limits, Listen, Receiver
 from .pool import Pool
@@ -163,7 +165,7 @@ class Transports:
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run the rare work that must wait (never one task per message on an open way)."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = watched(asyncio.get_running_loop().create_task(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
