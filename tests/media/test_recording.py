@@ -80,6 +80,23 @@ async def test_pieces_of_an_interrupted_recording_stay_together(
     assert (await worker.encode(recording, tmp_path / "x.mp3", left=Side.A)).ok
 
 
+async def test_recordings_of_two_names_are_told_apart(session: MediaSession, phone: Phones) -> None:
+    a, b = await phone(), await phone()
+    await connect(session, a, b)
+    a.send_tone(425)
+    found = []
+    for name in ("17", "18"):
+        assert await session.start_recording(name)
+        await b.hear(20)
+        found.append(await session.stop_recording())
+    first, second = found
+    assert first is not None
+    assert second is not None
+    assert (first.callid, second.callid) == ("17", "18")
+    assert [file.name.partition("-")[0] for file in (*first.files, *second.files)] == ["17", "18"]
+    assert await session.close() is None
+
+
 async def test_what_is_played_to_one_side_is_not_recorded_as_the_other(
     session: MediaSession, phone: Phones
 ) -> None:

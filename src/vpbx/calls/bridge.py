@@ -216,12 +216,23 @@ class Bridge:
 
     # -- recording and the end -----------------------------------------------------------------
 
-    async def record(self) -> None:
-        """Capture both sides from now on, where that is possible."""
-        self.recording = await self._media.start_recording()
+    async def record(self, name: str) -> bool:
+        """Record what comes from both seats from now on, under `name`; False: it cannot be.
+
+        With nobody on one seat that is a recording of the other one.
+        """
+        self.recording = await self._media.start_recording(name)
+        return self.recording
+
+    async def stop_recording(self) -> Recording | None:
+        """End the recording that runs; None when there is none or nothing was captured."""
+        if not self.recording:
+            return None
+        self.recording = False
+        return await self._media.stop_recording()
 
     async def close(self) -> Recording | None:
-        """Let go of everything; return what was captured. Never raises."""
+        """Let go of everything; return what a recording that still ran captured. Never raises."""
         for side in tuple(self._speaking):
             self._stop_speaking(side)
         self._seats.clear()

@@ -293,7 +293,7 @@ class Call:
         await self.bridge.hush(guest.side)
         await self.bridge.seat(host)
         if wanted(self.switch, self.domain, chapter):
-            await self.bridge.record()
+            await self.bridge.record(chapter.info.callid)
 
     async def seat_guest(self, leg: Leg) -> None:
         """Go on with `leg`, which has answered, as the one who calls (makecall)."""

@@ -116,7 +116,10 @@ class MediaSession:
         self._closed = False
         self._relearn_timer: Timer | None = None
         self._recording: str | None = None
-        self._files: list[Path] = []
+        """The file that is written now."""
+        self._name = callid
+        self._pieces: dict[str, list[Path]] = {}
+        """Of each recording, by its name, the files written so far."""
         self._digit_second = 0
         self._digits_in_second = 0
         self._packets = 0
@@ -383,15 +386,18 @@ class MediaSession:
                 end.played.set_result(None)
         end.played = None
 
-    async def start_recording(self) -> bool:
+    async def start_recording(self, name: str = "") -> bool:
         """Begin to record what comes from both sides; False when that is not possible.
 
-        Never raises: a full disk costs the recording, not the call.
+        `name` (the session's callid unless given) is what the recording is called, in its
+        result and on disk; one of the same name that was stopped is gone on with. Never raises:
+        a full disk costs the recording, not the call.
         """
         if self._closed or self._recording is not None:
             return self._recording is not None
+        self._name = name or self.callid
         ports = (self._ends[Side.A].port, self._ends[Side.B].port)
-        name = self._recording = self._engine.recording_name(self.callid, *ports)
+        name = self._recording = self._engine.recording_name(self._name, *ports)
         try:
             await self._tell()
             # "S": both sides into one file.
@@ -409,7 +415,7 @@ class MediaSession:
     async def stop_recording(self) -> Recording | None:
         """End the recording; None when nothing was captured.
 
-        All pieces of the session are in the result, also those before an earlier stop.
+        All pieces of its name are in the result, also those before an earlier stop.
         """
         name, self._recording = self._recording, None
         if name is not None:
@@ -422,14 +428,15 @@ class MediaSession:
         piece = f"{self._engine.config.record_dir}/{name}"
         try:
             if os.stat(piece).st_size > _PCAP_HEADER:
-                self._files.append(Path(piece))
+                self._pieces.setdefault(self._name, []).append(Path(piece))
             else:
                 self._engine.discard(piece)
         except OSError:
             pass  # the disk was full, or it is another machine's
 
     def _recorded(self) -> Recording | None:
-        return Recording(self.callid, tuple(self._files)) if self._files else None
+        files = self._pieces.get(self._name)
+        return Recording(self._name, tuple(files)) if files else None
 
     async def stats(self) -> MediaStats:
         """Return how many RTP packets each side has sent so far."""
@@ -441,7 +448,7 @@ class MediaSession:
         return MediaStats(stats[Side.A] - guard, stats[Side.B] - guard)
 
     async def close(self) -> Recording | None:
-        """Free the ports, end a recording that runs and return what was captured, or None.
+        """Free the ports; end a recording that runs and return what it captured, or None.
 
         Idempotent; never raises.
         """
@@ -464,7 +471,7 @@ class MediaSession:
                 await answer
         if name is not None:
             self._keep(name)
-        return self._recorded()
+        return self._recorded() if name is not None else None
 
     def _check(self) -> None:
         if self._closed:
