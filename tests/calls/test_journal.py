@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vpbx.calls.shared.lines import Lines
 from vpbx.calls.told.journal import TABLE, Journal, Move, PartyState
 from vpbx.clock import ManualClock
 from vpbx.events import (
@@ -52,7 +53,7 @@ def journal(
     bus.subscribe(recorder)
     clock = clock or ManualClock()
     info = CallInfo("1", 1, "acme.example", direction, clock.time(), "79101234567")
-    return Journal(info, bus, clock), seen
+    return Journal(info, bus, clock, Lines()), seen
 
 
 def kinds(events: list[CallEvent]) -> list[tuple[str, str]]:

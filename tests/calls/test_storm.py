@@ -89,7 +89,8 @@ async def test_nothing_is_lost_and_nothing_is_left(world: World, seed: int) -> N
     calls = world.service._switch.calls
     assert not calls._domains
     assert not calls._trunks
-    assert not calls._engaged
+    domain_id = (await world.domain()).id
+    assert all(world.service._switch.lines.idle(domain_id, each) for each in (ANN, BOB, EVE))
     for agent in (*phones, world.carrier):
         async with asyncio.timeout(5):
             while agent.stack.sessions:

@@ -250,6 +250,7 @@ class App:
         self.calls = CallService(
             config=CallsConfig(
                 secret=self.data.secret("digest nonces"),
+                uploads=self.data.media,
                 node=NODE,
                 after_callid=await self.history.last_callid(),
             ),

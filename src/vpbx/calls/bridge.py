@@ -24,7 +24,6 @@ __all__ = ["Bridge"]
 log = structlog.get_logger("vpbx.calls")
 
 HOLD_MUSIC = "holdmusic"
-RINGBACK = "ringback"
 
 
 class Bridge:

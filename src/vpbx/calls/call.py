@@ -1,9 +1,9 @@
 """A call: its two legs, its sound, its events, from the first INVITE to the last BYE.
 
-Theory of operation. One task runs a call: it walks through a route (`run`), whose steps find
-somebody who answers; then both talk (`talk`) until one side ends it; then everything is taken
-down and told (`_finish`), whatever happened before. What legs hear only goes into the inbox, so
-nothing else ever changes a call but its own task, with one exception: `hang_up`, which also
+Theory of operation. One task runs a call: it walks from goal to goal (`run`, `walk`), whose
+steps find somebody who answers and let both talk until one side ends it; then everything is
+taken down and told (`_finish`), whatever happened before. What legs hear only goes into the inbox,
+so nothing else ever changes a call but its own task, with one exception: `hang_up`, which also
 happens when the guest has gone. It cancels the step in progress, wherever that waits; a step
 leaves nothing behind when cancelled.
 
@@ -26,25 +26,29 @@ from typing import TypeAlias
 import structlog
 
 from vpbx.calls.addresses import Shown
-from vpbx.calls.bridge import RINGBACK, Bridge
+from vpbx.calls.bridge import Bridge
 from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
-from vpbx.calls.leg import Digit, Ended, Leg, LegEvent, Offered, Reanswered, Referred
-from vpbx.calls.outcome import Ender, Outcome, Result
+from vpbx.calls.leg import Ended, Leg, LegEvent, Offered, Reanswered, Referred
+from vpbx.calls.outcome import Ender, Joined, Over, Result
 from vpbx.calls.registry import ActiveCall
+from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
+from vpbx.calls.sounds import music, prompt
 from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.switch import Switch
 from vpbx.calls.told.chapter import Chapter
 from vpbx.calls.told.journal import Journal
 from vpbx.calls.told.recording import encode, wanted
 from vpbx.directory import DomainConfig
-from vpbx.events import CallInfo, Direction
+from vpbx.events import CallInfo, Destination, Direction
 from vpbx.media import MediaError, Side
 from vpbx.sip import AudioCodec, make_response
 
 __all__ = ["Call", "Played", "Route"]
 
 log = structlog.get_logger("vpbx.calls")
+
+RINGBACK = "ringback"
 
 
 class Interrupted(Exception):
@@ -58,7 +62,7 @@ class Phase(Enum):
     OVER = auto()
 
 
-Route: TypeAlias = Callable[["Call"], Awaitable[Outcome]]
+Route: TypeAlias = Callable[["Call"], Awaitable[Over]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,8 @@ class Call:
         max_forwards: int = 70,
     ) -> None:
         self.switch = switch
-        self.domain = domain
-        self.chapter = Chapter(info, switch.events, switch.clock)
+        self._domain = domain
+        self.chapter = Chapter(info, switch.events, switch.clock, switch.lines)
         """What is told of it now: one callid."""
         self.guest = guest
         """Who is being served: who called; for makecall the employee, once they have answered."""
@@ -95,18 +99,26 @@ class Call:
         self.bridge = Bridge(switch.media, domain.language)
         self.inbox = Inbox(self._notice)
         self.ended_by: Ender | None = None
-        self.settled: Outcome | None = None
+        self.settled: Over | None = None
         """What has decided an unanswered call already, though a prompt is still played."""
         self.phase = Phase.SERVING
         self._code = 0
         self._task: asyncio.Task[None] | None = None
-        self._engaged: list[str] = []
+        self._engaged: set[str] = set()
         self._trunks: list[int] = []
         self._spoken = 0
         self._opening = False
         if guest is not None:
             guest.inbox = self.inbox
         switch.calls.add(self)
+
+    @property
+    def domain(self) -> DomainConfig:
+        """The company as it is set at this moment; as it was last, once it is gone."""
+        current = self.switch.directory.cached(self._domain.name)
+        if current is not None:
+            self._domain = current
+        return self._domain
 
     @property
     def info(self) -> CallInfo:
@@ -151,14 +163,20 @@ class Call:
         Never the guest's end, which cancels the step. `Referred` only where `transfers` are
         served; elsewhere they are declined.
         """
-        while True:
-            event = await self.inbox.get()
-            if isinstance(event, LegEvent):
-                if await self._attended(event.leg, event, transfers=transfers):
-                    continue
-            elif type(event) is Tick and not event.reminder.active:
-                continue
-            return event
+        event = None
+        while event is None:
+            event = await self._one(transfers=transfers)
+        return event
+
+    async def _one(self, *, transfers: bool = False) -> Event | None:
+        """Wait for one event, and return it if it is none that can be dealt with here."""
+        event = await self.inbox.get()
+        if isinstance(event, LegEvent):
+            if await self._attended(event.leg, event, transfers=transfers):
+                return None
+        elif type(event) is Tick and not event.reminder.active:
+            return None
+        return event
 
     async def _attended(self, leg: Leg, event: LegEvent, *, transfers: bool) -> bool:
         """Do what concerns only a leg's sound, and say whether that was all."""
@@ -186,10 +204,17 @@ class Call:
     # -- used by routes and steps: people and trunks --------------------------------------------
 
     def engage(self, login: str) -> None:
-        """An employee is busy with this call from now to its end."""
-        if login not in self._engaged:
-            self._engaged.append(login)
-            self.switch.calls.engage(self.info.domain_id, login)
+        """An employee places this call: they are busy from now to its end."""
+        self._engaged.add(login)
+        self._use(login, Use.PLACING)
+
+    def busy(self, login: str) -> bool:
+        """Say whether an employee talks or calls somebody."""
+        return self.switch.lines.busy(self.info.domain_id, login)
+
+    def _use(self, login: str, use: Use | None) -> None:
+        info, now = self.info, self.switch.clock.now()
+        self.switch.lines.move(info.domain_id, login, info.callid, use, now=now)
 
     def seize(self, trunk_id: int) -> None:
         """This call uses a trunk, until `free` or its end."""
@@ -231,6 +256,9 @@ class Call:
         finally:
             self._opening = False
         self.switch.media_serves()
+        domain = self.domain
+        chosen = domain.settings.holdmusic
+        self.bridge.hold_music = music(domain, self.switch.config.uploads, chosen, "holdmusic")
         if self.ended_by is not None:
             raise Interrupted
         guest = self.guest
@@ -250,21 +278,35 @@ class Call:
             await self.bridge.hush(guest.side)
             if guest.waiting:
                 guest.ring(leg.sound)
-        elif guest.waiting:
+        elif guest.waiting and not (self._has_own_ringback and guest.session.remote_sdp):
             guest.ring()
         elif not self.bridge.loops(guest.side):
-            await self.bridge.loop(guest.side, RINGBACK)
+            if guest.waiting:
+                guest.ring(guest.sound)
+            chosen = self.domain.settings.ringback
+            sound = music(self.domain, self.switch.config.uploads, chosen, RINGBACK)
+            await self.bridge.loop(guest.side, sound)
+
+    @property
+    def _has_own_ringback(self) -> bool:
+        """Whether a customer who waits for a department hears a ringback of the company's."""
+        own = self.domain.settings.ringback.file != RINGBACK
+        story = self.chapter.story
+        return own and story.group is not None and self.info.direction is Direction.IN
 
     def say(self, *prompts: str) -> Played:
         """Begin to let the guest hear prompts; the event returned comes when they were heard.
 
-        The guest must have been answered. It does not come when other prompts, `hush` or a
-        talk put an end to them.
+        A prompt is the name of a built-in one, which the company may have replaced, or the path
+        of an upload. The guest must have been answered (`pick_up`). The event does not come
+        when other prompts, `hush` or a talk put an end to them.
         """
         assert self.guest is not None
         self._spoken += 1
         played = Played(self._spoken)
-        self.bridge.speak(self.guest.side, prompts, lambda: self.inbox.put(played))
+        domain, uploads = self.domain, self.switch.config.uploads
+        sounds = [prompt(domain, uploads, each) for each in prompts]
+        self.bridge.speak(self.guest.side, sounds, lambda: self.inbox.put(played))
         return played
 
     async def hear_out(self, *prompts: str) -> None:
@@ -273,48 +315,54 @@ class Call:
         while await self.next() != played:
             pass
 
-    async def connect(self, outcome: Outcome) -> None:
+    async def greet(self, sound: str = "greeting") -> None:
+        """Answer the guest and let them hear a greeting; who hangs up in it ended at `hello`."""
+        self.journal.enter(Destination.HELLO, group=self.chapter.story.group)
+        await self.pick_up()
+        await self.hear_out(sound)
+
+    async def pick_up(self) -> None:
+        """Answer a guest who waits, so that they can hear us; does nothing if somebody has."""
+        guest = self.guest
+        if guest is not None and guest.waiting:
+            guest.accept()
+            while guest.sound.peer is None:  # their description comes with the ACK
+                await self._one()
+
+    async def join(self, joined: Joined) -> None:
         """Join the guest with the leg that answered: talk begins."""
-        guest, host, chapter = self.guest, outcome.leg, self.chapter
+        guest, host, chapter = self.guest, joined.leg, self.chapter
         assert guest is not None
-        assert host is not None
         self.host = host
         if self.ended_by is not None:  # in the very moment of the answer
             raise Interrupted
         if guest.waiting:
             guest.accept(host.sound)
-        else:
-            self.bridge.follow(guest, host)
-        if outcome.party is not None:
-            self.engage(outcome.party.login)
-        party = outcome.party or chapter.story.user
-        if party is not None:
-            chapter.journal.answer(party, outcome.group)
+        self.bridge.follow(guest, host)
+        self._tell_joined(joined)
         await self.bridge.hush(guest.side)
         await self.bridge.seat(host)
         if wanted(self.switch, self.domain, chapter):
             await self.bridge.record(chapter.info.callid)
 
+    def _tell_joined(self, joined: Joined) -> None:
+        """Of an incoming call that an outside number took, no employee is told anything."""
+        story, journal = self.chapter.story, self.journal
+        if joined.party is not None:
+            journal.answer(joined.party, joined.group)
+        elif self.info.direction is Direction.OUT and story.user is not None:
+            journal.answer(story.user, story.group)
+        else:
+            journal.take(Destination.TELNUM)
+        if story.caller is not None:
+            self._use(story.caller.login, Use.TALKING)
+
     async def seat_guest(self, leg: Leg) -> None:
         """Go on with `leg`, which has answered, as the one who calls (makecall)."""
         self.guest = leg
-        if leg.party is not None:
-            self.engage(leg.party.login)
         if leg.ended:  # hung up before anybody could look
             self.hang_up(Ender.CALLER)
         await self.bridge.seat(leg)
-
-    async def talk(self) -> None:
-        """Serve both legs until the host ends it; the guest's end interrupts."""
-        host, guest = self.host, self.guest
-        while self.ended_by is None:
-            event = await self.next()
-            if type(event) is Ended and event.leg is host:
-                self.ended_by = Ender.CALLEE
-            elif type(event) is Digit and event.body:
-                other = host if event.leg is guest else guest
-                if other is not None and not other.ended and other.session.answered:
-                    other.session.send("INFO", body=event.body, content_type=event.content_type)
 
     # -- its life --------------------------------------------------------------------------------
 
@@ -329,7 +377,7 @@ class Call:
             self.phase = Phase.OVER
             self._let_go()
 
-    async def _walk(self, route: Route) -> Outcome:
+    async def _walk(self, route: Route) -> Over:
         try:
             if self.guest is not None and self.guest.ended:
                 self.ended_by = Ender.CALLER  # while they were being let in
@@ -339,20 +387,20 @@ class Call:
                 self.hang_up(Ender.SYSTEM, 503)
             if self._task is not None:
                 self._task.uncancel()
-            return Outcome(Result.FAILED)
+            return Over(Result.FAILED)
         except Interrupted:
-            return Outcome(Result.FAILED)
+            return Over(Result.FAILED)
         except Unusable:
-            return Outcome(Result.NOT_ACCEPTABLE)
+            return Over(Result.NOT_ACCEPTABLE)
         except MediaError as error:
             if self.bridge.session is not None:  # else `open_media` has told, once
                 log.warning("call lost its media", callid=self.info.callid, error=str(error))
-            return Outcome(Result.NO_MEDIA)
+            return Over(Result.NO_MEDIA)
         except Exception:
             log.exception("call failed", callid=self.info.callid)
-            return Outcome(Result.FAILED)
+            return Over(Result.FAILED)
 
-    async def _finish(self, outcome: Outcome) -> None:
+    async def _finish(self, outcome: Over) -> None:
         chapter, code = self.chapter, self._final_code(outcome)
         gave_up = self.ended_by is Ender.CALLER and self.settled is None
         for leg in (self.guest, self.host):
@@ -371,14 +419,14 @@ class Call:
         calls = self.switch.calls
         calls.remove(self)
         for login in self._engaged:
-            calls.release(self.info.domain_id, login)
+            self._use(login, None)
         for trunk_id in self._trunks:
             calls.free(trunk_id)
         # No circle is left behind: the collector of garbage would halt all calls for it.
         self.guest = self.host = self._task = None
         self.inbox.close()
 
-    def _final_code(self, outcome: Outcome) -> int:
+    def _final_code(self, outcome: Over) -> int:
         """Return what an unanswered guest is told, and history keeps."""
         if self.settled is None:
             if self._code:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 
 import structlog
 
-from vpbx.calls.addresses import Shown, clean_name, group_of, party_of
+from vpbx.calls.addresses import Shown, clean_name
 from vpbx.calls.call import Call
-from vpbx.calls.outcome import Outcome, Result
-from vpbx.calls.steps import Ring, Ringee
-from vpbx.directory import Contact, Department, DomainConfig, Employee, Number, NumberType
-from vpbx.events import Group, Party
+from vpbx.calls.outcome import Over
+from vpbx.calls.walk import owner_of, walk
+from vpbx.directory import Contact, DomainConfig, Employee, Number
+from vpbx.directory.goals import Goal, ToEmployee, of_name, of_number
 
-__all__ = ["Incoming", "department_ring", "employee_ring"]
+__all__ = ["Incoming"]
 
 log = structlog.get_logger("vpbx.calls")
 
@@ -30,9 +29,10 @@ class Incoming:
     def __init__(self, number: Number) -> None:
         self._number = number
 
-    async def __call__(self, call: Call) -> Outcome:
+    async def __call__(self, call: Call) -> Over:
         number, domain = self._number, call.domain
-        user, group = first_owner(domain, number)
+        goal = of_number(domain, number)
+        user, group = owner_of(domain, goal)
         call.journal.start(user, group=group)
         asking = _Asking(call)
         try:
@@ -42,51 +42,24 @@ class Incoming:
             asking.give_up()
         if contact is not None and contact.name:
             call.shown = Shown(call.shown.user, clean_name(contact.name))
-        outcome = Outcome(Result.UNREACHABLE)
-        for stage in self._stages(domain, contact):
-            call.journal.enter(group=group_of(stage) if isinstance(stage, Department) else None)
-            ring = (
-                department_ring(domain, stage)
-                if isinstance(stage, Department)
-                else employee_ring(domain, stage)
-            )
-            outcome = await ring.run(call)
-            if outcome.answered:
-                await call.connect(outcome)
-                await call.talk()
-                break
-        return outcome
-
-    def _stages(
-        self, domain: DomainConfig, contact: Contact | None
-    ) -> Iterable[Employee | Department]:
-        """Return who is rung, in order."""
-        number = self._number
-        route = _owner(domain, number)
-        if not number.responsible_first or contact is None:
-            return [route]
-        responsible = find_responsible(domain, contact.responsible)
-        if responsible is None:
-            return [route]
-        fallback = domain.find_employee(number.crm) or domain.find_department(number.crm)
-        following = fallback or route
-        return [responsible] if following is responsible else [responsible, following]
+        return await walk(call, responsible_first(domain, number, contact, goal))
 
 
-def department_ring(domain: DomainConfig, department: Department, *, without: str = "") -> Ring:
-    """Return the step that rings a department's members who receive its calls."""
-    people = [
-        domain.employees[member.login]
-        for member in department.members
-        if member.calls_enable and not member.branch_domain and member.login in domain.employees
-    ]
-    ringees = [Ringee(person, department) for person in people if person.login != without]
-    return Ring(ringees, domain.ring_timeout_s)
-
-
-def employee_ring(domain: DomainConfig, employee: Employee) -> Ring:
-    """Return the step that rings one employee."""
-    return Ring([Ringee(employee)], domain.ring_timeout_s)
+def responsible_first(
+    domain: DomainConfig, number: Number, contact: Contact | None, goal: Goal
+) -> Goal:
+    """Return where a call goes of whose customer the CRM says who is responsible for them."""
+    if not number.responsible_first or contact is None:
+        return goal
+    responsible = find_responsible(domain, contact.responsible)
+    if responsible is None:
+        return goal
+    fallback = of_name(domain, number.crm) or goal
+    return (
+        ToEmployee(responsible.login)
+        if fallback == ToEmployee(responsible.login)
+        else ToEmployee(responsible.login, fallback)
+    )
 
 
 def find_responsible(domain: DomainConfig, text: str) -> Employee | None:
@@ -98,28 +71,6 @@ def find_responsible(domain: DomainConfig, text: str) -> Employee | None:
         return found
     digits = "".join(char for char in text if char.isdigit())
     return next((e for e in domain.employees.values() if digits and e.telnum == digits), None)
-
-
-def first_owner(domain: DomainConfig, number: Number) -> tuple[Party, Group | None]:
-    """Return who a call to `number` belongs to while nobody was rung (crm-api §2 history).
-
-    The department's first employee, else the number's, else the first administrator.
-    """
-    owner = _owner(domain, number)
-    if isinstance(owner, Employee):
-        return party_of(owner), None
-    first = next((m.login for m in owner.members if m.login in domain.employees), "")
-    employee = domain.employees.get(first) or domain.first_admin()
-    return party_of(employee), group_of(owner)
-
-
-def _owner(domain: DomainConfig, number: Number) -> Employee | Department:
-    """Return who answers a number; the first administrator where nobody is set."""
-    employee = domain.find_employee(number.user) if number.user else None
-    department = domain.find_department(number.group) if number.group else None
-    if number.type is NumberType.GROUP:
-        return department or employee or domain.first_admin()
-    return employee or department or domain.first_admin()
 
 
 class _Asking:

@@ -14,7 +14,7 @@ from functools import partial
 from weakref import ref
 
 from vpbx.calls.inbox import Event, Inbox
-from vpbx.calls.sound import Sound
+from vpbx.calls.sound import OUR_CODECS, Sound
 from vpbx.events import Party
 from vpbx.media import Side
 from vpbx.sip import AudioCodec, Response, ServerTransaction, Session, SessionAdapter, make_response
@@ -46,7 +46,7 @@ class Leg(SessionAdapter):
     end is noted.
     """
 
-    __slots__ = ("_sound", "ended", "inbox", "party", "session", "side")
+    __slots__ = ("_answered_like", "_sound", "ended", "inbox", "party", "session", "side")
 
     session: Session
 
@@ -59,6 +59,8 @@ class Leg(SessionAdapter):
         self._sound: Sound | None = None
         if sound is not None:
             self.sound = sound
+        self._answered_like: str | None = None
+        """The answer to their INVITE, once it was given."""
 
     @property
     def sound(self) -> Sound:
@@ -84,7 +86,11 @@ class Leg(SessionAdapter):
         self.sound.hear(sdp or "", offered)
 
     def ring(self, other: Sound | None = None) -> None:
-        """Tell a waiting caller that it rings; with `other`, that its early media can be heard."""
+        """Tell a waiting caller that it rings; with `other`, that they can hear it.
+
+        The codecs of `other` are then those of the answer, whoever takes the call later (a
+        caller looks at the first answer only, RFC 3261 §13.2.1).
+        """
         if other is None:
             self.session.ring(180)
         elif self.session.remote_sdp:
@@ -95,15 +101,18 @@ class Leg(SessionAdapter):
         if self.session.remote_sdp:
             self.session.accept(self._answer_like(other or self.sound))
         else:
-            codecs = other.codecs if other is not None else self.sound.codecs
+            codecs = other.codecs if other is not None else OUR_CODECS
             self.session.accept(self.sound.describe(codecs))
 
     def _answer_like(self, other: Sound) -> str:
         offer = self.session.remote_sdp
         assert offer is not None
+        if self._answered_like is not None:
+            return self._answered_like
         ptime_ms = other.peer.ptime_ms if other.peer is not None else 20
         self.sound.codecs = other.codecs
-        return self.sound.answer(offer, other.codecs, ptime_ms)
+        self._answered_like = self.sound.answer(offer, other.codecs, ptime_ms)
+        return self._answered_like
 
     def offer(self, codecs: Sequence[AudioCodec]) -> None:
         """Ask a leg that has answered to speak `codecs` (re-INVITE)."""

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from vpbx.calls.addresses import Shown, party_of
 from vpbx.calls.call import Call
 from vpbx.calls.devices import devices_of
-from vpbx.calls.internal import begin_inner, inner_ring
-from vpbx.calls.outcome import Ender, Outcome
+from vpbx.calls.internal import begin_inner
+from vpbx.calls.outcome import Ender, Over
 from vpbx.calls.outgoing import number_shown
+from vpbx.calls.ringing import ring
 from vpbx.calls.statuses import announcement, code_for_caller, sip_code
-from vpbx.calls.steps import Announce, Dial, Ring, Ringee, Step
 from vpbx.calls.switch import Switch
-from vpbx.calls.trunks import ways_out
+from vpbx.calls.walk import walk
 from vpbx.directory import (
-    Department,
     DomainConfig,
     Employee,
     Invalid,
@@ -23,6 +22,7 @@ from vpbx.directory import (
     normalize,
     read_number,
 )
+from vpbx.directory.goals import Goal, ToOutside, goal_of
 from vpbx.events import Direction
 from vpbx.media import Side
 from vpbx.story import status_of
@@ -51,7 +51,7 @@ class Plan:
     """A request to make a call, found to be possible."""
 
     employee: Employee
-    callee: Outside | Employee | Department
+    callee: Outside | Goal
     clid: str | None
     shown: Shown
     """What the employee sees."""
@@ -64,43 +64,36 @@ class MakeCall:
         self._employee = plan.employee
         self._callee = plan.callee
 
-    async def __call__(self, call: Call) -> Outcome:
-        if isinstance(self._callee, Outside):
-            call.journal.start(party_of(self._employee))
-        else:
-            begin_inner(call, self._callee, self._employee)
+    async def __call__(self, call: Call) -> Over:
+        goal = self._begin(call)
         await call.open_media()
         limit_s = call.domain.ring_timeout_s
-        ring = Ring([Ringee(self._employee)], limit_s, side=Side.A, insist=True)
-        outcome = await ring.run(call)
-        if outcome.leg is None:
+        rung = await ring(call, [(self._employee, None)], limit_s, side=Side.A, insist=True)
+        if isinstance(rung, Over):
             call.ended_by = Ender.CALLER  # who the call was for did not take it
-            return outcome
-        await call.seat_guest(outcome.leg)
+            return rung
+        await call.seat_guest(rung.leg)
         await call.progress()
-        outcome = await self._second(call).run(call)
-        if outcome.answered:
-            await call.connect(outcome)
-            await call.talk()
-        else:
+        if not isinstance(self._callee, Outside):
+            call.shown = Shown(self._employee.ext or self._employee.login, self._employee.name)
+        outcome = await walk(call, goal)
+        if call.journal.answered_at is None:
             await self._explain(call, outcome)
         return outcome
 
-    def _second(self, call: Call) -> Step:
-        callee = self._callee
-        if isinstance(callee, Outside):
-            ways = ways_out(call.switch, call.domain, callee.number)
-            party = party_of(self._employee)
-            return Dial(callee.called, callee.number.telnum, ways, party)
-        call.shown = Shown(self._employee.ext or self._employee.login, self._employee.name)
-        return inner_ring(call, callee, self._employee)
+    def _begin(self, call: Call) -> Goal:
+        if isinstance(self._callee, Outside):
+            call.journal.start(party_of(self._employee))
+            return ToOutside(self._callee.called)
+        begin_inner(call, self._callee, self._employee)
+        return self._callee
 
-    async def _explain(self, call: Call, outcome: Outcome) -> None:
+    async def _explain(self, call: Call, outcome: Over) -> None:
         """Say to the waiting employee why nobody answers; that is decided, whatever they do."""
         call.settled = outcome
         code = code_for_caller(outcome.code) if outcome.code else sip_code(outcome.result)
         status = status_of(Direction.OUT, answered=False, code=code)
-        await Announce(announcement(status)).run(call)
+        await call.hear_out(announcement(status))
 
 
 def plan_call(
@@ -123,7 +116,7 @@ def plan_call(
     if inside is not None:
         if isinstance(inside, Employee) and inside.login == employee.login:
             raise Invalid.one("phone", "this is the employee's own internal number")
-        return Plan(employee, inside, None, Shown(inside.ext, inside.name))
+        return Plan(employee, goal_of(inside), None, Shown(inside.ext, inside.name))
     number = _asked_for(domain, clid)
     allowed = number.telnum if number is not None else None
     number = number or number_shown(domain, employee, called)
@@ -162,7 +155,7 @@ def _free(switch: Switch, domain: DomainConfig, group: str) -> Employee:
         employee = domain.employees.get(member.login)
         if employee is None or not member.calls_enable or not employee.receives_calls:
             continue
-        if switch.calls.engaged(domain.id, employee.login) and not employee.call_waiting:
+        if switch.lines.busy(domain.id, employee.login) and not employee.call_waiting:
             continue
         if _has_phone(switch, domain, employee):
             return employee

@@ -1,20 +1,21 @@
-"""What a step of a route came to, and who ended a call."""
+"""What a step came to, and who ended a call."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TypeAlias
 
 from vpbx.calls.leg import Leg
-from vpbx.events import Group, Party
+from vpbx.directory.goals import Goal
+from vpbx.events import Destination, Group, Party
 
-__all__ = ["Ender", "Outcome", "Result"]
+__all__ = ["Ender", "Joined", "Onward", "Outcome", "Over", "Result"]
 
 
 class Result(Enum):
-    """How a step ended."""
+    """Why nobody was found."""
 
-    ANSWERED = auto()
     BUSY = auto()
     DECLINED = auto()
     """Whoever was rung refused."""
@@ -32,7 +33,7 @@ class Result(Enum):
     """The two sides have no codec in common."""
     FAILED = auto()
     DONE = auto()
-    """A step that reaches nobody (a prompt) is over."""
+    """Nobody was looked for: a message, or the talk, is over."""
 
 
 class Ender(Enum):
@@ -45,17 +46,35 @@ class Ender(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of a step; an answered one hands over the `leg` that answered."""
+class Joined:
+    """Somebody was found: `leg` has answered and its sound is agreed."""
 
-    result: Result
+    leg: Leg
+    party: Party | None = None
+    """The employee of ours who took the call."""
+    group: Group | None = None
+    """The department they took it for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """The call goes on to another goal.
+
+    `place`: what history is to say of a call that ends there unanswered, where that is not what
+    the goal itself says.
+    """
+
+    goal: Goal
+    place: Destination = Destination.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The call is over, or nobody was found."""
+
+    result: Result = Result.DONE
     code: int = 0
     """The SIP status of the other side that decided, where one did."""
-    leg: Leg | None = None
-    party: Party | None = None
-    """Who answered: an employee of ours."""
-    group: Group | None = None
 
-    @property
-    def answered(self) -> bool:
-        return self.result is Result.ANSWERED
+
+Outcome: TypeAlias = Joined | Onward | Over

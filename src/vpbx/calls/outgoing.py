@@ -4,36 +4,29 @@ from __future__ import annotations
 
 from vpbx.calls.addresses import party_of
 from vpbx.calls.call import Call
-from vpbx.calls.outcome import Outcome
-from vpbx.calls.steps import Dial
-from vpbx.calls.trunks import ways_out
+from vpbx.calls.outcome import Over
+from vpbx.calls.walk import walk
 from vpbx.directory import DomainConfig, Employee, Number
+from vpbx.directory.goals import ToOutside
 
 __all__ = ["Outgoing", "number_shown"]
 
 
 class Outgoing:
-    """The route of a call from `employee` to the outside number `called`, showing `number`.
+    """The route of a call from `employee` to the outside number `called`.
 
     The phone gets the carrier's final answer as it is: it knows best how to tell its owner.
     """
 
-    def __init__(self, employee: Employee, called: str, number: Number) -> None:
+    def __init__(self, employee: Employee, called: str) -> None:
         self._employee = employee
         self._called = called
-        self._number = number
 
-    async def __call__(self, call: Call) -> Outcome:
-        party = party_of(self._employee)
-        call.engage(party.login)
-        call.journal.start(party)
+    async def __call__(self, call: Call) -> Over:
+        call.engage(self._employee.login)
+        call.journal.start(party_of(self._employee))
         await call.open_media()
-        ways = ways_out(call.switch, call.domain, self._number)
-        outcome = await Dial(self._called, self._number.telnum, ways, party).run(call)
-        if outcome.answered:
-            await call.connect(outcome)
-            await call.talk()
-        return outcome
+        return await walk(call, ToOutside(self._called))
 
 
 def number_shown(domain: DomainConfig, employee: Employee, called: str) -> Number | None:

@@ -1,4 +1,4 @@
-"""Calls in progress, and who is busy with them: in memory, behind a few questions.
+"""Calls in progress and how many fit: in memory, behind a few questions.
 
 A switch of several nodes would answer the same questions from shared state.
 """
@@ -52,7 +52,6 @@ class CallRegistry:
         self._calls: dict[LiveCall, None] = {}
         self._domains: Counter[int] = Counter()
         self._trunks: Counter[int] = Counter()
-        self._engaged: Counter[tuple[int, str]] = Counter()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -86,18 +85,6 @@ class CallRegistry:
     def free(self, trunk_id: int) -> None:
         """A call on a trunk is over."""
         _take(self._trunks, trunk_id)
-
-    def engage(self, domain_id: int, login: str) -> None:
-        """An employee is on the phone (once more)."""
-        self._engaged[domain_id, login] += 1
-
-    def release(self, domain_id: int, login: str) -> None:
-        """An employee has put one call down."""
-        _take(self._engaged, (domain_id, login))
-
-    def engaged(self, domain_id: int, login: str) -> bool:
-        """Say whether an employee is on the phone."""
-        return (domain_id, login) in self._engaged
 
     def active(self) -> list[ActiveCall]:
         """Return a picture of all calls in progress."""

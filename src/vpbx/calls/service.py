@@ -29,6 +29,7 @@ from vpbx.directory import (
     Trunk,
     read_number,
 )
+from vpbx.directory.goals import goal_of
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
 from vpbx.sip import Request, ServerTransaction, Session, SipStack, make_response
@@ -216,7 +217,7 @@ class CallService:
         if inside is not None:
             shown = Shown(employee.ext or employee.login, employee.name)
             info = self._info(domain, Direction.INNER)
-            await self._run(leg, domain, info, shown, Internal(employee, inside))
+            await self._run(leg, domain, info, shown, Internal(employee, goal_of(inside)))
             return
         try:
             called = read_number(called, domain.country).digits
@@ -233,7 +234,7 @@ class CallService:
             leg.session.reject(403, "No outgoing number")
             return
         info = self._info(domain, Direction.OUT, called, number)
-        route = Outgoing(employee, called, number)
+        route = Outgoing(employee, called)
         await self._run(leg, domain, info, Shown(number.telnum), route)
 
     def _info(

@@ -12,6 +12,7 @@ import structlog
 
 from vpbx.calls.callid import CallIds
 from vpbx.calls.registry import CallRegistry
+from vpbx.calls.shared.lines import Lines
 from vpbx.clock import Clock
 from vpbx.directory import Contact, Directory, DomainConfig
 from vpbx.events import CallInfo, EventBus
@@ -47,6 +48,8 @@ class CallsConfig:
 
     secret: bytes
     """At least 16 bytes; makes the digest nonces. Kept, phones survive a restart unasked."""
+    uploads: Path | None = None
+    """Where the media catalogue's files lie."""
     node: int = 0
     """0 to 99: which of several servers this is."""
     after_callid: int = 0
@@ -98,6 +101,7 @@ class Switch:
             max_calls_per_domain=config.max_calls_per_domain,
             max_calls_per_trunk=config.max_calls_per_trunk,
         )
+        self.lines = Lines()
         self.stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._media_down = False

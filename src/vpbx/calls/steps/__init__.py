@@ -1,12 +1,9 @@
-"""What a route can do to a call: one module each, one shape.
+"""What a call can do on its way: one module each, one shape.
 
-`async def run(self, call) -> Outcome`: cancellable at every await, leaving nothing behind but
-the leg that an answered outcome hands over. No step knows another; routes put them in order.
+A step is a function `async def step(call, goal) -> Outcome`, named in `table.STEPS` beside the
+goal it serves. It does one thing, then says how to go on: `Onward(goal)`, `Joined(leg, …)` with
+somebody who has answered, or `Over(result, code)`. It never calls another step: only `walk`
+follows goals. It is cancelled when the call ends (the guest hung up, the server stops), at any
+await, and leaves nothing behind: what it began it ends in a `finally`. `docs/calls.md` shows how
+a step hears digits, plays prompts, rings people, records and waits.
 """
-
-from vpbx.calls.steps.announce import Announce
-from vpbx.calls.steps.dial import Dial
-from vpbx.calls.steps.ring import Ring, Ringee
-from vpbx.calls.steps.step import Step
-
-__all__ = ["Announce", "Dial", "Ring", "Ringee", "Step"]

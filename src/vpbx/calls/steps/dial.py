@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event, Reminder, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, Progress
-from vpbx.calls.outcome import Outcome, Result
+from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Unusable
 from vpbx.calls.trunks import dial_through
 from vpbx.directory import Trunk
-from vpbx.events import Party
 from vpbx.media import Side
 
-__all__ = ["Dial"]
+__all__ = ["dial"]
 
 _RINGING = (180, 181, 182)
+_BUSY = (486, 600)
 
 
-class Dial:
-    """Calls `called` for the employee `party`, showing `clid`.
+async def dial(call: Call, called: str, clid: str, trunks: Sequence[Trunk]) -> Joined | Over:
+    """Call the outside number `called`, showing `clid`, by the first of `trunks` that can.
 
-    The next trunk is tried when one fails with 5xx or does not answer at all, as long as
-    nobody's phone has rung. The caller hears ringing, or the carrier's early media.
+    The next one is tried when one fails with 5xx or does not answer at all, as long as nobody's
+    phone has rung. The guest hears ringing, or the carrier's early media.
     """
-
-    def __init__(self, called: str, clid: str, trunks: list[Trunk], party: Party) -> None:
-        self._called = called
-        self._clid = clid
-        self._trunks = trunks
-        self._party = party
-
-    async def run(self, call: Call) -> Outcome:
-        outcome = Outcome(Result.UNREACHABLE, 503)
-        if not self._trunks:
-            return outcome
-        call.journal.dial(self._party)
-        try:
-            for trunk in self._trunks:
-                attempt = _Attempt(call, trunk, last=trunk is self._trunks[-1])
-                outcome = await attempt.make(self._called, self._clid)
-                if not attempt.worth_another:
-                    break
-        finally:
-            if not outcome.answered:
-                call.journal.stop(self._party)
-        return outcome
+    outcome: Joined | Over = Over(Result.UNREACHABLE, 503)
+    for trunk in trunks:
+        attempt = _Attempt(call, trunk, last=trunk is trunks[-1])
+        outcome = await attempt.make(called, clid)
+        if not attempt.worth_another:
+            break
+    return outcome
 
 
 class _Attempt:
@@ -63,12 +50,12 @@ class _Attempt:
         self.worth_another = False
         """Whether it failed in a way that another trunk may not."""
 
-    async def make(self, called: str, clid: str) -> Outcome:
+    async def make(self, called: str, clid: str) -> Joined | Over:
         call, config = self._call, self._call.switch.config
         leg = dial_through(call, self._trunk, called, clid, call.offer(Side.B))
         self._too_long = call.remind(config.dial_timeout_s)
         self._silent = None if self._last else call.remind(config.trunk_silence_s)
-        outcome = None
+        outcome: Joined | Over | None = None
         try:
             while outcome is None:
                 outcome = await self._take(leg, await call.next())
@@ -77,11 +64,11 @@ class _Attempt:
             self._too_long.cancel()
             if self._silent is not None:
                 self._silent.cancel()
-            if outcome is None or not outcome.answered:
+            if not isinstance(outcome, Joined):
                 leg.hangup()
                 call.free(self._trunk.id)
 
-    async def _take(self, leg: Leg, event: Event) -> Outcome | None:
+    async def _take(self, leg: Leg, event: Event) -> Joined | Over | None:
         """Go one event further; an outcome ends the attempt."""
         match event:
             case Tick():
@@ -93,17 +80,17 @@ class _Attempt:
             case Failed(leg=which) if which is leg:
                 code = event.code
                 self.worth_another = not self._rang and (code == 408 or code // 100 == 5)
-                return Outcome(Result.FAILED, code)
+                return Over(Result.BUSY if code in _BUSY else Result.UNREACHABLE, code)
             case Ended(leg=which) if which is leg:
-                return Outcome(Result.FAILED, 480)
+                return Over(Result.UNREACHABLE, 480)
         return None
 
-    def _answered(self, leg: Leg, sdp: str | None) -> Outcome:
+    def _answered(self, leg: Leg, sdp: str | None) -> Joined | Over:
         try:
             leg.agree(sdp, self._codecs)
         except Unusable:
-            return Outcome(Result.NOT_ACCEPTABLE, 488)
-        return Outcome(Result.ANSWERED, leg=leg)
+            return Over(Result.NOT_ACCEPTABLE, 488)
+        return Joined(leg)
 
     async def _progress(self, leg: Leg, event: Progress) -> None:
         self._rang = self._rang or event.code in _RINGING
@@ -117,11 +104,11 @@ class _Attempt:
         elif self._rang and not self._early:
             await self._call.progress()
 
-    def _time(self, leg: Leg, event: Event) -> Outcome | None:
+    def _time(self, leg: Leg, event: Event) -> Joined | Over | None:
         if self._too_long is not None and self._too_long.means(event):
-            return Outcome(Result.NO_ANSWER, 480)
+            return Over(Result.NO_ANSWER, 480)
         silent = self._silent is not None and self._silent.means(event)
         if silent and not leg.session.proceeding:
             self.worth_another = True
-            return Outcome(Result.UNREACHABLE, 408)
+            return Over(Result.UNREACHABLE, 408)
         return None

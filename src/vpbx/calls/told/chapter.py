@@ -6,6 +6,7 @@ may have turned to the next one by then (a transfer).
 
 from __future__ import annotations
 
+from vpbx.calls.shared.lines import Lines
 from vpbx.calls.told.journal import Journal
 from vpbx.clock import Clock
 from vpbx.events import CallInfo, Direction, EventBus
@@ -28,9 +29,9 @@ class Chapter:
 
     __slots__ = ("info", "journal")
 
-    def __init__(self, info: CallInfo, events: EventBus, clock: Clock) -> None:
+    def __init__(self, info: CallInfo, events: EventBus, clock: Clock, lines: Lines) -> None:
         self.info = info
-        self.journal = Journal(info, events, clock)
+        self.journal = Journal(info, events, clock, lines)
 
     @property
     def story(self) -> Story:

@@ -25,6 +25,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TypeAlias
 
+from vpbx.calls.shared.lines import Lines, Use
 from vpbx.clock import Clock
 from vpbx.events import (
     Answered,
@@ -87,13 +88,31 @@ TABLE: dict[tuple[PartyState, Move], tuple[PartyState, tuple[_Event, ...]]] = {
     (PartyState.TALKING, Move.STOP): (PartyState.IDLE, (Completed,)),
 }
 
+USE: dict[PartyState, Use | None] = {
+    PartyState.IDLE: None,
+    PartyState.RINGING: Use.RINGING,
+    PartyState.DIALING: Use.PLACING,
+    PartyState.TALKING: Use.TALKING,
+}
+"""What a state means for the employee's line."""
+
 
 class Journal:
     """The events of one call, in order and in balance."""
 
-    __slots__ = ("_bus", "_clock", "_open", "_origin", "ended", "info", "started", "story")
+    __slots__ = (
+        "_bus",
+        "_clock",
+        "_lines",
+        "_open",
+        "_origin",
+        "ended",
+        "info",
+        "started",
+        "story",
+    )
 
-    def __init__(self, info: CallInfo, bus: EventBus, clock: Clock) -> None:
+    def __init__(self, info: CallInfo, bus: EventBus, clock: Clock, lines: Lines) -> None:
         self.info = info
         self.story = Story(info)
         """What all that was published comes to."""
@@ -101,6 +120,7 @@ class Journal:
         self.ended = False
         self._bus = bus
         self._clock = clock
+        self._lines = lines
         self._origin = clock.now()
         self._open: dict[str, tuple[Party, PartyState, Group | None]] = {}
 
@@ -212,6 +232,11 @@ class Journal:
         at = self._at()
         for event in events:
             self._publish(event(self.info, at, party, group))
+        info, now = self.info, self._clock.now()
+        department = group.id if group is not None else ""
+        self._lines.move(
+            info.domain_id, party.login, info.callid, USE[state], now=now, group=department
+        )
 
     def _publish(self, event: CallEvent) -> None:
         self.story.tell(event)

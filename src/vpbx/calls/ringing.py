@@ -1,0 +1,271 @@
+"""Employees' phones: all devices of all of them at once; the first to answer has the call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vpbx.calls.addresses import Shown, name_addr, party_of
+from vpbx.calls.call import Call
+from vpbx.calls.devices import devices_of
+from vpbx.calls.inbox import Event, Reminder, Tick
+from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
+from vpbx.calls.outcome import Joined, Over, Result
+from vpbx.calls.sound import Sound, Unusable
+from vpbx.calls.trunks import dial_through, ways_out
+from vpbx.directory import Employee
+from vpbx.events import Group, Party
+from vpbx.media import Side
+from vpbx.sip import Target
+
+__all__ = ["Ringing", "ring"]
+
+_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+_BUSY = frozenset((486, 600))
+_RANK = (
+    Result.NO_ANSWER,
+    Result.BUSY,
+    Result.DECLINED,
+    Result.NOT_ACCEPTABLE,
+    Result.NOT_RECEIVING,
+    Result.UNREACHABLE,
+)
+"""Of several people who were not reached, the result that says most."""
+
+
+async def ring(
+    call: Call,
+    people: Sequence[tuple[Employee, Group | None]],
+    timeout_s: float,
+    *,
+    side: Side = Side.B,
+    insist: bool = False,
+) -> Joined | Over:
+    """Ring all of `people`, each for the department beside them, for at most `timeout_s`."""
+    ringing = Ringing(call, side, insist=insist)
+    deadline = call.remind(timeout_s)
+    try:
+        for employee, group in people:
+            ringing.begin(employee, group)
+        while ringing.reachable:
+            event = await call.next()
+            if deadline.means(event):
+                ringing.time_is_up()
+                break
+            joined = await ringing.take(event)
+            if joined is not None:
+                return joined
+        return Over(ringing.result)
+    finally:
+        deadline.cancel()
+        ringing.leave()
+
+
+class _Person:
+    """One employee being rung."""
+
+    __slots__ = ("employee", "group", "legs", "mobile_due", "party", "result")
+
+    def __init__(self, employee: Employee, group: Group | None) -> None:
+        self.employee = employee
+        self.party: Party = party_of(employee)
+        self.group = group
+        self.legs: list[Leg] = []
+        self.mobile_due: Reminder | None = None
+        self.result = Result.UNREACHABLE
+
+    @property
+    def reachable(self) -> bool:
+        return bool(self.legs) or self.mobile_due is not None
+
+
+class Ringing:
+    """The people who are being rung for a call, each on all devices at once.
+
+    Who does not receive calls, or talks already and has no call waiting, is not rung, unless
+    `insist`: they asked for this call themselves. Their mobile rings too, or instead, where
+    they have set that (crm-api §6 mobile_redirect). `leave` must be called at the end.
+    """
+
+    def __init__(self, call: Call, side: Side = Side.B, *, insist: bool = False) -> None:
+        self._call = call
+        self._side = side
+        self._insist = insist
+        self._people: dict[str, _Person] = {}
+        self._winner: Leg | None = None
+        self._rang = False
+        self._sound: Sound | None = None
+        self._trunks: dict[Leg, int] = {}
+
+    @property
+    def reachable(self) -> bool:
+        """Whether anybody may still answer."""
+        return any(person.reachable for person in self._people.values())
+
+    def rings(self, login: str) -> bool:
+        """Say whether `login` may still answer."""
+        person = self._people.get(login)
+        return person is not None and person.reachable
+
+    @property
+    def result(self) -> Result:
+        """Of several people who were not reached, the result that says most."""
+        results = {person.result for person in self._people.values()} or {Result.UNREACHABLE}
+        return next(result for result in _RANK if result in results)
+
+    def begin(self, employee: Employee, group: Group | None = None) -> bool:
+        """Ring all there is of an employee, and say whether there was anything to ring."""
+        person = self._people[employee.login] = _Person(employee, group)
+        if not self._insist:
+            if not employee.receives_calls:
+                person.result = Result.NOT_RECEIVING
+                return False
+            if self._call.busy(employee.login) and not employee.call_waiting:
+                person.result = Result.BUSY
+                return False
+        mobile = employee.mobile_redirect
+        redirected = mobile.enabled and employee.mobile != ""
+        if not (redirected and mobile.forward):
+            for target in devices_of(self._call.switch, self._call.domain, employee):
+                self._ring_device(person, target)
+        if redirected:
+            person.mobile_due = self._call.remind(0 if mobile.forward else mobile.delay)
+        return person.reachable
+
+    def stop(self, login: str) -> None:
+        """Ring `login` no longer: the hunt has moved on."""
+        person = self._people.get(login)
+        if person is not None and person.reachable:
+            if person.result is Result.UNREACHABLE:
+                person.result = Result.NO_ANSWER
+            self._drop(person)
+            self._stopped(person)
+
+    def time_is_up(self) -> None:
+        """Note that whoever rings still has not answered in time."""
+        for person in self._people.values():
+            if person.reachable:
+                person.result = Result.NO_ANSWER
+
+    async def take(self, event: Event) -> Joined | None:
+        """Go on by an event of `Call.next`; what is not of these people changes nothing."""
+        if type(event) is Tick:
+            for person in self._people.values():
+                if person.mobile_due is not None and person.mobile_due.means(event):
+                    person.mobile_due = None
+                    self._ring_mobile(person)
+            return None
+        if not isinstance(event, LegEvent):
+            return None
+        rung = next((p for p in self._people.values() if event.leg in p.legs), None)
+        if rung is None:
+            return None
+        match event:
+            case Progress():
+                await self._progress(rung)
+            case Answered(leg=leg, sdp=sdp):
+                return self._answered(rung, leg, sdp)
+            case Failed(leg=leg, code=code):
+                self._failed(rung, leg, code)
+            case Ended(leg=leg):
+                self._failed(rung, leg, 0)
+        return None
+
+    def leave(self) -> None:
+        """Stop everything but the leg that was joined."""
+        reason = _ELSEWHERE if self._winner is not None else ""
+        for person in self._people.values():
+            self._drop(person, reason)
+            if self._winner is None:
+                self._stopped(person)
+        for leg in tuple(self._trunks):
+            if leg is not self._winner:
+                self._release(leg)
+
+    def _ring_device(self, person: _Person, target: Target) -> None:
+        call = self._call
+        if self._sound is None:
+            sound = self._sound = call.offer(self._side)
+        else:
+            sound = self._sound.twin()
+        leg = Leg(self._side, call.inbox, sound)
+        leg.party = person.party
+        host = call.domain.name
+        leg.session = call.switch.stack.invite(
+            target,
+            from_=name_addr(call.shown, host),
+            to=name_addr(Shown(person.employee.ext or person.employee.login), host),
+            sdp=sound.local,
+            listener=leg,
+            headers=[("Max-Forwards", str(call.max_forwards))],
+        )
+        person.legs.append(leg)
+
+    def _ring_mobile(self, person: _Person) -> None:
+        """Ring an employee's mobile through the first trunk; it is shown our number."""
+        call = self._call
+        number = call.domain.numbers.get(call.info.diversion) or call.domain.outgoing_number(
+            person.employee, person.employee.mobile
+        )
+        ways = ways_out(call.switch, call.domain, number)
+        if number is None or not ways:
+            return
+        sound = call.offer(self._side)
+        mobile = person.employee.mobile
+        leg = dial_through(call, ways[0], mobile, number.telnum, sound, side=self._side)
+        leg.party = person.party
+        self._trunks[leg] = ways[0].id
+        person.legs.append(leg)
+
+    async def _progress(self, person: _Person) -> None:
+        if person.result is Result.UNREACHABLE:
+            person.result = Result.NO_ANSWER
+        if self._side is Side.B:
+            self._call.journal.ring(person.party, person.group)
+            if not self._rang:
+                self._rang = True
+                await self._call.progress()
+
+    def _answered(self, person: _Person, leg: Leg, sdp: str | None) -> Joined | None:
+        try:
+            leg.agree(sdp, self._call.codecs)
+        except Unusable:
+            self._failed(person, leg, 488)
+            leg.hangup(0, "SIP;cause=488")
+            return None
+        self._winner = leg
+        return Joined(leg, person.party, person.group)
+
+    def _failed(self, person: _Person, leg: Leg, code: int) -> None:
+        """A device dropped out; a refusal that speaks for the person ends their other ones."""
+        person.legs.remove(leg)
+        self._release(leg)
+        if code in _BUSY:
+            person.result = Result.BUSY
+        elif code == 603:
+            person.result = Result.DECLINED
+        elif code == 488 and person.result is Result.UNREACHABLE:
+            person.result = Result.NOT_ACCEPTABLE
+        if code >= 600:
+            self._drop(person)
+        if not person.reachable:
+            self._stopped(person)
+
+    def _drop(self, person: _Person, reason: str = "") -> None:
+        """Hang up all legs of a person, but the one that was joined."""
+        for leg in person.legs:
+            if leg is not self._winner:
+                leg.hangup(0, reason)
+                self._release(leg)
+        person.legs = [leg for leg in person.legs if leg is self._winner]
+        if person.mobile_due is not None:
+            person.mobile_due.cancel()
+            person.mobile_due = None
+
+    def _stopped(self, person: _Person) -> None:
+        if self._side is Side.B:
+            self._call.journal.stop(person.party)
+
+    def _release(self, leg: Leg) -> None:
+        trunk_id = self._trunks.pop(leg, None)
+        if trunk_id is not None:
+            self._call.free(trunk_id)

@@ -1,0 +1,34 @@
+"""An outside number: the customer an employee calls, or where a call of a customer is sent on."""
+
+from __future__ import annotations
+
+from vpbx.calls.call import Call
+from vpbx.calls.outcome import Joined, Outcome
+from vpbx.calls.steps.dial import dial
+from vpbx.calls.trunks import ways_out
+from vpbx.directory.goals import ToOutside
+from vpbx.events import Direction
+
+__all__ = ["outside"]
+
+
+async def outside(call: Call, goal: ToOutside) -> Outcome:
+    """Dial an outside number, showing the number of ours the call goes through.
+
+    For an employee who calls it, events tell that the customer is dialled for them.
+    """
+    domain, info = call.domain, call.info
+    number = domain.numbers.get(info.diversion) or domain.outgoing_number(None, goal.number)
+    clid = number.telnum if number is not None else info.diversion
+    ways = ways_out(call.switch, domain, number)
+    party = call.chapter.story.user
+    if info.direction is not Direction.OUT or party is None or not ways:
+        return await dial(call, goal.number, clid, ways)
+    outcome: Outcome | None = None
+    call.journal.dial(party)
+    try:
+        outcome = await dial(call, goal.number, clid, ways)
+        return outcome
+    finally:
+        if not isinstance(outcome, Joined):
+            call.journal.stop(party)

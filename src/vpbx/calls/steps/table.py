@@ -1,0 +1,34 @@
+"""Which step serves which goal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from vpbx.calls.call import Call
+from vpbx.calls.outcome import Outcome
+from vpbx.calls.steps.department import department
+from vpbx.calls.steps.employee import employee
+from vpbx.calls.steps.hours import hours
+from vpbx.calls.steps.message import message
+from vpbx.calls.steps.outside import outside
+from vpbx.directory.goals import (
+    ByHours,
+    Goal,
+    ToDepartment,
+    ToEmployee,
+    ToMessage,
+    ToOutside,
+)
+
+__all__ = ["STEPS", "Step"]
+
+Step: TypeAlias = Callable[[Call, Any], Awaitable[Outcome]]
+
+STEPS: dict[type[Goal], Step] = {
+    ToEmployee: employee,
+    ToDepartment: department,
+    ByHours: hours,
+    ToOutside: outside,
+    ToMessage: message,
+}

@@ -1,0 +1,25 @@
+"""The talk of the guest with whoever was found."""
+
+from __future__ import annotations
+
+from vpbx.calls.call import Call
+from vpbx.calls.leg import Digit, Ended
+from vpbx.calls.outcome import Ender, Joined, Over
+
+__all__ = ["talk"]
+
+
+async def talk(call: Call, joined: Joined) -> Over:
+    """Join the two and serve both until the host ends it; the guest's end cancels the step."""
+    await call.join(joined)
+    host, guest = joined.leg, call.guest
+    while True:
+        event = await call.next()
+        match event:
+            case Ended(leg=leg) if leg is host:
+                call.ended_by = Ender.CALLEE
+                return Over()
+            case Digit(body=body) if body:
+                other = host if event.leg is guest else guest
+                if other is not None and not other.ended and other.session.answered:
+                    other.session.send("INFO", body=body, content_type=event.content_type)

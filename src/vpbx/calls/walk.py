@@ -1,0 +1,100 @@
+"""The walk: the one place where goals follow each other.
+
+goal → its step → Onward → the next goal, at most `MAX_HOPS` times
+                → Joined → the talk → Over
+                → Over
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from vpbx.calls.addresses import group_of, party_of
+from vpbx.calls.call import Call
+from vpbx.calls.outcome import Joined, Onward, Over, Result
+from vpbx.calls.steps.table import STEPS
+from vpbx.calls.steps.talk import talk
+from vpbx.directory import DomainConfig, Subtype
+from vpbx.directory.goals import (
+    ByHours,
+    Goal,
+    ToDepartment,
+    ToEmployee,
+    ToFax,
+    ToMenu,
+    ToMessage,
+    ToOutside,
+    ToVoicemail,
+    of_route,
+)
+from vpbx.events import Destination, Group, Party
+
+__all__ = ["MAX_HOPS", "owner_of", "walk"]
+
+log = structlog.get_logger("vpbx.calls")
+
+MAX_HOPS = 5
+
+_PLACE: dict[type[Goal], Destination] = {
+    ToMenu: Destination.IVR,
+    ToOutside: Destination.TELNUM,
+    ToVoicemail: Destination.AM,
+}
+"""Where history says an incoming call ended that was there last, unanswered."""
+_ACCOUNT: dict[type[Goal], str] = {ToMenu: "ivr", ToFax: "fax"}
+
+
+async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) -> Over:
+    """Follow a goal, and where it leads, until the call is over."""
+    for _ in range(MAX_HOPS + 1):
+        enter(call, goal, place)
+        step = STEPS.get(type(goal))
+        if step is None:
+            return Over(Result.UNREACHABLE)
+        outcome = await step(call, goal)
+        if isinstance(outcome, Joined):
+            return await talk(call, outcome)
+        if isinstance(outcome, Over):
+            return outcome
+        assert isinstance(outcome, Onward)
+        goal, place = outcome.goal, outcome.place
+    log.info("a call was sent on too often", callid=call.info.callid, hops=MAX_HOPS)
+    return Over(Result.NO_ANSWER)
+
+
+def enter(call: Call, goal: Goal, place: Destination) -> None:
+    """Say where the call is now; a schedule is no place."""
+    if isinstance(goal, ByHours):
+        return
+    if place is Destination.NONE:
+        place = _PLACE.get(type(goal), Destination.NONE)
+        if isinstance(goal, ToMessage):
+            place = Destination.OFFTIME if goal.closed else call.chapter.story.place
+    if isinstance(goal, ToEmployee | ToDepartment):
+        user, group = owner_of(call.domain, goal)
+    elif isinstance(goal, ToVoicemail | ToMessage | ToOutside):
+        user, group = None, call.chapter.story.group
+    else:
+        user, group = None, None
+    call.journal.enter(place, user=user, group=group, account=_ACCOUNT.get(type(goal), ""))
+
+
+def owner_of(domain: DomainConfig, goal: Goal) -> tuple[Party, Group | None]:
+    """Return who a call on its way to `goal` belongs to while nobody was rung (crm-api §2).
+
+    The employee; the department's first one; of a schedule who is reached in business hours;
+    else the first administrator.
+    """
+    match goal:
+        case ToEmployee(login=login) | ToFax(user=login) if login in domain.employees:
+            return party_of(domain.employees[login]), None
+        case ToDepartment(id=group_id) if group_id in domain.departments:
+            department = domain.departments[group_id]
+            first = next((m.login for m in department.members if m.login in domain.employees), "")
+            person = domain.employees.get(first) or domain.first_admin()
+            return party_of(person), group_of(department)
+        case ByHours(telnum=telnum) if telnum in domain.numbers:
+            work = domain.numbers[telnum].work
+            if work is not None and work.subtype in (Subtype.USER, Subtype.GROUP):
+                return owner_of(domain, of_route(work))
+    return party_of(domain.first_admin()), None
