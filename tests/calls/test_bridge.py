@@ -69,7 +69,10 @@ class Scene:
         rtp = await RtpEndpoint.open(payload_type=8)
         phone = Phone(leg, rtp)
         session: Any = SimpleNamespace(
-            answer=phone.answers.append, reinvite=lambda sdp: None, refuse=lambda code: None
+            answer=phone.answers.append,
+            reinvite=lambda sdp: None,
+            refuse=lambda code: None,
+            media_source=lambda host: (host, True),
         )
         leg.session = session
         sound.hear(phone.says())
