@@ -96,6 +96,8 @@ class Call:
         self.shown = shown
         """The guest, as those who are rung see them."""
         self.max_forwards = max_forwards
+        self.through_menu = False
+        """Whether the guest has been in a menu."""
         self.bridge = Bridge(switch.media, domain.language)
         self.inbox = Inbox(self._notice)
         self.ended_by: Ender | None = None
@@ -278,21 +280,22 @@ class Call:
             await self.bridge.hush(guest.side)
             if guest.waiting:
                 guest.ring(leg.sound)
-        elif guest.waiting and not (self._has_own_ringback and guest.session.remote_sdp):
+        else:
+            await self._ring_back(guest)
+
+    async def _ring_back(self, guest: Leg) -> None:
+        """Let the guest hear that it rings: in a department or after a menu what the company
+        has chosen (crm-api §11 music), else the tone that is theirs or ours."""
+        domain, sound = self.domain, RINGBACK
+        if self.info.direction is Direction.IN and (
+            self.through_menu or self.chapter.story.group is not None
+        ):
+            chosen = domain.settings.ringback
+            sound = music(domain, self.switch.config.uploads, chosen, RINGBACK)
+        if guest.waiting and (sound == RINGBACK or not self.ring_early()):
             guest.ring()
         elif not self.bridge.loops(guest.side):
-            if guest.waiting:
-                guest.ring(guest.sound)
-            chosen = self.domain.settings.ringback
-            sound = music(self.domain, self.switch.config.uploads, chosen, RINGBACK)
             await self.bridge.loop(guest.side, sound)
-
-    @property
-    def _has_own_ringback(self) -> bool:
-        """Whether a customer who waits for a department hears a ringback of the company's."""
-        own = self.domain.settings.ringback.file != RINGBACK
-        story = self.chapter.story
-        return own and story.group is not None and self.info.direction is Direction.IN
 
     def say(self, *prompts: str) -> Played:
         """Begin to let the guest hear prompts; the event returned comes when they were heard.
@@ -320,6 +323,14 @@ class Call:
         self.journal.enter(Destination.HELLO, group=self.chapter.story.group)
         await self.pick_up()
         await self.hear_out(sound)
+
+    def ring_early(self) -> bool:
+        """Let a guest who waits hear us without an answer (early media); False: they cannot."""
+        guest = self.guest
+        if guest is None or not guest.waiting or guest.sound.peer is None:
+            return False
+        guest.ring(guest.sound)
+        return True
 
     async def pick_up(self) -> None:
         """Answer a guest who waits, so that they can hear us; does nothing if somebody has."""

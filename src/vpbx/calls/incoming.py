@@ -9,9 +9,11 @@ import structlog
 from vpbx.calls.addresses import Shown, clean_name
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Over
+from vpbx.calls.sounds import upload
 from vpbx.calls.walk import owner_of, walk
-from vpbx.directory import Contact, DomainConfig, Employee, Number
+from vpbx.directory import Contact, DomainConfig, Employee, Number, NumberType
 from vpbx.directory.goals import Goal, ToEmployee, of_name, of_number
+from vpbx.events import Destination
 
 __all__ = ["Incoming"]
 
@@ -21,9 +23,10 @@ log = structlog.get_logger("vpbx.calls")
 class Incoming:
     """The route of a call to `number`.
 
-    The CRM is asked who calls while media is made ready; nobody is rung before it has
-    answered or the domain's limit is over. The responsible employee is rung first where that
-    is on for the number, then who is set for when they do not answer, else the number's route.
+    The CRM is asked who calls while media is made ready and the greeting is heard; nobody is
+    rung before it has answered or the domain's limit is over. The responsible employee is rung
+    first where that is on for the number, then who is set for when they do not answer, else the
+    number's route.
     """
 
     def __init__(self, number: Number) -> None:
@@ -33,16 +36,28 @@ class Incoming:
         number, domain = self._number, call.domain
         goal = of_number(domain, number)
         user, group = owner_of(domain, goal)
-        call.journal.start(user, group=group)
+        greeting = self._greeting(call)
+        hello = Destination.HELLO if greeting else Destination.NONE
+        call.journal.start(user, group=group, place=hello)
         asking = _Asking(call)
         try:
             await call.open_media()
+            if greeting:
+                await call.greet(greeting)
             contact = await asking.answer()
         finally:
             asking.give_up()
         if contact is not None and contact.name:
             call.shown = Shown(call.shown.user, clean_name(contact.name))
         return await walk(call, responsible_first(domain, number, contact, goal))
+
+    def _greeting(self, call: Call) -> str:
+        """Return what is said to every caller of the number; "" for nothing. A fax needs none."""
+        number = self._number
+        if not number.greeting or number.type is NumberType.FAX:
+            return ""
+        own = number.greeting_file if number.greeting_custom else ""
+        return upload(call.domain, call.switch.config.uploads, own, "greeting")
 
 
 def responsible_first(

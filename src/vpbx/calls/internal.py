@@ -1,4 +1,4 @@
-"""A call from one employee to another, or to a department."""
+"""A call inside the company: to an employee, to a department, or by a feature code."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from vpbx.calls.outcome import Over
 from vpbx.calls.walk import owner_of, walk
 from vpbx.directory import Employee
 from vpbx.directory.goals import Goal
+from vpbx.events import Destination
 
-__all__ = ["Internal", "begin_inner"]
+__all__ = ["Internal", "Service", "begin_inner"]
 
 
 class Internal:
@@ -23,6 +24,23 @@ class Internal:
         call.engage(self._employee.login)
         begin_inner(call, self._goal, self._employee)
         await call.open_media()
+        return await walk(call, self._goal)
+
+
+class Service:
+    """The route of a call by which `employee` has something done: a feature code."""
+
+    def __init__(self, employee: Employee, code: str, goal: Goal) -> None:
+        self._employee = employee
+        self._code = code
+        self._goal = goal
+
+    async def __call__(self, call: Call) -> Over:
+        call.engage(self._employee.login)
+        call.journal.start(None, caller=party_of(self._employee), account=self._code)
+        await call.open_media()
+        await call.pick_up()
+        call.journal.take(Destination.NONE, account=self._code)
         return await walk(call, self._goal)
 
 

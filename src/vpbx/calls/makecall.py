@@ -9,7 +9,7 @@ from vpbx.calls.call import Call
 from vpbx.calls.devices import devices_of
 from vpbx.calls.internal import begin_inner
 from vpbx.calls.outcome import Ender, Over
-from vpbx.calls.outgoing import number_shown
+from vpbx.calls.outgoing import may_call, number_shown
 from vpbx.calls.ringing import ring
 from vpbx.calls.statuses import announcement, code_for_caller, sip_code
 from vpbx.calls.switch import Switch
@@ -117,6 +117,8 @@ def plan_call(
         if isinstance(inside, Employee) and inside.login == employee.login:
             raise Invalid.one("phone", "this is the employee's own internal number")
         return Plan(employee, goal_of(inside), None, Shown(inside.ext, inside.name))
+    if not may_call(domain, employee, called):
+        raise Invalid.one("phone", "the employee may not call this direction (call restrictions)")
     number = _asked_for(domain, clid)
     allowed = number.telnum if number is not None else None
     number = number or number_shown(domain, employee, called)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from vpbx.calls.addresses import party_of
 from vpbx.calls.call import Call
-from vpbx.calls.outcome import Over
+from vpbx.calls.outcome import Over, Result
 from vpbx.calls.walk import walk
-from vpbx.directory import DomainConfig, Employee, Number
+from vpbx.directory import DomainConfig, Employee, Number, is_emergency
 from vpbx.directory.goals import ToOutside
 
-__all__ = ["Outgoing", "number_shown"]
+__all__ = ["Outgoing", "may_call", "number_shown"]
 
 
 class Outgoing:
@@ -26,7 +26,23 @@ class Outgoing:
         call.engage(self._employee.login)
         call.journal.start(party_of(self._employee))
         await call.open_media()
+        if not may_call(call.domain, self._employee, self._called):
+            return await self._refuse(call)
         return await walk(call, ToOutside(self._called))
+
+    async def _refuse(self, call: Call) -> Over:
+        """Say to the employee, before any answer, that they may not call there."""
+        over = call.settled = Over(Result.REFUSED, 403)
+        if call.ring_early():
+            await call.hear_out("not-allowed")
+        return over
+
+
+def may_call(domain: DomainConfig, employee: Employee, called: str) -> bool:
+    """Say whether the company lets an employee call there (crm-api §13); emergencies always."""
+    return is_emergency(called, domain.country) or domain.settings.restrictions.allows(
+        domain, employee, called
+    )
 
 
 def number_shown(domain: DomainConfig, employee: Employee, called: str) -> Number | None:

@@ -9,9 +9,9 @@ import structlog
 
 from vpbx.calls.addresses import Shown, dialled, outside_caller, trunk_dialled
 from vpbx.calls.admission import Admission, Challenged, Refused
-from vpbx.calls.call import Call
+from vpbx.calls.call import Call, Route
 from vpbx.calls.incoming import Incoming
-from vpbx.calls.internal import Internal
+from vpbx.calls.internal import Internal, Service
 from vpbx.calls.leg import Leg
 from vpbx.calls.makecall import MadeCall, MakeCall, Outside, plan_call
 from vpbx.calls.outcome import Ender
@@ -29,7 +29,7 @@ from vpbx.directory import (
     Trunk,
     read_number,
 )
-from vpbx.directory.goals import goal_of
+from vpbx.directory.goals import CODES, goal_of
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
 from vpbx.sip import Request, ServerTransaction, Session, SipStack, make_response
@@ -184,9 +184,27 @@ class CallService:
             session.reject(480)
             return
         caller = outside_caller(session.request, domain.country)
+        if self._blacklisted(domain, number, caller):
+            session.reject(603)
+            return
         info = self._info(domain, Direction.IN, caller.user, number)
         route = Incoming(number)
         await self._run(leg, domain, info, caller, route)
+
+    def _blacklisted(self, domain: DomainConfig, number: Number, caller: Shown) -> bool:
+        """Say whether the company refuses this caller (crm-api §10); counted and logged."""
+        entry = domain.settings.blacklist.entry_for(caller.user)
+        if entry is None:
+            return False
+        self._switch.directory.blacklist.blocked(domain, entry)
+        log.info(
+            "a caller of the black list was refused",
+            domain=domain.name,
+            number=number.telnum,
+            client=caller.user or "anonymous",
+            entry=entry or "anonymous",
+        )
+        return True
 
     async def _find_number(
         self, request: Request, trunk: Trunk
@@ -213,7 +231,13 @@ class CallService:
             session.reject(code)
             return
         called = dialled(session.request)
-        inside = domain.callee(called.partition(";")[0])
+        plain = called.partition(";")[0]
+        if goal := CODES.get(plain):
+            info = self._info(domain, Direction.INNER)
+            route = Service(employee, plain, goal)
+            await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
+            return
+        inside = domain.callee(plain)
         if inside is not None:
             shown = Shown(employee.ext or employee.login, employee.name)
             info = self._info(domain, Direction.INNER)
@@ -262,7 +286,7 @@ class CallService:
         domain: DomainConfig,
         info: CallInfo,
         shown: Shown,
-        route: Incoming | Outgoing | Internal,
+        route: Route,
     ) -> None:
         switch = self._switch
         hops = _max_forwards(leg.session.request)

@@ -18,7 +18,9 @@ from vpbx.directory import DomainConfig, Subtype
 from vpbx.directory.goals import (
     ByHours,
     Goal,
+    SetDnd,
     ToDepartment,
+    ToEcho,
     ToEmployee,
     ToFax,
     ToMenu,
@@ -47,10 +49,10 @@ _ACCOUNT: dict[type[Goal], str] = {ToMenu: "ivr", ToFax: "fax"}
 async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) -> Over:
     """Follow a goal, and where it leads, until the call is over."""
     for _ in range(MAX_HOPS + 1):
-        enter(call, goal, place)
         step = STEPS.get(type(goal))
         if step is None:
             return Over(Result.UNREACHABLE)
+        enter(call, goal, place)
         outcome = await step(call, goal)
         if isinstance(outcome, Joined):
             return await talk(call, outcome)
@@ -63,9 +65,11 @@ async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) ->
 
 
 def enter(call: Call, goal: Goal, place: Destination) -> None:
-    """Say where the call is now; a schedule is no place."""
-    if isinstance(goal, ByHours):
+    """Say where the call is now; what needs no time, and what is taken at once, is no place."""
+    if isinstance(goal, ByHours | ToEcho | SetDnd):
         return
+    if isinstance(goal, ToMenu):
+        call.through_menu = True
     if place is Destination.NONE:
         place = _PLACE.get(type(goal), Destination.NONE)
         if isinstance(goal, ToMessage):

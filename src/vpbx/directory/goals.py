@@ -21,9 +21,12 @@ from vpbx.directory.model import (
 from vpbx.directory.routes import Menu, MenuItem, Route, Subtype
 
 __all__ = [
+    "CODES",
     "ByHours",
     "Goal",
+    "SetDnd",
     "ToDepartment",
+    "ToEcho",
     "ToEmployee",
     "ToFax",
     "ToMenu",
@@ -99,9 +102,37 @@ class ToMessage:
     closed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ToEcho:
+    """One's own voice, to test a phone with."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetDnd:
+    """Switch "do not disturb" of who calls on or off."""
+
+    on: bool
+
+
 Goal: TypeAlias = (
-    ToEmployee | ToDepartment | ToMenu | ByHours | ToOutside | ToVoicemail | ToFax | ToMessage
+    ToEmployee
+    | ToDepartment
+    | ToMenu
+    | ByHours
+    | ToOutside
+    | ToVoicemail
+    | ToFax
+    | ToMessage
+    | ToEcho
+    | SetDnd
 )
+
+CODES: dict[str, Goal] = {
+    "*43": ToEcho(),
+    "*78": SetDnd(on=True),
+    "*79": SetDnd(on=False),
+}
+"""What an employee dials to have something done (docs/phones.md)."""
 
 
 def of_number(domain: DomainConfig, number: Number) -> Goal:

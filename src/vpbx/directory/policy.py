@@ -116,6 +116,14 @@ class VoicemailCopies:
     groups: tuple[str, ...] = ()
     email: str = ""
 
+    def covers(self, domain: DomainConfig, login: str) -> bool:
+        """Say whether voicemail is on for an employee: all, named, or of a department named."""
+        return (
+            self.all
+            or login in self.users
+            or any(group.id in self.groups for group in domain.departments_of(login))
+        )
+
 
 class RegistrationStatus(StrEnum):
     """How a SIP registration stands (§14)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Onward, Outcome, Over, Result
 from vpbx.calls.ringing import ring
-from vpbx.directory.goals import ToEmployee
+from vpbx.directory.goals import ToEmployee, ToVoicemail
 
 __all__ = ["employee"]
 
@@ -17,6 +17,10 @@ async def employee(call: Call, goal: ToEmployee) -> Outcome:
     outcome: Outcome = Over(Result.NOT_FOUND)
     if person is not None:
         outcome = await ring(call, [(person, None)], domain.ring_timeout_s)
-    if isinstance(outcome, Over) and goal.otherwise is not None:
+    if not isinstance(outcome, Over):
+        return outcome
+    if goal.otherwise is not None:
         return Onward(goal.otherwise)
+    if domain.settings.voicemail.covers(domain, goal.login):
+        return Onward(ToVoicemail(user=goal.login))
     return outcome

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Outcome
 from vpbx.calls.steps.department import department
+from vpbx.calls.steps.dnd import dnd
+from vpbx.calls.steps.echo import echo
 from vpbx.calls.steps.employee import employee
 from vpbx.calls.steps.hours import hours
 from vpbx.calls.steps.message import message
@@ -15,7 +17,9 @@ from vpbx.calls.steps.outside import outside
 from vpbx.directory.goals import (
     ByHours,
     Goal,
+    SetDnd,
     ToDepartment,
+    ToEcho,
     ToEmployee,
     ToMessage,
     ToOutside,
@@ -31,4 +35,6 @@ STEPS: dict[type[Goal], Step] = {
     ByHours: hours,
     ToOutside: outside,
     ToMessage: message,
+    ToEcho: echo,
+    SetDnd: dnd,
 }
