@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vpbx import config
-from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import show, show_rows
+from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
+from vpbx.cli.output import confirm, given, show, show_fields, show_rows
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -82,6 +82,149 @@ def list_(
         columns=("domain", "enabled", "timezone", "country", "employees", "numbers"),
         empty="There is no company yet: vpbx domain add DOMAIN",
     )
+
+
+@app.command("show")
+def show_(
+    domain: Domain,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Show everything that is set for a company as a whole."""
+
+    async def work(directory: Directory) -> DomainConfig:
+        return await directory.companies.get(domain)
+
+    show_fields(_settings(on_directory(data, database, work)), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    domain: Domain,
+    timezone: Annotated[str | None, typer.Option(metavar="TZ", help="Like Europe/Moscow.")] = None,
+    country: Annotated[
+        str | None, typer.Option(metavar="XX", help="Country code: numbering, holidays.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Of prompts and mail: en or ru.")] = None,
+    record_external: Annotated[
+        Switch | None, typer.Option(help="Record calls with the outside.")
+    ] = None,
+    record_inner: Annotated[
+        Switch | None, typer.Option(help="Record calls between employees.")
+    ] = None,
+    ring_time: Annotated[
+        int | None, typer.Option(metavar="S", help="How long an employee is rung; 5 to 600.")
+    ] = None,
+    contact_time: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="How long a call waits for the CRM; 0.1 to 10."),
+    ] = None,
+    limit_users: Annotated[
+        int | None, typer.Option(metavar="N", help="Employees at most; -1: any number.")
+    ] = None,
+    limit_groups: Annotated[
+        int | None, typer.Option(metavar="N", help="Departments at most; -1: any number.")
+    ] = None,
+    limit_local_gw: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Numbers of other operators at most; -1: any number."),
+    ] = None,
+    service_record: Annotated[Switch | None, typer.Option(help="May record calls.")] = None,
+    service_local_gw: Annotated[
+        Switch | None, typer.Option(help="May have numbers of other operators.")
+    ] = None,
+    service_branch: Annotated[Switch | None, typer.Option(help="May connect other PBXs.")] = None,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Change what is given; the rest stays."""
+    changes = given(
+        timezone=timezone,
+        country=country,
+        language=language,
+        record_external=record_external,
+        record_inner=record_inner,
+        ring_time=ring_time,
+        contact_time=contact_time,
+        limit_users=limit_users,
+        limit_groups=limit_groups,
+        limit_local_gw=limit_local_gw,
+        service_record=service_record,
+        service_local_gw=service_local_gw,
+        service_branch=service_branch,
+    )
+    for option, field in (("ring_time", "ring_timeout_s"), ("contact_time", "contact_timeout_s")):
+        if option in changes:
+            changes[field] = changes.pop(option)
+
+    async def work(directory: Directory) -> DomainConfig:
+        return await directory.companies.edit(await directory.companies.get(domain), changes)
+
+    show_fields(_settings(on_directory(data, database, work)), as_json=as_json)
+
+
+@app.command()
+def remove(
+    domain: Domain,
+    yes: Yes = False,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Remove a company with everything it set; its history and recordings stay on the disk."""
+
+    async def work(directory: Directory) -> DomainConfig:
+        company = await directory.companies.get(domain)
+        holds = [
+            f"{len(found)} {what}"
+            for found, what in (
+                (company.employees, "employees"),
+                (company.departments, "departments"),
+                (company.numbers, "numbers"),
+            )
+            if found
+        ]
+        confirm(f"the company {company.name}", holds, yes=yes)
+        await directory.companies.delete(company)
+        return company
+
+    gone = on_directory(data, database, work)
+    show(
+        {"domain": gone.name, "removed": True},
+        as_json=as_json,
+        text=f"The company [bold]{gone.name}[/bold] is gone.",
+    )
+
+
+def _settings(domain: DomainConfig) -> dict[str, Any]:
+    limits, services = domain.limits, domain.services
+    return {
+        "domain": domain.name,
+        "enabled": domain.enabled,
+        "timezone": domain.timezone,
+        "country": domain.country,
+        "language": domain.language,
+        "main_telnum": domain.main_telnum,
+        "record_external": domain.record_external,
+        "record_inner": domain.record_inner,
+        "ring_time": domain.ring_timeout_s,
+        "contact_time": domain.contact_timeout_s,
+        "limits": {
+            "users": limits.users,
+            "groups": limits.groups,
+            "local_gw": limits.local_gw,
+        },
+        "services": {
+            "record": services.record,
+            "local_gw": services.local_gw,
+            "branch": services.branch,
+        },
+        "employees": len(domain.employees),
+        "departments": len(domain.departments),
+        "numbers": sorted(domain.numbers),
+    }
 
 
 @app.command()

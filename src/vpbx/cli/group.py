@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vpbx import config
-from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import show, show_rows
+from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
+from vpbx.cli.output import BAD_INPUT, Fault, confirm, given, show, show_fields, show_rows
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
     from vpbx.directory import Department, Directory, DomainConfig
 
 app = typer.Typer(no_args_is_help=True, help="Departments of a company.")
+
+
+Department_ = Annotated[str, typer.Argument(metavar="GROUP", help="Id, internal number or name.")]
 
 
 @app.command()
@@ -52,6 +55,179 @@ def add(
     )
 
 
+@app.command("show")
+def show_(
+    domain: Domain,
+    group: Department_,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Show what is set for a department."""
+
+    async def work(directory: Directory) -> dict[str, Any]:
+        return _details(find(await directory.companies.get(domain), group))
+
+    show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    domain: Domain,
+    group: Department_,
+    name: Annotated[str | None, typer.Option()] = None,
+    ext: Annotated[str | None, typer.Option(help="Internal number.")] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="ALL at once; one by one: BYORDER from the top, EVENLY who has gone longest "
+            "without a call, WATERFALL each joining those who ring."
+        ),
+    ] = None,
+    duration: Annotated[
+        int | None, typer.Option(metavar="S", help="One is rung: 5, 10, 15, 20, 25 or 30.")
+    ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option(metavar="S", help="A call waits: 15, 30, 60, 120, 300 or 600."),
+    ] = None,
+    then: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="After that: voicemail, msg_busy, user:LOGIN, group:GROUP or telnum:NUMBER.",
+        ),
+    ] = None,
+    advanced: Annotated[
+        str | None, typer.Option(help="Who waits is offered: off, msg_busy or callback.")
+    ] = None,
+    queue_position: Annotated[
+        Switch | None, typer.Option(help="Who waits is told their place.")
+    ] = None,
+    add_: Annotated[
+        list[str] | None,
+        typer.Option("--add", metavar="LOGIN", help="New member; may be repeated."),
+    ] = None,
+    position: Annotated[
+        int, typer.Option(metavar="N", help="Where --add puts them: 0 first, -1 last.")
+    ] = -1,
+    mute: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LOGIN", help="Stays a member, receives no calls of it."),
+    ] = None,
+    unmute: Annotated[
+        list[str] | None, typer.Option(metavar="LOGIN", help="Receives its calls again.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="LOGIN", help="Is a member no longer.")
+    ] = None,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Change what is given; the rest stays."""
+    given(
+        name=name,
+        ext=ext,
+        order=order,
+        duration=duration,
+        timeout=timeout,
+        then=then,
+        advanced=advanced,
+        queue_position=queue_position,
+        add=add_,
+        mute=mute,
+        unmute=unmute,
+        drop=drop,
+    )
+
+    async def work(directory: Directory) -> dict[str, Any]:
+        company = await directory.companies.get(domain)
+        found = find(company, group)
+        changes = {
+            "name": name,
+            "ext": ext,
+            "call_order": order.upper() if order else None,
+            "call_duration": duration,
+            "advanced": advanced,
+            "queue_position": str(queue_position) if queue_position else None,
+            "timeout": _timeout(company, found, timeout, then),
+        }
+        changes = {field: value for field, value in changes.items() if value is not None}
+        if changes:
+            await directory.groups.edit(company, found.id, changes)
+        for login in unmute or ():
+            await directory.users.set_subscription(company, login, True, found.id)
+        if add_ or mute or drop:
+            members = {"add": add_, "calls_disable": mute, "remove": drop, "position": position}
+            await directory.groups.change_users(company, found.id, members)
+        return _details(await directory.groups.get(company, found.id))
+
+    show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+@app.command()
+def remove(
+    domain: Domain,
+    group: Department_,
+    yes: Yes = False,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Remove a department; what calls reached through it goes to the administrator."""
+
+    async def work(directory: Directory) -> Department:
+        from vpbx.directory import mentions
+
+        company = await directory.companies.get(domain)
+        found = find(company, group)
+        depends = mentions.of_department(company, found)
+        confirm(f"department {found.name}", depends, yes=yes)
+        await directory.groups.delete(company, found.id)
+        return found
+
+    gone = on_directory(data, database, work)
+    show(
+        {"id": gone.id, "removed": True},
+        as_json=as_json,
+        text=f"Department [bold]{gone.name}[/bold] is gone; its history stays.",
+    )
+
+
+def find(company: DomainConfig, text: str) -> Department:
+    """Return the department of an id, internal number or name (if only one has it)."""
+    found = company.find_department(text)
+    if found is not None:
+        return found
+    named = [g for g in company.departments.values() if g.name.casefold() == text.casefold()]
+    if len(named) != 1:
+        known = ", ".join(f"{g.ext} {g.name}" for g in company.departments.values()) or "none"
+        raise Fault(
+            f"{len(named)} departments are called '{text}'; say id or internal number. "
+            f"There are: {known}",
+            BAD_INPUT,
+        )
+    return named[0]
+
+
+def _timeout(
+    company: DomainConfig, group: Department, time: int | None, then: str | None
+) -> dict[str, Any] | None:
+    """Return the department's `timeout` as the API takes it; None: it stays."""
+    if time is None and then is None:
+        return None
+    held = group.timeout
+    if then is None:
+        value = {"user": held.user, "group": held.group, "telnum": held.telnum}
+        return {"time": time, "target": str(held.target), **{k: v for k, v in value.items() if v}}
+    target, _, whom = then.partition(":")
+    changed: dict[str, Any] = {"time": held.time if time is None else time, "target": target}
+    if whom:
+        changed[target] = find(company, whom).id if target == "group" else whom
+    return changed
+
+
 @app.command("list")
 def list_(
     domain: Domain,
@@ -77,4 +253,18 @@ def _row(department: Department) -> dict[str, Any]:
         "name": department.name,
         "call_order": str(department.call_order),
         "users": [member.login for member in department.members],
+    }
+
+
+def _details(group: Department) -> dict[str, Any]:
+    timeout = group.timeout
+    whom = timeout.user or timeout.group or timeout.telnum
+    return {
+        **_row(group),
+        "duration": group.call_duration,
+        "timeout": timeout.time,
+        "then": f"{timeout.target}:{whom}" if whom else str(timeout.target),
+        "advanced": str(group.advanced),
+        "queue_position": group.queue_position,
+        "muted": [member.login for member in group.members if not member.calls_enable],
     }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vpbx import config
-from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import show, show_rows
+from vpbx.cli import group as departments
+from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
+from vpbx.cli.output import BAD_INPUT, Fault, confirm, given, show, show_fields, show_rows
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -18,10 +21,13 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Phone numbers of a company.")
 
 
+Telnum = Annotated[str, typer.Argument(metavar="TELNUM", help="In any spelling.")]
+
+
 @app.command()
 def add(
     domain: Domain,
-    telnum: Annotated[str, typer.Argument(metavar="TELNUM", help="In any spelling.")],
+    telnum: Telnum,
     trunk: Annotated[
         str,
         typer.Option(metavar="NAME", help="Its calls leave by this trunk.", show_default=False),
@@ -32,7 +38,9 @@ def add(
     ] = "",
     group: Annotated[
         str,
-        typer.Option(metavar="ID", help="Or the department, by id or ext.", show_default=False),
+        typer.Option(
+            metavar="GROUP", help="Or the department, by id, ext or name.", show_default=False
+        ),
     ] = "",
     name: Annotated[str, typer.Option(help="Shown in the CRM.", show_default=False)] = "",
     data: Data = Path(config.DEFAULT_DATA),
@@ -43,8 +51,9 @@ def add(
 
     async def work(directory: Directory) -> Number:
         company = await directory.companies.get(domain)
+        found = departments.find(company, group).id if group else ""
         return await directory.telnums.add(
-            company, telnum, trunk=trunk, user=user, group=group, name=name
+            company, telnum, trunk=trunk, user=user, group=found, name=name
         )
 
     made = on_directory(data, database, work)
@@ -53,6 +62,177 @@ def add(
         as_json=as_json,
         text=f"Calls to [bold]{made.telnum}[/bold] go to {made.user or made.group}.",
     )
+
+
+@app.command("show")
+def show_(
+    domain: Domain,
+    telnum: Telnum,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Show a number with its whole route, in the words of the API."""
+
+    async def work(directory: Directory) -> dict[str, Any]:
+        company = await directory.companies.get(domain)
+        return _details(company, await directory.telnums.get(company, telnum))
+
+    show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    domain: Domain,
+    telnum: Telnum,
+    user: Annotated[
+        str | None, typer.Option(metavar="LOGIN", help="This employee gets its calls.")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="GROUP", help="Or this department, by id, ext or name."),
+    ] = None,
+    fax: Annotated[
+        str | None, typer.Option(metavar="LOGIN", help="Or it takes faxes for this employee.")
+    ] = None,
+    route: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or a route as JSON, as PUT /telnums takes it and `number show --json` gives it: "
+            "menus, schedules. - reads it from standard input.",
+            dir_okay=False,
+            allow_dash=True,
+        ),
+    ] = None,
+    greeting: Annotated[
+        str | None,
+        typer.Option(
+            metavar="on|off|ID", help="The built-in greeting, none, or this upload (media list)."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Shown in the CRM.")] = None,
+    trunk: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its calls leave by it; '': the default.")
+    ] = None,
+    outgoing: Annotated[Switch | None, typer.Option(help="Calls may leave with it.")] = None,
+    enabled: Annotated[Switch | None, typer.Option(help="It takes calls.")] = None,
+    main: Annotated[bool, typer.Option("--main", help="Make it the main number.")] = False,
+    responsible: Annotated[
+        Switch | None, typer.Option(help="Whom the CRM names as responsible is rung first.")
+    ] = None,
+    fallback: Annotated[
+        str | None,
+        typer.Option(metavar="LOGIN|GROUP", help="Who is rung then; '': the number's own route."),
+    ] = None,
+    rating: Annotated[
+        Switch | None, typer.Option(help="The customer rates the employee after the call.")
+    ] = None,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Change what is given; the rest stays."""
+    plain = {"name": name, "trunk": trunk, "outgoing": outgoing, "enabled": enabled}
+    given(
+        user=user,
+        group=group,
+        fax=fax,
+        route=route,
+        greeting=greeting,
+        **plain,
+        main=main or None,
+        responsible=responsible,
+        fallback=fallback,
+        rating=rating,
+    )
+    if sum(each is not None for each in (user, group, fax, route)) > 1:
+        raise Fault("say only one of --user, --group, --fax and --route", BAD_INPUT)
+    document = _read_route(route) if route is not None else {}
+
+    async def work(directory: Directory) -> dict[str, Any]:
+        company = await directory.companies.get(domain)
+        telnums = directory.telnums
+        number = await telnums.get(company, telnum)
+        changes: dict[str, Any] = dict(document)
+        if user is not None or fax is not None:
+            changes.update(type="fax" if user is None else "user", user=user or fax)
+        elif group is not None:
+            changes.update(type="group", group=departments.find(company, group).id)
+        if greeting is not None:
+            changes["greeting"] = greeting != "off"
+            if greeting not in ("on", "off"):
+                changes["greeting_file"] = greeting
+        if changes:
+            held = {"type": str(number.type), "greeting": number.greeting}
+            await telnums.edit(company, number.telnum, {**held, **changes})
+        settings = {**plain, "rating": rating}
+        settings = {f: str(v) for f, v in settings.items() if v is not None}
+        if settings:
+            await telnums.configure(company, number.telnum, settings)
+        if main:
+            await telnums.set_main(company, number.telnum)
+        if responsible is not None or fallback is not None:
+            await _set_responsible(directory, company, number, responsible, fallback)
+        current = await directory.current(company)
+        return _details(current, current.numbers[number.telnum])
+
+    show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+@app.command()
+def remove(
+    domain: Domain,
+    telnum: Telnum,
+    yes: Yes = False,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Take a number from the company; its history stays."""
+
+    async def work(directory: Directory) -> Number:
+        from vpbx.directory import mentions
+
+        company = await directory.companies.get(domain)
+        number = await directory.telnums.get(company, telnum)
+        confirm(f"number {number.telnum}", mentions.of_number(company, number), yes=yes)
+        await directory.telnums.delete(company, number.telnum)
+        return number
+
+    gone = on_directory(data, database, work)
+    show(
+        {"telnum": gone.telnum, "removed": True},
+        as_json=as_json,
+        text=f"Number [bold]{gone.telnum}[/bold] is gone.",
+    )
+
+
+def _read_route(file: Path) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+        document = json.loads(text)
+    except OSError as error:
+        raise Fault(f"--route: {file} cannot be read: {error.strerror}", BAD_INPUT) from error
+    except ValueError as error:
+        raise Fault(f"--route: {file} is not JSON: {error}", BAD_INPUT) from error
+    if not isinstance(document, dict):
+        raise Fault(f"--route: {file} must hold one object, as PUT /telnums takes it", BAD_INPUT)
+    return document
+
+
+async def _set_responsible(
+    directory: Directory,
+    company: DomainConfig,
+    number: Number,
+    responsible: Switch | None,
+    fallback: str | None,
+) -> None:
+    on = number.responsible_first if responsible is None else responsible is Switch.ON
+    whom = number.crm if fallback is None else fallback
+    if whom and company.find_employee(whom) is None:
+        whom = departments.find(company, whom).id
+    await directory.integrations.set_responsible(company, number.telnum, enabled=on, fallback=whom)
 
 
 @app.command("list")
@@ -81,4 +261,16 @@ def _row(number: Number) -> dict[str, Any]:
         "group": number.group,
         "trunk": number.trunk,
         "enabled": number.enabled,
+    }
+
+
+def _details(company: DomainConfig, number: Number) -> dict[str, Any]:
+    from vpbx.api.telnums import show_number
+
+    return {
+        **show_number(company, number),
+        "trunk": number.trunk,
+        "outgoing": number.outgoing,
+        "responsible": number.responsible_first,
+        "rating": number.rating,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -20,6 +21,8 @@ __all__ = [
     "RtpPorts",
     "Sip",
     "SipTls",
+    "Switch",
+    "Yes",
     "option",
 ]
 
@@ -50,6 +53,16 @@ Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Answer in JSON, f
 Domain: TypeAlias = Annotated[
     str, typer.Argument(metavar="DOMAIN", help="The company, like acme.example.")
 ]
+
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+class Switch(StrEnum):
+    """A setting that is on or off, in words."""
+
+    ON = "on"
+    OFF = "off"
+
 
 Http: TypeAlias = Annotated[
     str, option("--http", "HOST:PORT", "API in clear text: loopback, or behind a TLS proxy.")

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -15,7 +16,19 @@ from vpbx.app import StartError
 from vpbx.app.control import ControlFault
 from vpbx.config import ConfigError
 
-__all__ = ["BAD_INPUT", "FAULT", "Fault", "fail", "out", "reporting_faults", "show", "show_rows"]
+__all__ = [
+    "BAD_INPUT",
+    "FAULT",
+    "Fault",
+    "confirm",
+    "fail",
+    "given",
+    "out",
+    "reporting_faults",
+    "show",
+    "show_fields",
+    "show_rows",
+]
 
 FAULT = 1
 BAD_INPUT = 2
@@ -60,6 +73,50 @@ def show_rows(
         for row in rows:
             table.add_row(*(_cell(row.get(column)) for column in columns))
         out.print(table, soft_wrap=True)
+
+
+def show_fields(value: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print `value` for a program, or a line a field for a person."""
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, each in value.items():
+        if isinstance(each, (dict, list)) and any(isinstance(one, dict) for one in each):
+            each = json.dumps(each, ensure_ascii=False, indent=1)
+        elif isinstance(each, dict):
+            each = ", ".join(f"{key} {_cell(one)}" for key, one in each.items())
+        table.add_row(name, _cell(each))
+    out.print(table, soft_wrap=True)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given, for an edit that changes nothing else.
+
+    `Fault` where none was: the command would do nothing.
+    """
+    found = {name: value for name, value in options.items() if value is not None}
+    if not found:
+        names = ", ".join("--" + name.replace("_", "-") for name in options)
+        raise Fault(f"say what to change; one or more of {names}", BAD_INPUT)
+    return {name: str(v) if isinstance(v, StrEnum) else v for name, v in found.items()}
+
+
+def confirm(what: str, depends: Sequence[str], *, yes: bool) -> None:
+    """Ask before `what` is removed, telling what depends on it; `Fault` when it stays."""
+    if yes:
+        return
+    told = "".join(f"\n  - {each}" for each in depends)
+    if not sys.stdin.isatty():
+        raise Fault(
+            f"{what} is not removed: say --yes to remove it without being asked"
+            + (f". It is used:{told}" if told else ""),
+            BAD_INPUT,
+        )
+    if told:
+        out.print(f"{_escape(what)} is used:{_escape(told)}")
+    if input(f"Remove {what}? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise Fault(f"{what} stays")
 
 
 @contextmanager

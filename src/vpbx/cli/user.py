@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import secrets
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vpbx import config
-from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import show, show_rows
+from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
+from vpbx.cli.output import BAD_INPUT, Fault, confirm, given, show, show_fields, show_rows
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
     from vpbx.directory import Directory, DomainConfig, Employee, NewEmployee
 
 app = typer.Typer(no_args_is_help=True, help="Employees of a company.")
+
+_PLAIN = ("name", "position", "email", "ext", "role", "mobile")
+
+
+class Redirect(StrEnum):
+    """Whether the mobile rings, and whether with the phones."""
+
+    OFF = "off"
+    TOO = "too"
+    ONLY = "only"
+
 
 Login = Annotated[str, typer.Argument(metavar="LOGIN", help="Login or internal number.")]
 Password = Annotated[
@@ -91,6 +103,122 @@ def password(
     )
 
 
+@app.command("show")
+def show_(
+    domain: Domain,
+    login: Login,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Show what is set for an employee."""
+
+    async def work(directory: Directory) -> dict[str, Any]:
+        company = await directory.companies.get(domain)
+        return _details(company, await directory.users.get(company, login))
+
+    show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    domain: Domain,
+    login: Login,
+    name: Annotated[str | None, typer.Option(help="As colleagues see it.")] = None,
+    position: Annotated[str | None, typer.Option()] = None,
+    email: Annotated[str | None, typer.Option(help="For voicemail and faxes.")] = None,
+    ext: Annotated[
+        str | None,
+        typer.Option(help="Internal number; phones that register by the old one drop out."),
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(help="admin, group_head, user or restricted_user.")
+    ] = None,
+    mobile: Annotated[str | None, typer.Option(metavar="TELNUM")] = None,
+    redirect: Annotated[
+        Redirect | None,
+        typer.Option(help="To the mobile: off, too (with the phones), or only."),
+    ] = None,
+    delay: Annotated[
+        int | None,
+        typer.Option(metavar="S", help="Before the mobile rings too: 0, 5, 10 or 15."),
+    ] = None,
+    dnd: Annotated[Switch | None, typer.Option(help="Do not disturb.")] = None,
+    call_waiting: Annotated[
+        Switch | None, typer.Option(help="A second call rings while they talk.")
+    ] = None,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Change what is given; the rest stays."""
+    changes = given(
+        name=name,
+        position=position,
+        email=email,
+        ext=ext,
+        role=role,
+        mobile=mobile,
+        redirect=redirect,
+        delay=delay,
+        dnd=dnd,
+        call_waiting=call_waiting,
+    )
+    if delay is not None and redirect is None:
+        raise Fault("--delay goes with --redirect too", BAD_INPUT)
+
+    async def work(directory: Directory) -> dict[str, Any]:
+        company = await directory.companies.get(domain)
+        users = directory.users
+        fields = {key: changes[key] for key in _PLAIN if key in changes}
+        if redirect is not None:
+            fields["mobile_redirect"] = {
+                "enabled": redirect is not Redirect.OFF,
+                "forward": redirect is Redirect.ONLY,
+                "delay": delay or 0,
+            }
+        employee = await users.get(company, login)
+        if fields:
+            employee = await users.edit(company, employee.login, fields)
+        if dnd is not None:
+            await users.set_dnd(company, employee.login, dnd is Switch.OFF)
+        if call_waiting is not None:
+            await users.set_call_waiting(company, employee.login, call_waiting is Switch.ON)
+        current = await directory.current(company)
+        return _details(current, current.employees[employee.login])
+
+    show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+@app.command()
+def remove(
+    domain: Domain,
+    login: Login,
+    yes: Yes = False,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Remove an employee; what calls reached through them goes to the administrator."""
+
+    async def work(directory: Directory) -> Employee:
+        from vpbx.directory import mentions
+
+        company = await directory.companies.get(domain)
+        employee = await directory.users.get(company, login)
+        depends = mentions.of_employee(company, employee)
+        confirm(f"{employee.name} ({employee.login})", depends, yes=yes)
+        await directory.users.delete(company, employee.login)
+        return employee
+
+    gone = on_directory(data, database, work)
+    show(
+        {"login": gone.login, "removed": True},
+        as_json=as_json,
+        text=f"[bold]{gone.name}[/bold] is gone; their history stays.",
+    )
+
+
 @app.command("list")
 def list_(
     domain: Domain,
@@ -118,4 +246,18 @@ def _row(employee: Employee) -> dict[str, Any]:
         "role": str(employee.role),
         "telnum": employee.telnum,
         "email": employee.email,
+    }
+
+
+def _details(company: DomainConfig, employee: Employee) -> dict[str, Any]:
+    redirect = employee.mobile_redirect
+    kind = Redirect.ONLY if redirect.forward else Redirect.TOO
+    return {
+        **_row(employee),
+        "mobile": employee.mobile,
+        "redirect": str(kind if redirect.enabled else Redirect.OFF),
+        "delay": redirect.delay,
+        "dnd": not employee.receives_calls,
+        "call_waiting": employee.call_waiting,
+        "groups": [group.name for group in company.departments_of(employee.login)],
     }
