@@ -13,6 +13,8 @@ import typer
 
 from vpbx import __version__
 from vpbx.cli import (
+    blacklist,
+    callerid,
     calls,
     crm,
     demo,
@@ -20,12 +22,18 @@ from vpbx.cli import (
     domain,
     group,
     key,
+    lists,
     media,
+    music,
     number,
     phones,
+    registration,
+    restrictions,
     serve,
+    sipuri,
     trunk,
     user,
+    webhook,
 )
 from vpbx.cli.output import reporting_faults
 
@@ -72,6 +80,16 @@ for name, commands in (
     ("key", key.app),
     ("crm", crm.app),
     ("media", media.app),
+    ("music", music.app),
+    ("record", lists.record),
+    ("voicemail", lists.voicemail),
+    ("blacklist", blacklist.app),
+    ("restrictions", restrictions.app),
+    ("callerid", callerid.app),
+    ("blf", lists.blf),
+    ("registration", registration.app),
+    ("sipuri", sipuri.app),
+    ("webhook", webhook.app),
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
 for name, commands in (("calls", calls.app), ("phones", phones.app)):

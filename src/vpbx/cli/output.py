@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ __all__ = [
     "fail",
     "given",
     "out",
+    "read_secret",
     "reporting_faults",
     "show",
     "show_fields",
@@ -100,6 +102,15 @@ def given(**options: Any) -> dict[str, Any]:
         names = ", ".join("--" + name.replace("_", "-") for name in options)
         raise Fault(f"say what to change; one or more of {names}", BAD_INPUT)
     return {name: str(v) if isinstance(v, StrEnum) else v for name, v in found.items()}
+
+
+def read_secret(given_: str, from_stdin: bool) -> str:
+    """Return a password: as given, from standard input, or asked for on a terminal."""
+    if given_:
+        return given_
+    if from_stdin or not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    return getpass.getpass("Password: ")
 
 
 def confirm(what: str, depends: Sequence[str], *, yes: bool) -> None:

@@ -131,4 +131,4 @@ async def _is_open(tx: Tx, number: Row[Any]) -> bool:
     registration = await tx.first(table, table.c.number_id == number.id)
     if registration is not None:
         return bool(registration.active and registration.outgoing)
-    return bool(number.origin == Origin.OPERATOR)
+    return bool(number.origin == Origin.OPERATOR and number.outgoing)
