@@ -7,6 +7,7 @@ need() { # command, Debian package
 }
 need sipp sip-tester
 need baresip baresip-core
+need kamailio kamailio
 need sox sox
 need wrk wrk
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing="$missing postgresql"

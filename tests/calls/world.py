@@ -17,7 +17,7 @@ from typing import Any
 from vpbx.calls import CallsConfig, CallService
 from vpbx.clock import LoopClock
 from vpbx.db import Database
-from vpbx.directory import Contact, Directory, DomainConfig, LocationRow
+from vpbx.directory import Contact, Directory, DomainConfig, LocationRow, Secrets
 from vpbx.events import (
     Answered,
     AttemptEnded,
@@ -49,6 +49,7 @@ from vpbx.sip import (
     StackConfig,
     Target,
 )
+from vpbx.sip.resolver import Resolver
 
 __all__ = [
     *("ANN", "BOB", "CUSTOMER", "DOMAIN", "EVE", "OFFICE", "PASSWORD", "SALES"),
@@ -165,10 +166,11 @@ class World:
         self.logs: list[Any] = []
         self.faults_expected = False
 
-    async def start(self, **config: Any) -> None:
+    async def start(self, *, resolver: Resolver | None = None, **config: Any) -> None:
         shutil.copy(self._company, self.folder / "vpbx.sqlite3")
         self.database = Database.from_url(f"sqlite:///{self.folder / 'vpbx.sqlite3'}")
-        self.directory = Directory(self.database)
+        secrets = Secrets.from_file(self.folder / "secret.key")
+        self.directory = Directory(self.database, secrets=secrets)
         await self.directory.start()
         bus = EventBus(lambda writes: None)
         bus.subscribe(self._record)
@@ -181,6 +183,7 @@ class World:
             records=Records(),
             encoder=self.encoder,
             clock=LoopClock(),
+            resolver=resolver,
         )
         self.stack = SipStack(
             StackConfig(listens=(Listen("udp", "127.0.0.1", 0), Listen("tcp", "127.0.0.1", 0))),
@@ -188,6 +191,7 @@ class World:
         )
         self.service.attach(self.stack)
         await self.stack.start()
+        await self.service.start()
         self.carrier = await self.agent("carrier")
         address = {"address": f"127.0.0.1:{self.carrier.port}"}
         await self.directory.trunk_rules.edit("carrier", address)

@@ -13,7 +13,7 @@ __all__ = ["answers"]
 
 
 def answers(calls: CallService) -> Mapping[str, Answers]:
-    """Return the verbs `calls` (domain: one company's only) and `hangup` (domain, callid)."""
+    """Return the verbs `calls` (domain: one company's only), `hangup` (domain, callid), trunks."""
 
     async def listed(question: Question) -> list[dict[str, Any]]:
         domain = question.get("domain") or ""
@@ -25,7 +25,19 @@ def answers(calls: CallService) -> Mapping[str, Answers]:
         if not calls.hang_up(str(question.get("domain", "")), callid):
             raise ControlFault(f"there is no call {callid} now; `vpbx calls list` shows them")
 
-    return {"calls": listed, "hangup": hangup}
+    async def trunks(question: Question) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": trunk.name,
+                "state": trunk.state,
+                "reason": trunk.reason,
+                "calls": trunk.calls,
+                "reached": list(trunk.addresses),
+            }
+            for trunk in calls.connections.carriers.states()
+        ]
+
+    return {"calls": listed, "hangup": hangup, "trunks": trunks}
 
 
 def _row(call: ActiveCall) -> dict[str, Any]:

@@ -36,12 +36,27 @@ from vpbx.app.limits import raise_open_files
 from vpbx.app.live import answers
 from vpbx.app.recovery import Recovery
 from vpbx.app.watchdog import Watchdog
-from vpbx.calls import CallsConfig, CallService
+from vpbx.calls import CallsConfig, CallService, TrunkState
 from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
-from vpbx.crm import Contacts, CrmClient, CrmRecorder, Formats, Outbox
+from vpbx.crm import (
+    Contacts,
+    CrmClient,
+    CrmRecorder,
+    Formats,
+    Outbox,
+    Webhooks,
+    WebhookSender,
+)
 from vpbx.db import Database, Writer
-from vpbx.directory import Directory, Format, Integration, Secrets
+from vpbx.directory import (
+    Directory,
+    DomainConfig,
+    Format,
+    Integration,
+    Secrets,
+    SipRegistration,
+)
 from vpbx.events import CallInfo, EventBus
 from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
@@ -140,7 +155,7 @@ class App:
         self.database = database = await open_database(data, config.database)
         self._later(database.close, 0.5)
         data.remember_database(config.database)
-        writer = Writer(database)
+        self._writer = writer = Writer(database)
         await writer.start()
         self._later(writer.stop, 1.5)
         self.directory = Directory(
@@ -201,7 +216,9 @@ class App:
             node=NODE,
             clock=self._clock,
             is_open=recorder.is_open,
+            webhook=WebhookSender(client, self.directory.domain_by_id),
         )
+        self._webhooks = Webhooks(self.outbox, lambda: int(self._clock.time() * 1000))
         links = self.history.links
 
         def link(call: CallInfo) -> str:
@@ -275,17 +292,27 @@ class App:
             clock=self._clock,
         )
         self.calls.attach(self.stack)
+        self.calls.connections.failed = self._registration_failed
         try:
             await self.stack.start()
         except OSError as error:
             kind = PortTaken if ports.in_use(error) else StartError
             raise kind(f"SIP cannot listen: {error}. See `vpbx doctor`.") from error
         self._later(self._hang_up, 2 * _GOODBYE_S)
+        await self.calls.start()
 
     def _is_carrier(self, host: str) -> bool:
         """Whether some trunk's calls come from there: never shut out, addresses can be forged."""
-        source = self.directory.trunk_by_source
-        return any(source(host, t.port, t.transport) for t in self.directory.trunks())
+        return self.calls.connections.carriers.known_host(host)
+
+    def _registration_failed(self, domain: DomainConfig, registration: SipRegistration) -> None:
+        """Tell who subscribed that a company's registration fails (crm-api §14)."""
+        data = {
+            "telnum": registration.telnum,
+            "name": registration.name,
+            "domain": registration.domain,
+        }
+        self._writer.submit(self._webhooks.announce(domain, "sipregs_error", data))
 
     async def _hang_up(self) -> None:
         await self.calls.stop(_GOODBYE_S)
@@ -379,6 +406,16 @@ class _Gauges:
         lost = CounterMetricFamily("vpbx_log_lines_dropped", "Log lines that could not be written")
         lost.add_metric([], logs.dropped_lines())
         yield lost
+        yield from _trunk_gauges(app.calls.connections.carriers.states())
+
+
+def _trunk_gauges(states: Iterable[TrunkState]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("vpbx_trunk_up", "Whether a trunk takes calls", labels=["trunk"])
+    busy = GaugeMetricFamily("vpbx_trunk_calls", "Calls over a trunk", labels=["trunk"])
+    for trunk in states:
+        up.add_metric([trunk.name], float(trunk.state == "ok"))
+        busy.add_metric([trunk.name], trunk.calls)
+    yield from (up, busy)
 
 
 def run(config: ServeConfig) -> None:

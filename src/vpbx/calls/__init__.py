@@ -19,6 +19,7 @@ Decided here, where the specification leaves room:
   bothered: see `bridge`. REFER is declined with 603 until transfers come.
 """
 
+from vpbx.calls.carriers import TrunkState
 from vpbx.calls.makecall import MadeCall
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.service import CallService
@@ -33,5 +34,6 @@ __all__ = [
     "Encoder",
     "MadeCall",
     "RecordingPlan",
+    "TrunkState",
     "left_side",
 ]

@@ -59,18 +59,15 @@ class Admission:
 
     def trunk(self, hop: Hop) -> Trunk | None:
         """Return the carrier a request comes from, by its source address."""
-        return self._switch.directory.trunk_by_source(hop.host, hop.port, hop.transport)
+        return self._switch.connections.carriers.source(hop)
 
     def is_carriers(self, hop: Hop, source: Hop) -> bool:
         """Say whether a device's address is a carrier's: that very place, or, for a device
         that registers from elsewhere, any port of the carrier's host."""
         if self.trunk(hop) is not None:
             return True
-        by_source = self._switch.directory.trunk_by_source
-        return hop.host != source.host and any(
-            by_source(hop.host, trunk.port, trunk.transport) is not None
-            for trunk in self._switch.directory.trunks()
-        )
+        known = self._switch.connections.carriers.known_host
+        return hop.host != source.host and known(hop.host)
 
     async def employee(self, request: Request, hop: Hop) -> Admitted | Challenged | Refused:
         """Find out which employee sends `request`.
@@ -104,6 +101,15 @@ class Admission:
         return Challenged(
             tuple(self._authenticator.challenges(domain.name, stale=stale, md5_only=md5_only))
         )
+
+    async def is_employees(self, request: Request) -> bool:
+        """Say whether To names an employee of the domain that a REGISTER is for."""
+        try:
+            domain = await self._domain(request)
+            user = request.to_address.uri.user or ""
+        except ValueError:
+            return False
+        return domain is not None and domain.find_employee(user) is not None
 
     async def _domain(self, request: Request) -> DomainConfig | None:
         directory = self._switch.directory

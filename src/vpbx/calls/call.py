@@ -107,7 +107,7 @@ class Call:
         self._code = 0
         self._task: asyncio.Task[None] | None = None
         self._engaged: set[str] = set()
-        self._trunks: list[int] = []
+        self._trunks: list[str] = []
         self._spoken = 0
         self._opening = False
         if guest is not None:
@@ -218,15 +218,15 @@ class Call:
         info, now = self.info, self.switch.clock.now()
         self.switch.lines.move(info.domain_id, login, info.callid, use, now=now)
 
-    def seize(self, trunk_id: int) -> None:
-        """This call uses a trunk, until `free` or its end."""
-        self._trunks.append(trunk_id)
-        self.switch.calls.seize(trunk_id)
+    def seize(self, trunk: str) -> None:
+        """This call uses a trunk, named by its key, until `free` or its end."""
+        self._trunks.append(trunk)
+        self.switch.calls.seize(trunk)
 
-    def free(self, trunk_id: int) -> None:
+    def free(self, trunk: str) -> None:
         """This call does not use a trunk any more."""
-        self._trunks.remove(trunk_id)
-        self.switch.calls.free(trunk_id)
+        self._trunks.remove(trunk)
+        self.switch.calls.free(trunk)
 
     # -- used by routes and steps: sound ----------------------------------------------------------
 
@@ -431,8 +431,8 @@ class Call:
         calls.remove(self)
         for login in self._engaged:
             self._use(login, None)
-        for trunk_id in self._trunks:
-            calls.free(trunk_id)
+        for trunk in self._trunks:
+            calls.free(trunk)
         # No circle is left behind: the collector of garbage would halt all calls for it.
         self.guest = self.host = self._task = None
         self.inbox.close()

@@ -1,4 +1,4 @@
-"""REGISTER: an employee's device says where it is."""
+"""REGISTER: an employee's device, or a gateway, says where it is."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
     outside that nobody allowed.
     """
     request = tx.request
+    gateways = switch.connections.gateways
+    gateway = gateways.named(request)
+    if gateway is not None and not await admission.is_employees(request):
+        await gateways.register(gateway, tx, switch.stack, switch.config.registrar)
+        return
     who = await admission.employee(request, tx.hop)
     if isinstance(who, Challenged):
         headers = [("WWW-Authenticate", value) for value in who.challenges]

@@ -51,7 +51,7 @@ class CallRegistry:
         self._max_trunk = max_calls_per_trunk
         self._calls: dict[LiveCall, None] = {}
         self._domains: Counter[int] = Counter()
-        self._trunks: Counter[int] = Counter()
+        self._trunks: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -63,9 +63,14 @@ class CallRegistry:
         """Say whether one more call of this domain may begin."""
         return len(self._calls) < self._max_calls and self._domains[domain_id] < self._max_domain
 
-    def trunk_has_room(self, trunk_id: int) -> bool:
-        """Say whether one more call may go over this trunk."""
-        return self._trunks[trunk_id] < self._max_trunk
+    def trunk_has_room(self, key: str, limit: int = 0) -> bool:
+        """Say whether one more call may go over this trunk, which takes `limit` (0: any)."""
+        most = min(limit, self._max_trunk) if limit else self._max_trunk
+        return self._trunks[key] < most
+
+    def on_trunk(self, key: str) -> int:
+        """Return how many calls go over this trunk."""
+        return self._trunks[key]
 
     def add(self, call: LiveCall) -> None:
         """Count a call that begins."""
@@ -78,13 +83,13 @@ class CallRegistry:
             del self._calls[call]
             _take(self._domains, call.info.domain_id)
 
-    def seize(self, trunk_id: int) -> None:
+    def seize(self, key: str) -> None:
         """Count a call on a trunk."""
-        self._trunks[trunk_id] += 1
+        self._trunks[key] += 1
 
-    def free(self, trunk_id: int) -> None:
+    def free(self, key: str) -> None:
         """A call on a trunk is over."""
-        _take(self._trunks, trunk_id)
+        _take(self._trunks, key)
 
     def active(self) -> list[ActiveCall]:
         """Return a picture of all calls in progress."""

@@ -94,7 +94,7 @@ class Ringing:
         self._winner: Leg | None = None
         self._rang = False
         self._sound: Sound | None = None
-        self._trunks: dict[Leg, int] = {}
+        self._trunks: dict[Leg, str] = {}
 
     @property
     def reachable(self) -> bool:
@@ -213,7 +213,7 @@ class Ringing:
         mobile = person.employee.mobile
         leg = dial_through(call, ways[0], mobile, number.telnum, sound, side=self._side)
         leg.party = person.party
-        self._trunks[leg] = ways[0].id
+        self._trunks[leg] = ways[0].key
         person.legs.append(leg)
 
     async def _progress(self, person: _Person) -> None:
@@ -266,6 +266,6 @@ class Ringing:
             self._call.journal.stop(person.party)
 
     def _release(self, leg: Leg) -> None:
-        trunk_id = self._trunks.pop(leg, None)
-        if trunk_id is not None:
-            self._call.free(trunk_id)
+        trunk = self._trunks.pop(leg, None)
+        if trunk is not None:
+            self._call.free(trunk)

@@ -7,9 +7,10 @@ from typing import Any
 
 import structlog
 
-from vpbx.calls.addresses import Shown, dialled, outside_caller, trunk_dialled
+from vpbx.calls.addresses import Shown, dialled, outside_caller
 from vpbx.calls.admission import Admission, Challenged, Refused
 from vpbx.calls.call import Call, Route
+from vpbx.calls.doors import Doors, TurnedAway, Unproven
 from vpbx.calls.incoming import Incoming
 from vpbx.calls.internal import Internal, Service
 from vpbx.calls.leg import Leg
@@ -26,13 +27,13 @@ from vpbx.directory import (
     Employee,
     Invalid,
     Number,
-    Trunk,
     read_number,
 )
 from vpbx.directory.goals import CODES, goal_of
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
 from vpbx.sip import Request, ServerTransaction, Session, SipStack, make_response
+from vpbx.sip.resolver import Resolver
 
 __all__ = ["CallService"]
 
@@ -61,6 +62,7 @@ class CallService:
         records: RecordingPlan | None = None,
         encoder: Encoder | None = None,
         clock: Clock | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self._switch = Switch(
             config=config,
@@ -71,12 +73,21 @@ class CallService:
             contact=contact,
             records=records,
             encoder=encoder,
+            resolver=resolver,
         )
         self._admission = Admission(self._switch)
+        self.connections = self._switch.connections
+        """Trunks, and registrations at other operators."""
+        self._doors = Doors(directory, self.connections, self._switch.clock)
 
     def attach(self, stack: SipStack) -> None:
         """Use `stack` from now on; its application is this service."""
         self._switch.stack = stack
+        self.connections.attach(stack)
+
+    async def start(self) -> None:
+        """Find the trunks and register where that is set; the stack listens by then."""
+        await self.connections.start()
 
     # -- what the program asks -----------------------------------------------------------------
 
@@ -134,6 +145,7 @@ class CallService:
         for call in self._switch.calls:
             call.hang_up(Ender.SYSTEM, 503)
         await self._switch.wait(timeout_s)
+        await self.connections.stop()
 
     # -- what the SIP stack tells --------------------------------------------------------------
 
@@ -144,9 +156,8 @@ class CallService:
         if self._switch.stopping:
             session.reject(503, headers=_RETRY)
             return
-        trunk = self._admission.trunk(session.hop)
-        if trunk is not None:
-            self._switch.spawn(self._let_in(leg, self._from_trunk(leg, trunk)))
+        if self._doors.knocks(session.request, session.hop):
+            self._switch.spawn(self._let_in(leg, self._from_outside(leg)))
         else:
             self._switch.spawn(self._let_in(leg, self._from_phone(leg)))
 
@@ -172,24 +183,26 @@ class CallService:
             log.exception("a call could not be let in", source=leg.session.hop.host)
             leg.hangup(500)
 
-    async def _from_trunk(self, leg: Leg, trunk: Trunk) -> None:
-        """Take a call from a carrier: to a number of ours, or not at all."""
+    async def _from_outside(self, leg: Leg) -> None:
+        """Take a call from a carrier or another operator: to a number of ours, or not at all."""
         session = leg.session
-        found = await self._find_number(session.request, trunk)
-        if found is None:
-            session.reject(404)
+        guest = await self._doors.open(session.request, session.hop, self._switch.stack)
+        if isinstance(guest, Unproven):
+            session.challenge(guest.challenges)
             return
-        domain, number = found
-        if not domain.enabled or not number.enabled:
-            session.reject(480)
+        if isinstance(guest, TurnedAway):
+            session.reject(guest.code, guest.reason or None)
             return
+        if guest.limit and not self._switch.calls.trunk_has_room(guest.way, guest.limit):
+            session.reject(503, headers=_RETRY)
+            return
+        domain, number = guest.domain, guest.number
         caller = outside_caller(session.request, domain.country)
         if self._blacklisted(domain, number, caller):
             session.reject(603)
             return
         info = self._info(domain, Direction.IN, caller.user, number)
-        route = Incoming(number)
-        await self._run(leg, domain, info, caller, route)
+        await self._run(leg, domain, info, caller, Incoming(number), way=guest.way)
 
     def _blacklisted(self, domain: DomainConfig, number: Number, caller: Shown) -> bool:
         """Say whether the company refuses this caller (crm-api §10); counted and logged."""
@@ -205,16 +218,6 @@ class CallService:
             entry=entry or "anonymous",
         )
         return True
-
-    async def _find_number(
-        self, request: Request, trunk: Trunk
-    ) -> tuple[DomainConfig, Number] | None:
-        """Return the number of ours a carrier calls; a company's own trunk calls only theirs."""
-        for text in trunk_dialled(request):
-            found = await self._switch.directory.number(text, domain_id=trunk.domain_id)
-            if found is not None:
-                return found
-        return None
 
     async def _from_phone(self, leg: Leg) -> None:
         """Take a call from an employee's phone."""
@@ -287,6 +290,8 @@ class CallService:
         info: CallInfo,
         shown: Shown,
         route: Route,
+        *,
+        way: str = "",
     ) -> None:
         switch = self._switch
         hops = _max_forwards(leg.session.request)
@@ -296,6 +301,8 @@ class CallService:
             leg.session.reject(503, headers=_RETRY)
         else:
             call = Call(switch, domain, info, guest=leg, shown=shown, max_forwards=hops - 1)
+            if way:
+                call.seize(way)
             await call.run(route)
 
 

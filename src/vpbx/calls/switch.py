@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import structlog
 
 from vpbx.calls.callid import CallIds
+from vpbx.calls.connections import Connections
 from vpbx.calls.registry import CallRegistry
 from vpbx.calls.shared.lines import Lines
 from vpbx.clock import Clock
@@ -18,6 +19,7 @@ from vpbx.directory import Contact, Directory, DomainConfig
 from vpbx.events import CallInfo, EventBus
 from vpbx.media import EncodeResult, MediaEngine, Recording, Side
 from vpbx.sip import RegistrarLimits, SipStack
+from vpbx.sip.resolver import Resolver
 from vpbx.tasks import watched
 
 __all__ = ["AskContact", "CallsConfig", "Encoder", "RecordingPlan", "Switch"]
@@ -85,6 +87,7 @@ class Switch:
         contact: AskContact | None = None,
         records: RecordingPlan | None = None,
         encoder: Encoder | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self.config = config
         self.directory = directory
@@ -102,6 +105,14 @@ class Switch:
             max_calls_per_trunk=config.max_calls_per_trunk,
         )
         self.lines = Lines()
+        self.connections = Connections(
+            directory,
+            self.calls,
+            clock,
+            secret=config.secret,
+            max_tried=config.max_trunks_tried,
+            resolver=resolver,
+        )
         self.stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._media_down = False

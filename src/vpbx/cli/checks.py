@@ -79,7 +79,9 @@ async def examine(settings: ServeConfig) -> list[Finding]:
     findings = [*data_directory(directory), server(running)]
     findings += port_checks(settings, running)
     findings += [sound_ports(settings), address(settings), certificate_check(settings)]
-    findings += [await database(directory, settings.database), await media_engine(settings)]
+    findings += [await database(directory, settings.database)]
+    findings += await trunks(directory, settings.database)
+    findings += [await media_engine(settings)]
     findings += [clock(), open_files()]
     return findings
 
@@ -231,6 +233,52 @@ async def database(directory: DataDir, given: str) -> Finding:
             "Install that version of vpbx, or a newer one.",
         )
     return ok("database", f"{shown} answers; schema {current} becomes {newest} at the next start")
+
+
+async def trunks(directory: DataDir, given: str) -> list[Finding]:
+    """Do the names of trunks and of companies' registrations lead anywhere?"""
+    from vpbx.db import Database
+    from vpbx.directory import Directory, read_place
+    from vpbx.sip.resolver import Resolver, Unresolved
+
+    url = directory.database_url(given)
+    if not url and not (directory.root / "vpbx.sqlite3").exists():
+        return []
+    opened = Database.from_url(url) if url else Database.for_data_dir(directory.root)
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            current, newest = await opened.revisions()
+            if current is None or current != newest:
+                return []
+            known = Directory(opened)
+            await known.refresh()
+            names = {
+                (host, port, trunk.transport): f"trunk {trunk.name}"
+                for trunk in known.trunks()
+                for host, port in trunk.addresses
+            }
+            for _, account in await known.sip_registrations.everywhere():
+                place = read_place(account.proxy or account.domain)
+                names.setdefault(place, f"registration {account.telnum}")
+    except Exception:
+        return []  # the check of the database says why
+    finally:
+        await opened.close()
+    resolver = Resolver()
+
+    async def look(place: tuple[str, int, str], subject: str) -> Finding:
+        try:
+            found = await resolver.find(*place)
+        except Unresolved as error:
+            return bad(
+                subject,
+                f"{place[0]} does not resolve: {error.reason}",
+                "Correct its address (`vpbx trunk set NAME --address HOST`), or mend DNS here.",
+            )
+        hops = sorted({f"{hop.host}:{hop.port}/{hop.transport}" for hop in found.hops})
+        return ok(subject, f"{place[0]} is {', '.join(hops[:4])}")
+
+    return list(await asyncio.gather(*(look(*item) for item in names.items())))
 
 
 async def media_engine(settings: ServeConfig) -> Finding:

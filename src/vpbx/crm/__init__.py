@@ -14,6 +14,7 @@ from vpbx.crm.outbox import Outbox, OutboxConfig
 from vpbx.crm.recorder import CrmRecorder
 from vpbx.crm.store import Counts, Stuck
 from vpbx.crm.tables import crm_outbox
+from vpbx.crm.webhooks import Webhooks, WebhookSender
 
 __all__ = [
     "Answer",
@@ -26,5 +27,7 @@ __all__ = [
     "Outbox",
     "OutboxConfig",
     "Stuck",
+    "WebhookSender",
+    "Webhooks",
     "crm_outbox",
 ]

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -142,15 +144,23 @@ class CrmClient:
             self._formats.note(domain_id, integration, form, answer.status)
         return answer
 
+    async def post_json(self, address: str, token: str, value: Mapping[str, Any]) -> Answer:
+        """Post a JSON object to `address`, with the token in a header too, as commands are."""
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return await self._deliver(address, token, Format.JSON, body)
+
     async def _post(
         self, integration: Integration, fields: Mapping[str, str | int], form: Format
     ) -> Answer:
+        token = integration.token
+        return await self._deliver(integration.url, token, form, encode(fields, token, form))
+
+    async def _deliver(self, address: str, token: str, form: Format, body: bytes) -> Answer:
         if self._connector is None:
             return Answer(0, error="not started")
-        target = self._target(integration.url, integration.token, form)
+        target = self._target(address, token, form)
         if target is None:
             return Answer(0, error="the CRM's address is no http or https URL we may reach")
-        body = encode(fields, integration.token, form)
         try:
             async with asyncio.timeout(self._timeout_s):
                 reply = await post(self._connector, target, body)

@@ -14,7 +14,7 @@ edit only what is there changes.
     cached(name), cached_number(telnum): no await; None when not loaded yet
     await number(telnum) -> (DomainConfig, Number) | None
     trunks() trunk(name, domain) trunks_of(domain) default_trunk(domain)
-    trunk_by_source(host, port, transport)
+    revision    await changed(since) -> revision
     await authenticate_key(key, host, remote_ip) -> KeyIdentity, or raises AuthFailure
     read_number(text, country) -> PhoneNumber(digits, extension)  normalize(text, country)
     directions_of(called)  region_of(called)  is_emergency(called, c)
@@ -30,7 +30,8 @@ edit only what is there changes.
     telnums       list get add edit delete set_enabled set_main
                   add_interval edit_interval delete_interval add_special_day edit_special_day
                   delete_special_day
-    trunk_rules   list get add edit delete (the operator's)
+    trunk_rules   list get add edit delete numbers(name) password(trunk)
+                  contact(trunk) keep_contact (the operator's)
     keys          add list revoke
     integrations  get set learn_format delete set_responsible
     blacklist     list(statistics=) add(entries) delete(telnums) set_block_anonymous blocked
@@ -78,6 +79,7 @@ from vpbx.directory.model import (
     Employee,
     Format,
     Ha1Pair,
+    Identity,
     Integration,
     Limits,
     Member,
@@ -90,9 +92,11 @@ from vpbx.directory.model import (
     Timeout,
     TimeoutTarget,
     Trunk,
+    TrunkMode,
 )
 from vpbx.directory.numbering import PhoneNumber, normalize, read_number
 from vpbx.directory.page import Page
+from vpbx.directory.places import read_host, read_place
 from vpbx.directory.policy import (
     BlackList,
     Branch,
@@ -158,6 +162,7 @@ __all__ = [
     "Ha1Pair",
     "Holding",
     "Hours",
+    "Identity",
     "Integration",
     "Interval",
     "Invalid",
@@ -196,6 +201,7 @@ __all__ = [
     "Timeout",
     "TimeoutTarget",
     "Trunk",
+    "TrunkMode",
     "VoicemailCopies",
     "Webhook",
     "composed",
@@ -205,7 +211,9 @@ __all__ = [
     "normalize",
     "ordered",
     "production_calendar",
+    "read_host",
     "read_number",
+    "read_place",
     "region_of",
     "route_at",
 ]

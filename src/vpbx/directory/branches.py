@@ -5,8 +5,11 @@ from __future__ import annotations
 import hmac
 import uuid
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from cryptography import x509
 from sqlalchemy import Row
 
 from vpbx.directory import tables
@@ -15,6 +18,7 @@ from vpbx.directory.errors import NotFound
 from vpbx.directory.integration import check_url
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.page import Page, page
+from vpbx.directory.places import is_ip, read_place
 from vpbx.directory.policy import Branch, BranchStatus, BranchUser, Webhook
 from vpbx.directory.scope import Tx
 from vpbx.directory.values import Values
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from vpbx.directory.directory import Directory
 
 MIN_KEY = 8
+MAX_CA = 64_000
 MAX_WEBHOOKS = 100
 WEBHOOK_TYPES = ("sipregs_error",)
 
@@ -80,6 +85,26 @@ class Branches:
             await tx.update(tables.branches, tables.branches.c.id == row.id, name=name)
         return await self.get(domain, peer)
 
+    async def set_address(
+        self, domain: DomainConfig, peer: str, values: Mapping[str, Any]
+    ) -> Branch:
+        """Say where the other side is, where its domain's name does not: url (https, or http on
+        loopback), sip (HOST:PORT or a SIP URI), ca (PEM). "" takes one back; it is tried anew.
+        """
+        async with self._directory.edit(domain) as tx:
+            row = await _existing(tx, peer)
+            reader = Values(values)
+            changes: dict[str, Any] = {}
+            if reader.has("url"):
+                changes["url"] = reader.matching("url", _check_branch_url)
+            if reader.has("sip"):
+                changes["sip"] = reader.matching("sip", _check_sip)
+            if reader.has("ca"):
+                changes["ca"] = _read_ca(reader)
+            reader.done()
+            await tx.update(tables.branches, tables.branches.c.id == row.id, **changes)
+        return await self.get(domain, peer)
+
     async def delete(self, domain: DomainConfig, peer: str) -> None:
         """Disconnect; its employees leave our departments."""
         async with self._directory.edit(domain) as tx:
@@ -109,12 +134,18 @@ class Branches:
         peer: str,
         status: BranchStatus,
         members: Iterable[BranchUser] | None = None,
+        *,
+        reason: str = "",
+        sip_told: str | None = None,
     ) -> Branch:
-        """Keep how the connection stands and, if given, who is there (the whole list)."""
+        """Keep how the connection stands, why and, if given, who is there (the whole list) and
+        where they take calls."""
         people = tables.branch_users
         async with self._directory.edit(domain) as tx:
             row = await _existing(tx, peer)
-            changes: dict[str, Any] = {"status": status.value}
+            changes: dict[str, Any] = {"status": status.value, "reason": reason}
+            if sip_told is not None:
+                changes["sip_told"] = sip_told
             if members is not None:
                 changes["synced_at"] = int(self._directory.clock.time())
                 wanted = {(each.kind, each.login): each for each in members}
@@ -150,6 +181,36 @@ def _people(domain: DomainConfig) -> list[BranchUser]:
     users = [BranchUser(e.login, e.name, e.ext) for e in domain.employees.values()]
     groups = [BranchUser(d.id, d.name, d.ext, "group") for d in domain.departments.values()]
     return users + groups
+
+
+def _check_branch_url(text: str) -> str:
+    url = urlsplit(text)
+    host = url.hostname or ""
+    loopback = host == "localhost" or (is_ip(host) and ip_address(host).is_loopback)
+    if url.scheme not in ("https", "http") or not host or url.username or url.query:
+        raise ValueError("must be https://HOST[:PORT]")
+    if url.scheme == "http" and not loopback:
+        raise ValueError("must be https, unless it is on this machine")
+    return text.rstrip("/")
+
+
+def _check_sip(text: str) -> str:
+    read_place(text)
+    return text
+
+
+def _read_ca(reader: Values) -> str:
+    """Read certificates in PEM, many lines of them."""
+    text = reader.raw("ca")
+    if text == "":
+        return ""
+    try:
+        if not isinstance(text, str) or len(text) > MAX_CA:
+            raise ValueError
+        x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        reader.wrong("ca", "must be certificates in PEM")
+    return str(text)
 
 
 async def _existing(tx: Tx, peer: str) -> Row[Any]:

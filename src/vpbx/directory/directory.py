@@ -23,7 +23,7 @@ from vpbx.directory.companies import Companies
 from vpbx.directory.directions import warm_up
 from vpbx.directory.errors import NotFound
 from vpbx.directory.groups import Groups
-from vpbx.directory.index import INDEXED, Index, Key, addresses_of, read_index, read_revision
+from vpbx.directory.index import INDEXED, Index, Key, read_index, read_revision
 from vpbx.directory.integration import Integrations
 from vpbx.directory.kept import Kept
 from vpbx.directory.keys import KeyIdentity, Keys
@@ -43,8 +43,6 @@ from vpbx.directory.users import Users
 from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.directory")
-
-_RESOLVE_EVERY_S = 60.0
 
 
 class Directory:
@@ -67,7 +65,7 @@ class Directory:
         self._poll_s = poll_s
         self._secrets = secrets
         self._index = Index()
-        self._addresses: dict[str, frozenset[str]] = {}
+        self._changed = asyncio.Event()
         self._loaded: dict[int, DomainConfig] = {}
         self._kept: dict[int, Kept] = {}
         self._loading: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -103,7 +101,6 @@ class Directory:
         """Load the indexes and the registered devices, and begin to look for changes."""
         await asyncio.to_thread(warm_up)
         await self.refresh()
-        await self._resolve_trunks()
         await self.locations.load()
         await self.writer.start()
         self._task = watched(asyncio.create_task(self._poll(), name="vpbx-directory-poll"))
@@ -205,25 +202,24 @@ class Directory:
     def trunks_of(self, domain: DomainConfig) -> tuple[Trunk, ...]:
         """Return the enabled trunks `domain` may call through: its own first."""
         usable = [t for t in self._index.trunks if t.enabled and _serves(t, domain)]
-        return tuple(sorted(usable, key=lambda trunk: (trunk.domain_id is None, trunk.id)))
+        return tuple(sorted(usable, key=lambda t: (t.domain_id is None, t.priority, t.id)))
 
     def default_trunk(self, domain: DomainConfig) -> Trunk | None:
         """Return the trunk calls of `domain` leave by when its number names none."""
         return next(iter(self.trunks_of(domain)), None)
 
-    def trunk_by_source(self, host: str, port: int, transport: str = "udp") -> Trunk | None:
-        """Return the enabled trunk a message came from.
+    async def sipuri_domain(self, user: str) -> DomainConfig | None:
+        """Return the domain that has the address `user` of crm-api §15, and has it on."""
+        found = self._index.sipuris.get(user.lower())
+        return None if found is None else await self.domain_by_id(found[0])
 
-        By address and port; over a stream (tcp, tls) the port is the carrier's whim, so there
-        the address and a stream transport of the trunk are enough.
-        """
-        for trunk in self._index.trunks:
-            if not trunk.enabled or host not in self._addresses.get(trunk.host, (trunk.host,)):
-                continue
-            stream = transport not in ("udp", "") and trunk.transport != "udp"
-            if trunk.port == port or stream:
-                return trunk
-        return None
+    def connecting(self) -> list[int]:
+        """Return the ids of the domains here that have added another PBX."""
+        return sorted({each for ids in self._index.branches.values() for each in ids})
+
+    def connected_to(self, peer: str) -> frozenset[int]:
+        """Return the ids of the domains here that have added the PBX `peer`."""
+        return self._index.branches.get(peer.lower(), frozenset())
 
     def key(self, key_hash: str) -> Key | None:
         """Return the key kept under this hash."""
@@ -265,7 +261,7 @@ class Directory:
         if kept is not None and kept.revision == revision - 1:
             self._kept[domain_id] = kept.without(tx.touched)
         if self._index.revision == whole - 1 and not tx.touched & INDEXED:
-            self._index = self._index.with_revision(domain_id, revision)
+            self._know(self._index.with_revision(domain_id, revision))
         else:
             await self.refresh()
 
@@ -282,6 +278,12 @@ class Directory:
                 raise
             raise invalid from error
         await self.refresh()
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction for what no snapshot shows: nobody is told to read again."""
+        async with self._database.begin() as connection:
+            yield connection
 
     @contextlib.asynccontextmanager
     async def look(self, domain: DomainConfig) -> AsyncIterator[Tx]:
@@ -306,18 +308,32 @@ class Directory:
 
     # Keeping current
 
+    @property
+    def revision(self) -> int:
+        """A number that goes up with every change of anything, as far as is known here."""
+        return self._index.revision
+
+    async def changed(self, since: int) -> int:
+        """Wait until `revision` is another than `since`; return it."""
+        while self._index.revision == since:
+            await self._changed.wait()
+        return self._index.revision
+
+    def _know(self, index: Index) -> None:
+        """Go on from a new index, and wake whoever waits for a change."""
+        self._index = index
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     async def refresh(self) -> None:
         """Read the indexes again if anything changed anywhere."""
         async with self._refreshing, self.reading() as connection:
             if await read_revision(connection) == self._index.revision:
                 return
-            trunks = self._index.trunks
-            self._index = await read_index(connection)
+            self._know(await read_index(connection))
         for gone in self._loaded.keys() - self._index.revisions.keys():
             del self._loaded[gone]
             self._kept.pop(gone, None)
-        if self._index.trunks != trunks:
-            await self._resolve_trunks()
 
     async def _load(self, domain_id: int) -> DomainConfig | None:
         async with self._loading[domain_id]:
@@ -356,11 +372,7 @@ class Directory:
             today = datetime.fromtimestamp(self.clock.time(), domain.zone).date()
             await asyncio.to_thread(lambda: production_calendar(domain.country)(today))
 
-    async def _resolve_trunks(self) -> None:
-        self._addresses = await addresses_of(self._index.trunks)
-
     async def _poll(self) -> None:
-        resolved_at = self.clock.now()
         failing = False
         while True:
             await asyncio.sleep(self._poll_s)
@@ -368,9 +380,6 @@ class Directory:
                 await self.refresh()
                 for domain_id in list(self._loaded):
                     await self.domain_by_id(domain_id)
-                if self.clock.now() - resolved_at >= _RESOLVE_EVERY_S:
-                    resolved_at = self.clock.now()
-                    await self._resolve_trunks()
                 failing = False
             except (DBAPIError, OSError) as error:
                 if not failing:

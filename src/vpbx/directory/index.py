@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.directory import tables
 from vpbx.directory.errors import Invalid
-from vpbx.directory.model import Ha1Pair, Trunk
+from vpbx.directory.model import Identity, Trunk, TrunkMode
 from vpbx.directory.numbering import read_number
+from vpbx.directory.places import split_address
 
-INDEXED = frozenset({"domains", "numbers", "api_keys", "trunks"})
+INDEXED = frozenset({"domains", "numbers", "api_keys", "trunks", "sipuri_transfers", "branches"})
 """Tables the index is made of."""
 
 
@@ -42,6 +43,10 @@ class Index:
     keys: Mapping[str, Key] = field(default_factory=dict)
     """SHA-256 of the key → key."""
     trunks: tuple[Trunk, ...] = ()
+    sipuris: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """User part in lower case → domain id, number id, of the addresses of §15 that are on."""
+    branches: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Domain of a connected PBX → ids of the domains here that have added it."""
 
     def owner(self, text: str, *, within: int | None = None) -> tuple[int, str] | None:
         """Return whose number is meant by `text`, in any spelling: (domain id, telnum).
@@ -86,6 +91,14 @@ async def read_index(connection: AsyncConnection) -> Index:
     of_numbers = await connection.execute(select(numbers.telnum, numbers.domain_id))
     of_keys = await connection.execute(select(tables.api_keys))
     of_trunks = await connection.execute(select(tables.trunks).order_by(tables.trunks.c.id))
+    uris = tables.sipuri_transfers
+    of_uris = await connection.execute(select(uris).where(uris.c.active))
+    of_branches = await connection.execute(
+        select(tables.branches.c.domain, tables.branches.c.domain_id)
+    )
+    branches: dict[str, frozenset[int]] = {}
+    for row in of_branches:
+        branches[row.domain] = branches.get(row.domain, frozenset()) | {row.domain_id}
     return Index(
         revision,
         {row.id: row.revision for row in rows},
@@ -93,20 +106,9 @@ async def read_index(connection: AsyncConnection) -> Index:
         {row.id: row.country for row in rows},
         {row.telnum: row.domain_id for row in of_numbers},
         {row.key_hash: Key(row.id, row.domain_id, frozenset(row.rights)) for row in of_keys},
-        tuple(
-            Trunk(
-                row.id,
-                row.name,
-                row.host,
-                row.port,
-                row.transport,
-                row.domain_id,
-                row.username,
-                Ha1Pair(row.ha1_md5, row.ha1_sha256),
-                row.enabled,
-            )
-            for row in of_trunks
-        ),
+        tuple(_trunk(row) for row in of_trunks),
+        {row.user.lower(): (row.domain_id, row.number_id) for row in of_uris},
+        branches,
     )
 
 
@@ -117,17 +119,24 @@ def _spelled(text: str, country: str) -> str:
         return ""
 
 
-async def addresses_of(trunks: tuple[Trunk, ...]) -> dict[str, frozenset[str]]:
-    """Return the IP addresses of each trunk's host; a name that does not resolve has none."""
-    hosts = {trunk.host for trunk in trunks}
-    found = await asyncio.gather(*(_resolve(host) for host in hosts))
-    return dict(zip(hosts, found, strict=True))
-
-
-async def _resolve(host: str) -> frozenset[str]:
-    loop = asyncio.get_running_loop()
-    try:
-        answers = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-    except OSError:
-        return frozenset()
-    return frozenset(str(answer[4][0]) for answer in answers)
+def _trunk(row: Row[Any]) -> Trunk:
+    return Trunk(
+        id=row.id,
+        name=row.name,
+        host=row.host,
+        port=row.port,
+        transport=row.transport,
+        domain_id=row.domain_id,
+        username=row.username,
+        auth_name=row.auth_name,
+        sealed_password=row.sealed_password,
+        mode=TrunkMode(row.mode),
+        more_addresses=tuple(split_address(word) for word in row.more_addresses.split()),
+        networks=tuple(ip_network(word) for word in row.networks.split()),
+        identity=Identity(row.identity),
+        from_user=row.from_user,
+        from_domain=row.from_domain,
+        max_calls=row.max_calls,
+        priority=row.priority,
+        enabled=row.enabled,
+    )

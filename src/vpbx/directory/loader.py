@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any
@@ -339,21 +340,7 @@ class _Loading:
         for row in await self._rows(tables.sip_registrations, "id"):
             telnum = telnums[row.number_id]
             outgoing[row.number_id] = row.active and row.outgoing
-            status = p.RegistrationStatus(row.status)
-            registrations[telnum] = p.SipRegistration(
-                telnum,
-                row.active,
-                row.name,
-                row.domain,
-                row.auth_name,
-                row.expires,
-                row.proxy,
-                status if row.active else p.RegistrationStatus.OFF,
-                row.outgoing,
-                row.login,
-                row.sealed_password,
-                row.id,
-            )
+            registrations[telnum] = p.registration_of(row, telnum)
         transfers = {}
         for row in await self._rows(tables.sipuri_transfers, "id"):
             telnum = telnums[row.number_id]
@@ -380,6 +367,11 @@ class _Loading:
                 key=row.sealed_key,
                 members=tuple(members[row.id]),
                 id=row.id,
+                reason=row.reason,
+                url=row.url,
+                sip=row.sip,
+                sip_told=row.sip_told,
+                ca=row.ca,
             )
             for row in rows
         }
@@ -398,16 +390,11 @@ def _with_counts(
     for domain, branch in branches.items():
         exts = [member.ext for member in branch.members if member.ext]
         users = sum(member.kind == "user" for member in branch.members)
-        counted[domain] = p.Branch(
-            branch.name,
-            branch.domain,
-            branch.status,
-            users,
-            len(branch.members) - users,
-            len(exts),
-            sum(ext in by_ext for ext in exts),
-            branch.key,
-            branch.members,
-            branch.id,
+        counted[domain] = replace(
+            branch,
+            users_count=users,
+            groups_count=len(branch.members) - users,
+            exts_count=len(exts),
+            collisions_count=sum(ext in by_ext for ext in exts),
         )
     return counted

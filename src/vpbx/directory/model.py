@@ -208,6 +208,27 @@ class Number:
     row_id: int = 0
 
 
+class TrunkMode(StrEnum):
+    """How a trunk and we know each other."""
+
+    ADDRESS = "address"
+    """By address, with a password on our calls where one is set."""
+    REGISTER = "register"
+    """We register there, as a phone would."""
+    ACCEPT = "accept"
+    """It registers here: a gateway, or a PBX behind NAT."""
+
+
+class Identity(StrEnum):
+    """Where a trunk looks for the number that calls."""
+
+    FROM = "from"
+    PAI = "pai"
+    """P-Asserted-Identity (RFC 3325), and From."""
+    RPID = "rpid"
+    """Remote-Party-ID, and From."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trunk:
     """A carrier: the operator's, for all domains (domain_id None), or a domain's own."""
@@ -215,13 +236,37 @@ class Trunk:
     id: int
     name: str
     host: str
+    """Address or name; "" for one that registers here."""
     port: int
+    """0: what DNS says (RFC 3263)."""
     transport: str = "udp"
+    """udp, tcp or tls; "": what DNS says."""
     domain_id: int | None = None
     username: str = ""
-    ha1: Ha1Pair = Ha1Pair()
-    """Of (username, realm = host, password): for a carrier that registers to us."""
+    auth_name: str = ""
+    """The name in digests, where it is another than `username`."""
+    sealed_password: str = field(repr=False, default="")
+    """Encrypted; `Directory.trunk_rules.password` opens it."""
+    mode: TrunkMode = TrunkMode.ADDRESS
+    more_addresses: tuple[tuple[str, int], ...] = ()
+    """Further hosts and ports its calls come from and, when the first fails, go to."""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Calls from any port there are its calls too."""
+    identity: Identity = Identity.PAI
+    from_user: str = ""
+    """User part of From; "" for the number that calls."""
+    from_domain: str = ""
+    """Host of From; "" for the company's domain."""
+    max_calls: int = 0
+    """At the same time, both ways; 0: as many as the server takes."""
+    priority: int = 100
+    """Of several the lowest is the default; then the oldest."""
     enabled: bool = True
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """All hosts with their ports, the main one first."""
+        return ((self.host, self.port), *self.more_addresses) if self.host else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,22 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Row, Table, select
 
 from vpbx.directory import tables
 from vpbx.directory.errors import NotFound
 from vpbx.directory.model import DomainConfig, Number, Origin
 from vpbx.directory.names import first_admin_row
 from vpbx.directory.page import Page, page
-from vpbx.directory.policy import RegistrationStatus, SipRegistration, SipuriTransfer
+from vpbx.directory.places import read_host, read_place, written
+from vpbx.directory.policy import (
+    RegistrationStatus,
+    SipRegistration,
+    SipuriTransfer,
+    registration_of,
+)
 from vpbx.directory.scope import Tx
 from vpbx.directory.telnums import add_number, number_row
 from vpbx.directory.values import Values
@@ -23,12 +29,11 @@ from vpbx.directory.values import Values
 if TYPE_CHECKING:
     from vpbx.directory.directory import Directory
 
+Accounts: TypeAlias = list[tuple[int, SipRegistration]]
+
 MIN_EXPIRES = 60
 MAX_EXPIRES = 86_400
 DEFAULT_EXPIRES = 600
-_HOST = re.compile(
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::\d+)?"
-)
 _USER = re.compile(r"[^\s<>\"@;]{1,128}")
 
 
@@ -86,7 +91,7 @@ class SipRegistrations:
             changes = self._read(reader, new=False)
             reader.done()
             if changes.keys() - {"name", "outgoing"}:
-                changes["status"] = RegistrationStatus.WAITING.value
+                changes.update(status=RegistrationStatus.WAITING.value, reason="")
             await tx.update(table, table.c.id == row.id, **changes)
         return await self.get(domain, number.telnum)
 
@@ -97,14 +102,32 @@ class SipRegistrations:
             await tx.delete(tables.sip_registrations, tables.sip_registrations.c.id == row.id)
             await _release_number(tx, number)
 
+    async def everywhere(self) -> Accounts:
+        """Return the active registrations of all companies that may have some, with their ids."""
+        rows, numbers, domains = tables.sip_registrations.c, tables.numbers.c, tables.domains.c
+        statement = (
+            select(tables.sip_registrations, numbers.telnum)
+            .where(
+                rows.number_id == numbers.id,
+                rows.domain_id == domains.id,
+                rows.active,
+                domains.enabled,
+                domains.service_local_gw,
+            )
+            .order_by(rows.id)
+        )
+        async with self._directory.reading() as connection:
+            found = (await connection.execute(statement)).all()
+        return [(row.domain_id, registration_of(row, row.telnum)) for row in found]
+
     async def set_status(
-        self, domain: DomainConfig, telnum: str, status: RegistrationStatus
+        self, domain: DomainConfig, telnum: str, status: RegistrationStatus, reason: str = ""
     ) -> bool:
-        """Keep how the registration stands; True when that is news."""
+        """Keep how the registration stands, and why; True when the status is news."""
         table = tables.sip_registrations
         async with self._directory.edit(domain) as tx:
             _, row = await _existing(tx, table, telnum)
-            await tx.update(table, table.c.id == row.id, status=status.value)
+            await tx.update(table, table.c.id == row.id, status=status.value, reason=reason)
         return bool(row.status != status.value)
 
     def password(self, registration: SipRegistration) -> str:
@@ -116,7 +139,7 @@ class SipRegistrations:
         if new or reader.has("name"):
             changes["name"] = reader.text("name", required=True)
         if new or reader.has("domain"):
-            changes["domain"] = reader.matching("domain", _check_host, required=True)
+            changes["domain"] = reader.matching("domain", _check_domain, required=True)
         if new or reader.has("login"):
             changes["login"] = reader.matching("login", _check_user, required=True)
         if new or reader.has("password"):
@@ -132,7 +155,7 @@ class SipRegistrations:
                 "expires", DEFAULT_EXPIRES, low=MIN_EXPIRES, high=MAX_EXPIRES
             )
         if reader.has("proxy"):
-            changes["proxy"] = reader.matching("proxy", _check_host)
+            changes["proxy"] = reader.matching("proxy", _check_proxy)
         return changes
 
 
@@ -206,6 +229,12 @@ class SipuriTransfers:
                 return domain.numbers.get(transfer.telnum)
         return None
 
+    async def owner(self, user: str) -> tuple[DomainConfig, Number] | None:
+        """Return whose address `user` is and the number it stands for, whatever its host."""
+        domain = await self._directory.sipuri_domain(user)
+        number = self.find(domain, user) if domain is not None else None
+        return None if domain is None or number is None else (domain, number)
+
 
 async def _may_add(tx: Tx, reader: Values) -> None:
     """Note when the service is off or the limit of `local_gw` is reached."""
@@ -260,10 +289,16 @@ def _new_user() -> str:
     return "pbx-" + "".join(secrets.choice(alphabet) for _ in range(12))
 
 
-def _check_host(text: str) -> str:
-    if not _HOST.fullmatch(text):
-        raise ValueError("must be HOST or HOST:PORT")
-    return text.lower()
+def _check_domain(text: str) -> str:
+    try:
+        return written(*read_host(text))
+    except ValueError:
+        raise ValueError("must be HOST or HOST:PORT") from None
+
+
+def _check_proxy(text: str) -> str:
+    read_place(text)
+    return text
 
 
 def _check_user(text: str) -> str:

@@ -151,6 +151,27 @@ class SipRegistration:
     sealed_password: str = field(repr=False, default="")
     """Encrypted; `Directory.sip_registrations.password` opens it."""
     id: int = 0
+    reason: str = ""
+    """Why the status is what it is, for who looks after it."""
+
+
+def registration_of(row: Any, telnum: str) -> SipRegistration:
+    """Return the value of a row of `sip_registrations`, of the number `telnum`."""
+    return SipRegistration(
+        telnum=telnum,
+        active=row.active,
+        name=row.name,
+        domain=row.domain,
+        auth_name=row.auth_name,
+        expires=row.expires,
+        proxy=row.proxy,
+        status=RegistrationStatus(row.status) if row.active else RegistrationStatus.OFF,
+        outgoing=row.outgoing,
+        login=row.login,
+        sealed_password=row.sealed_password,
+        id=row.id,
+        reason=row.reason if row.active else "",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +217,16 @@ class Branch:
     """Encrypted; `Directory.branches.key` opens it."""
     members: tuple[BranchUser, ...] = ()
     id: int = 0
+    reason: str = ""
+    """Why the status is what it is, for who looks after it."""
+    url: str = ""
+    """Where its directory is asked, "" for https://DOMAIN."""
+    sip: str = ""
+    """Where its calls go, HOST:PORT or a SIP URI; "" for what it told, else what DNS says."""
+    sip_told: str = ""
+    """What the other side said of where it takes calls."""
+    ca: str = field(repr=False, default="")
+    """Authority its certificate is checked by, PEM; "" for the system's."""
 
 
 @dataclass(frozen=True, slots=True)

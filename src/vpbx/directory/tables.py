@@ -190,6 +190,11 @@ branches = Table(
     _text("name", None),
     _text("sealed_key", None),
     _text("status", "waiting"),
+    _text("reason"),
+    _text("url"),
+    _text("sip"),
+    _text("sip_told"),
+    _text("ca"),
     Column("synced_at", Integer),
     UniqueConstraint("domain_id", "id"),
     UniqueConstraint("domain_id", "domain"),
@@ -240,13 +245,27 @@ trunks = Table(
     _number("port", 5060),
     _text("transport", "udp"),
     _text("username"),
-    _text("ha1_md5"),
-    _text("ha1_sha256"),
+    _text("auth_name"),
+    _text("sealed_password"),
+    _text("mode", "address"),
+    _text("more_addresses"),
+    _text("networks"),
+    _text("identity", "pai"),
+    _text("from_user"),
+    _text("from_domain"),
+    Column("max_calls", Integer, nullable=False, server_default="0"),
+    Column("priority", Integer, nullable=False, server_default="100"),
+    _text("contact"),
     _flag("enabled", True),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )
-"""Carriers; without a domain they are the operator's and serve all domains."""
+"""Carriers; without a domain they are the operator's and serve all domains.
+
+port 0 and transport "" are left to DNS. `more_addresses` and `networks` are lists with spaces.
+`contact` is where a trunk that registers to us is, as JSON; calls read and write it, and it
+changes no revision.
+"""
 
 media_files = Table(
     "media_files",
@@ -510,6 +529,7 @@ sip_registrations = Table(
     _text("proxy"),
     _flag("outgoing", True),
     _text("status", "waiting"),
+    _text("reason"),
     UniqueConstraint("number_id"),
     _of_domain("number_id", "numbers"),
     sqlite_autoincrement=True,

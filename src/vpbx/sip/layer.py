@@ -152,6 +152,13 @@ class TransactionLayer:
             hop = self._destination(message, hop)
         self._transports.send(serialize(message), hop)
 
+    def ping(self, hop: Hop) -> bool:
+        """Send two line ends to `hop` (RFC 5626 §3.5.1); False when its connection is gone."""
+        if hop.transport != "udp" and self._transports.connection(hop) is None:
+            return False
+        self._transports.send(b"\r\n\r\n", hop)
+        return True
+
     def local_address(self, hop: Hop) -> tuple[str, int]:
         """Return host and port to write into Via and Contact towards `hop`."""
         return self._transports.local_address(hop)

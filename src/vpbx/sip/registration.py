@@ -1,37 +1,47 @@
 """The client's side of registration: stay registered (RFC 3261 §10.2).
 
-state          event              becomes
-IDLE           start              REGISTERING
-REGISTERING    200                REGISTERED     renewed well before its end
-REGISTERING    423                REGISTERING    with the interval asked for
-REGISTERING    anything else      FAILED         tried again after a growing pause
-REGISTERED     time to renew      REGISTERING
-FAILED         pause over         REGISTERING
-any            stop               LEAVING        expires=0
-LEAVING        any response       IDLE
+state          event                     becomes
+IDLE           start                     REGISTERING
+REGISTERING    200                       REGISTERED     renewed well before its end
+REGISTERING    423                       REGISTERING    with the interval asked for
+REGISTERING    silence, 503              REGISTERING    at the next target, while there is one
+REGISTERING    anything else             FAILED         tried again after a growing pause
+REGISTERED     time to renew             REGISTERING
+REGISTERED     its connection is gone    REGISTERING
+FAILED         pause over                REGISTERING
+any            stop                      LEAVING        expires=0
+LEAVING        any response              IDLE
+
+The pauses grow faster for a registrar that refuses (403, 404, a wrong password) than for one in
+trouble (5xx, silence): to ask it often would look like guessing. Retry-After is heeded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING
 
 from vpbx.clock import Timer
 from vpbx.sip.digest import Credentials
+from vpbx.sip.exchange import NoResponse
 from vpbx.sip.grammar import parse_address
 from vpbx.sip.message import Response, new_call_id
 from vpbx.sip.session_timer import delta_seconds
 from vpbx.sip.target import Target
+from vpbx.sip.transport import Hop
 
 if TYPE_CHECKING:
     from vpbx.sip.stack import SipStack
 
 _FIRST_PAUSE_S = 5.0
+_GROWTH_IN_TROUBLE, _GROWTH_REFUSED = 2.0, 4.0
 _LONGEST_PAUSE_S = 600.0
+_LONGEST_EXPIRES_S = 86_400
+_MAX_ROUTES = 8
 
 
 class RegistrationState(Enum):
@@ -45,16 +55,19 @@ class RegistrationState(Enum):
 
 
 class Registration:
-    """One address of record, registered at `registrar` for as long as it is started.
+    """One address of record, registered at a registrar for as long as it is started.
 
-    `aor` is a SIP URI. `user` is that of our Contact, the address of record's unless given.
-    `on_change` hears each new state with the code that led to it (0 when none did).
+    `aor` is a SIP URI. `registrar` is where to register, or gives the targets to try in order
+    each time it is asked (none: the name leads nowhere). `user` is that of our Contact, the
+    address of record's unless given. `on_change` hears each new state with the code that led
+    to it (0 when none did). `call_id` and `cseq` continue an earlier series at the registrar.
+    `keep_alive_s`: how often something is sent so that a NAT keeps the way open; 0: never.
     """
 
     def __init__(
         self,
         stack: SipStack,
-        registrar: Target,
+        registrar: Target | Callable[[], Sequence[Target]],
         aor: str,
         *,
         credentials: Credentials | None = None,
@@ -62,38 +75,78 @@ class Registration:
         expires_s: int = 600,
         headers: Sequence[tuple[str, str]] = (),
         on_change: Callable[[RegistrationState, int], None] | None = None,
+        call_id: str = "",
+        cseq: Iterator[int] | None = None,
+        keep_alive_s: float = 0.0,
     ) -> None:
         self.state = RegistrationState.IDLE
         self.code = 0
-        """The last final response."""
+        """The last final response; 0 when there was nowhere to send to."""
+        self.reason = ""
+        """What that response said, or why there is none."""
+        self.service_route: tuple[str, ...] = ()
+        """Route of requests by way of the registrar (RFC 3608)."""
+        self.path: tuple[str, ...] = ()
+        """The proxies between the registrar and us, as it told (RFC 3327)."""
+        self.expires_at = 0.0
+        """Until when the registrar keeps our Contact (monotonic)."""
         self._stack = stack
-        self._registrar = registrar
+        self._targets = registrar if callable(registrar) else lambda: (registrar,)
+        self._order: list[Target] = []
+        self._target: Target | None = registrar if isinstance(registrar, Target) else None
         self._aor = aor
         self._credentials = credentials
-        user = user or aor.partition(":")[2].partition("@")[0]
-        self.contact = stack.local_uri(registrar.hop, user)
-        """Our Contact URI."""
+        self._user = user or aor.partition(":")[2].partition("@")[0]
         self._expires_s = expires_s
         self._headers = tuple(headers)
         self._on_change = on_change
-        self._call_id = new_call_id()
-        self._cseq = count(1)
+        self._call_id = call_id or new_call_id()
+        self._cseq = cseq or count(1)
         self._serial = 0
         self._pause_s = _FIRST_PAUSE_S
+        self._keep_alive_s = keep_alive_s
         self._timer: Timer | None = None
+        self._keeper: Timer | None = None
         self._settled = asyncio.Event()
+
+    @property
+    def contact(self) -> str:
+        """Our Contact URI, as it is towards the target in use."""
+        hop = self._target.hop if self._target is not None else Hop("udp", "127.0.0.1", 5060)
+        return self._stack.local_uri(hop, self._user)
+
+    @property
+    def hop(self) -> Hop | None:
+        """Where the registrar is that keeps our Contact; None before the first answer."""
+        return self._target.hop if self._target is not None else None
 
     def start(self) -> None:
         """Register, and stay registered."""
         if self.state is RegistrationState.IDLE:
             self._register()
 
+    def refresh(self) -> None:
+        """Register now, whatever the plan was: the way there has changed."""
+        if self.state in (RegistrationState.REGISTERED, RegistrationState.FAILED):
+            self._register()
+
     def stop(self) -> None:
         """Take our Contact out again."""
         self._set_timer(None)
-        if self.state not in (RegistrationState.IDLE, RegistrationState.LEAVING):
-            self._become(RegistrationState.LEAVING, 0)
-            self._send(0)
+        self._keep_alive(False)
+        if self.state in (RegistrationState.IDLE, RegistrationState.LEAVING):
+            return
+        if self._target is None:
+            self._become(RegistrationState.IDLE, 0)
+            return
+        self._become(RegistrationState.LEAVING, 0)
+        self._send(0)
+
+    def abandon(self) -> None:
+        """Leave it as it stands, telling nobody: the program ends."""
+        self._set_timer(None)
+        self._keep_alive(False)
+        self._serial += 1
 
     async def settled(self) -> RegistrationState:
         """Wait for the outcome of what is under way: REGISTERED, FAILED or IDLE."""
@@ -102,19 +155,34 @@ class Registration:
 
     def _register(self) -> None:
         self._set_timer(None)
+        self._order = list(self._targets())
+        if self._target in self._order:  # the one that knows us, first
+            self._order.remove(self._target)
+            self._order.insert(0, self._target)
         self._become(RegistrationState.REGISTERING, 0)
-        self._send(self._expires_s)
+        if self._order:
+            self._target = self._order.pop(0)
+            self._send(self._expires_s)
+        else:
+            self.reason = "the name does not resolve"
+            self._fail(0, _GROWTH_IN_TROUBLE, 0.0)
 
     def _send(self, expires_s: int) -> None:
+        assert self._target is not None
         self._serial += 1
         serial = self._serial
         contact = f"<{self.contact}>;expires={expires_s}"
         self._stack.request(
             "REGISTER",
-            self._registrar,
+            self._target,
             from_=f"<{self._aor}>",
             to=f"<{self._aor}>",
-            headers=(("Contact", contact), ("Expires", str(expires_s)), *self._headers),
+            headers=(
+                ("Contact", contact),
+                ("Expires", str(expires_s)),
+                ("Supported", "path"),
+                *self._headers,
+            ),
             credentials=self._credentials,
             on_response=lambda response: self._answered(serial, response),
             call_id=self._call_id,
@@ -125,23 +193,44 @@ class Registration:
         if serial != self._serial:
             return
         self.code = response.code
+        silent = isinstance(response, NoResponse)
+        self.reason = _SILENCE[response.code] if silent else f"{response.code} {response.phrase}"
         if self.state is RegistrationState.LEAVING:
             self._become(RegistrationState.IDLE, response.code)
         elif response.code < 300:
-            self._pause_s = _FIRST_PAUSE_S
-            self._become(RegistrationState.REGISTERED, response.code)
-            granted_s = self._granted_s(response)
-            self._set_timer(max(granted_s / 2, granted_s - 60.0))
+            self._registered(response)
         elif response.code == 423 and self._raised(response):
-            self._register()
+            self._send(self._expires_s)
+        elif (silent or response.code == 503) and self._order:
+            self._target = self._order.pop(0)
+            self._send(self._expires_s)
         else:
-            self._become(RegistrationState.FAILED, response.code)
-            self._set_timer(self._pause_s * random.uniform(0.8, 1.2))
-            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            trouble = silent or response.code >= 500 or response.code == 408
+            growth = _GROWTH_IN_TROUBLE if trouble else _GROWTH_REFUSED
+            self._fail(response.code, growth, float(delta_seconds(response, "Retry-After") or 0))
+
+    def _registered(self, response: Response) -> None:
+        self._pause_s = _FIRST_PAUSE_S
+        routes = response.headers.getlist("Service-Route")[:_MAX_ROUTES]
+        self.service_route = tuple(routes)
+        self.path = tuple(response.headers.getlist("Path")[:_MAX_ROUTES])
+        granted_s = self._granted_s(response)
+        self.expires_at = self._stack.clock.now() + granted_s
+        self._become(RegistrationState.REGISTERED, response.code)
+        self._set_timer(max(granted_s / 2, granted_s - 60.0))
+        self._keep_alive(True)
+
+    def _fail(self, code: int, growth: float, at_least_s: float) -> None:
+        """Try again after a pause; the next one is `growth` times as long."""
+        self._keep_alive(False)
+        self._become(RegistrationState.FAILED, code)
+        pause_s = self._pause_s * random.uniform(0.8, 1.2)
+        self._pause_s = min(growth * self._pause_s, _LONGEST_PAUSE_S)
+        self._set_timer(max(pause_s, min(at_least_s, _LONGEST_PAUSE_S)))
 
     def _raised(self, response: Response) -> bool:
         least = delta_seconds(response, "Min-Expires")
-        if least is None or least <= self._expires_s:
+        if least is None or not self._expires_s < least <= _LONGEST_EXPIRES_S:
             return False
         self._expires_s = least
         return True
@@ -158,6 +247,27 @@ class Registration:
                 return float(max(1, int(expires[:9])))
         return float(delta_seconds(response, "Expires") or self._expires_s)
 
+    # Keeping the way open
+
+    def _keep_alive(self, wanted: bool) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            self._keeper = None
+        if wanted and self._keep_alive_s:
+            pause_s = self._keep_alive_s * random.uniform(0.8, 1.0)  # RFC 5626 §4.4.1
+            self._keeper = self._stack.clock.call_later(pause_s, self._ping)
+
+    def _ping(self) -> None:
+        """Send what RFC 5626 §3.5.1 calls a ping; register anew by a new connection."""
+        self._keeper = None
+        if self.state not in (RegistrationState.REGISTERED, RegistrationState.REGISTERING):
+            return
+        hop = self.hop
+        if hop is None or self._stack.layer.ping(hop):
+            self._keep_alive(True)
+        elif self.state is RegistrationState.REGISTERED:
+            self._register()
+
     def _set_timer(self, delay_s: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -173,3 +283,6 @@ class Registration:
             self._settled.set()
         if self._on_change is not None:
             self._on_change(state, code)
+
+
+_SILENCE = {408: "it does not answer", 503: "it cannot be reached"}

@@ -4,42 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
+
 from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event, Reminder, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, Progress
 from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Unusable
 from vpbx.calls.trunks import dial_through
-from vpbx.directory import Trunk
+from vpbx.calls.ways import Way
 from vpbx.media import Side
+from vpbx.sip import Hop
 
 __all__ = ["dial"]
 
+log = structlog.get_logger("vpbx.calls")
+
 _RINGING = (180, 181, 182)
 _BUSY = (486, 600)
+_OUR_FAULT = frozenset((401, 407, 408))
+"""Answers that speak of the way, not of who is called: a wrong password, silence."""
 
 
-async def dial(call: Call, called: str, clid: str, trunks: Sequence[Trunk]) -> Joined | Over:
-    """Call the outside number `called`, showing `clid`, by the first of `trunks` that can.
+async def dial(call: Call, called: str, clid: str, ways: Sequence[Way]) -> Joined | Over:
+    """Call the outside number `called`, showing `clid`, by the first of `ways` that can.
 
-    The next one is tried when one fails with 5xx or does not answer at all, as long as nobody's
-    phone has rung. The guest hears ringing, or the carrier's early media.
+    The next place is tried when one fails with 5xx, refuses our password, or does not answer at
+    all, as long as nobody's phone has rung: first the other addresses of the same trunk, then
+    the next trunk. The guest hears ringing, or the carrier's early media.
     """
     outcome: Joined | Over = Over(Result.UNREACHABLE, 503)
-    for trunk in trunks:
-        attempt = _Attempt(call, trunk, last=trunk is trunks[-1])
-        outcome = await attempt.make(called, clid)
-        if not attempt.worth_another:
-            break
+    if not ways:
+        log.warning("no trunk can take a call", domain=call.domain.name)
+    carriers = call.switch.connections.carriers
+    for way in ways:
+        for hop in way.tries:
+            last = way is ways[-1] and hop == way.tries[-1]
+            attempt = _Attempt(call, way, hop, last=last)
+            outcome = await attempt.make(called, clid)
+            if not attempt.worth_another:
+                carriers.served(way)
+                return outcome
+        carriers.failed(way, _why(outcome))
     return outcome
 
 
-class _Attempt:
-    """One INVITE through one trunk."""
+def _why(outcome: Joined | Over) -> str:
+    return f"it answers {outcome.code}" if isinstance(outcome, Over) else ""
 
-    def __init__(self, call: Call, trunk: Trunk, *, last: bool) -> None:
+
+class _Attempt:
+    """One INVITE to one place of a way."""
+
+    def __init__(self, call: Call, way: Way, hop: Hop, *, last: bool) -> None:
         self._call = call
-        self._trunk = trunk
+        self._way = way
+        self._hop = hop
         self._last = last
         self._codecs = call.codecs
         """What was offered; early media may leave the caller with less."""
@@ -52,7 +72,8 @@ class _Attempt:
 
     async def make(self, called: str, clid: str) -> Joined | Over:
         call, config = self._call, self._call.switch.config
-        leg = dial_through(call, self._trunk, called, clid, call.offer(Side.B))
+        sound = call.offer(Side.B)
+        leg = dial_through(call, self._way, called, clid, sound, hop=self._hop)
         self._too_long = call.remind(config.dial_timeout_s)
         self._silent = None if self._last else call.remind(config.trunk_silence_s)
         outcome: Joined | Over | None = None
@@ -66,7 +87,7 @@ class _Attempt:
                 self._silent.cancel()
             if not isinstance(outcome, Joined):
                 leg.hangup()
-                call.free(self._trunk.id)
+                call.free(self._way.key)
 
     async def _take(self, leg: Leg, event: Event) -> Joined | Over | None:
         """Go one event further; an outcome ends the attempt."""
@@ -79,7 +100,8 @@ class _Attempt:
                 return self._answered(leg, event.sdp)
             case Failed(leg=which) if which is leg:
                 code = event.code
-                self.worth_another = not self._rang and (code == 408 or code // 100 == 5)
+                failed = code in _OUR_FAULT or code // 100 == 5
+                self.worth_another = not self._rang and failed
                 return Over(Result.BUSY if code in _BUSY else Result.UNREACHABLE, code)
             case Ended(leg=which) if which is leg:
                 return Over(Result.UNREACHABLE, 480)

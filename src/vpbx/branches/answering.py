@@ -1,0 +1,128 @@
+"""The side that is asked: another PBX wants to exchange directories with a company here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from vpbx.branches.proof import Challenges, proof, proven
+from vpbx.branches.secrets import BranchSecrets
+from vpbx.branches.wire import Malformed, read_content, write_content
+from vpbx.directory import Branch, BranchStatus, Directory, DomainConfig
+
+__all__ = ["Answering", "Refusal"]
+
+log = structlog.get_logger("vpbx.branches")
+
+MAX_BODY = 4 << 20
+_MAX_CHALLENGE = 200
+
+
+class Refusal(Exception):
+    """No exchange; `status` and `reason` are what the other side is told."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Answering:
+    """Answers challenges and exchanges. `exchanged` hears of each that was good."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        secrets: BranchSecrets,
+        sip: Callable[[], str],
+        exchanged: Callable[[DomainConfig, str, str], None],
+    ) -> None:
+        self._directory = directory
+        self._secrets = secrets
+        self._sip = sip
+        self._exchanged = exchanged
+        self._challenges = Challenges()
+        self._one_by_one: dict[tuple[int, str], asyncio.Lock] = {}
+
+    async def challenge(self, body: bytes) -> dict[str, Any]:
+        """Give a challenge to whoever wants to talk to a company here."""
+        told = _read(body)
+        if not self._directory.knows(_word(told, "to")):
+            raise Refusal(404, "there is no such company here")
+        return {"challenge": self._challenges.new()}
+
+    async def exchange(self, body: bytes) -> dict[str, Any]:
+        """Take the other side's directory and give ours, if both hold the key."""
+        told = _read(body)
+        peer = _word(told, "from").lower()
+        domain, branch = await self._branch(_word(told, "to"), peer)
+        challenge, counter = _word(told, "challenge"), _word(told, "counter")
+        content, given = told.get("content"), _word(told, "proof")
+        if not isinstance(content, str):
+            raise Refusal(400, "there is no content")
+        if not self._challenges.good(challenge):
+            raise Refusal(409, "the challenge is old, ask for another")
+        secret = await self._secrets.of(domain, branch)
+        expected = proof(
+            secret,
+            by=peer,
+            to=domain.name,
+            challenge=challenge,
+            counter=counter,
+            content=content.encode(),
+        )
+        if not proven(given, expected):
+            log.warning("a connected PBX holds another key", domain=domain.name, peer=peer)
+            raise Refusal(403, "the keys are not the same")
+        self._challenges.use(challenge)
+        try:
+            people, sip = read_content(content)
+        except Malformed as error:
+            raise Refusal(400, str(error)) from error
+        ours = write_content(domain, self._sip())
+        await self._directory.branches.keep(
+            domain, peer, BranchStatus.SUCCESS, people, sip_told=sip
+        )
+        self._exchanged(domain, peer, ours)
+        back = proof(
+            secret,
+            by=domain.name,
+            to=peer,
+            challenge=challenge,
+            counter=counter,
+            content=ours.encode(),
+        )
+        return {"proof": back, "content": ours}
+
+    async def _branch(self, name: str, peer: str) -> tuple[DomainConfig, Branch]:
+        domain = await self._directory.domain(name)
+        if domain is None or not domain.enabled:
+            raise Refusal(404, "there is no such company here")
+        branch = domain.settings.branches.get(peer)
+        if branch is None or not domain.services.branch:
+            raise Refusal(404, f"{name} has not added {peer}")
+        return domain, branch
+
+
+Answer = Callable[[bytes], Awaitable[dict[str, Any]]]
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(body)
+    except ValueError as error:
+        raise Refusal(400, "no JSON") from error
+    if not isinstance(told, dict):
+        raise Refusal(400, "no JSON object")
+    return told
+
+
+def _word(told: dict[str, Any], name: str) -> str:
+    word = told.get(name)
+    if not isinstance(word, str) or not 0 < len(word) <= _MAX_CHALLENGE:
+        raise Refusal(400, f"{name} is missing")
+    return word

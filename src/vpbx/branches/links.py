@@ -1,0 +1,321 @@
+"""The side that asks: keeps every connection to another PBX exchanged and says how it stands.
+
+A connection is exchanged when it is added, when our own directory has changed, every 15
+minutes, and after growing pauses while it fails. What the other side has learned from us as it
+asked us counts too. Two companies of one server need no HTTP for it.
+
+    waiting   the other side has not added us, or was never reached
+    success   exchanged
+    error     the keys differ, or it was connected and cannot be reached any more
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import secrets as random
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from vpbx.branches.answering import Answering
+from vpbx.branches.proof import proof, proven
+from vpbx.branches.secrets import BranchSecrets
+from vpbx.branches.wire import Malformed, digest, read_content, write_content
+from vpbx.clock import Clock
+from vpbx.directory import Branch, BranchStatus, Directory, DomainConfig, NotFound
+
+__all__ = ["BranchLinks"]
+
+log = structlog.get_logger("vpbx.branches")
+
+_EVERY_S = 900.0
+_PAUSES_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+_GATHER_S = 0.2
+_TIMEOUT_S = 10.0
+_MAX_ANSWER = 4 << 20
+_AT_ONCE = 8
+
+
+class _NoExchange(Exception):
+    """It did not come to an exchange: `status` to show, and why."""
+
+    def __init__(self, status: BranchStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class _Link:
+    """What is known of one connection."""
+
+    key: str
+    """Sealed key, url and CA it was tried with: another one is tried at once."""
+    told: str = ""
+    """Digest of what the other side has of us."""
+    due_at: float = 0.0
+    failures: int = 0
+
+
+class BranchLinks:
+    """All connections of this server. `sip` says where it takes calls, for the other side."""
+
+    def __init__(self, directory: Directory, clock: Clock, sip: Callable[[], str]) -> None:
+        self.secrets = BranchSecrets(directory)
+        self.answering = Answering(directory, self.secrets, sip, self._exchanged)
+        self._directory = directory
+        self._clock = clock
+        self._sip = sip
+        self._links: dict[tuple[int, str], _Link] = {}
+        self._busy: dict[tuple[int, str], asyncio.Lock] = {}
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to exchange."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="vpbx-branches")
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def sync(self, domain: DomainConfig, peer: str) -> Branch:
+        """Exchange now, and return how the connection stands; raises NotFound."""
+        branch = await self._directory.branches.get(domain, peer)
+        return await self._exchange(domain, branch)
+
+    # -- when -------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        since = -1
+        while True:
+            next_at = self._clock.now() + _EVERY_S
+            try:
+                since = self._directory.revision
+                due = await self._due()
+                if due:
+                    await asyncio.gather(*(self._exchange(*one) for one in due))
+                    since = self._directory.revision
+                next_at = min([next_at, *(link.due_at for link in self._links.values())])
+            except Exception as error:
+                log.exception("connections to other PBXs are not looked after", error=repr(error))
+                next_at = self._clock.now() + _PAUSES_S[0]
+            await self._wait(since, next_at)
+
+    async def _wait(self, since: int, until: float) -> None:
+        """Wait for a change of anything or for the time."""
+        done = asyncio.Event()
+        timer = self._clock.call_later(max(0.1, until - self._clock.now()), done.set)
+        waiting = [
+            asyncio.ensure_future(self._directory.changed(since)),
+            asyncio.ensure_future(done.wait()),
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            for each in waiting:
+                each.cancel()
+        await asyncio.sleep(_GATHER_S)
+
+    async def _due(self) -> list[tuple[DomainConfig, Branch]]:
+        """Return the connections to exchange now; forget those that are no more."""
+        due = []
+        seen = set()
+        now = self._clock.now()
+        for domain_id in self._directory.connecting():
+            domain = await self._directory.domain_by_id(domain_id)
+            if domain is None or not domain.enabled or not domain.services.branch:
+                continue
+            ours = digest(write_content(domain, self._sip()))
+            for branch in domain.settings.branches.values():
+                at = domain.id, branch.domain
+                seen.add(at)
+                key = f"{branch.id} {branch.key} {branch.url} {branch.ca}"
+                link = self._links.get(at)
+                if link is None or link.key != key:
+                    link = self._links[at] = _Link(key)
+                if now >= link.due_at or (link.told != ours and not link.failures):
+                    due.append((domain, branch))
+        for gone in self._links.keys() - seen:
+            del self._links[gone]
+            self._busy.pop(gone, None)
+        return due
+
+    def _exchanged(self, domain: DomainConfig, peer: str, content: str) -> None:
+        """Note that the other side has `content` of us now."""
+        link = self._links.get((domain.id, peer))
+        if link is not None:
+            link.told, link.failures = digest(content), 0
+            link.due_at = self._clock.now() + _EVERY_S
+
+    # -- how --------------------------------------------------------------------------------------
+
+    async def _exchange(self, domain: DomainConfig, branch: Branch) -> Branch:
+        at = domain.id, branch.domain
+        async with self._busy.setdefault(at, asyncio.Lock()), self._room:
+            try:
+                if self._directory.knows(branch.domain) and not branch.url:
+                    return await self._here(domain, branch)
+                return await self._there(domain, branch)
+            except NotFound:
+                return branch  # deleted meanwhile
+            except _NoExchange as error:
+                return await self._failed(domain, branch, error)
+
+    async def _here(self, domain: DomainConfig, branch: Branch) -> Branch:
+        """Exchange with another company of this server."""
+        done = await self._directory.branches.sync(domain, branch.domain)
+        if done.status is not BranchStatus.SUCCESS:
+            other = await self._directory.domain(branch.domain)
+            added = other is not None and domain.name in other.settings.branches
+            reason = "the keys are not the same" if added else "the other side has not added this"
+            raise _NoExchange(done.status if added else BranchStatus.WAITING, reason)
+        current = await self._directory.current(domain)
+        self._exchanged(domain, branch.domain, write_content(current, self._sip()))
+        other = await self._directory.domain(branch.domain)
+        if other is not None:
+            self._exchanged(other, domain.name, write_content(other, self._sip()))
+        self._log_success(domain, branch)
+        return done
+
+    async def _there(self, domain: DomainConfig, branch: Branch) -> Branch:
+        url = _address(branch)
+        secret = await self.secrets.of(domain, branch)
+        names = {"from": domain.name, "to": branch.domain}
+        async with aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+            connector=aiohttp.TCPConnector(ssl=_trust(branch), limit=1),
+            auto_decompress=False,
+        ) as http:
+            given = await self._post(http, url / "challenge", names)
+            challenge, counter = str(given.get("challenge", "")), random.token_hex(16)
+            ours = write_content(domain, self._sip())
+            told = {
+                **names,
+                "challenge": challenge,
+                "counter": counter,
+                "content": ours,
+                "proof": proof(
+                    secret,
+                    by=domain.name,
+                    to=branch.domain,
+                    challenge=challenge,
+                    counter=counter,
+                    content=ours.encode(),
+                ),
+            }
+            answer = await self._post(http, url / "exchange", told)
+        content = str(answer.get("content", ""))
+        expected = proof(
+            secret,
+            by=branch.domain,
+            to=domain.name,
+            challenge=challenge,
+            counter=counter,
+            content=content.encode(),
+        )
+        if not proven(str(answer.get("proof", "")), expected):
+            raise _NoExchange(BranchStatus.ERROR, "its answer does not prove the key")
+        try:
+            people, sip = read_content(content)
+        except Malformed as error:
+            raise _NoExchange(BranchStatus.ERROR, f"its directory: {error}") from error
+        done = await self._directory.branches.keep(
+            domain, branch.domain, BranchStatus.SUCCESS, people, sip_told=sip
+        )
+        self._exchanged(domain, branch.domain, ours)
+        self._log_success(domain, branch)
+        return done
+
+    async def _post(
+        self, http: aiohttp.ClientSession, url: URL, value: dict[str, str]
+    ) -> dict[str, object]:
+        try:
+            async with http.post(url, json=value, allow_redirects=False) as got:
+                body = await got.content.read(_MAX_ANSWER)
+                status = got.status
+        except aiohttp.ClientConnectorCertificateError as error:
+            reason = "its certificate is not trusted (vpbx branch address --ca FILE)"
+            raise self._out_of_reach(url, reason) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+            raise self._out_of_reach(url, reason) from error
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            answer = None
+        if status == 200 and isinstance(answer, dict):
+            return answer
+        reason = str(answer.get("reason", "")) if isinstance(answer, dict) else ""
+        if status == 404 and reason:
+            raise _NoExchange(BranchStatus.WAITING, reason[:200])
+        if status == 403 and reason:
+            raise _NoExchange(BranchStatus.ERROR, reason[:200])
+        raise self._out_of_reach(url, f"it answers {status}")
+
+    @staticmethod
+    def _out_of_reach(url: URL, reason: str) -> _NoExchange:
+        return _OutOfReach(BranchStatus.ERROR, f"{url.origin()} cannot be reached: {reason}")
+
+    async def _failed(self, domain: DomainConfig, branch: Branch, error: _NoExchange) -> Branch:
+        link = self._links.get((domain.id, branch.domain))
+        if link is not None:
+            pause_s = _PAUSES_S[min(link.failures, len(_PAUSES_S) - 1)]
+            link.failures += 1
+            link.due_at = self._clock.now() + pause_s
+        status = error.status
+        if isinstance(error, _OutOfReach) and branch.status is BranchStatus.WAITING:
+            status = BranchStatus.WAITING  # it may not be there yet
+        if (status, error.reason) == (branch.status, branch.reason):
+            return branch
+        log.warning(
+            "not connected to another PBX",
+            domain=domain.name,
+            peer=branch.domain,
+            status=str(status),
+            reason=error.reason,
+        )
+        return await self._directory.branches.keep(
+            domain, branch.domain, status, reason=error.reason
+        )
+
+    @staticmethod
+    def _log_success(domain: DomainConfig, branch: Branch) -> None:
+        if branch.status is not BranchStatus.SUCCESS:
+            log.info("connected to another PBX", domain=domain.name, peer=branch.domain)
+
+
+class _OutOfReach(_NoExchange):
+    """Nobody was there to say anything."""
+
+
+def _address(branch: Branch) -> URL:
+    """Return the URL to ask; plain HTTP is for loopback only."""
+    url = URL(branch.url or f"https://{branch.domain}")
+    if url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host or "")):
+        return url / "branch/v1"
+    raise _NoExchange(BranchStatus.ERROR, f"{url.origin()} is neither https nor on this machine")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _trust(branch: Branch) -> ssl.SSLContext:
+    """Return whom to trust: the authority given for this connection, else the system's."""
+    return ssl.create_default_context(cadata=branch.ca or None)
