@@ -16,6 +16,7 @@ import structlog
 
 from vpbx.calls.leg import Leg
 from vpbx.calls.sound import Sound, Unusable
+from vpbx.calls.sounds import Spoken
 from vpbx.media import MediaEngine, MediaError, MediaSession, Recording, RtpPeer, Side
 from vpbx.tasks import watched
 
@@ -92,10 +93,11 @@ class Bridge:
 
     # -- what a seat hears ---------------------------------------------------------------------
 
-    def speak(self, side: Side, prompts: Sequence[str], done: Callable[[], None]) -> None:
+    def speak(self, side: Side, prompts: Sequence[Spoken], done: Callable[[], None]) -> None:
         """Let `side` hear prompts, one after the other, in place of those that are spoken now.
 
-        A prompt is the name of a built-in one or the path of an upload. `done` is called when
+        A prompt is the name of a built-in one or the path of an upload, or a phrase of several,
+        said in a row. `done` is called when
         the last one was heard; not when they were stopped (`hush`) or replaced.
         """
         self._stop_speaking(side)
@@ -103,7 +105,7 @@ class Bridge:
         task = watched(asyncio.get_running_loop().create_task(speaking))
         self._speaking[side] = task
 
-    async def _speak(self, side: Side, prompts: Sequence[str], done: Callable[[], None]) -> None:
+    async def _speak(self, side: Side, prompts: Sequence[Spoken], done: Callable[[], None]) -> None:
         for prompt in prompts:
             await self._play(side, prompt, repeat=1, wait=True)
         heard: object = self
@@ -155,7 +157,7 @@ class Bridge:
         else:
             await self._media.stop_playing(side)
 
-    async def _play(self, side: Side, prompt: str, *, repeat: int, wait: bool = False) -> None:
+    async def _play(self, side: Side, prompt: Spoken, *, repeat: int, wait: bool = False) -> None:
         """A side that speaks no codec prompts exist in hears nothing; that ends no call."""
         try:
             await self._media.play(side, prompt, repeat=repeat, language=self.language, wait=wait)

@@ -33,7 +33,7 @@ from vpbx.calls.outcome import Ender, Joined, Over, Result
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
-from vpbx.calls.sounds import music, prompt
+from vpbx.calls.sounds import Spoken, music, spoken
 from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.switch import Switch
 from vpbx.calls.told.chapter import Chapter
@@ -297,22 +297,23 @@ class Call:
         elif not self.bridge.loops(guest.side):
             await self.bridge.loop(guest.side, sound)
 
-    def say(self, *prompts: str) -> Played:
+    def say(self, *prompts: Spoken) -> Played:
         """Begin to let the guest hear prompts; the event returned comes when they were heard.
 
         A prompt is the name of a built-in one, which the company may have replaced, or the path
-        of an upload. The guest must have been answered (`pick_up`). The event does not come
-        when other prompts, `hush` or a talk put an end to them.
+        of an upload; a tuple is a phrase, said in a row (`vpbx.media.phrases`). The guest must
+        have been answered (`pick_up`). The event does not come when other prompts, `hush` or a
+        talk put an end to them.
         """
         assert self.guest is not None
         self._spoken += 1
         played = Played(self._spoken)
         domain, uploads = self.domain, self.switch.config.uploads
-        sounds = [prompt(domain, uploads, each) for each in prompts]
+        sounds = [spoken(domain, uploads, each) for each in prompts]
         self.bridge.speak(self.guest.side, sounds, lambda: self.inbox.put(played))
         return played
 
-    async def hear_out(self, *prompts: str) -> None:
+    async def hear_out(self, *prompts: Spoken) -> None:
         """Let the guest hear prompts to their end; digits and all else is ignored meanwhile."""
         played = self.say(*prompts)
         while await self.next() != played:

@@ -7,16 +7,27 @@ what `MediaSession.play` takes.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 from vpbx.directory import DomainConfig, Music
 
-__all__ = ["music", "prompt", "upload"]
+__all__ = ["Spoken", "music", "prompt", "spoken", "upload"]
+
+Spoken: TypeAlias = str | tuple[str, ...]
+"""A prompt, or a phrase of several that are said in a row (`vpbx.media.phrases`)."""
 
 
 def prompt(domain: DomainConfig, uploads: Path | None, name: str) -> str:
     """Return the sound of a prompt: the company's own, where it has replaced the built-in one."""
     own = domain.settings.prompts.get(name)
     return name if own is None or uploads is None else str(uploads / own.path)
+
+
+def spoken(domain: DomainConfig, uploads: Path | None, what: Spoken) -> Spoken:
+    """Return the sounds of a prompt or phrase."""
+    if isinstance(what, str):
+        return prompt(domain, uploads, what)
+    return tuple(prompt(domain, uploads, part) for part in what)
 
 
 def upload(domain: DomainConfig, uploads: Path | None, file_id: str, default: str) -> str:
