@@ -275,3 +275,15 @@ async def test_two_calls_do_not_hear_each_other(world: World) -> None:
     first.hangup()
     second.hangup()
     await world.ended(2)
+
+
+async def test_a_transfer_asked_for_while_it_rings_is_declined_too(world: World) -> None:
+    """Not by the talk: a step that serves no transfers, here a greeting, leaves none waiting."""
+    greeting = {"type": "user", "user": ANN, "greeting": True}
+    await world.directory.telnums.edit(await world.domain(), OFFICE, greeting)
+    customer = await world.customer_calls()
+    await customer.answered()
+    response = await send(customer, "REFER", headers=[("Refer-To", "<sip:703@acme.example>")])
+    assert response.code == 603
+    customer.hangup()
+    await world.ended()

@@ -189,3 +189,17 @@ async def test_where_a_company_sends_calls_is_read_as_goals(world: World) -> Non
     await scheduled(world, {"subtype": "message"}, {"subtype": "message"}, now=True)
     domain = await world.domain()
     assert of_number(domain, domain.numbers[OFFICE]) == ByHours(OFFICE)
+
+
+async def test_another_number_of_the_company_is_reached_without_leaving_the_house(
+    world: World,
+) -> None:
+    await scheduled(world, {"subtype": "telnum", "telnum": SALES}, {"subtype": "message"}, now=True)
+    bob = await world.phone(BOB)
+    customer = await world.customer_calls()
+    await (await bob.incoming()).answer()
+    await customer.answered()
+    customer.hangup()
+    end = await world.ended()
+    assert (end.status, end.destination) == (Status.SUCCESS, Destination.USER)
+    assert len(world.carrier.calls) == 1

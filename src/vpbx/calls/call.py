@@ -42,7 +42,7 @@ from vpbx.calls.told.recording import encode, wanted
 from vpbx.directory import DomainConfig
 from vpbx.events import CallInfo, Destination, Direction
 from vpbx.media import MediaError, Side
-from vpbx.sip import AudioCodec, make_response
+from vpbx.sip import AudioCodec
 
 __all__ = ["Call", "Played", "Route"]
 
@@ -186,7 +186,7 @@ class Call:
         if isinstance(event, Referred):
             if transfers and ours:
                 return False
-            event.tx.respond(make_response(event.tx.request, 603))
+            event.drop()
         elif not ours:
             pass  # given up, or taken by somebody else, since it said this
         elif isinstance(event, Offered):

@@ -21,6 +21,9 @@ class Event:
 
     __slots__ = ()
 
+    def drop(self) -> None:
+        """Do what is due when nobody will look at it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tick(Event):
@@ -44,8 +47,11 @@ class Inbox:
         self._watch: Callable[[Event], bool] | None = watch
 
     def put(self, event: Event) -> None:
-        """Add an event and wake the reader; does nothing once closed."""
-        if self._watch is None or self._watch(event):
+        """Add an event and wake the reader; once closed, drop it."""
+        if self._watch is None:
+            event.drop()
+            return
+        if self._watch(event):
             return
         self._events.append(event)
         if self._waiter is not None and not self._waiter.done():
@@ -64,7 +70,8 @@ class Inbox:
     def close(self) -> None:
         """Take nothing any more, and forget who watched."""
         self._watch = None
-        self._events.clear()
+        while self._events:
+            self._events.popleft().drop()
 
 
 class Reminder:

@@ -260,3 +260,7 @@ class Referred(LegEvent):
     """The peer asks for a transfer (REFER, RFC 3515); `tx` waits for an answer."""
 
     tx: ServerTransaction
+
+    def drop(self) -> None:
+        """Decline it."""
+        self.tx.respond(make_response(self.tx.request, 603))

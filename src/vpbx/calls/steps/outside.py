@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from vpbx.calls.call import Call
-from vpbx.calls.outcome import Joined, Outcome
+from vpbx.calls.outcome import Joined, Onward, Outcome
 from vpbx.calls.steps.dial import dial
 from vpbx.calls.trunks import ways_out
-from vpbx.directory.goals import ToOutside
+from vpbx.directory.goals import ToOutside, of_number
 from vpbx.events import Direction
 
 __all__ = ["outside"]
@@ -15,9 +15,13 @@ __all__ = ["outside"]
 async def outside(call: Call, goal: ToOutside) -> Outcome:
     """Dial an outside number, showing the number of ours the call goes through.
 
-    For an employee who calls it, events tell that the customer is dialled for them.
+    For an employee who calls it, events tell that the customer is dialled for them. A call of a
+    customer that is sent to another number of the company goes there without leaving the house.
     """
     domain, info = call.domain, call.info
+    own = domain.numbers.get(goal.number)
+    if own is not None and info.direction is Direction.IN:
+        return Onward(of_number(domain, own))
     number = domain.numbers.get(info.diversion) or domain.outgoing_number(None, goal.number)
     clid = number.telnum if number is not None else info.diversion
     ways = ways_out(call.switch, domain, number)
