@@ -138,10 +138,10 @@ async def test_outgoing_numbers_and_restrictions(api: Api, world: World) -> None
     await api.post("/calls-restrictions/users", json=[{"login": "admin", **rule}])
     await api.post("/calls-restrictions/groups", json=[{"id": group, **rule}])
     await api.delete("/calls-restrictions/users/admin?allowed=CIS")
-    await api.delete(f"/calls-restrictions/groups/{group}")
+    await api.delete(f"/calls-restrictions/groups/{group}?allowed=CIS&allowed=179")
     rules = await api.get("/calls-restrictions")
     assert rules["users"][0]["allowed"] == ["179"]
-    assert rules["groups"] == []
+    assert rules["groups"][0]["allowed"] == []
 
 
 async def test_other_operators_other_pbxs_and_webhooks(api: Api) -> None:

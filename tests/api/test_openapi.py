@@ -71,13 +71,13 @@ POST   /am/groups                                  Main settings Editing
 DELETE /am/users                                   Main settings Deleting
 DELETE /am/groups                                  Main settings Deleting
 GET    /caller-ids                                 Outgoing numbers View
-GET    /caller-ids/telnums                         Outgoing numbers View
+GET    /caller-ids/telnums
 POST   /caller-ids/main                            Outgoing numbers Editing
 POST   /caller-ids/users                           Outgoing numbers Editing
 DELETE /caller-ids/users/{user}                    Outgoing numbers Deleting
 POST   /caller-ids/groups                          Outgoing numbers Editing
 DELETE /caller-ids/groups/{id}                     Outgoing numbers Deleting
-GET    /caller-ids/regions                         Outgoing numbers View
+GET    /caller-ids/regions
 POST   /caller-ids/regions                         Outgoing numbers Editing
 DELETE /caller-ids/regions/{id}                    Outgoing numbers Deleting
 GET    /calls-restrictions                         Call restrictions View

@@ -88,6 +88,12 @@ async def test_music_and_the_media_catalogue(api: Api, world: World) -> None:
     file = await world.directory.media.add(domain, "Music_1.mp3", "music", "x")
     assert await api.get("/media-catalog/music") == [{"id": file.id, "name": "Music_1.mp3"}]
     assert await api.get("/media-catalog/greeting") == []
+    for kind in ("ringback", "holdmusic"):
+        offered = await api.get(f"/media-catalog/{kind}")
+        assert {"id": "calm", "name": "Calm evening"} in offered
+        assert offered[-1] == {"id": file.id, "name": "Music_1.mp3"}
+        for sound in offered:
+            await api.post(f"/music/{kind}", json={"file": sound["id"]})
     await api.refused("GET", "/media-catalog/films", 404)
     await api.post("/music/ringback", data={"file": file.id})
     assert (await api.get("/music"))["ringback"] == {
@@ -175,6 +181,13 @@ async def test_outgoing_numbers(company: Api, group_id: str) -> None:
     assert (shown["users"], shown["groups"], shown["regions"]) == ([], [], [])
 
 
+async def test_any_key_may_see_regions_and_numbers_for_calling(company: Api, world: World) -> None:
+    key = await world.key("Black list:View")
+    for path in ("/caller-ids/regions", "/caller-ids/telnums", "/users", "/groups"):
+        assert (await company("GET", path, key=key)).status == 200
+    assert (await company("GET", "/caller-ids", key=key)).status == 403
+
+
 async def test_call_restrictions_of_everyone(api: Api) -> None:
     path = "/calls-restrictions"
     assert await api.get(path) == {"main": ["ALL"], "users": [], "groups": []}
@@ -201,11 +214,13 @@ async def test_call_restrictions_of_some(company: Api, group_id: str) -> None:
     named = await company.refused("POST", f"{path}/users", json=wrong)
     assert "[1].login" in named
     await company.delete(f"{path}/users/701?allowed=CIS")
-    await company.delete(f"{path}/users/ivan")
+    for where in (f"{path}/users/ivan", f"{path}/groups/{group_id}"):
+        assert await company.refused("DELETE", where) == {"allowed"}
+        assert await company.refused("DELETE", where, json={"allowed": []}) == {"allowed"}
     await company.delete(f"{path}/groups/{group_id}", json={"allowed": ["RU", "LOCAL"]})
     assert await company.get(path) == {
         "main": ["ALL"],
-        "users": [{**ADMIN, "allowed": []}],
+        "users": [{**ADMIN, "allowed": []}, {**IVAN, "allowed": []}],
         "groups": [{"id": group_id, "name": "Sales", "allowed": []}],
     }
     await company.refused("DELETE", f"{path}/users/nobody?allowed=RU", 404)

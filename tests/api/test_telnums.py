@@ -91,7 +91,7 @@ async def test_a_menu_with_a_menu_inside(numbers: Api) -> None:
         "greeting": True,
         "greeting_custom": False,
         "items": [
-            {"button": "1", "type": "user", "user": "admin"},
+            {"button": "1", "type": "user", "user": "admin", "user_name": "Administrator"},
             {
                 "button": "timeout",
                 "type": "ivr",
@@ -99,12 +99,50 @@ async def test_a_menu_with_a_menu_inside(numbers: Api) -> None:
                     "name": "Inside",
                     "greeting": False,
                     "greeting_custom": False,
-                    "items": [{"button": "0", "type": "user", "user": "admin"}],
+                    "items": [
+                        {
+                            "button": "0",
+                            "type": "user",
+                            "user": "admin",
+                            "user_name": "Administrator",
+                        }
+                    ],
                 },
             },
         ],
     }
     assert await numbers.put(f"/telnums/{OTHER}", json=shown) == shown, "what is shown can be sent"
+
+
+async def test_a_menu_may_be_given_by_its_name(numbers: Api) -> None:
+    items = [
+        {"button": "1", "type": "user", "user": "admin"},
+        {"button": "0", "type": "ivr", "ivr": "Welcome"},
+    ]
+    inside = {"name": "Support", "items": items}
+    menu = {"name": "Welcome", "items": [{"button": "2", "type": "ivr", "ivr": inside}]}
+    sent = {"type": "ivr", "greeting": False, "ivr": menu}
+    shown = await numbers.put(f"/telnums/{OTHER}", json=sent)
+    back = shown["ivr"]["items"][0]["ivr"]["items"][1]["ivr"]
+    assert back == {"name": "Welcome", "greeting": False, "greeting_custom": False, "items": []}
+    assert await numbers.put(f"/telnums/{OTHER}", json=shown) == shown, "what is shown can be sent"
+    sent = {"ivr": {"name": "Welcome", "items": [{"button": "5", "type": "ivr", "ivr": "Support"}]}}
+    shown = await numbers.put(f"/telnums/{OTHER}", json=sent)
+    assert shown["ivr"]["items"][0]["ivr"]["items"][0]["user_name"] == "Administrator"
+
+
+async def test_put_changes_only_what_is_sent(numbers: Api) -> None:
+    group = await numbers.post("/groups", json={"name": "Sales"})
+    sent = {"type": "group", "group": group["id"], "greeting": True, "name": "Shop"}
+    before = await numbers.post(f"/telnums/{OTHER}", json=sent)
+    assert before["greeting"] is True
+    assert await numbers.put(f"/telnums/{OTHER}", json={}) == before
+    after = await numbers.put(f"/telnums/{OTHER}", json={"name": "Stall"})
+    assert after == {**before, "name": "Stall"}
+    after = await numbers.put(f"/telnums/{OTHER}?greeting=false")
+    assert after == {**before, "name": "Stall", "greeting": False}
+    after = await numbers.put(f"/telnums/{OTHER}", data={"type": "user", "user": "admin"})
+    assert (after["type"], after["user"], after["group"]) == ("user", "admin", "")
 
 
 SCHEDULER = {
@@ -191,7 +229,9 @@ async def test_a_schedule_with_extra_routes(numbers: Api) -> None:
 )
 async def test_what_is_wrong_is_named(numbers: Api, sent: dict[str, Any], fields: set[str]) -> None:
     before = await numbers.get(f"/telnums/{OTHER}")
-    assert await numbers.refused("PUT", f"/telnums/{OTHER}", json=sent) == fields
+    assert await numbers.refused("POST", f"/telnums/{OTHER}", json=sent) == fields
+    if sent.keys() >= {"type", "greeting"}:
+        assert await numbers.refused("PUT", f"/telnums/{OTHER}", json=sent) == fields
     assert await numbers.get(f"/telnums/{OTHER}") == before
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpbx.calls.menu import (
+    MOST_MOVES,
     Action,
     Chosen,
     DialledExt,
@@ -106,6 +107,29 @@ def test_a_menu_within_the_menu_has_its_own_prompt_and_buttons() -> None:
     caller.begin()
     assert caller.press("3") == ["hush", "prompt Inner"]
     assert caller.press("1") == ["hush", "bob"]
+
+
+def test_a_button_may_lead_back_to_the_menu_it_came_from() -> None:
+    back = MenuItem("9", "ivr", ivr=Menu("Main"))
+    inner = Menu("Inner", items=(MenuItem("1", "user", user="bob"), back))
+    caller = Caller(Menu("Main", items=(MenuItem("3", "ivr", ivr=inner), MENU.items[0])))
+    assert caller.begin() == ["prompt Main"]
+    for _ in range(3 * MOST_MOVES):
+        assert caller.press("3") == ["hush", "prompt Inner"]
+        assert caller.press("9") == ["hush", "prompt Main"]
+    assert caller.press("1") == ["hush", "ann"]
+
+
+def test_timeouts_that_lead_in_a_circle_come_to_an_end() -> None:
+    inner = Menu("Inner", items=(MenuItem("timeout", "ivr", ivr=Menu("Main")),))
+    caller = Caller(Menu("Main", items=(MenuItem("timeout", "ivr", ivr=inner),)))
+    said = caller.begin()
+    while said[-1] != "gave up":
+        caller.keypad.prompt_ended()
+        caller.clock.advance(10)
+        said += caller.said()
+        assert len(said) < 50
+    assert said.count("prompt Main") == said.count("prompt Inner") + 1 == MOST_MOVES // 2 + 1
 
 
 def test_stars_are_buttons() -> None:

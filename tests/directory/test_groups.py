@@ -128,7 +128,9 @@ async def test_users_change_adds_then_disables_then_removes(
     ]
     assert await change(add=["b"], remove=["b", "d"], position=99) == [("c", True), ("a", True)]
     assert await change(calls_disable=["702"]) == [("c", True), ("a", False)]
-    for wrong in ({"add": ["ghost"]}, {"calls_disable": ["d"]}, {"position": -2}):
+    unchanged = [("c", True), ("a", False)]
+    assert await change(calls_disable=["d", "ghost"], remove=["b", "ghost"]) == unchanged
+    for wrong in ({"add": ["ghost"]}, {"position": -2}):
         with pytest.raises(Invalid):
             await change(**wrong)
 

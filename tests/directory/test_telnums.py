@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,7 +99,6 @@ async def test_type_decides_what_is_needed_and_clears_the_rest(
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [
-        ({}, {"type", "greeting"}),
         ({"type": "robot", "greeting": True}, {"type"}),
         ({"type": "group", "greeting": True}, {"group"}),
         ({"type": "group", "greeting": True, "group": "g_x"}, {"group"}),
@@ -309,6 +309,90 @@ async def test_a_special_day_takes_times_as_clients_write_them(
     made = await directory.telnums.add_special_day(acme, TELNUM, values)
     (day,) = made.custom_routes[0].calendar_schedule
     assert (day.start, day.end) == (datetime(2024, 2, 1, 8, 0), datetime(2024, 2, 2, 23, 59))
+
+
+MENU_OF_MENUS: dict[str, Any] = {
+    "name": "Main",
+    "items": [
+        {
+            "button": "1",
+            "type": "ivr",
+            "ivr": {
+                "name": "Support",
+                "items": [
+                    {"button": "1", "type": "user", "user": "admin"},
+                    {"button": "9", "type": "ivr", "ivr": {"name": "Main"}},
+                ],
+            },
+        },
+        {"button": "2", "type": "ivr", "ivr": {"name": "Support"}},
+    ],
+}
+
+
+async def test_a_menu_may_be_named_where_the_number_has_it(
+    directory: Directory, acme: DomainConfig, number: Number
+) -> None:
+    values = {"type": "ivr", "greeting": False, "ivr": MENU_OF_MENUS}
+    main = (await directory.telnums.edit(acme, TELNUM, values)).ivr
+    assert main is not None
+    first, second = (item.ivr for item in main.items)
+    assert first == second, "a named menu is a copy of the one meant"
+    assert first is not None
+    back = first.items[1].ivr
+    assert back is not None
+    assert (back.name, back.items) == ("Main", ()), "a way back is a name"
+    assert main.find(back) == main
+
+    scheduler = {**SCHEDULER, "work": {"subtype": "ivr", "ivr": {"name": "Support"}}}
+    with pytest.raises(Invalid) as error:
+        await directory.telnums.edit(
+            acme, TELNUM, {**scheduler, "work": {"subtype": "ivr", "ivr": {"name": "Nothing"}}}
+        )
+    assert wrong_fields(error) == {"work.ivr.items"}
+    work = (await directory.telnums.edit(acme, TELNUM, scheduler)).work
+    assert work is not None
+    assert work.ivr is not None
+    assert [item.button for item in work.ivr.items] == ["1", "9"], "a menu it had before"
+    other = {"other": {"subtype": "ivr", "ivr": {"name": "Support"}}}
+    changed = await directory.telnums.edit(acme, TELNUM, other)
+    assert changed.other is not None
+    assert (changed.other.ivr, changed.work) == (work.ivr, work)
+
+
+async def test_menus_that_name_each_other_are_bounded(
+    directory: Directory, acme: DomainConfig, number: Number
+) -> None:
+    def named(name: str, *others: str) -> dict[str, Any]:
+        items = [
+            {"button": str(i), "type": "ivr", "ivr": {"name": o}} for i, o in enumerate(others)
+        ]
+        return {"name": name, "items": items}
+
+    names = [f"m{i}" for i in range(8)]
+    menus = [named(name, *(other for other in names if other != name)) for name in names]
+    items = [{"button": str(i), "type": "ivr", "ivr": menu} for i, menu in enumerate(menus)]
+    values = {"type": "ivr", "greeting": False, "ivr": {"name": "top", "items": items}}
+    with pytest.raises(Invalid):
+        await directory.telnums.edit(acme, TELNUM, values)
+    assert await directory.telnums.get(acme, TELNUM) == number
+
+
+async def test_only_what_is_sent_changes(
+    directory: Directory, acme: DomainConfig, number: Number
+) -> None:
+    before = await directory.telnums.edit(acme, TELNUM, {**SCHEDULER, "greeting": True})
+    assert await directory.telnums.edit(acme, TELNUM, {}) == before
+    named = await directory.telnums.edit(acme, TELNUM, {"name": "Shop"})
+    assert named == replace(before, name="Shop")
+    extra = {
+        "name": "Evening",
+        "subtype": "voicemail",
+        "interval_schedule": [{"days": ["friday"], "start": 68_400, "end": 72_000}],
+    }
+    changed = await directory.telnums.edit(acme, TELNUM, {"custom_routes": [extra]})
+    assert changed == replace(named, custom_routes=changed.custom_routes)
+    assert [each.name for each in changed.custom_routes] == ["Evening"]
 
 
 async def test_production_calendar_needs_no_dates_and_is_there_once(

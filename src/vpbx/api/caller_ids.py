@@ -124,7 +124,6 @@ async def get_caller_ids(call: Call) -> Response:
 @section.get(
     "/caller-ids/telnums",
     answer=list[OutgoingTelnum],
-    right=VIEW,
     shows=[{"telnum": NUMBER, "enabled": True}],
     summary="Number list",
 )
@@ -198,7 +197,6 @@ async def delete_group(call: Call) -> Response:
 @section.get(
     "/caller-ids/regions",
     answer=list[Id],
-    right=VIEW,
     shows=[REGION, {"id": "43", "name": "Moscow and Moscow region"}],
     summary="Getting a list of regions",
 )

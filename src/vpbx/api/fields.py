@@ -27,6 +27,7 @@ __all__ = [
     "Texts",
     "as_list",
     "as_text",
+    "one_or_more",
 ]
 
 MAX_TEXT = 4096
@@ -111,6 +112,11 @@ def _is_utf8(value: str) -> bool:
 def as_list(value: Any) -> Any:
     """Take a single value as a list of one."""
     return value if isinstance(value, list) else [value]
+
+
+def one_or_more(value: Any) -> Any:
+    """Take a single object where a list of objects is meant."""
+    return [value] if isinstance(value, dict) else value
 
 
 Flag = Annotated[

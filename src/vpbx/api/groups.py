@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Flag, Name, Number, Request, Text, Texts
+from vpbx.api.fields import Flag, Name, Number, Request, Text, Texts, one_or_more
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
 from vpbx.api.paging import Info, ListQuery, envelope
@@ -137,7 +137,7 @@ class GroupChange(Request):
     timeout: TimeoutSetting | None = None
     advanced: Advanced = Field("off", description=ADVANCED)
     queue_position: Flag = False
-    users: list[MemberSetting] = Field([])
+    users: Annotated[list[MemberSetting], BeforeValidator(one_or_more)] = Field([])
 
 
 class GroupAddition(GroupChange):

@@ -81,6 +81,6 @@ async def set_music(call: Call, params: FileSetting) -> Response:
     summary="Media file directory",
 )
 async def list_media(call: Call) -> Response:
-    """Uploaded files; `type` is `greeting`, `music` or `ivr`."""
+    """Uploaded files; of `ringback` and `holdmusic` all that `POST /music` takes, built-in too."""
     files = await call.services.directory.media.list(call.domain, call.path["type"])
     return answer([{"id": file.id, "name": file.name} for file in files])

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from vpbx.api.fields import Flag, Number, Request, Text
+from vpbx.api.fields import Flag, Number, Request, Text, one_or_more
 from vpbx.api.models import Model, only_if
-from vpbx.directory import CustomRoute, Day, Interval, Menu, MenuItem, Route, SpecialDay
+from vpbx.directory import (
+    CustomRoute,
+    Day,
+    DomainConfig,
+    Interval,
+    Menu,
+    MenuItem,
+    Route,
+    SpecialDay,
+)
 
 __all__ = [
     "CustomRouteSetting",
@@ -39,8 +48,12 @@ class IvrItemView(Model):
     button: Button
     type: ItemType
     user: str = only_if("Only with type user.")
+    user_name: str = only_if("Only with type user.")
     group: str = only_if("Only with type group.")
-    ivr: IvrView = only_if("Only with type ivr: the menu inside.")
+    group_name: str = only_if("Only with type group.")
+    ivr: IvrView = only_if(
+        "Only with type ivr: the menu inside; without items, back to the menu of this name."
+    )
 
 
 class IvrView(Model):
@@ -105,17 +118,24 @@ class IvrItemSetting(Request):
     type: ItemType
     user: Text = Field("", description="Login or internal number, with type user.")
     group: Text = Field("", description="A department's id, with type group.")
-    ivr: IvrSetting | None = Field(None, description="A menu inside, with type ivr.")
+    ivr: IvrSetting | None = Field(
+        None, description="A menu inside, with type ivr; or the name of a menu of this number."
+    )
 
 
 class IvrSetting(Request):
-    """A self-service menu."""
+    """A self-service menu; a mere text is the name of a menu that the number has."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
 
     name: Text = ""
     greeting: Flag = False
     greeting_custom: Flag = False
     greeting_file: Text = Field("", description="Id of an `ivr` file of the media catalogue.")
-    items: list[IvrItemSetting] = Field([])
+    items: Annotated[list[IvrItemSetting], BeforeValidator(one_or_more)] = Field([])
 
 
 class RouteSetting(Request):
@@ -152,8 +172,8 @@ class CustomRouteSetting(RouteSetting):
 
     id: Text = ""
     name: Text = ""
-    interval_schedule: list[IntervalSetting] = Field([])
-    calendar_schedule: list[SpecialDaySetting] = Field([])
+    interval_schedule: Annotated[list[IntervalSetting], BeforeValidator(one_or_more)] = Field([])
+    calendar_schedule: Annotated[list[SpecialDaySetting], BeforeValidator(one_or_more)] = Field([])
 
 
 class DaySetting(Request):
@@ -164,43 +184,45 @@ class DaySetting(Request):
     holiday: Flag = Field(False, description="A day off.")
 
 
-def show_menu(menu: Menu) -> dict[str, Any]:
+def show_menu(domain: DomainConfig, menu: Menu) -> dict[str, Any]:
     """Return a menu as IvrView."""
     return {
         "name": menu.name,
         "greeting": menu.greeting,
         "greeting_custom": menu.greeting_custom,
-        "items": [_show_item(item) for item in menu.items],
+        "items": [_show_item(domain, item) for item in menu.items],
     }
 
 
-def _show_item(item: MenuItem) -> dict[str, Any]:
+def _show_item(domain: DomainConfig, item: MenuItem) -> dict[str, Any]:
     shown: dict[str, Any] = {"button": item.button, "type": str(item.type)}
     if item.type == "user":
-        shown["user"] = item.user
+        employee = domain.employees.get(item.user)
+        shown.update(user=item.user, user_name=employee.name if employee else "")
     elif item.type == "group":
-        shown["group"] = item.group
+        department = domain.departments.get(item.group)
+        shown.update(group=item.group, group_name=department.name if department else "")
     elif item.ivr is not None:
-        shown["ivr"] = show_menu(item.ivr)
+        shown["ivr"] = show_menu(domain, item.ivr)
     return shown
 
 
-def show_route(route: Route) -> dict[str, Any]:
+def show_route(domain: DomainConfig, route: Route) -> dict[str, Any]:
     """Return an attendant route as RouteView."""
     shown: dict[str, Any] = {"subtype": route.subtype.value, "greeting": route.greeting}
     if route.subtype in ("user", "group", "telnum"):
         shown[route.subtype.value] = getattr(route, route.subtype.value)
     elif route.ivr is not None:
-        shown["ivr"] = show_menu(route.ivr)
+        shown["ivr"] = show_menu(domain, route.ivr)
     return shown
 
 
-def show_custom_route(custom: CustomRoute) -> dict[str, Any]:
+def show_custom_route(domain: DomainConfig, custom: CustomRoute) -> dict[str, Any]:
     """Return an extra route as CustomRouteView."""
     return {
         "id": custom.id,
         "name": custom.name,
-        **show_route(custom.route),
+        **show_route(domain, custom.route),
         "interval_schedule": [_show_interval(item) for item in custom.interval_schedule],
         "calendar_schedule": [_show_special_day(item) for item in custom.calendar_schedule],
     }

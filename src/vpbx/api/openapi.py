@@ -53,7 +53,7 @@ _PATH_WORDS = {
 }
 _PATH_TYPES = {
     "music": ("ringback", "holdmusic"),
-    "media-catalog": ("greeting", "music", "ivr"),
+    "media-catalog": ("greeting", "music", "ivr", "ringback", "holdmusic"),
 }
 DESCRIPTION = """\
 The API between a CRM and the virtual PBX.

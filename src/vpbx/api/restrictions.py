@@ -70,15 +70,9 @@ class AllowedSetting(Request):
 
 
 class AllowedQuery(Request):
-    """Directions to forbid."""
+    """Directions to forbid. Without any 400: a rule that went as a whole would widen rights."""
 
-    allowed: Allowed = Field(description="A direction; repeat it for several.")
-
-
-class OwnAllowedQuery(Request):
-    """Directions to take from a rule."""
-
-    allowed: Allowed = Field([], description="A direction; without any, the rule itself goes.")
+    allowed: Allowed = Field(min_length=1, description="A direction; repeat it for several.")
 
 
 class UserRuleSetting(Request):
@@ -190,11 +184,11 @@ async def allow_users(call: Call, params: list[UserRuleSetting]) -> Response:
 
 @section.delete(
     "/calls-restrictions/users/{login}",
-    query=OwnAllowedQuery,
+    query=AllowedQuery,
     right=DELETING,
     summary="Remove an allowed direction for the employee",
 )
-async def forbid_user(call: Call, params: OwnAllowedQuery) -> Response:
+async def forbid_user(call: Call, params: AllowedQuery) -> Response:
     """A rule left empty forbids everything outside."""
     rules = call.services.directory.restrictions
     await rules.delete_user(call.domain, call.path["login"], params.allowed)
@@ -219,11 +213,11 @@ async def allow_groups(call: Call, params: list[GroupRuleSetting]) -> Response:
 
 @section.delete(
     "/calls-restrictions/groups/{id}",
-    query=OwnAllowedQuery,
+    query=AllowedQuery,
     right=DELETING,
     summary="Remove an allowed direction for the department",
 )
-async def forbid_group(call: Call, params: OwnAllowedQuery) -> Response:
+async def forbid_group(call: Call, params: AllowedQuery) -> Response:
     """A rule left empty forbids everything outside."""
     rules = call.services.directory.restrictions
     await rules.delete_group(call.domain, call.path["id"], params.allowed)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Flag, Request, Text
+from vpbx.api.fields import Flag, Request, Text, one_or_more
 from vpbx.api.fields import Number as Whole
 from vpbx.api.models import Model, only_if
 from vpbx.api.number_routes import (
@@ -136,11 +136,11 @@ class ScheduleSetting(Request):
     sunday: DaySetting | None = None
 
 
-class TelnumRoute(Request):
-    """What answers the number."""
+class TelnumChange(Request):
+    """What answers the number; only what is sent changes."""
 
-    type: Type
-    greeting: Flag
+    type: Type = "user"
+    greeting: Flag = False
     name: Text = ""
     user: Text = Field(
         "", description="Login or internal number; with type user, and fax (gets the pages)."
@@ -149,12 +149,19 @@ class TelnumRoute(Request):
     ivr: IvrSetting | None = Field(None, description="The menu, with type ivr.")
     work: RouteSetting | None = Field(None, description="Business hours, with type scheduler.")
     other: RouteSetting | None = Field(None, description="Closed hours, with type scheduler.")
-    custom_routes: list[CustomRouteSetting] = Field(
-        [], max_length=100, description="Extra routes, with type scheduler."
-    )
+    custom_routes: Annotated[
+        list[CustomRouteSetting], BeforeValidator(one_or_more), Field(max_length=100)
+    ] = Field([], description="Extra routes, with type scheduler.")
     schedule: ScheduleSetting | None = Field(None, description="With type scheduler.")
     greeting_file: Text = Field("", description="Id of a file of the media catalogue.")
     calltracking: Text = Field("", description="Kept as given.")
+
+
+class TelnumRoute(TelnumChange):
+    """What answers the number."""
+
+    type: Type
+    greeting: Flag
 
 
 class IntervalChange(Request):
@@ -218,11 +225,11 @@ def show_number(domain: DomainConfig, number: Number) -> dict[str, Any]:
         "route_group_name": "",
     }
     if number.type is NumberType.IVR and number.ivr is not None:
-        shown["ivr"] = show_menu(number.ivr)
+        shown["ivr"] = show_menu(domain, number.ivr)
     elif number.type is NumberType.SCHEDULER and number.work and number.other:
-        shown["work"] = show_route(number.work)
-        shown["other"] = show_route(number.other)
-        shown["custom_routes"] = [show_custom_route(item) for item in number.custom_routes]
+        shown["work"] = show_route(domain, number.work)
+        shown["other"] = show_route(domain, number.other)
+        shown["custom_routes"] = [show_custom_route(domain, item) for item in number.custom_routes]
         shown["schedule"] = show_schedule(number.schedule)
     return shown
 
@@ -274,7 +281,6 @@ async def disable_telnum(call: Call) -> Response:
 
 
 _ROUTE = {
-    "body": TelnumRoute,
     "answer": Telnum,
     "right": EDITING,
     "example": {"type": "group", "group": "sales", "greeting": False},
@@ -283,11 +289,12 @@ _ROUTE = {
 }
 
 
-@section.post("/telnums/{telnum}", **_ROUTE)
-@section.put("/telnums/{telnum}", **_ROUTE)
-async def edit_telnum(call: Call, params: TelnumRoute) -> Response:
+@section.post("/telnums/{telnum}", body=TelnumRoute, **_ROUTE)
+@section.put("/telnums/{telnum}", body=TelnumChange, **_ROUTE)
+async def edit_telnum(call: Call, params: TelnumChange) -> Response:
     """What each type needs: user → user; group → group; ivr → ivr; scheduler → work, other,
-    schedule, optionally custom_routes; fax → user. POST and PUT do the same.
+    schedule, optionally custom_routes; fax → user. POST and PUT do the same; PUT asks for no
+    more than what changes.
     """
     telnums = call.services.directory.telnums
     number = await telnums.edit(call.domain, call.path["telnum"], params.sent())

@@ -43,6 +43,8 @@ BURST_S = 0.6
 TIMES_PLAYED = 3
 """How often the prompt is heard by who presses nothing."""
 MOST_WRONG = 10
+MOST_MOVES = 10
+"""From menu to menu by `timeout` items, while nothing is pressed: they may lead in a circle."""
 """After so many wrong choices in a row a menu ends as if nothing had been pressed."""
 TIMEOUT = "timeout"
 WRONG_BUTTON = "menu-wrong-button"
@@ -102,7 +104,7 @@ class Keypad:
     """One caller in a menu, from `begin` to the first of `Chosen`, `DialledExt` and `GaveUp`."""
 
     def __init__(self, menu: Menu, exts: Exts, clock: Clock, act: Callable[[Action], None]) -> None:
-        self._menu = menu
+        self._menu = self._root = menu
         self._exts = exts
         self._clock = clock
         self._act = act
@@ -111,6 +113,7 @@ class Keypad:
         self._playing = False
         self._played = 0
         self._wrong = 0
+        self._moved = 0
         self._deaf_until = 0.0
         self.over = False
 
@@ -137,7 +140,7 @@ class Keypad:
         if self._playing:
             self._playing = False
             self._act(Hush())
-        self._played = 0
+        self._played = self._moved = 0
         if digit == "#" and self._dialled:
             self._complete()
             return
@@ -180,11 +183,16 @@ class Keypad:
                 self._prompt(WRONG_BUTTON if len(dialled) == 1 else NO_SUCH_EXT)
 
     def _take(self, item: MenuItem) -> None:
-        if item.ivr is not None:
-            self._menu, self._wrong, self._played = item.ivr, 0, 0
-            self._prompt()
-        else:
+        if item.ivr is None:
             self._end(Chosen(item))
+            return
+        menu = self._root.find(item.ivr)
+        self._moved += 1
+        if menu is None or self._moved > MOST_MOVES:
+            self._end(GaveUp())
+            return
+        self._menu, self._wrong, self._played = menu, 0, 0
+        self._prompt()
 
     def _nothing_pressed(self) -> None:
         if self._item(TIMEOUT) is not None or self._played >= TIMES_PLAYED:

@@ -10,6 +10,7 @@ values of `routes.py` (with logins and ids in clients' words) and are walked for
                  "calendar": [{"id", "start", "end", "predefined"}]}]}
     ROUTE = {"subtype", "user": id, "group": id, "telnum", "ivr": MENU, "greeting"}
     MENU = {"name", "greeting", "media": id, "items": [{"button", "type", "user"|"group"|"ivr"}]}
+           or {"name"}: back to the menu of this name that it lies in
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ def menu(document: Document | None, words: Words) -> Menu | None:
     """Return the menu kept in `document`."""
     if document is None:
         return None
+    if "items" not in document:
+        return Menu(document["name"])
     media = words.media.get(document.get("media") or 0, "")
     return Menu(
         document["name"],
@@ -132,14 +135,19 @@ def routes_in(document: Document) -> Iterator[Document]:
         yield custom["route"]
 
 
+def tops_in(document: Document) -> list[Document]:
+    """Return the menus of a number's document that lie in no other."""
+    tops = [document.get("ivr"), *(each.get("ivr") for each in routes_in(document))]
+    return [top for top in tops if top]
+
+
 def menus_in(document: Document) -> Iterator[Document]:
     """Give every menu of a number's document, nested ones too."""
-    tops = [document.get("ivr"), *(each.get("ivr") for each in routes_in(document))]
-    waiting = [top for top in tops if top]
+    waiting = tops_in(document)
     while waiting:
         found = waiting.pop()
         yield found
-        waiting.extend(item["ivr"] for item in found["items"] if item.get("ivr"))
+        waiting.extend(item["ivr"] for item in found.get("items", ()) if item.get("ivr"))
 
 
 def references(document: Document) -> set[tuple[str, int]]:
@@ -150,6 +158,6 @@ def references(document: Document) -> set[tuple[str, int]]:
     for each in menus_in(document):
         if each.get("media"):
             found.add(("media", each["media"]))
-        for item in each["items"]:
+        for item in each.get("items", ()):
             found.update((kind, item[kind]) for kind in ("user", "group") if item.get(kind))
     return found

@@ -121,13 +121,11 @@ class Groups:
             row = await _existing(tx, group_id)
             reader = Values(values, country=tx.domain.country)
             add = await _users_of(reader, tx, "add")
-            disable = await _users_of(reader, tx, "calls_disable")
-            remove = await _users_of(reader, tx, "remove")
+            # whoever is no member, or nobody at all, needs neither
+            disable = await _users_of(reader, tx, "calls_disable", strict=False)
+            remove = await _users_of(reader, tx, "remove", strict=False)
             position = reader.integer("position", -1, low=-1)
             before = await _members_of(tx, row.id)
-            missing = set(disable) - set(add) - {key for key, _ in before}
-            if missing:
-                reader.wrong("calls_disable", "must be members of the department")
             reader.done()
             kept = [member for member in before if member[0] not in add]
             at = len(kept) if position == -1 else min(position, len(kept))
@@ -257,14 +255,16 @@ async def _find_member(tx: Tx, login: str, branch_domain: str = "") -> tuple[str
     return None if found is None else ("branch", found.id)
 
 
-async def _users_of(reader: Values, tx: Tx, field: str) -> list[tuple[str, int]]:
+async def _users_of(
+    reader: Values, tx: Tx, field: str, *, strict: bool = True
+) -> list[tuple[str, int]]:
     found = []
     for login in reader.texts(field, max_items=MAX_MEMBERS):
         key = await _find_member(tx, login)
-        if key is None:
-            reader.wrong(field, f"{login} is not an employee")
-        else:
+        if key is not None:
             found.append(key)
+        elif strict:
+            reader.wrong(field, f"{login} is not an employee")
     return found
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _FULL = ("View", "Creating", "Editing", "Deleting")
 _AREAS: dict[str, tuple[str, ...]] = {
     "Employees": _FULL,
-    "Departments": _FULL,
+    "Departments": ("Creating", "Editing", "Deleting"),
     "Black list": _FULL,
     "Numbers of other operators": _FULL,
     "Connecting other PBXs": _FULL,

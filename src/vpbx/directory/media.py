@@ -29,7 +29,13 @@ class MediaCatalog:
         self._directory = directory
 
     async def list(self, domain: DomainConfig, media_type: str) -> tuple[MediaFile, ...]:
-        """Return the files of a type of `MEDIA_TYPES`, by name; NotFound for another."""
+        """Return the files of a type of `MEDIA_TYPES`, by name; NotFound for another.
+
+        Of `ringback` and `holdmusic`: what `MusicSettings.set` takes, the built-in sounds first.
+        """
+        if media_type in MUSIC_KINDS:
+            built_in = [MediaFile(id, "music", name, "") for id, name in BUILT_IN_MUSIC.items()]
+            return (*built_in, *await self.list(domain, "music"))
         if media_type not in MEDIA_TYPES:
             raise NotFound(f"no such type of media; there are {', '.join(MEDIA_TYPES)}")
         current = await self._directory.current(domain)

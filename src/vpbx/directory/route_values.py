@@ -6,6 +6,7 @@ names rows (`documents.py`). Times of the day are rounded to the minute.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 import uuid
@@ -16,7 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vpbx.directory import tables
-from vpbx.directory.documents import Document, menus_in
+from vpbx.directory.documents import Document, menus_in, tops_in
 from vpbx.directory.names import group_row, user_row
 from vpbx.directory.routes import DAY_S, DAYS, Subtype
 from vpbx.directory.scope import Tx
@@ -25,6 +26,7 @@ from vpbx.directory.values import Values
 BUTTONS = (*"0123456789*#", "timeout")
 ITEM_TYPES = ("user", "group", "ivr")
 MAX_DEPTH = 5
+MAX_MENUS = 200
 _LOST_PLUS = re.compile(r"T.*\d \d\d:?\d\d\Z")
 MAX_CUSTOM = 100
 MAX_SPANS = 400
@@ -38,6 +40,8 @@ class RouteReader:
     before: Document
     menu_files: dict[str, int] = field(default_factory=dict)
     """Name of a menu of `before` → its prompt's row id."""
+    _named: list[tuple[Values, Document]] = field(default_factory=list)
+    """Where a menu was given by its name alone: the reader of it, and the document it is in."""
 
     def __post_init__(self) -> None:
         for menu in menus_in(self.before):
@@ -71,8 +75,14 @@ class RouteReader:
         return int(row.id)
 
     async def menu(self, values: Values, depth: int = 1) -> Document:
-        """Read a menu."""
+        """Read a menu; one without buttons is a menu of this number, by name: see `link`."""
         name = values.text("name")
+        if name and not values.raw("items"):
+            named: Document = {"name": name}
+            if values.has("greeting"):
+                named["greeting"] = values.boolean("greeting")
+            self._named.append((values, named))
+            return named
         document: Document = {
             "name": name,
             "greeting": values.boolean("greeting"),
@@ -90,6 +100,27 @@ class RouteReader:
             buttons.add(button)
             document["items"].append(await self._item(item, button, depth))
         return document
+
+    def link(self, document: Document) -> None:
+        """Put in place the menus that were given by name, once all of `document` was read.
+
+        A menu that leads back to one it lies in keeps the name alone; another becomes a copy of
+        its own. Menus of the number as it was count where the new document has none of the name.
+        """
+        known: dict[str, Document] = {}
+        for each in (*menus_in(self.before), *menus_in(document)):
+            if each.get("items"):
+                known[each["name"]] = each
+        for values, named in self._named:
+            if named["name"] not in known:
+                values.wrong("items", "must have at least one button: no menu here has this name")
+                return
+        if self._named:
+            linker = _Linker(copy.deepcopy(known))
+            for top in tops_in(document):
+                linker.link(top, ())
+            if linker.fault:
+                self._named[0][0].wrong("name", linker.fault)
 
     async def route(self, values: Values) -> Document:
         """Read an attendant route."""
@@ -201,6 +232,32 @@ class RouteReader:
                 return int(row.id)
         values.wrong("greeting_custom", "needs an uploaded ivr file named like the menu")
         return None
+
+
+class _Linker:
+    """Fills in menus that have only a name, within bounds: what names others may multiply."""
+
+    def __init__(self, known: Mapping[str, Document]) -> None:
+        self._known = known
+        self._count = 0
+        self.fault = ""
+
+    def link(self, menu: Document, above: tuple[str, ...]) -> None:
+        """Complete `menu` and all below it; `above` are the names of those it lies in."""
+        if not menu.get("items"):
+            menu.update({**copy.deepcopy(self._known[menu["name"]]), **menu})
+        above = (*above, menu["name"])
+        self._count += 1
+        if len(above) > MAX_DEPTH:
+            self.fault = f"menus may be nested {MAX_DEPTH} deep"
+        elif self._count > MAX_MENUS:
+            self.fault = f"a number has at most {MAX_MENUS} menus"
+        for item in menu["items"]:
+            inner = item.get("ivr")
+            if self.fault or not inner:
+                continue
+            if inner.get("items") or inner["name"] not in above:
+                self.link(inner, above)
 
 
 def read_schedule(values: Values) -> Document:

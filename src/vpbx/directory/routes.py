@@ -47,13 +47,26 @@ class MenuItem:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """A self-service menu (`ivr`). greeting_file: media id of the prompt when custom."""
+    """A self-service menu (`ivr`). greeting_file: media id of the prompt when custom.
+
+    One without items, inside another, stands for the menu of its name that it lies in: the
+    button leads back there (`find`).
+    """
 
     name: str = ""
     greeting: bool = False
     greeting_custom: bool = False
     greeting_file: str = ""
     items: tuple[MenuItem, ...] = ()
+
+    def find(self, menu: Menu) -> Menu | None:
+        """Return what a menu of this one means: itself, or the one here that has its name."""
+        if menu.items:
+            return menu
+        if self.items and self.name == menu.name:
+            return self
+        inner = (item.ivr for item in self.items if item.ivr is not None and item.ivr.items)
+        return next((found for each in inner if (found := each.find(menu)) is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

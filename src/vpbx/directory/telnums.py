@@ -148,17 +148,17 @@ class Telnums:
     async def edit(self, domain: DomainConfig, telnum: str, values: Mapping[str, Any]) -> Number:
         """Set who answers a number.
 
-        type*, greeting*, name, greeting_file, calltracking, and what the type needs: user →
+        type, greeting, name, greeting_file, calltracking, and what a new type needs: user →
         user; group → group; ivr → ivr; scheduler → work, other, schedule, custom_routes; fax →
-        user. A number that keeps its type keeps what is not sent.
+        user. Only what is sent changes.
         """
         async with self._directory.edit(domain) as tx:
             row = await number_row(tx, telnum)
             reader = Values(values, country=tx.domain.country)
-            kind = reader.choice("type", NumberType, NumberType.USER, required=True)
+            kind = reader.choice("type", NumberType, NumberType(row.type))
             changes: dict[str, Any] = {
                 "type": kind.value,
-                "greeting": reader.boolean("greeting", required=True),
+                "greeting": reader.boolean("greeting", row.greeting),
             }
             for field in ("name", "calltracking"):
                 if reader.has(field):
@@ -178,8 +178,9 @@ class Telnums:
                 changes["user_id"] = None
             else:
                 changes.update(user_id=None, group_id=None)
-                document = dict(row.route) if same else {}
+                document = copy.deepcopy(row.route) if same else {}
                 await _read_document(reader, routes, kind, document)
+                routes.link(document)
             reader.done()
             await tx.update(tables.numbers, tables.numbers.c.id == row.id, **changes)
             await keep_document(tx, row.id, document)
