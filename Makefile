@@ -24,7 +24,7 @@ run: setup ## start the demo: a call comes in, is answered, and the PBX keeps ru
 	@$(BIN)/vpbx demo
 
 test: $(VENV)/.installed-dev $(VENV)/.installed-system ## run all tests (T=path or -k words)
-	@$(BIN)/pytest $(T)
+	@$(BIN)/python -m tests.run $(T)
 
 bench: $(VENV)/.installed-dev $(VENV)/.installed-system ## measure against the targets (PEER=asterisk to compare)
 	@PEER=$(PEER) $(BIN)/python -m bench

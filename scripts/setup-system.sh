@@ -10,6 +10,7 @@ need baresip baresip-core
 need kamailio kamailio
 need sox sox
 need wrk wrk
+need curl curl
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import rtp_ports
 from vpbx.config import ServeConfig
 
 
@@ -18,5 +19,5 @@ def config(tmp_path: Path) -> ServeConfig:
         https="127.0.0.1:0",
         sip="127.0.0.1:0",
         sip_tls="127.0.0.1:0",
-        rtp_ports="43000-43999",
+        rtp_ports=rtp_ports(),
     )

@@ -6,14 +6,13 @@ The events the switch publishes are recorded; they are what a CRM and the histor
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
-import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.ports import free_range
 from vpbx.calls import CallsConfig, CallService
 from vpbx.clock import LoopClock
 from vpbx.db import Database
@@ -434,7 +433,7 @@ class World:
 
 
 def media_config(folder: Path, **changes: Any) -> MediaConfig:
-    low = _free_range()
+    low, end = free_range()
     return MediaConfig(
         **changes,
         spool_dir=folder / "spool",
@@ -442,20 +441,8 @@ def media_config(folder: Path, **changes: Any) -> MediaConfig:
         prompts_dir=folder / "prompts",
         listen_host="127.0.0.1",
         port_min=low,
-        port_max=low + 400,
+        port_max=end,
     )
-
-
-def _free_range() -> int:
-    while True:
-        first = random.randrange(10_000, 60_000, 2)
-        try:
-            for port in (first, first + 200, first + 399):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
 
 
 async def found_company(file: Path) -> None:

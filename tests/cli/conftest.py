@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import rtp_ports
+
 VPBX = Path(sys.executable).parent / "vpbx"
 ANY_PORTS = (
     *("--http", "127.0.0.1:0", "--https", "127.0.0.1:0"),
     *("--sip", "127.0.0.1:0", "--sip-tls", "127.0.0.1:0"),
-    *("--rtp-ports", "42000-42999"),
+    *("--rtp-ports", rtp_ports()),
 )
 
 

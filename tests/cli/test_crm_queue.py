@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.support.ports import rtp_ports
 from vpbx.app.server import App
 from vpbx.config import ServeConfig
 from vpbx.sim import Carrier, Crm
@@ -20,7 +21,7 @@ async def test_commands_that_a_broken_crm_refuses_are_shown_with_the_reason(cli:
             https="off",
             sip="127.0.0.1:0",
             sip_tls="off",
-            rtp_ports="42000-42999",
+            rtp_ports=rtp_ports(),
         )
     )
     await app.start()

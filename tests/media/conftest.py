@@ -1,33 +1,20 @@
 import itertools
 import os
 import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.support.ports import free_range
 from vpbx.media import MediaConfig, MediaEngine, MediaSession, RtpEndpoint, RtpPeer, Side
 
 _numbers = itertools.count(random.randrange(10**9))
 
 
-def free_port_range(count: int = 400) -> tuple[int, int]:
-    """A range of ports that nobody uses now; which one, is chance."""
-    while True:
-        first = random.randrange(10000, 60000, 2)
-        try:
-            for port in (first, first + count // 2, first + count - 1):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first, first + count
-
-
 def media_config(folder: Path, **changes: object) -> MediaConfig:
-    low, high = free_port_range()
+    low, high = free_range()
     settings: dict[str, object] = {
         "spool_dir": folder / "spool",
         "record_dir": folder / "pcap",

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_range
 from vpbx.media import MediaEngine, MediaError, RtpPeer, Side
 
-from .conftest import Engines, free_port_range, media_config
+from .conftest import Engines, media_config
 
 
 async def test_a_healthy_engine_says_so(engine: MediaEngine) -> None:
@@ -18,7 +19,7 @@ async def test_a_healthy_engine_says_so(engine: MediaEngine) -> None:
 
 
 async def test_the_doctor_is_told_what_is_wrong(new_engine: Engines, tmp_path: Path) -> None:
-    low, _ = free_port_range(20)
+    low, _ = free_range(20)
     engine = await new_engine(port_min=low, port_max=low + 19)
     (tmp_path / "prompts" / "en" / "beep.8").unlink()
     engine.prompts._sizes.clear()

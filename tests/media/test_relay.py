@@ -3,10 +3,11 @@ import socket
 
 import pytest
 
+from tests.support.ports import free_range
 from vpbx.media import MediaEngine, MediaError, MediaSession, RtpEndpoint, RtpPeer, Side
 from vpbx.media.rtp import Packet, tone_frames
 
-from .conftest import Engines, Phones, connect, free_port_range, peer_of
+from .conftest import Engines, Phones, connect, peer_of
 
 ELSEWHERE = RtpPeer("192.0.2.7", 4000, (8,), 101, signalled="127.0.0.1", behind_nat=True)
 """What the SDP of a phone behind NAT says: an address nothing ever comes from."""
@@ -150,7 +151,7 @@ async def test_rtcp_is_passed(session: MediaSession, phone: Phones) -> None:
     ends = []
     for _ in Side:
         while True:  # RTP on an even port, RTCP on the next
-            low, _ = free_port_range(4)
+            low, _ = free_range(4)
             rtp, rtcp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in "12")
             try:
                 rtp.bind(("127.0.0.1", low))
@@ -185,7 +186,7 @@ async def test_a_hostile_address_gets_no_further(session: MediaSession, phone: P
 async def test_a_closed_session_frees_its_ports_and_says_so(
     new_engine: Engines, callid: str
 ) -> None:
-    low, _ = free_port_range(40)
+    low, _ = free_range(40)
     engine = await new_engine(port_min=low, port_max=low + 39)
     for _ in range(30):
         session = await engine.open(callid)

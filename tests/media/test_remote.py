@@ -10,11 +10,12 @@ import pytest
 import pytest_asyncio
 from rtp.io import rtpproxy
 
+from tests.support.ports import free_range
 from vpbx.media import MediaEngine, MediaError, Side
 from vpbx.media.control import WINDOW, StreamControl, UdpControl, checked
 from vpbx.media.proxy import _never_free
 
-from .conftest import Engines, Phones, connect, free_port_range, media_config
+from .conftest import Engines, Phones, connect, media_config
 from .test_digits import Digits
 
 
@@ -30,7 +31,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     """An RTPProxy and the addresses it is reached at."""
     folder = tmp_path_factory.mktemp("remote")
     short = Path(tempfile.mkdtemp(prefix="vpbx"))  # unix paths are short
-    low, high = free_port_range()
+    low, high = free_range()
     addresses = {
         "udp": f"udp:127.0.0.1:{free_port(socket.SOCK_DGRAM)}",
         "tcp": f"tcp:127.0.0.1:{free_port()}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import rtp_ports
 from vpbx.app.server import App
 from vpbx.config import ServeConfig
 from vpbx.sim import CallFailed, Phone, answering
@@ -24,7 +25,7 @@ async def pbx(tmp_path: Path) -> AsyncIterator[App]:
             https="off",
             sip="127.0.0.1:0",
             sip_tls="127.0.0.1:0",
-            rtp_ports="44000-44999",
+            rtp_ports=rtp_ports(),
         )
     )
     await app.start()

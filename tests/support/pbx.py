@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from tests.support.ports import free_port
+from tests.support.ports import rtp_ports as any_rtp_ports
+
+__all__ = ["VPBX", "Pbx", "free_port"]
+
+
 VPBX = Path(sys.executable).parent / "vpbx"
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free with the next, for UDP and TCP.
-
-    It lies below those that the kernel hands out by itself, so that nobody gets it by chance
-    before it is used.
-    """
-    while True:
-        port = random.randrange(10_000, 19_998)
-        if all(
-            _is_free(kind, port + place)
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
-            for place in (0, 1)
-        ):
-            return port
-
-
-def _is_free(kind: socket.SocketKind, port: int) -> bool:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 class Pbx:
@@ -56,8 +34,7 @@ class Pbx:
     ) -> None:
         """`under` is a command that runs the server, such as `("prlimit", "--nofile=256")`."""
         self.data, self.database, self.under = data, database, under
-        low = 21000 + (os.getpid() * 131 + int(time.time() * 7)) % 300 * 40
-        self.rtp_ports = rtp_ports or f"{low}-{low + 399}"
+        self.rtp_ports = rtp_ports or any_rtp_ports()
         self.process: subprocess.Popen[bytes] | None = None
         self.addresses: dict[str, str] = {}
         self._sip = self._tls = "127.0.0.1:0"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.pbx import free_port
+from tests.support.ports import free_port, free_range
 
 MODULES = Path("/usr/lib/baresip/modules")
 
@@ -92,7 +92,7 @@ class Softphone:
 
     def _write_config(self) -> None:
         self._ctrl_port = free_port()
-        rtp_low = free_port() & ~1
+        rtp_low, rtp_end = free_range(20)
         (self.folder / "config").write_text(
             CONFIG.format(
                 sip_port=self._sip_port or free_port(),
@@ -101,7 +101,7 @@ class Softphone:
                 modules=MODULES,
                 recordings=self.folder / "recordings",
                 rtp_low=rtp_low,
-                rtp_high=min(rtp_low + 20, 65534),
+                rtp_high=rtp_end - 1,
             )
         )
 
