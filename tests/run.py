@@ -17,13 +17,20 @@ _NOTHING_SELECTED = 5
 """pytest's exit code when no test was asked for."""
 
 
+# Whoever looks at one test wants to see it run, and may want to stop in it.
+_ONE_BY_ONE = ("-n", "--numprocesses", "-x", "--pdb", "-s", "--lf", "--collect-only", "--co")
+
+
 def main(arguments: list[str]) -> int:
     """Return the exit code for make."""
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary"
         os.environ["VPBX_TEST_SUMMARY"] = str(summary)
-        together = ["-m", "not alone", "-n", str(_workers()), "--dist", "worksteal"]
-        codes = [_pytest(together, arguments), _pytest(["-m", "alone"], arguments)]
+        if any(argument.startswith(_ONE_BY_ONE) for argument in arguments):
+            codes = [_pytest([], arguments)]
+        else:
+            together = ["-m", "not alone", "-n", str(_workers()), "--dist", "worksteal"]
+            codes = [_pytest(together, arguments), _pytest(["-m", "alone"], arguments)]
         parts = [json.loads(line) for line in summary.read_text().splitlines()]
     print(_last_line(parts))
     failed = [code for code in codes if code not in (0, _NOTHING_SELECTED)]
@@ -33,8 +40,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _workers() -> int:
-    """Tests wait more than they compute, so there are more workers than cores."""
-    return min(8, 2 * len(os.sched_getaffinity(0)))
+    """Tests wait about as much as they compute, and many of them by the clock."""
+    return min(8, len(os.sched_getaffinity(0)) + 1)
 
 
 def _pytest(chosen: list[str], arguments: list[str]) -> int:
