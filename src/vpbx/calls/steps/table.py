@@ -12,6 +12,7 @@ from vpbx.calls.steps.dnd import dnd
 from vpbx.calls.steps.echo import echo
 from vpbx.calls.steps.employee import employee
 from vpbx.calls.steps.hours import hours
+from vpbx.calls.steps.menu import menu
 from vpbx.calls.steps.message import message
 from vpbx.calls.steps.outside import outside
 from vpbx.directory.goals import (
@@ -21,6 +22,7 @@ from vpbx.directory.goals import (
     ToDepartment,
     ToEcho,
     ToEmployee,
+    ToMenu,
     ToMessage,
     ToOutside,
 )
@@ -32,6 +34,7 @@ Step: TypeAlias = Callable[[Call, Any], Awaitable[Outcome]]
 STEPS: dict[type[Goal], Step] = {
     ToEmployee: employee,
     ToDepartment: department,
+    ToMenu: menu,
     ByHours: hours,
     ToOutside: outside,
     ToMessage: message,
