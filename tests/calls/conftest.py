@@ -65,6 +65,20 @@ async def world(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
+async def hasty_world(
+    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
+) -> AsyncIterator[World]:
+    """The same, where ten seconds of call control take one; SIP and sound take their time."""
+    made = World(tmp_path, shared_media, company)
+    made.logs = logs
+    await made.start(speed=10.0)
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def small_world(
     tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
 ) -> AsyncIterator[World]:

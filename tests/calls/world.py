@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.support.ports import free_range
 from vpbx.calls import CallsConfig, CallService
-from vpbx.clock import LoopClock
+from vpbx.clock import LoopClock, Timer
 from vpbx.db import Database
 from vpbx.directory import Contact, Directory, DomainConfig, LocationRow, Secrets
 from vpbx.events import (
@@ -34,6 +34,7 @@ from vpbx.events import (
     Taken,
 )
 from vpbx.media import EncodeResult, MediaConfig, MediaEngine, Recording, Side
+from vpbx.media.rtp import tone_frames
 from vpbx.sim.agent import UserAgent
 from vpbx.sim.bell import Bell
 from vpbx.sim.call import G711, Call
@@ -148,6 +149,20 @@ class Records:
         return Path(f"/records/{call.domain_id}/{call.callid}.mp3")
 
 
+class HastyClock(LoopClock):
+    """A clock of the loop that runs `speed` times as fast; what is shown and stored is as usual."""
+
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self._speed = speed
+
+    def now(self) -> float:
+        return super().now() * self._speed
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
+        return super().call_later(delay_s / self._speed, callback)
+
+
 class World:
     """Everything, running."""
 
@@ -165,7 +180,10 @@ class World:
         self.logs: list[Any] = []
         self.faults_expected = False
 
-    async def start(self, *, resolver: Resolver | None = None, **config: Any) -> None:
+    async def start(
+        self, *, speed: float = 1.0, resolver: Resolver | None = None, **config: Any
+    ) -> None:
+        """Start it; `speed`: how many seconds of call control go by in one."""
         shutil.copy(self._company, self.folder / "vpbx.sqlite3")
         self.database = Database.from_url(f"sqlite:///{self.folder / 'vpbx.sqlite3'}")
         secrets = Secrets.from_file(self.folder / "secret.key")
@@ -181,8 +199,8 @@ class World:
             contact=self._ask,
             records=Records(),
             encoder=self.encoder,
-            clock=LoopClock(),
             resolver=resolver,
+            clock=HastyClock(speed),
         )
         self.stack = SipStack(
             StackConfig(listens=(Listen("udp", "127.0.0.1", 0), Listen("tcp", "127.0.0.1", 0))),
@@ -338,6 +356,20 @@ class World:
         await self.directory.integrations.set_responsible(
             await self.domain(), telnum, enabled=True, fallback=fallback
         )
+
+    async def edit_group(self, **values: Any) -> None:
+        """Set something of the department Sales."""
+        await self.directory.groups.edit(await self.domain(), self.group_id, values)
+
+    async def own_sound(self, media_type: str, name: str, hz: float, seconds: float = 1.0) -> str:
+        """Let the company have a sound of its own, a tone; return its id."""
+        folder = self.folder / "media"
+        folder.mkdir(exist_ok=True)
+        for payload in (8, 0):
+            tone = b"".join(tone_frames(hz, payload)[: int(seconds * 50)])
+            (folder / f"{name}.{payload}").write_bytes(tone)
+        domain = await self.domain()
+        return (await self.directory.media.add(domain, name, media_type, name)).id
 
     async def crm_asked(self) -> None:
         """Wait until the CRM has been asked who calls."""

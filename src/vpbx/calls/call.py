@@ -101,6 +101,8 @@ class Call:
         self.bridge = Bridge(switch.media, domain.language)
         self.inbox = Inbox(self._notice)
         self.ended_by: Ender | None = None
+        self.waits_since: float | None = None
+        """When the guest first came to a department, by the clock: their place in lines."""
         self.settled: Over | None = None
         """What has decided an unanswered call already, though a prompt is still played."""
         self.phase = Phase.SERVING

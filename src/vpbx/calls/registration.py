@@ -56,5 +56,8 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         tx.respond(make_response(request, 403))
         return
     if result.changed:
+        was_online = bool(switch.directory.locations.bindings(domain.id, employee.login))
         keep_bindings(switch, domain, employee.login, result.bindings)
+        if result.bindings and not was_online:
+            switch.queues.freed(domain.id, employee.login)
     tx.respond(make_response(request, result.code, headers=result.headers))

@@ -13,10 +13,13 @@ import structlog
 from vpbx.calls.callid import CallIds
 from vpbx.calls.connections import Connections
 from vpbx.calls.registry import CallRegistry
-from vpbx.calls.shared.lines import Lines
+from vpbx.calls.shared.last_talks import AskHistory, LastTalks
+from vpbx.calls.shared.lines import Lines, Presence
+from vpbx.calls.shared.queues import Queues
+from vpbx.calls.staff import CompanyStaff
 from vpbx.clock import Clock
-from vpbx.directory import Contact, Directory, DomainConfig
-from vpbx.events import CallInfo, EventBus
+from vpbx.directory import Contact, Directory, DomainConfig, PromisedCall
+from vpbx.events import CallEvent, CallInfo, Completed, Direction, EventBus
 from vpbx.media import EncodeResult, MediaEngine, Recording, Side
 from vpbx.sip import RegistrarLimits, SipStack
 from vpbx.sip.resolver import Resolver
@@ -88,6 +91,7 @@ class Switch:
         records: RecordingPlan | None = None,
         encoder: Encoder | None = None,
         resolver: Resolver | None = None,
+        last_talks: AskHistory | None = None,
     ) -> None:
         self.config = config
         self.directory = directory
@@ -113,9 +117,36 @@ class Switch:
             max_tried=config.max_trunks_tried,
             resolver=resolver,
         )
+        self.last_talks = LastTalks(last_talks)
+        self.queues = Queues(clock, CompanyStaff(directory, self.lines, self.last_talks))
+        self.lines.watch(self._line_moved)
+        events.subscribe(self._note_talks)
+        self.call_back: Callable[[PromisedCall], None] = lambda promised: None
+        """Whom to give a customer to who is to be called back."""
+        self.called_in: Callable[[int, str], None] = lambda domain_id, client: None
+        """Whom to tell that a customer has called in: nobody needs to call them back."""
         self.stopping = False
+        self._looking: set[int] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._media_down = False
+
+    def _line_moved(self, domain_id: int, login: str, was: Presence, now: Presence) -> None:
+        """Let the queues look, once for all that happens in a turn of the loop.
+
+        That somebody begins to ring makes nobody free; whoever rings them has reserved them.
+        """
+        if (was, now) != (Presence.IDLE, Presence.RINGING) and domain_id not in self._looking:
+            self._looking.add(domain_id)
+            asyncio.get_running_loop().call_soon(self._look, domain_id)
+
+    def _look(self, domain_id: int) -> None:
+        self._looking.discard(domain_id)
+        self.queues.changed(domain_id)
+
+    def _note_talks(self, event: CallEvent) -> tuple[()]:
+        if isinstance(event, Completed) and event.call.direction is not Direction.INNER:
+            self.last_talks.talked(event.call.domain_id, event.user.login, event.at)
+        return ()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside all calls; `wait` waits for it."""

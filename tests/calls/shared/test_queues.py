@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from vpbx.calls.hunt import Start, Stop
-from vpbx.calls.shared.queues import CallBack, CallNow, Queues, Rule, Ticket, Waiting
+from vpbx.calls.shared.queues import (
+    CallBack,
+    CallNow,
+    Gone,
+    Queues,
+    Rule,
+    Telling,
+    Ticket,
+    Waiting,
+)
 from vpbx.clock import ManualClock
 from vpbx.directory import CallOrder
 
@@ -32,8 +41,8 @@ class Office:
     def __post_init__(self) -> None:
         self.queues = Queues(self.clock, self)
 
-    def rule(self, domain_id: int, group: str, ticket: Ticket) -> Rule:
-        return Rule(self.order, 15, self.people.get(group, ()))
+    def rule(self, domain_id: int, group: str, without: str) -> Rule:
+        return Rule(self.order, 15, self.people.get(group, ()), group not in self.people)
 
     def free(self, domain_id: int, login: str, ticket: Ticket) -> bool:
         return login not in self.busy
@@ -50,9 +59,9 @@ class Office:
         self.queues.join(ticket)
         return ticket
 
-    def _note(self, name: str, action: Start | Stop | CallNow) -> None:
-        sign = {Start: "+", Stop: "-", CallNow: "!"}[type(action)]
-        self.story.append(f"{name}{sign}{action.login}")
+    def _note(self, name: str, told: Telling) -> None:
+        sign = {Start: "+", Stop: "-", CallNow: "!", Gone: "x"}[type(told)]
+        self.story.append(f"{name}{sign}{getattr(told, 'login', '')}")
 
     def said(self) -> str:
         told, self.story[:] = " ".join(self.story), []
@@ -166,6 +175,15 @@ def test_a_department_that_was_deleted_rings_nobody_and_loses_nobody() -> None:
     office.queues.changed(ACME)
     assert office.said() == "1+a 1+b 1-a 1-b"
     assert office.queues.place(ticket) == 1
+
+
+def test_what_a_deleted_department_promised_is_off() -> None:
+    office = Office(busy={"a", "b"})
+    office.asks_back("1")
+    del office.people[SALES]
+    office.queues.changed(ACME)
+    assert office.said() == "1x"
+    assert office.queues.waiting(ACME, SALES) == 0
 
 
 def test_a_promise_to_call_back_keeps_its_place_in_line() -> None:

@@ -7,9 +7,11 @@ hunts among the employees who are free and reserved for nobody else. What it beg
 reserved for it until it stops, so one free employee is offered one caller, and the one who has
 waited longest. Everything happens at once, so no two calls can think the same of an employee.
 
-`tell` of a ticket is called with `Start` and `Stop` (a caller's) or `CallNow` (to be called
-back); it must not call back into the queues before it returns. Who is to be had is asked of
-`Staff`; whoever knows that this has changed says so by `freed` and `changed`.
+`tell` of a ticket is called with `Start` and `Stop` (a caller's), `CallNow` or `Gone` (of who
+is to be called back); it must not call back into the queues before it returns. Who is to be had
+is asked of `Staff`; whoever knows that this has changed says so by `freed` and `changed`. What
+nobody says (a registration that ran out, a setting changed by the command line) is seen within
+`LOOK_S`.
 """
 
 from __future__ import annotations
@@ -17,18 +19,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from vpbx.calls.hunt import Hunt, Start, Stop
 from vpbx.clock import Clock, Timer
 from vpbx.directory import CallOrder
 
-__all__ = ["CallBack", "CallNow", "Queues", "Rule", "Staff", "Ticket", "Waiting"]
+__all__ = [
+    "CallBack",
+    "CallNow",
+    "Gone",
+    "Queues",
+    "Rule",
+    "Staff",
+    "Telling",
+    "Ticket",
+    "Waiting",
+]
 
 TRIES = 3
 """How often a customer is called back."""
 RETRY_S = 300.0
 """How long after a try that did not reach them."""
+LOOK_S = 1.0
+"""How often a company's lines are looked through while anybody waits."""
 REST_S = 30.0
 """How long an employee who did not take a call back is left alone with it."""
 
@@ -41,29 +55,37 @@ class CallNow:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """The department of a customer who was to be called back was deleted: the ticket is out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """How a department hunts, and who of it may be rung at all now, in order."""
 
     order: CallOrder
     duration_s: float
     people: tuple[str, ...]
+    gone: bool = False
+    """The department was deleted."""
 
 
 class Staff(Protocol):
     """What the queues must know of a company at this moment."""
 
-    def rule(self, domain_id: int, group: str, ticket: Ticket) -> Rule:
+    def rule(self, domain_id: int, group: str, without: str) -> Rule:
         """Return the department's rule; nobody in it when there is no such department any more.
 
         Members who receive its calls and are not in DND; for EVENLY those first who have gone
-        longest without a call.
+        longest without a call. The employee `without` is left out.
         """
 
     def free(self, domain_id: int, login: str, ticket: Ticket) -> bool:
         """Say whether an employee is reachable and in no call, but that of `ticket`."""
 
 
-_Tell = Callable[[Start | Stop | CallNow], None]
+Telling: TypeAlias = Start | Stop | CallNow | Gone
+_Tell: TypeAlias = Callable[[Telling], None]
 
 
 @dataclass(eq=False, slots=True)
@@ -76,8 +98,10 @@ class Ticket:
     tell: _Tell
     number: int = 0
     """In which order tickets of the same moment were taken."""
-    reserved: set[str] = field(default_factory=set)
-    """Who is kept for it."""
+    reserved: dict[str, None] = field(default_factory=dict)
+    """Who is kept for it, in order: whom its phones are to ring at."""
+    without: str = ""
+    """An employee who is not rung for it: they call their own department."""
 
     @property
     def turn(self) -> tuple[float, int]:
@@ -131,15 +155,19 @@ class Queues:
 
         What was reserved for it is free for the next; it is told of nothing any more.
         """
+        if self._remove(ticket):
+            self._allot(ticket.domain_id)
+
+    def _remove(self, ticket: Ticket) -> bool:
         line = self._lines.get(ticket.domain_id, [])
         if ticket not in line:
-            return
+            return False
         line.remove(ticket)
         if not line:
             del self._lines[ticket.domain_id]
         for login in tuple(ticket.reserved):
             self._release(ticket, login)
-        self._allot(ticket.domain_id)
+        return True
 
     def refused(self, ticket: Waiting, login: str) -> None:
         """An employee who was rung for a caller will not answer."""
@@ -202,23 +230,36 @@ class Queues:
     # -- who is offered whom ----------------------------------------------------------------------
 
     def _allot(self, domain_id: int) -> None:
+        line = self._lines.get(domain_id)
+        if line is None:
+            self._stop_looking(domain_id)
+            return
         now = self._clock.now()
-        told: list[tuple[Ticket, Start | Stop | CallNow]] = []
-        line = self._lines.get(domain_id, ())
+        told: list[tuple[Ticket, Telling]] = []
         # First whoever must stop: what they leave is there for those who have waited longer.
         stopped = True
         while stopped:
             stopped = False
+            rules: dict[tuple[str, str], Rule] = {}
             for ticket in line:
-                for action in self._step(ticket, now):
+                for action in self._step(ticket, self._rule(ticket, rules), now):
                     told.append((ticket, action))
                     stopped |= isinstance(action, Stop)
+        for ticket in [t for t in line if isinstance(t, CallBack) and self._rule(t, rules).gone]:
+            self._remove(ticket)  # what becomes of a caller, their call decides
+            told.append((ticket, Gone()))
         self._remind(domain_id, now)
-        for ticket, action in told:
-            ticket.tell(action)
+        for ticket, telling in told:
+            ticket.tell(telling)
 
-    def _step(self, ticket: Ticket, now: float) -> Iterator[Start | Stop | CallNow]:
-        rule = self._staff.rule(ticket.domain_id, ticket.group, ticket)
+    def _rule(self, ticket: Ticket, known: dict[tuple[str, str], Rule]) -> Rule:
+        key = (ticket.group, ticket.without)
+        rule = known.get(key)
+        if rule is None:
+            rule = known[key] = self._staff.rule(ticket.domain_id, *key)
+        return rule
+
+    def _step(self, ticket: Ticket, rule: Rule, now: float) -> Iterator[Start | Stop | CallNow]:
         if isinstance(ticket, Waiting):
             ticket.hunt.set_rule(rule.order, rule.duration_s)
             for login in ticket.hunt.resting:
@@ -249,24 +290,26 @@ class Queues:
 
     def _reserve(self, ticket: Ticket, login: str) -> None:
         self._reserved[ticket.domain_id, login] = ticket
-        ticket.reserved.add(login)
+        ticket.reserved[login] = None
 
     def _release(self, ticket: Ticket, login: str) -> None:
         if login in ticket.reserved:
-            ticket.reserved.remove(login)
+            del ticket.reserved[login]
             del self._reserved[ticket.domain_id, login]
 
     def _remind(self, domain_id: int, now: float) -> None:
-        """Come back when the first of a company's tickets wants it."""
+        """Come back when the first of a company's tickets wants it, and before long anyway."""
+        self._stop_looking(domain_id)
+        if domain_id not in self._lines:
+            return
+        moments = [due for ticket in self._lines[domain_id] for due in _due(ticket, now)]
+        delay_s = max(0.0, min([*moments, now + LOOK_S]) - now)
+        self._timers[domain_id] = self._clock.call_later(delay_s, lambda: self._allot(domain_id))
+
+    def _stop_looking(self, domain_id: int) -> None:
         timer = self._timers.pop(domain_id, None)
         if timer is not None:
             timer.cancel()
-        moments = [due for t in self._lines.get(domain_id, ()) for due in _due(t, now)]
-        if moments:
-            delay_s = max(0.0, min(moments) - now)
-            self._timers[domain_id] = self._clock.call_later(
-                delay_s, lambda: self._allot(domain_id)
-            )
 
 
 def _due(ticket: Ticket, now: float) -> Iterator[float]:

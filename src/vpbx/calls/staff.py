@@ -1,0 +1,71 @@
+"""Who of a department can take a call at this moment: what the queues ask.
+
+A member may be rung at all who receives the department's calls and calls at all (no DND). They
+are to be had when a device is registered, or a mobile rings for them, and they are in no other
+call, not even a ringing one; who has call waiting on is to be had while they talk, too.
+"""
+
+from __future__ import annotations
+
+from vpbx.calls.shared.last_talks import LastTalks
+from vpbx.calls.shared.lines import Lines
+from vpbx.calls.shared.queues import Rule, Ticket, Waiting
+from vpbx.directory import CallOrder, Directory, DomainConfig, Employee
+
+__all__ = ["CompanyStaff", "members_of"]
+
+_NOBODY = Rule(CallOrder.ALL, 0.0, (), gone=True)
+
+
+class CompanyStaff:
+    """Answers for all companies of the directory."""
+
+    def __init__(self, directory: Directory, lines: Lines, talks: LastTalks) -> None:
+        self._directory = directory
+        self._lines = lines
+        self._talks = talks
+
+    def rule(self, domain_id: int, group: str, without: str) -> Rule:
+        """Return how the department rings, and whom it may ring now, in order."""
+        domain = self._directory.cached_by_id(domain_id)
+        department = domain.departments.get(group) if domain is not None else None
+        if domain is None or department is None:
+            return _NOBODY
+        people = tuple(
+            employee.login
+            for employee in members_of(domain, group)
+            if employee.receives_calls and employee.login != without
+        )
+        if department.call_order is CallOrder.EVENLY:
+            people = self._talks.longest_without(domain_id, people)
+        return Rule(department.call_order, department.call_duration, people)
+
+    def free(self, domain_id: int, login: str, ticket: Ticket) -> bool:
+        """Say whether an employee is to be had; who rings for `ticket` already is, until they
+        talk in another call."""
+        domain = self._directory.cached_by_id(domain_id)
+        employee = domain.employees.get(login) if domain is not None else None
+        if employee is None:
+            return False
+        callid = ticket.callid if isinstance(ticket, Waiting) else ""
+        if self._lines.busy(domain_id, login, besides=callid) and not employee.call_waiting:
+            return False
+        if login in ticket.reserved:
+            return True
+        return not self._lines.rings(domain_id, login, besides=callid) and self._reachable(
+            domain_id, employee
+        )
+
+    def _reachable(self, domain_id: int, employee: Employee) -> bool:
+        mobile = employee.mobile_redirect.enabled and employee.mobile != ""
+        return mobile or self._directory.locations.online(domain_id, employee.login)
+
+
+def members_of(domain: DomainConfig, group: str) -> list[Employee]:
+    """Return a department's own employees who receive its calls, in their order."""
+    department = domain.departments.get(group)
+    return [
+        domain.employees[member.login]
+        for member in (department.members if department is not None else ())
+        if member.calls_enable and not member.branch_domain and member.login in domain.employees
+    ]
