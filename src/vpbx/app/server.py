@@ -277,6 +277,7 @@ class App:
             contact=contacts.contact,
             records=_Records(self._recording_path),
             encoder=worker,
+            last_talks=self.history.last_talks,
             clock=self._clock,
         )
         listens = []

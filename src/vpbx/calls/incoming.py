@@ -39,6 +39,7 @@ class Incoming:
         greeting = self._greeting(call)
         hello = Destination.HELLO if greeting else Destination.NONE
         call.journal.start(user, group=group, place=hello)
+        call.switch.called_in(domain.id, call.info.client)
         asking = _Asking(call)
         try:
             await call.open_media()

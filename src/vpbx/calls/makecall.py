@@ -27,7 +27,7 @@ from vpbx.events import Direction
 from vpbx.media import Side
 from vpbx.story import status_of
 
-__all__ = ["MadeCall", "MakeCall", "Outside", "Plan", "plan_call"]
+__all__ = ["MadeCall", "MakeCall", "Outside", "Plan", "explain", "plan_call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class MakeCall:
             call.shown = Shown(self._employee.ext or self._employee.login, self._employee.name)
         outcome = await walk(call, goal)
         if call.journal.answered_at is None:
-            await self._explain(call, outcome)
+            await explain(call, outcome)
         return outcome
 
     def _begin(self, call: Call) -> Goal:
@@ -88,12 +88,13 @@ class MakeCall:
         begin_inner(call, self._callee, self._employee)
         return self._callee
 
-    async def _explain(self, call: Call, outcome: Over) -> None:
-        """Say to the waiting employee why nobody answers; that is decided, whatever they do."""
-        call.settled = outcome
-        code = code_for_caller(outcome.code) if outcome.code else sip_code(outcome.result)
-        status = status_of(Direction.OUT, answered=False, code=code)
-        await call.hear_out(announcement(status))
+
+async def explain(call: Call, outcome: Over) -> None:
+    """Say to the waiting employee why nobody answers; that is decided, whatever they do."""
+    call.settled = outcome
+    code = code_for_caller(outcome.code) if outcome.code else sip_code(outcome.result)
+    status = status_of(Direction.OUT, answered=False, code=code)
+    await call.hear_out(announcement(status))
 
 
 def plan_call(

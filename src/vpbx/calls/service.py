@@ -10,6 +10,7 @@ import structlog
 from vpbx.calls.addresses import Shown, dialled, outside_caller
 from vpbx.calls.admission import Admission, Challenged, Refused
 from vpbx.calls.call import Call, Route
+from vpbx.calls.callbacks import CallbackDesk
 from vpbx.calls.doors import Doors, TurnedAway, Unproven
 from vpbx.calls.incoming import Incoming
 from vpbx.calls.internal import Internal, Service
@@ -19,6 +20,7 @@ from vpbx.calls.outcome import Ender
 from vpbx.calls.outgoing import Outgoing, number_shown
 from vpbx.calls.registration import take_registration
 from vpbx.calls.registry import ActiveCall
+from vpbx.calls.shared.last_talks import AskHistory
 from vpbx.calls.switch import AskContact, CallsConfig, Encoder, RecordingPlan, Switch
 from vpbx.clock import Clock, LoopClock
 from vpbx.directory import (
@@ -48,7 +50,7 @@ class CallService:
     """The SIP application: takes calls and registrations, makes calls, ends them.
 
     `attach` it to its stack before that starts. `records` and `encoder` together switch
-    recording on; `contact` asks the CRM who calls.
+    recording on; `contact` asks the CRM who calls, `last_talks` history who was called last.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class CallService:
         contact: AskContact | None = None,
         records: RecordingPlan | None = None,
         encoder: Encoder | None = None,
+        last_talks: AskHistory | None = None,
         clock: Clock | None = None,
         resolver: Resolver | None = None,
     ) -> None:
@@ -73,12 +76,14 @@ class CallService:
             contact=contact,
             records=records,
             encoder=encoder,
+            last_talks=last_talks,
             resolver=resolver,
         )
         self._admission = Admission(self._switch)
         self.connections = self._switch.connections
         """Trunks, and registrations at other operators."""
         self._doors = Doors(directory, self.connections, self._switch.clock)
+        self._callbacks = CallbackDesk(self._switch)
 
     def attach(self, stack: SipStack) -> None:
         """Use `stack` from now on; its application is this service."""
@@ -86,8 +91,10 @@ class CallService:
         self.connections.attach(stack)
 
     async def start(self) -> None:
-        """Find the trunks and register where that is set; the stack listens by then."""
+        """Find the trunks, register where that is set, and stand in line who is to be called
+        back from before a restart; the stack listens by then."""
         await self.connections.start()
+        await self._callbacks.resume()
 
     # -- what the program asks -----------------------------------------------------------------
 

@@ -29,7 +29,7 @@ async def outside(call: Call, goal: ToOutside) -> Outcome:
     if info.direction is not Direction.OUT or party is None or not ways:
         return await dial(call, goal.number, clid, ways)
     outcome: Outcome | None = None
-    call.journal.dial(party)
+    call.journal.dial(party, call.chapter.story.group)
     try:
         outcome = await dial(call, goal.number, clid, ways)
         return outcome
