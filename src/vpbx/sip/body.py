@@ -31,7 +31,7 @@ def session_description(message: Request | Response) -> str | None:
         return None
     value = message.headers.get("Content-Type") or ""
     kind = value.partition(";")[0].strip().lower()
-    if kind == SDP_TYPE:
+    if kind == SDP_TYPE or (not kind and message.body.lstrip().startswith(b"v=")):
         text = message.text()
     elif kind.startswith("multipart/"):
         text = _from_parts(message.text(), value)

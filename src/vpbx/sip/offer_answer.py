@@ -132,29 +132,37 @@ def codecs_of(sdp: Sdp | MediaDescription) -> tuple[AudioCodec, ...]:
     maps = dict(_by_payload(media.attributes("rtpmap")))
     formats = dict(_by_payload(media.attributes("fmtp")))
     codecs = []
-    for text in media.formats:
-        if not (text.isascii() and text.isdigit() and int(text) < 128):
+    for text in dict.fromkeys(media.formats):
+        if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) < 128):
             continue
         payload = int(text)
         codec = _mapped(payload, maps[payload]) if payload in maps else _STATIC.get(payload)
         if codec is not None:
-            codecs.append(replace(codec, fmtp=formats.get(payload, "")))
+            codecs.append(replace(codec, fmtp=formats.get(payload, "").rstrip(",; ")))
     return tuple(codecs)
 
 
 def _by_payload(values: Iterable[str]) -> Iterable[tuple[int, str]]:
     for value in values:
-        number, _, rest = value.partition(" ")
+        number, *rest = value.split(None, 1)[:2] or [""]
         if number.isascii() and number.isdigit() and len(number) < 4:
-            yield int(number), rest.strip()
+            yield int(number), "".join(rest).strip()
 
 
 def _mapped(payload: int, rtpmap: str) -> AudioCodec | None:
-    name, _, rest = rtpmap.partition("/")
-    rate = rest.partition("/")[0]
-    known = _CANONICAL.get(name.strip().lower())
-    if known is None or not (rate.isascii() and rate.isdigit() and len(rate) < 7):
-        return None
+    """Return the codec an rtpmap names; a static type's own where the map cannot be read."""
+    name, *rest = (word.strip(" ,;") for word in rtpmap.split("/"))
+    rate = rest[0] if rest else ""
+    known = _CANONICAL.get(name.lower())
+    if known is None:
+        return None if name else _STATIC.get(payload)
+    if not (rate.isascii() and rate.isdigit() and len(rate) < 7):
+        static = _STATIC.get(payload)
+        if known == _EVENT:
+            return AudioCodec(known, payload)
+        return static if static is not None and static.name == known else None
+    if known == "G722" and rate == "16000":
+        rate = "8000"  # what it is, where RFC 3551 §4.5.2 wants the historic mistake
     if int(rate) not in _CLOCK_RATES.get(known, (int(rate),)):
         return None
     return AudioCodec(known, payload, int(rate))

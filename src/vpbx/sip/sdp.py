@@ -3,11 +3,16 @@
 A description is kept as its lines, so that what we do not understand survives a relay; what
 we do understand is read once. Anything the network can send either parses or raises
 `MalformedSdp`.
+
+What phones write is read as others read it: a fault in a line that a call does not need (blank
+lines, spaces, an o= line cut short, letters' case, a comma at the end) costs nothing, and one in
+a stream costs that stream. Refused is only what leaves no audio stream and no place to send to.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,8 +70,9 @@ class MediaDescription:
     @property
     def ptime_ms(self) -> int:
         """Packet time the describer wishes to receive, 20 unless it says a usable one."""
-        value = self.attribute("ptime") or ""
-        return int(value) if value.isascii() and value.isdigit() and 5 <= int(value) <= 200 else 20
+        value = (self.attribute("ptime") or "").partition(".")[0]
+        usable = value.isascii() and value.isdigit() and len(value) < 4
+        return int(value) if usable and 5 <= int(value) <= 200 else 20
 
     @property
     def held(self) -> bool:
@@ -123,12 +129,19 @@ class Sdp:
 
 
 def _attributes(lines: Sequence[str], name: str) -> list[str]:
-    prefix, bare = f"a={name}:", f"a={name}"
-    return [
-        line[len(prefix) :].strip() if line.startswith(prefix) else ""
-        for line in lines
-        if line.startswith(prefix) or line == bare
-    ]
+    values = []
+    for line in lines:
+        if line.startswith("a="):
+            key, colon, value = line[2:].partition(":")
+            if key.strip().lower() == name:
+                values.append(value.strip() if colon else "")
+    return values
+
+
+_LINE = re.compile(r"([A-Za-z])[ \t]*=[ \t]*(.*)")
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_SEPARATORS = re.compile(r"[\s,]+")
 
 
 @lru_cache(maxsize=256)
@@ -136,10 +149,7 @@ def _parse(text: str) -> Sdp:
     session: list[str] = []
     sections: list[list[str]] = []
     current = session
-    for line in text.replace("\r\n", "\n").rstrip("\n").split("\n"):
-        line = line.rstrip()
-        if len(line) < 2 or line[1] != "=" or not line[0].isalpha():
-            raise MalformedSdp("not a type=value line")
+    for line in _lines(text):
         if line[0] == "m":
             current = []
             sections.append(current)
@@ -148,27 +158,45 @@ def _parse(text: str) -> Sdp:
         raise MalformedSdp("does not begin with v=0")
     if len(sections) > MAX_MEDIA:
         raise MalformedSdp("too many media sections")
-    if not any(line.startswith("o=") and len(line.split()) == 6 for line in session):
-        raise MalformedSdp("no usable o= line")
-    address, direction = _address(session), _direction(session)
-    media = tuple(_section(section, address, direction) for section in sections)
-    return Sdp(tuple(session), media)
+    if len(session) == 1 and not sections:
+        raise MalformedSdp("describes nothing")
+    address, direction = _address(session) or _origin_address(session), _direction(session)
+    media, faults = [], []
+    for section in sections:
+        try:
+            media.append(_section(section, address, direction))
+        except MalformedSdp as fault:
+            faults.append(fault)
+            media.append(_unusable(section))
+    if faults and not any(one.kind == "audio" and one.port for one in media):
+        raise faults[0]
+    return Sdp(tuple(session), tuple(media))
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of the form `x=value`; what is none is passed over."""
+    lines = []
+    for raw in text.replace("\0", "").replace("\r", "\n").lstrip("\ufeff").split("\n"):
+        found = _LINE.fullmatch(raw.strip())
+        if found is not None:
+            lines.append(f"{found[1].lower()}={found[2]}")
+    return lines
 
 
 def _section(lines: list[str], address: str, direction: str) -> MediaDescription:
-    fields = lines[0][2:].split()
+    fields = [field for field in _SEPARATORS.split(lines[0][2:]) if field]
     if len(fields) < 4:
         raise MalformedSdp("m= line is too short")
     port = fields[1].partition("/")[0]
-    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):
         raise MalformedSdp("no usable port in m= line")
     address = _address(lines) or address
-    if not address and port != "0":
-        raise MalformedSdp("no connection address")
+    if not address and int(port):
+        raise MalformedSdp("no usable connection address (c= line)")
     return MediaDescription(
         kind=fields[0].lower(),
         port=int(port),
-        protocol=fields[2],
+        protocol=fields[2].upper(),
         formats=tuple(fields[3:]),
         lines=tuple(lines[1:]),
         address=address,
@@ -176,23 +204,54 @@ def _section(lines: list[str], address: str, direction: str) -> MediaDescription
     )
 
 
+def _unusable(lines: list[str]) -> MediaDescription:
+    """Return a stream that cannot be read as one that is refused, so that it keeps its place."""
+    fields = [*lines[0][2:].split(), "", "", "", ""]
+    return MediaDescription(
+        kind=fields[0].lower() or "audio",
+        port=0,
+        protocol=fields[2] or "RTP/AVP",
+        formats=tuple(fields[3:-4]) or ("0",),
+        lines=tuple(lines[1:]),
+        address="",
+        direction="inactive",
+    )
+
+
 def _address(lines: list[str]) -> str:
+    """Return the address of the first usable c= line: IPv4, IPv6 or a host name (RFC 8866 §5.7)."""
     for line in lines:
         if line.startswith("c="):
-            fields = line[2:].split()
-            if len(fields) != 3 or fields[0] != "IN" or fields[1] not in ("IP4", "IP6"):
-                raise MalformedSdp("no usable c= line")
-            try:
-                return str(ipaddress.ip_address(fields[2].partition("/")[0]))
-            except ValueError:
-                raise MalformedSdp("c= line without an IP address") from None
+            fields = _SEPARATORS.split(line[2:].strip())
+            if len(fields) >= 3 and fields[0].upper() == "IN":
+                address = _usable(fields[2])
+                if address:
+                    return address
     return ""
+
+
+def _origin_address(lines: list[str]) -> str:
+    """Return the address of the o= line, for descriptions without a c= line."""
+    origin = next((line for line in lines if line.startswith("o=")), "")
+    address = _usable(origin.split()[-1]) if len(origin.split()) > 5 else ""
+    return "" if _HOST_NAME.fullmatch(address) and not _QUAD.fullmatch(address) else address
+
+
+def _usable(text: str) -> str:
+    text = text.partition("/")[0].strip("[]")
+    if _QUAD.fullmatch(text):
+        numbers = [int(number) for number in text.split(".")]
+        return ".".join(map(str, numbers)) if max(numbers) < 256 else ""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return text.lower().rstrip(".") if _HOST_NAME.fullmatch(text) else ""
 
 
 def _direction(lines: list[str]) -> str:
     for line in lines:
-        if line.startswith("a=") and line[2:] in DIRECTIONS:
-            return line[2:]
+        if line.startswith("a=") and (name := line[2:].strip().lower()) in DIRECTIONS:
+            return name
     return ""
 
 
@@ -265,11 +324,12 @@ def retarget(
     given; every other stream stays in place, refused with port 0. Origin numbers are kept
     unless given.
     """
-    origin = sdp.origin.split()
+    numbers = [word for word in sdp.origin.split()[1:] if word.isascii() and word.isdigit()]
+    theirs, their_version = (*numbers, "0", "0")[:2]
     ours = _origin(
         address,
-        origin[1] if session_id is None else session_id,
-        origin[2] if version is None else version,
+        theirs if session_id is None else session_id,
+        their_version if version is None else version,
     )
     lines: list[str] = []
     connection: str | None = _connection(address)
@@ -281,7 +341,7 @@ def retarget(
         elif line.startswith(("b=", "t=")) and connection:
             lines.append(connection)
             connection = None
-        elif direction is not None and line[2:] in DIRECTIONS:
+        elif direction is not None and line[2:].lower() in DIRECTIONS:
             continue
         lines.append(line)
     if connection:
@@ -317,7 +377,7 @@ def _retarget_audio(
             continue
         if codecs is not None and line.startswith(_CODEC_LINES):
             continue
-        if direction is not None and line[2:] in DIRECTIONS:
+        if direction is not None and line[2:].lower() in DIRECTIONS:
             continue
         lines.append(line)
     if direction is not None:
