@@ -152,25 +152,70 @@ async def send(call: Call, method: str, **options: object) -> Response:
     return await asyncio.wait_for(done, 5)
 
 
-async def test_digits_by_info_pass_and_other_info_is_taken(world: World) -> None:
+class Listening(Call):
+    """A phone that keeps the INFO it gets."""
+
+    def on_request(self, session: Session, tx: object) -> None:
+        request = tx.request  # type: ignore[attr-defined]
+        self.__dict__.setdefault("got", []).append(request.body)
+        super().on_request(session, tx)  # type: ignore[arg-type]
+
+    async def bodies(self, count: int = 1) -> list[bytes]:
+        async with asyncio.timeout(5):
+            while len(got := self.__dict__.get("got", [])) < count:
+                await asyncio.sleep(0.01)
+        return list(got)
+
+
+INFO_5 = b"Signal=5\r\nDuration=160\r\n"
+
+
+async def test_digits_by_info_reach_a_side_that_takes_rfc_4733(world: World) -> None:
     _, call, customer = await talking(world)
-    got: list[bytes] = []
-
-    class Listening(Call):
-        def on_request(self, session: Session, tx: object) -> None:
-            got.append(tx.request.body)  # type: ignore[attr-defined]
-            super().on_request(session, tx)  # type: ignore[arg-type]
-
-    customer.__class__ = Listening
-    body = b"Signal=5\r\nDuration=160\r\n"
-    response = await send(call, "INFO", body=body, content_type="application/dtmf-relay")
-    assert response.code == 200
+    assert customer.rtp is not None
+    customer.rtp.forget()
+    sound = customer.rtp.heard
+    for digit in "5#":
+        body = b"Signal=" + digit.encode()
+        response = await send(call, "INFO", body=body, content_type="application/dtmf-relay")
+        assert response.code == 200
     response = await send(call, "INFO", body=b"<x/>", content_type="application/xml")
     assert response.code == 200
-    async with asyncio.timeout(5):
-        while not got:
-            await asyncio.sleep(0.01)
-    assert got == [body]
+    await customer.heard_digits("5#")
+    await customer.heard(880)
+    assert len({packet.ssrc for packet in sound}) == 1
+    customer.hangup()
+    await world.ended()
+
+
+async def test_digits_by_info_reach_it_though_nobody_speaks(world: World) -> None:
+    _, call, customer = await talking(world)
+    call.hush()
+    await send(call, "INFO", body=INFO_5, content_type="application/dtmf-relay")
+    await customer.heard_digits("5")
+    customer.hangup()
+    await world.ended()
+
+
+async def without_events(call: Call) -> None:
+    """The phone says in a re-INVITE that it takes no telephone-events."""
+    call._codecs = tuple(codec for codec in call._codecs if codec.name != "telephone-event")
+    call.__class__ = Listening
+    assert await call.resume() == 200
+
+
+async def test_digits_go_by_info_to_a_side_that_takes_no_rfc_4733(world: World) -> None:
+    _, call, customer = await talking(world)
+    await without_events(customer)
+    assert customer.rtp is not None
+    await customer.rtp.hear(20)
+    await send(call, "INFO", body=INFO_5, content_type="application/dtmf-relay")
+    call.dial("7")
+    assert isinstance(customer, Listening)
+    bodies = await customer.bodies(2)
+    assert bodies[0] == INFO_5
+    assert b"Signal=7" in bodies[1]
+    assert customer.rtp.payloads[101] == 0
     customer.hangup()
     await world.ended()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
@@ -114,3 +116,91 @@ def test_the_codec_in_use_is_the_first_voice_one() -> None:
     assert leg.speaks(PCMA)
     assert not leg.speaks(G722)
     assert leg.speaks(None)
+
+
+def test_each_side_is_told_the_numbers_of_the_other_before_and_after_hold() -> None:
+    """telephone-event is 101 for one and 96 for the other (RFC 3264 §5.1, §6.1)."""
+    caller, called = sound(), sound()
+    first = offer(PCMA, EVENTS)
+    caller.hear(first)
+    assert "a=rtpmap:101 telephone-event" in called.describe(caller.codecs)
+    called.hear(offer(PCMA, replace(EVENTS, payload=96)), caller.codecs)
+    assert "a=rtpmap:96 telephone-event" in caller.answer(first, called.codecs)
+    for direction in ("sendonly", "sendrecv"):
+        again = offer(PCMA, EVENTS, direction=direction)
+        caller.hear(again, called.codecs)
+        assert "a=rtpmap:96 telephone-event" in caller.answer(again, called.codecs)
+    assert caller.peer is not None
+    assert called.peer is not None
+    assert (caller.peer.dtmf_payload, caller.peer.digits_come_as) == (101, 96)
+    assert (called.peer.dtmf_payload, called.peer.digits_come_as) == (96, 101)
+
+
+def test_a_number_means_the_same_for_a_legs_life() -> None:
+    leg = sound()
+    text = offer(PCMA, EVENTS)
+    leg.hear(text)
+    leg.answer(text, [PCMA, replace(EVENTS, payload=96)])
+    opus = AudioCodec("opus", 96, 48000)
+    again = leg.describe([PCMA, opus, EVENTS])
+    assert "a=rtpmap:96 opus" not in again
+    assert "opus/48000" in again
+    assert "a=rtpmap:101 telephone-event" in again
+
+
+def test_a_number_the_leg_uses_for_another_codec_is_not_told_to_it() -> None:
+    leg = sound()
+    text = offer(PCMA, AudioCodec("opus", 96, 48000), EVENTS)
+    leg.hear(text)
+    told = leg.answer(text, [PCMA, replace(EVENTS, payload=96)])
+    assert "a=rtpmap:101 telephone-event" in told
+    assert ":96 " not in told
+
+
+def test_telephone_events_are_agreed_with_each_side_by_itself() -> None:
+    """A caller without them may still be called by one who presses keys, and the reverse."""
+    leg = sound()
+    assert "telephone-event" in leg.describe([PCMA])
+    caller = sound()
+    text = offer(PCMA, EVENTS)
+    caller.hear(text)
+    assert "a=rtpmap:101 telephone-event" in caller.answer(text, [PCMA])
+    without = sound()
+    text = offer(PCMA)
+    without.hear(text)
+    assert "telephone-event" not in without.answer(text, [PCMA, EVENTS])
+
+
+TWICE = offer(PCMA).replace("m=audio", "m=audio 4000 RTP/SAVP 8\r\nm=audio", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (TWICE, ["0 RTP/SAVP", "4000 RTP/AVP"]),
+        (offer(PCMA) + "m=audio 4002 RTP/SAVP 8\r\n", ["4000 RTP/AVP", "0 RTP/SAVP"]),
+        (offer(PCMA) + "m=video 4002 RTP/AVP 31\r\n", ["4000 RTP/AVP", "0 RTP/AVP"]),
+        (
+            offer(AudioCodec("G722", 18)).replace("G722", "G729") + "m=audio 7 RTP/AVP 0\r\n",
+            ["0 RTP/AVP", "4000 RTP/AVP"],
+        ),
+        (
+            "v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nt=0 0\r\nm=audio 7 RTP/AVP 0\r\nc=IN IP6 ::1\r\n"
+            "m=audio 9 RTP/AVP 0\r\nc=IN IP4 192.0.2.9\r\n",
+            ["0 RTP/AVP", "4000 RTP/AVP"],
+        ),
+    ],
+)
+def test_the_best_of_several_streams_is_taken_the_others_refused_in_place(
+    text: str, places: list[str]
+) -> None:
+    leg = sound()
+    leg.hear(text)
+    answered = Sdp.parse(leg.answer(text, leg.codecs))
+    assert [f"{media.port} {media.protocol}" for media in answered.media] == places
+
+
+def test_ipv6_alone_is_unusable_and_says_so() -> None:
+    text = offer(PCMA).replace("c=IN IP4 192.0.2.9", "c=IN IP6 2001:db8::1")
+    with pytest.raises(Unusable, match="IPv6"):
+        sound().hear(text)

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from vpbx.media import MediaEngine, MediaSession, RtpEndpoint, RtpPeer, Side
+from vpbx.media.rtp import Packet, event_payloads
 
 from .conftest import Phones, connect, peer_of
 from .test_digits import Digits
@@ -291,6 +292,28 @@ async def test_what_a_side_was_told_to_send_is_taken_besides_what_it_takes(
     b.send_digits("7")
     await digits.wait_for(1)
     assert digits.heard == [(Side.B, "7")]
+
+
+async def test_digits_with_an_ssrc_of_their_own_are_taken(
+    session: MediaSession, phone: Phones, digits: Digits
+) -> None:
+    """Some gateways send telephone-events as another stream; the voice stays what it was."""
+    a, b = await phone(), await phone()
+    await connect(session, a, b)
+    b.send_digits("1")
+    await digits.wait_for(1)
+    b.send_tone(700)
+    await a.hear(10)
+    keys = await phone()
+    assert b._transport is not None
+    for event in event_payloads("5", 100):
+        packet = Packet(101, 7, 160, keys._ssrc, event)
+        b._transport.sendto(bytes(packet), session.local(Side.B))
+    await digits.wait_for(2)
+    assert digits.heard == [(Side.B, "1"), (Side.B, "5")]
+    assert a.digits == "15"
+    await a.hear(10)
+    assert {packet.ssrc for packet in a.heard} == {b._ssrc}
 
 
 async def test_rtcp_from_elsewhere_is_ignored(session: MediaSession, phone: Phones) -> None:

@@ -176,6 +176,29 @@ async def test_rtcp_is_passed(session: MediaSession, phone: Phones) -> None:
             rtcp.close()
 
 
+async def test_a_host_name_is_looked_up(session: MediaSession, phone: Phones) -> None:
+    """And hears before it has said a word."""
+    a, b = await phone(), await phone()
+    await session.set_remote(Side.A, peer_of(a))
+    await session.set_remote(Side.B, RtpPeer("localhost", b.local[1], (8,)))
+    a.connect(*session.local(Side.A))
+    a.send_tone(425)
+    await b.hear(10)
+
+
+async def test_a_name_that_cannot_be_found_is_learned_from_packets(
+    session: MediaSession, phone: Phones
+) -> None:
+    a, b = await phone(), await phone()
+    await session.set_remote(Side.A, peer_of(a))
+    await session.set_remote(
+        Side.B, RtpPeer("no-such-host.invalid", b.local[1], (8,), signalled="127.0.0.1")
+    )
+    b.connect(*session.local(Side.B))
+    b.send_tone(700)
+    await a.hear(10)
+
+
 async def test_a_hostile_address_gets_no_further(session: MediaSession, phone: Phones) -> None:
     b = await phone()
     await session.set_remote(Side.A, RtpPeer("1.1.1.1 5 a b\nX", 4000, (8,)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -24,6 +25,7 @@ __all__ = ["Bridge"]
 
 log = structlog.get_logger("vpbx.calls")
 
+_DTMF_RELAY, _DIGIT_MS = "application/dtmf-relay", 160
 HOLD_MUSIC = "holdmusic"
 
 
@@ -73,23 +75,56 @@ class Bridge:
     async def seat(self, leg: Leg) -> None:
         """Let `leg` have the seat of its side: its sound goes there, its digits are heard."""
         self._seats[leg.side] = leg
-        await self.point(leg.side, leg.sound.peer)
+        await self.aim()
 
     def vacate(self, side: Side) -> None:
         """Let nobody have the seat; whoever sits opposite is not held any more."""
         self._seats.pop(side, None)
         self._held.discard(side.other)
 
-    async def point(self, side: Side, peer: RtpPeer | None) -> None:
+    async def aim(self, *, anew: Side | None = None) -> None:
+        """Let the media engine know what was agreed with both seats; `anew`: one of them has
+        said where it is, so what was learned of it counts no more."""
+        for side, leg in self._seats.items():
+            peer = leg.sound.peer
+            if peer is not None and self._misheard(side):
+                peer = replace(peer, digits_hidden=True)
+            await self.point(side, peer, anew=side is anew)
+
+    async def point(self, side: Side, peer: RtpPeer | None, *, anew: bool = False) -> None:
         """Send the media for `side` to `peer` from now on."""
-        if peer is not None and self._peers.get(side) != peer:
+        if peer is not None and (anew or self._peers.get(side) != peer):
             self._peers[side] = peer
-            await self._media.set_remote(side, peer)
+            await self._media.set_remote(side, peer, anew=anew)
 
     def _pressed(self, side: Side, digit: str) -> None:
         leg = self._seats.get(side)
         if leg is not None:
             leg.pressed(digit)
+            if self._misheard(side):
+                self.carry(side.other, digit)
+
+    def _misheard(self, side: Side) -> bool:
+        """Whether the other seat would not understand the digits that this one sends by
+        RFC 4733: it gave them another number, or speaks INFO only."""
+        leg, other = self._seats.get(side), self._seats.get(side.other)
+        if leg is None or other is None or leg.sound.peer is None or other.sound.peer is None:
+            return False
+        comes_as = leg.sound.peer.digits_come_as
+        return comes_as is not None and comes_as != other.sound.peer.dtmf_payload
+
+    def carry(self, side: Side, digit: str, body: bytes = b"", content_type: str = "") -> None:
+        """Let a seat have a digit in the way it understands: RFC 4733, else INFO.
+
+        `body` is what came by INFO; it is passed on as it was when it is none of the sixteen.
+        """
+        leg = self._seats.get(side)
+        if leg is None or leg.ended or not leg.session.answered or self.session is None:
+            return
+        if digit and self.session.press(side, digit):
+            return
+        body = body or f"Signal={digit}\r\nDuration={_DIGIT_MS}\r\n".encode()
+        leg.session.send("INFO", body=body, content_type=content_type or _DTMF_RELAY)
 
     # -- what a seat hears ---------------------------------------------------------------------
 
@@ -174,7 +209,7 @@ class Bridge:
         """
         sound = leg.sound
         if offer is None:
-            leg.session.answer(sound.describe(sound.codecs))
+            leg.session.answer(sound.describe(sound.told or sound.codecs))
             return
         seated = self._seats.get(leg.side) is leg
         other = self._seats.get(leg.side.other) if seated else None
@@ -184,21 +219,27 @@ class Bridge:
         except Unusable:
             leg.session.refuse(488)
             return
-        leg.session.answer(sound.answer(offer, sound.codecs))
-        await self.point(leg.side, sound.peer)
-        if other is None:
+        codecs = other.sound.codecs if other is not None else sound.codecs
+        leg.session.answer(sound.answer(offer, codecs))
+        if not seated:
+            await self.point(leg.side, sound.peer)
             return
-        self.follow(other, leg)
-        if sound.held != was_held:
-            await self._hold(other.side, held=sound.held)
+        await self.aim(anew=leg.side)
+        if other is not None:
+            self.follow(other, leg)
+            await self._hold(other.side, held=sound.held, changed=sound.held != was_held)
 
-    async def _hold(self, side: Side, *, held: bool) -> None:
+    async def _hold(self, side: Side, *, held: bool, changed: bool) -> None:
+        """Let a seat hear music while the other one holds, unless it holds as well."""
+        if not changed:
+            return
         if held:
             self._held.add(side)
         else:
             self._held.discard(side)
-        if side not in self._speaking:
-            await self._settle(side)
+        for one in Side:
+            if one not in self._speaking:
+                await self._settle(one)
 
     def follow(self, leg: Leg, other: Leg) -> None:
         """Offer `leg` the codecs of `other` where they no longer share the one in use."""
@@ -209,11 +250,17 @@ class Bridge:
         """Take the answer to an offer of ours; a refusal leaves all as it was."""
         if answer is None or not 200 <= code < 300:
             return
+        was_held = leg.sound.held
         try:
-            leg.agree(answer)
+            leg.agree(answer, leg.sound.told or None)
         except Unusable:
             return
-        await self.point(leg.side, leg.sound.peer)
+        if self._seats.get(leg.side) is not leg:
+            await self.point(leg.side, leg.sound.peer)
+            return
+        await self.aim(anew=leg.side)
+        held = leg.sound.held
+        await self._hold(leg.side.other, held=held, changed=held != was_held)
 
     # -- recording and the end -----------------------------------------------------------------
 

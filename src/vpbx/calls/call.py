@@ -282,6 +282,7 @@ class Call:
             await self.bridge.hush(guest.side)
             if guest.waiting:
                 guest.ring(leg.sound)
+                await self.bridge.aim()
         else:
             await self._ring_back(guest)
 

@@ -110,7 +110,6 @@ class Leg(SessionAdapter):
         if self._answered_like is not None:
             return self._answered_like
         ptime_ms = other.peer.ptime_ms if other.peer is not None else 20
-        self.sound.codecs = other.codecs
         self._answered_like = self.sound.answer(offer, other.codecs, ptime_ms)
         return self._answered_like
 

@@ -1,14 +1,18 @@
 """What one leg and we have told each other about sound: SDP into codecs and addresses, and back.
 
-There is no transcoding, so both legs of a call speak the same codecs, under the payload numbers
-one of them gave: the called side is offered what the caller offered, the caller is answered
-what the called side answered. A description we write gets a new version only when it changed.
+There is no transcoding and no renumbering of packets, so both legs of a call speak the same
+codecs, and each is told the payload numbers of the other: the called side is offered what the
+caller offered, the caller is answered what the called side answered. A number that was once
+told to a leg means the same codec for that leg's life (RFC 3264 §8.3.2); where that gets into
+the way of telephone-event, its digits are caught and made anew (`Bridge`).
+A description we write gets a new version only when it changed.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from vpbx.media import RtpPeer
 from vpbx.sip import (
@@ -24,15 +28,14 @@ from vpbx.sip import (
 
 __all__ = ["OUR_CODECS", "Sound", "Unusable"]
 
-OUR_CODECS = (
-    AudioCodec("PCMA", 8),
-    AudioCodec("PCMU", 0),
-    AudioCodec("telephone-event", 101, fmtp="0-16"),
-)
+_EVENT = "telephone-event"
+_OUR_EVENTS = AudioCodec(_EVENT, 101, fmtp="0-16")
+
+OUR_CODECS = (AudioCodec("PCMA", 8), AudioCodec("PCMU", 0), _OUR_EVENTS)
 """What is offered where nobody has said yet what the other side can do."""
 
-_EVENT = "telephone-event"
-_PLAIN = frozenset(("RTP/AVP", "RTP/AVPF"))
+_PLAIN = ("RTP/AVP", "RTP/AVPF")
+_DYNAMIC = range(96, 128)
 
 Unusable = (MalformedSdp, NothingInCommon)
 """What reading a description may raise: the answer to it is 488."""
@@ -44,27 +47,35 @@ class Sound:
 
     __slots__ = (
         "_address",
+        "_audio",
+        "_heard",
         "_key",
+        "_meanings",
         "_session_id",
         "_version",
         "codecs",
         "held",
         "local",
-        "peer",
         "source",
+        "told",
     )
 
     def __init__(self, address: Callable[[], tuple[str, int]]) -> None:
         self.codecs: tuple[AudioCodec, ...] = ()
-        """What this leg speaks: offered by it at first, then agreed with it."""
-        self.peer: RtpPeer | None = None
-        """Where its media goes to."""
+        """What this leg takes, under its own numbers: offered by it at first, then agreed."""
+        self.told: tuple[AudioCodec, ...] = ()
+        """What it was told to send, under the numbers we gave."""
         self.held = False
         """Whether it has put us on hold."""
         self.local: str = ""
         """Our description towards it."""
         self.source: Callable[[str], tuple[str, bool]] | None = None
         """Tells where media may come from (`Session.media_source`)."""
+        self._audio: MediaDescription | None = None
+        self._heard: tuple[AudioCodec, ...] = ()
+        """All it has described last, as far as we know the codecs."""
+        self._meanings: dict[int, str] = {}
+        """Every number ever told to it, and the codec it stands for."""
         self._address = address
         self._session_id = 0
         self._version = 0
@@ -77,8 +88,26 @@ class Sound:
 
     def speaks(self, codec: AudioCodec | None) -> bool:
         """Say whether this leg has agreed to `codec`."""
-        return codec is None or any(
-            codec.name == own.name and codec.clock_rate == own.clock_rate for own in self.codecs
+        return codec is None or any(_same(codec, own) for own in self.codecs)
+
+    @property
+    def peer(self) -> RtpPeer | None:
+        """Where its media goes to and what may come from it; None before it described any."""
+        audio = self._audio
+        if audio is None:
+            return None
+        signalled, behind_nat = self.source(audio.address) if self.source else ("", False)
+        return RtpPeer(
+            host=audio.address,
+            port=audio.port,
+            payloads=_numbers(codec for codec in self.codecs if codec.name != _EVENT),
+            dtmf_payload=next((c.payload for c in self.codecs if c.name == _EVENT), None),
+            ptime_ms=audio.ptime_ms,
+            sends=_numbers(self.told),
+            sends_dtmf=next((c.payload for c in self.told if c.name == _EVENT), None),
+            listens=not audio.held,
+            signalled=signalled,
+            behind_nat=behind_nat,
         )
 
     def hear(self, text: str, allowed: Sequence[AudioCodec] | None = None) -> None:
@@ -87,57 +116,79 @@ class Sound:
         Raises one of `Unusable` and changes nothing when there is no voice codec we (and
         `allowed`) know.
         """
-        sdp = Sdp.parse(text)
-        audio = sdp.audio
-        if audio is None or audio.protocol not in _PLAIN:
-            raise NothingInCommon("no plain audio stream")
-        codecs = _codecs_of(audio)
+        audio, codecs = _best(Sdp.parse(text))
+        agreed = codecs
         if allowed is not None:
-            names = {(codec.name, codec.clock_rate) for codec in allowed}
-            codecs = tuple(codec for codec in codecs if (codec.name, codec.clock_rate) in names)
-        if all(codec.name == _EVENT for codec in codecs):
+            agreed = tuple(
+                codec
+                for codec in codecs
+                if _among(codec, allowed) or (codec.name == _EVENT and _among(codec, self.told))
+            )
+        if all(codec.name == _EVENT for codec in agreed):
             raise NothingInCommon("no voice codec in common")
-        self.codecs = codecs
+        self._audio, self._heard, self.codecs = audio, codecs, agreed
+        self.told = tuple(codec for codec in self.told if _among(codec, codecs))
         self.held = audio.held
-        self.peer = self._peer(audio, codecs)
-
-    def _peer(self, audio: MediaDescription, codecs: Sequence[AudioCodec]) -> RtpPeer:
-        events = [codec.payload for codec in codecs if codec.name == _EVENT]
-        signalled, behind_nat = self.source(audio.address) if self.source else ("", False)
-        return RtpPeer(
-            host=audio.address,
-            port=audio.port,
-            payloads=tuple(codec.payload for codec in codecs if codec.name != _EVENT),
-            dtmf_payload=events[0] if events else None,
-            ptime_ms=audio.ptime_ms,
-            listens=not audio.held,
-            signalled=signalled,
-            behind_nat=behind_nat,
-        )
 
     def describe(self, codecs: Sequence[AudioCodec], ptime_ms: int = 20) -> str:
-        """Return our offer of `codecs` to this leg."""
-        return self._write(tuple(codecs), "sendrecv", ptime_ms, None)
+        """Return our offer of `codecs` to this leg, telephone-event always among them."""
+        with_events = (*codecs, *(() if _among(_OUR_EVENTS, codecs) else (_OUR_EVENTS,)))
+        numbered: list[AudioCodec] = []
+        for codec in with_events:
+            taken = {one.payload for one in numbered}
+            numbered.append(replace(codec, payload=self._number(codec, taken)))
+        return self._write(tuple(numbered), "sendrecv", ptime_ms, None)
+
+    def _number(self, codec: AudioCodec, taken: set[int]) -> int:
+        """Return the number to offer a codec under: its own, unless that means another one."""
+        own = (number for number, name in self._meanings.items() if name == codec.name)
+        wishes: Iterable[int] = (codec.payload, *own, *_DYNAMIC)
+        for number in wishes:
+            if number not in taken and self._meanings.get(number, codec.name) == codec.name:
+                return number
+        return int(codec.payload)
 
     def answer(self, offer: str, codecs: Sequence[AudioCodec], ptime_ms: int = 20) -> str:
-        """Return our answer to `offer` (already heard): `codecs`, its direction mirrored.
+        """Return our answer to `offer` (already heard): what of it the other side, which takes
+        `codecs`, can take too, under the other side's numbers; its direction mirrored.
 
         Streams we do not take are refused in their places (RFC 3264 §6).
         """
-        sdp = Sdp.parse(offer)
-        return self._write(tuple(codecs), direction_answer(sdp.direction), ptime_ms, sdp)
+        told = []
+        for codec in codecs:
+            own = next((one for one in self._heard if _same(one, codec)), None)
+            if own is None:
+                continue
+            if self._may_tell(codec):
+                told.append(codec)
+            elif codec.name == _EVENT or own.payload == codec.payload:
+                told.append(own)
+        if not _among(_OUR_EVENTS, told):
+            told += [codec for codec in self._heard if codec.name == _EVENT][:1]
+        self.codecs = tuple(codec for codec in self._heard if _among(codec, told))
+        direction = direction_answer(self._audio.heard_direction if self._audio else "")
+        return self._write(tuple(told), direction, ptime_ms, Sdp.parse(offer))
+
+    def _may_tell(self, codec: AudioCodec) -> bool:
+        """Whether its number means no other codec to this leg, neither by us nor by itself."""
+        number = codec.payload
+        theirs = all(one.payload != number or _same(one, codec) for one in self._heard)
+        return theirs and self._meanings.get(number, codec.name) == codec.name
 
     def twin(self) -> Sound:
         """Return a copy, for one more leg that is sent the same offer."""
         twin = Sound(self._address)
-        twin.local, twin._key = self.local, self._key
+        twin.local, twin.told, twin._key = self.local, self.told, self._key
+        twin._meanings = dict(self._meanings)
         twin._session_id, twin._version = self._session_id, self._version
         return twin
 
     def _write(
         self, codecs: tuple[AudioCodec, ...], direction: str, ptime_ms: int, offer: Sdp | None
     ) -> str:
-        shape = _shape(offer)
+        self.told = codecs
+        self._meanings.update((codec.payload, codec.name) for codec in codecs)
+        shape = self._shape(offer)
         key = (codecs, direction, ptime_ms, shape)
         if key != self._key:
             self._key = key
@@ -153,8 +204,57 @@ class Sound:
                 version=self._version,
                 ptime=ptime_ms,
             )
-            self.local = text if not shape or offer is None else _fit(text, offer)
+            self.local = text if not shape or offer is None else self._fit(text, offer)
         return self.local
+
+    def _shape(self, offer: Sdp | None) -> tuple[str, ...]:
+        """Return what an answer to `offer` must mirror; nothing for one plain audio stream."""
+        if offer is None or (len(offer.media) == 1 and offer.media[0].protocol == "RTP/AVP"):
+            return ()
+        return tuple(str(media) for media in offer.media)
+
+    def _fit(self, text: str, offer: Sdp) -> str:
+        """Put our single audio stream where the offer has it, refuse the others."""
+        head, _, ours = text.partition("m=audio")
+        parts = [head]
+        taken = False
+        for media in offer.media:
+            if media == self._audio and not taken:
+                taken = True
+                parts.append("m=audio" + ours.replace("RTP/AVP", media.protocol, 1))
+            else:
+                formats = " ".join(media.formats)
+                parts.append(f"m={media.kind} 0 {media.protocol} {formats}\r\n")
+        return "".join(parts)
+
+
+def _best(sdp: Sdp) -> tuple[MediaDescription, tuple[AudioCodec, ...]]:
+    """Return the audio stream to talk through, and its codecs; NothingInCommon: there is none."""
+    streams = [media for media in sdp.media if media.kind == "audio" and media.port]
+    reason = "no audio stream"
+    for media in streams:
+        if media.protocol not in _PLAIN:
+            reason = f"no plain audio stream, only {media.protocol[:32]}"
+        elif ":" in media.address:
+            reason = "only IPv6 addresses"
+        else:
+            codecs = _codecs_of(media)
+            if any(codec.name != _EVENT for codec in codecs):
+                return media, codecs
+            reason = "no voice codec in common"
+    raise NothingInCommon(reason)
+
+
+def _same(one: AudioCodec, other: AudioCodec) -> bool:
+    return one.name == other.name and one.clock_rate == other.clock_rate
+
+
+def _among(codec: AudioCodec, codecs: Iterable[AudioCodec]) -> bool:
+    return any(_same(codec, one) for one in codecs)
+
+
+def _numbers(codecs: Iterable[AudioCodec]) -> tuple[int, ...]:
+    return tuple(codec.payload for codec in codecs)
 
 
 _read: dict[tuple[object, ...], tuple[AudioCodec, ...]] = {}
@@ -170,23 +270,3 @@ def _codecs_of(audio: MediaDescription) -> tuple[AudioCodec, ...]:
             _read.clear()
         codecs = _read[key] = codecs_of(audio)
     return codecs
-
-
-def _shape(offer: Sdp | None) -> tuple[str, ...]:
-    """Return what an answer to `offer` must mirror; nothing for one plain audio stream."""
-    if offer is None or (len(offer.media) == 1 and offer.media[0].protocol == "RTP/AVP"):
-        return ()
-    return tuple(str(media) for media in offer.media)
-
-
-def _fit(text: str, offer: Sdp) -> str:
-    """Put our single audio stream into the place the offer has it in, refuse the others."""
-    head, _, ours = text.partition("m=audio")
-    parts = [head]
-    for media in offer.media:
-        if media is offer.audio:
-            parts.append("m=audio" + ours.replace("RTP/AVP", media.protocol, 1))
-        else:
-            formats = " ".join(media.formats)
-            parts.append(f"m={media.kind} 0 {media.protocol} {formats}\r\n")
-    return "".join(parts)

@@ -10,8 +10,8 @@ import re
 import resource
 import socket
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,6 +19,7 @@ from vpbx.clock import Clock, LoopClock
 
 from .gate import Gates
 from .model import MediaConfig, MediaError, MediaHealth, Side
+from .names import Names
 from .prompts import PromptLibrary
 from .proxy import LocalProxy, Proxy, RemoteProxy
 from .session import MediaSession
@@ -46,6 +47,7 @@ class MediaEngine:
 
     def __init__(self, config: MediaConfig, *, clock: Clock | None = None) -> None:
         self.config = config
+        self.names = Names()
         self.prompts = PromptLibrary(config.prompts_dir)
         self.proxy: Proxy = (
             RemoteProxy(config.remote, config.notify) if config.remote else LocalProxy(config)
@@ -62,6 +64,7 @@ class MediaEngine:
         self._recording_broken = False
         self._discarded: list[str] = []
         self._running = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def clock(self) -> Clock:
@@ -113,6 +116,7 @@ class MediaEngine:
             await session.close()
         self._remove_discarded()
         self.prompts.close()
+        self.names.close()
         await self.proxy.stop()
         if self.sink is not None:
             self.sink.close()
@@ -180,6 +184,13 @@ class MediaEngine:
             ports=f"{self.config.port_min}-{self.config.port_max}",
             version=version,
         )
+
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside calls; it is kept in mind until it is done."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def forget(self, number: int) -> None:
         """Drop a closed session (it calls this itself)."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
@@ -31,6 +31,7 @@ from . import kernel
 from .packet_filter import NOTHING, Source, rtcp_filter, rtp_filter
 
 Address: TypeAlias = tuple[str, int]
+_Packets: TypeAlias = list[tuple[bytes, Address]]
 
 _READS = 32
 _PACKET_BYTES = 2048
@@ -38,6 +39,10 @@ _REFUSALS = 3
 """So many ICMP errors before the port in an SDP counts as one nobody listens at."""
 _PATIENCE_S = 0.3
 """So long a source that was heard before may take to speak again, before another is taken."""
+
+
+_LOOKS = 16
+"""So many times `crowded` is asked before one who has only pressed keys is listened to again."""
 
 
 class State(Enum):
@@ -56,6 +61,8 @@ class Admission:
     """By the SDP; None: it names no address."""
     payloads: tuple[int, ...] = ()
     """Payload types; none: all."""
+    events: int | None = None
+    """The one of telephone-event: some send it as a stream of its own, with another SSRC."""
     behind: str = ""
     """The address of a NAT the sender is behind."""
     fallback: str = ""
@@ -97,19 +104,28 @@ class Gate:
         self._open_to: tuple[tuple[Source, ...], int | None] = ((), None)
         self._listener: socket.socket | None = None
         self._watcher: socket.socket | None = None
+        self._borrower: socket.socket | None = None
         self._refusals = 0
-        self._candidate: tuple[Address, int] | None = None
+        self._candidate: tuple[Address, int | None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._drops = 0
+        self._looks = 0
         kernel.allow_second_socket(numbers[0])
         for number in numbers:
             kernel.attach_filter(number, NOTHING)
 
-    def admit(self, admission: Admission) -> Address | None:
+    def admit(self, admission: Admission, *, anew: bool = True) -> Address | None:
         """Take packets as an SDP describes them, from the first one on that fits.
 
+        Not `anew`: what was learned of the same place stays, should only payload types differ.
         Returns where to send until then: what the SDP says, but what is known of a NAT.
         """
+        was = self._admission
+        same = replace(was, payloads=admission.payloads, events=admission.events) == admission
+        if self.state is State.OPEN and same and not anew:
+            self._admission = admission
+            self._attach(*self._open_to)
+            return self._told
         self._stop()
         if self.source is not None and self.source[0] != admission.behind:
             self.source = None
@@ -125,6 +141,26 @@ class Gate:
             self._muted = muted
             self._attach(*self._open_to)
 
+    def borrow(self, heard: Callable[[bytes], None]) -> None:
+        """Give the packets that come to `heard` instead of RTPProxy, until `give_back`."""
+        source = self.source
+        if self.state is not State.OPEN or source is None or self._muted:
+            return
+        self.give_back()
+
+        def read() -> None:
+            for packet, _ in _read(self._borrower)[0] if self._borrower is not None else ():
+                heard(packet)
+
+        self._borrower = self._socket((source,), source, read)
+
+    def give_back(self) -> None:
+        """Let RTPProxy have the packets again."""
+        if self._borrower is not None:
+            self._loop.remove_reader(self._borrower.fileno())
+            self._borrower.close()
+            self._borrower = None
+
     def close(self) -> None:
         """Listen no more; before RTPProxy closes its sockets."""
         self._stop()
@@ -139,6 +175,11 @@ class Gate:
     def crowded(self) -> bool:
         """Say whether packets were turned away since this was asked last."""
         if self.state is not State.OPEN or self._muted:
+            return False
+        if self._open_to[1] is None:
+            self._looks = (self._looks + 1) % _LOOKS
+            if self._looks == 0:
+                self.listen_again()  # so far it has only pressed keys
             return False
         before, self._drops = self._drops, kernel.dropped(self.numbers[0])
         return self._drops != before
@@ -179,10 +220,10 @@ class Gate:
         packets, refused = _read(self._listener)
         for packet, source in packets:
             if self.source in (None, source) or source == self._admission.exact:
-                self._settle(source, _ssrc(packet), packets)
+                self._settle(source, self._voice(packet), packets)
                 return
             if self._candidate is None:
-                self._candidate = source, _ssrc(packet)
+                self._candidate = source, self._voice(packet)
                 self._patience = self._loop.call_later(_PATIENCE_S, self._patience_over)
         if refused:
             self._refused()
@@ -200,7 +241,13 @@ class Gate:
             self._admission = Admission(was.exact, was.payloads, behind=was.fallback)
             self._learn()
 
-    def _settle(self, source: Address, ssrc: int, packets: list[tuple[bytes, Address]]) -> None:
+    def _voice(self, packet: bytes) -> int | None:
+        """Return the SSRC of a packet of sound; None for a telephone-event."""
+        return None if packet[1] & 0x7F == self._admission.events else _ssrc(packet)
+
+    def _settle(
+        self, source: Address, ssrc: int | None, packets: list[tuple[bytes, Address]]
+    ) -> None:
         listener, exact = self._listener, self._admission.exact
         self.state, self.source = State.OPEN, source
         self._attach((source,), ssrc)
@@ -212,7 +259,7 @@ class Gate:
             self._keeper.learned(source)
         if not self._muted:
             for packet, origin in packets:
-                if origin == source and _ssrc(packet) == ssrc:
+                if origin == source and (ssrc is None or self._voice(packet) in (None, ssrc)):
                     self._keeper.overheard(packet)
         self._drops = kernel.dropped(self.numbers[0])
         if exact is not None and source != exact:
@@ -223,15 +270,16 @@ class Gate:
         packets = _read(self._watcher)[0] if self._watcher is not None else []
         if packets:
             packet, source = packets[0]
-            self._settle(source, _ssrc(packet), packets)
+            self._settle(source, self._voice(packet), packets)
 
     def _attach(self, sources: tuple[Source, ...], ssrc: int | None) -> None:
         self._open_to = sources, ssrc
         rtp, rtcp = self.numbers
         reports: tuple[Source, ...] = tuple((h, p + 1) for h, p in sources if p is not None)
         shut = self._muted or not sources
-        takes = NOTHING if shut else rtp_filter(sources, self._admission.payloads, ssrc)
-        kernel.attach_filter(rtp, takes)
+        admission = self._admission
+        takes = rtp_filter(sources, admission.payloads, ssrc, admission.events)
+        kernel.attach_filter(rtp, NOTHING if shut else takes)
         kernel.attach_filter(rtcp, rtcp_filter(reports) if reports else NOTHING)
 
     def _stop(self) -> None:
@@ -240,6 +288,7 @@ class Gate:
                 self._loop.remove_reader(sock.fileno())
                 sock.close()
         self._listener = self._watcher = self._candidate = None
+        self.give_back()
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -249,9 +298,9 @@ def _ssrc(packet: bytes) -> int:
     return int.from_bytes(packet[8:12], "big")
 
 
-def _read(sock: socket.socket) -> tuple[list[tuple[bytes, Address]], bool]:
+def _read(sock: socket.socket) -> tuple[_Packets, bool]:
     """Return the packets that wait at a socket, and whether an ICMP error did."""
-    packets: list[tuple[bytes, Address]] = []
+    packets: _Packets = []
     for _ in range(_READS):
         try:
             packets.append(sock.recvfrom(_PACKET_BYTES))

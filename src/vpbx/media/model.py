@@ -43,6 +43,8 @@ class RtpPeer:
     takes itself (RFC 3264 §5.1)."""
     sends_dtmf: int | None = None
     """The one of them for telephone-event; None: `dtmf_payload`."""
+    digits_hidden: bool = False
+    """Whether its telephone-events are kept from the other side (and only told)."""
     listens: bool = True
     """Whether it may be sent anything (not after `sendonly` or `inactive`)."""
     signalled: str = ""

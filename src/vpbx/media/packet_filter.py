@@ -94,11 +94,15 @@ class _Template:
 
 
 @lru_cache(1024)
-def _rtp(ports: tuple[bool, ...], payloads: tuple[int, ...], with_ssrc: bool) -> _Template:
+def _rtp(
+    ports: tuple[bool, ...], payloads: tuple[int, ...], events: int | None, with_ssrc: bool
+) -> _Template:
     program = _Program()
     program.sources(ports)
+    program.add(_AND, _TYPE_MASK)
+    if events is not None:
+        program.add(_EQUAL, events, "take", _NEXT)
     if payloads:
-        program.add(_AND, _TYPE_MASK)
         for payload in payloads:
             program.add(_EQUAL, payload, "type", _NEXT)
         program.add(_RETURN, 0)
@@ -131,14 +135,17 @@ def _values(sources: tuple[Source, ...]) -> tuple[tuple[bool, ...], list[int]]:
 
 
 def rtp_filter(
-    sources: tuple[Source, ...], payloads: tuple[int, ...] = (), ssrc: int | None = None
+    sources: tuple[Source, ...],
+    payloads: tuple[int, ...] = (),
+    ssrc: int | None = None,
+    events: int | None = None,
 ) -> bytes:
     """Let RTP of these sources and payload types through (none given: of all types), with this
-    SSRC when one is given."""
+    SSRC when one is given; the type `events` with any SSRC."""
     ports, values = _values(sources)
     if ssrc is not None:
         values.append(ssrc)
-    return _rtp(ports, payloads, ssrc is not None).fill(values)
+    return _rtp(ports, payloads, events, ssrc is not None).fill(values)
 
 
 def rtcp_filter(sources: tuple[Source, ...]) -> bytes:

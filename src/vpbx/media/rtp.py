@@ -73,6 +73,14 @@ class Packet:
         return cls(second & 0x7F, sequence, timestamp, ssrc, payload, bool(second & 0x80))
 
 
+def event_payloads(digit: str, tone_ms: int) -> list[bytes]:
+    """Return the payloads of a digit, one each 20 ms, the last one three times (RFC 4733 §2.5)."""
+    event = EVENTS.index(digit)
+    packets = max(1, tone_ms // 20)
+    payloads = [_EVENT.pack(event, _VOLUME, 160 * n) for n in range(1, packets + 1)]
+    return payloads + [_EVENT.pack(event, _VOLUME | _END, 160 * packets)] * 3
+
+
 def tone_frames(frequency: float, payload_type: int = g711.PCMA, ptime_ms: int = 20) -> list[bytes]:
     """Return a second of a tone as G.711 payloads, seamless when repeated (whole Hz)."""
     data = g711.encode(payload_type, tone(frequency, 1.0))
@@ -183,12 +191,8 @@ class RtpEndpoint(asyncio.DatagramProtocol):
     def send_digits(self, digits: str, *, tone_ms: int = 100, pause_ms: int = 60) -> None:
         """Send RFC 4733 events, one after another; sound pauses meanwhile."""
         for digit in digits.upper():
-            event = EVENTS.index(digit)
-            packets = max(1, tone_ms // 20)
-            for n in range(1, packets + 1):
-                self._events.append((_EVENT.pack(event, _VOLUME, 160 * n), n == 1))
-            last = _EVENT.pack(event, _VOLUME | _END, 160 * packets)
-            self._events.extend([(last, False)] * 3)
+            payloads = event_payloads(digit, tone_ms)
+            self._events.extend((payload, n == 0) for n, payload in enumerate(payloads))
             self._events.extend([(b"", False)] * (pause_ms // 20))
         self._start()
 

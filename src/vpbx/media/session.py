@@ -25,7 +25,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import inf
 from pathlib import Path
@@ -36,6 +36,7 @@ import structlog
 from . import kernel
 from .control import checked
 from .gate import Address, Admission, Gate
+from .keypad import Keypad
 from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .prompts import BYTES_PER_S, PLAYABLE
 from .sink import GUARD_PAYLOAD
@@ -80,6 +81,7 @@ class _End:
     """The same, sent, while the side has not been heard."""
     player: Timer | None = None
     played: asyncio.Future[None] | None = None
+    keypad: Keypad | None = None
 
     @property
     def quiet(self) -> bool:
@@ -206,25 +208,29 @@ class MediaSession:
             return command
         dtmf = peer.digits_come_as if peer is not None else None
         if dtmf is not None:
-            return f"{command} && M3:1 D{number} {dtmf:d}"
+            hidden = " h" if peer is not None and peer.digits_hidden else ""
+            return f"{command} && M3:1 D{number} {dtmf:d}{hidden}"
         # The guarding packet is caught as if it were a digit ("h": and kept from the other side).
         return f"{command} && M3:1 D{number} {GUARD_PAYLOAD} h"
 
-    async def set_remote(self, side: Side, peer: RtpPeer) -> None:
+    async def set_remote(self, side: Side, peer: RtpPeer, *, anew: bool = False) -> None:
         """Send to `peer` from now on, take what it sends, and catch its digits.
 
-        At any time again (re-INVITE, another fork answering, a transfer). Where the peer is
-        behind a NAT the real source is learned, anew after each call of this.
+        At any time again (another fork answering, a transfer; `anew`: a re-INVITE, which may
+        change what was learned though it says the same). Where the peer is behind a NAT, its
+        real source is learned; a host name is looked up meanwhile.
         """
         self._check()
         end = self._ends[side]
         exact = _numeric(peer)
+        if exact is None and peer.host != _NOWHERE[0]:
+            self._engine.names.find(peer.host, partial(self._found, end, peer))
         again, end.peer = end.peer is not None, peer
         self._alive_at = self._engine.clock.now()
         if exact is None and end.target is not None:
             pass  # RFC 2543 hold: what was agreed before stays
         elif end.gate is not None:
-            end.target = end.gate.admit(_admission(peer, exact))
+            end.target = end.gate.admit(_admission(peer, exact), anew=anew)
         else:
             end.target = exact
             if again:
@@ -233,6 +239,24 @@ class MediaSession:
         self._aim(end)
         if side is Side.B or self._audible:
             await self._tell()
+
+    def _found(self, end: _End, named: RtpPeer, host: str) -> None:
+        """The name in an SDP has an address."""
+        if not self._closed and end.peer == named:
+            peer = replace(named, host=host)
+            found = self._engine.run(self.set_remote(end.side, peer, anew=True))
+            found.add_done_callback(_failure_seen)
+
+    def press(self, side: Side, digit: str) -> bool:
+        """Let `side` hear a digit by RFC 4733; False when it does not take those."""
+        end, other = self._ends[side], self._ends[side.other]
+        peer = end.peer
+        if self._closed or peer is None or peer.dtmf_payload is None or other.gate is None:
+            return False
+        if end.keypad is None:
+            end.keypad = Keypad(self._engine.clock, other.gate, partial(self.pass_on, other))
+        end.keypad.press(digit, peer.dtmf_payload)
+        return True
 
     def _listen(self, end: _End, listens: bool) -> None:
         """Stop what comes from the other side where this one must be sent nothing."""
@@ -263,7 +287,7 @@ class MediaSession:
     def pass_on(self, end: _End, packet: bytes) -> None:
         """Send the other side a packet that came while `end`'s gate was learning."""
         other = self._ends[end.side.other]
-        if other.gate is not None and other.target is not None and other.played is None:
+        if other.gate is not None and other.target is not None and not other.quiet:
             kernel.send_from(other.gate.numbers[0], packet, other.target)
 
     def look_for_change(self) -> None:
@@ -461,6 +485,8 @@ class MediaSession:
         for end in self._ends.values():
             if end.played is not None:
                 self._player_done(end)
+            if end.keypad is not None:
+                end.keypad.close()
             if end.gate is not None and self._engine.gates is not None:
                 self._engine.gates.release(end.gate)
         name, self._recording = self._recording, None
@@ -536,12 +562,16 @@ def _codecs(payloads: tuple[int, ...], dtmf: int | None) -> str:
     return "c" + ",".join(map(str, numbers)) if numbers else ""
 
 
+def _failure_seen(done: asyncio.Task[None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.info("a media address that was looked up is not used", error=str(error))
+
+
 def _numeric(peer: RtpPeer) -> Address | None:
-    """Return the address as RTPProxy may be told it; None for one to be learned (or none)."""
+    """Return the address as RTPProxy may be told it; None for one to be found or learned."""
     try:
         socket.inet_pton(socket.AF_INET, peer.host)
     except (OSError, ValueError):
-        log.warning("the address in the SDP is no IPv4 address", address=peer.host[:64])
         return None
     return None if peer.host == _NOWHERE[0] or not peer.port else (peer.host, peer.port)
 
@@ -551,6 +581,7 @@ def _admission(peer: RtpPeer, exact: Address | None) -> Admission:
     return Admission(
         exact,
         tuple(sorted(peer.may_send)),
+        peer.digits_come_as,
         behind=peer.signalled if peer.behind_nat or exact is None else "",
         fallback=peer.signalled if exact is not None and exact[0] == peer.signalled else "",
     )

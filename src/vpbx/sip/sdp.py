@@ -79,6 +79,13 @@ class MediaDescription:
         """Whether the describer does not listen: sendonly, inactive, or address 0.0.0.0."""
         return self.direction in ("sendonly", "inactive") or self.address in _NOWHERE
 
+    @property
+    def heard_direction(self) -> str:
+        """The direction, with the address 0.0.0.0 counted as not listening (RFC 2543 hold)."""
+        if self.address in _NOWHERE:
+            return "sendonly" if self.direction in ("sendrecv", "sendonly") else "inactive"
+        return self.direction
+
     def __str__(self) -> str:
         head = f"m={self.kind} {self.port} {self.protocol} {' '.join(self.formats)}"
         return "".join(f"{line}\r\n" for line in (head, *self.lines))
@@ -112,11 +119,7 @@ class Sdp:
     def direction(self) -> str:
         """Direction of the audio stream with 0.0.0.0 counted as not listening."""
         audio = self.audio
-        if audio is None:
-            return "inactive"
-        if audio.address in _NOWHERE:
-            return "sendonly" if audio.direction in ("sendrecv", "sendonly") else "inactive"
-        return audio.direction
+        return "inactive" if audio is None else audio.heard_direction
 
     @property
     def held(self) -> bool:

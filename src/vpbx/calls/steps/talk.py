@@ -12,7 +12,7 @@ __all__ = ["talk"]
 async def talk(call: Call, joined: Joined) -> Over:
     """Join the two and serve both until the host ends it; the guest's end cancels the step."""
     await call.join(joined)
-    host, guest = joined.leg, call.guest
+    host = joined.leg
     while True:
         event = await call.next()
         match event:
@@ -20,6 +20,4 @@ async def talk(call: Call, joined: Joined) -> Over:
                 call.ended_by = Ender.CALLEE
                 return Over()
             case Digit(body=body) if body:
-                other = host if event.leg is guest else guest
-                if other is not None and not other.ended and other.session.answered:
-                    other.session.send("INFO", body=body, content_type=event.content_type)
+                call.bridge.carry(event.leg.side.other, event.digit, body, event.content_type)
