@@ -204,3 +204,14 @@ def test_ipv6_alone_is_unusable_and_says_so() -> None:
     text = offer(PCMA).replace("c=IN IP4 192.0.2.9", "c=IN IP6 2001:db8::1")
     with pytest.raises(Unusable, match="IPv6"):
         sound().hear(text)
+
+
+def test_an_offer_that_is_refused_leaves_what_was_told() -> None:
+    leg = sound()
+    text = offer(PCMA, PCMU, EVENTS)
+    leg.hear(text)
+    leg.answer(text, [PCMA, EVENTS])
+    before = leg.told
+    leg.describe([PCMU])
+    leg.refused()
+    assert leg.told == before

@@ -249,6 +249,7 @@ class Bridge:
     async def renegotiated(self, leg: Leg, code: int, answer: str | None) -> None:
         """Take the answer to an offer of ours; a refusal leaves all as it was."""
         if answer is None or not 200 <= code < 300:
+            leg.sound.refused()
             return
         was_held = leg.sound.held
         try:

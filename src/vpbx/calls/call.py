@@ -28,7 +28,7 @@ import structlog
 from vpbx.calls.addresses import Shown
 from vpbx.calls.bridge import Bridge
 from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
-from vpbx.calls.leg import Ended, Leg, LegEvent, Offered, Reanswered, Referred
+from vpbx.calls.leg import Ended, Leg, LegEvent, Offered, Reanswered, Referred, Repeated
 from vpbx.calls.outcome import Ender, Joined, Over, Result
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.shared.lines import Use
@@ -191,6 +191,8 @@ class Call:
             event.drop()
         elif not ours:
             pass  # given up, or taken by somebody else, since it said this
+        elif isinstance(event, Repeated):
+            await self.bridge.aim(anew=event.leg.side)
         elif isinstance(event, Offered):
             if not leg.ended:
                 await self.bridge.renegotiate(leg, event.sdp)

@@ -30,6 +30,7 @@ __all__ = [
     "Progress",
     "Reanswered",
     "Referred",
+    "Repeated",
     "digit_of",
 ]
 
@@ -154,6 +155,9 @@ class Leg(SessionAdapter):
         else:
             self._tell(Offered(self, sdp))
 
+    def on_repeated(self, session: Session) -> None:
+        self._tell(Repeated(self))
+
     def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
         self._tell(Reanswered(self, code, sdp))
 
@@ -231,6 +235,11 @@ class Offered(LegEvent):
     """The peer wants other media (`sdp`), or our offer (None)."""
 
     sdp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated(LegEvent):
+    """The peer has said once more what holds already (a refresh, or a way to be found anew)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class Sound:
     __slots__ = (
         "_address",
         "_audio",
+        "_before",
         "_heard",
         "_key",
         "_meanings",
@@ -74,6 +75,7 @@ class Sound:
         self._audio: MediaDescription | None = None
         self._heard: tuple[AudioCodec, ...] = ()
         """All it has described last, as far as we know the codecs."""
+        self._before: tuple[AudioCodec, ...] = ()
         self._meanings: dict[int, str] = {}
         """Every number ever told to it, and the codec it stands for."""
         self._address = address
@@ -137,7 +139,13 @@ class Sound:
         for codec in with_events:
             taken = {one.payload for one in numbered}
             numbered.append(replace(codec, payload=self._number(codec, taken)))
+        self._before = self.told
         return self._write(tuple(numbered), "sendrecv", ptime_ms, None)
+
+    def refused(self) -> None:
+        """What we offered last was refused: what was agreed before stays."""
+        if self._before:
+            self.told, self._before, self._key = self._before, (), ()
 
     def _number(self, codec: AudioCodec, taken: set[int]) -> int:
         """Return the number to offer a codec under: its own, unless that means another one."""

@@ -73,6 +73,10 @@ class SessionListener(Protocol):
         already (session refresh) is answered without asking.
         """
 
+    def on_repeated(self, session: Session) -> None:
+        """The peer's re-INVITE or UPDATE repeated what holds already, and was answered. Its
+        packets may come from elsewhere now (a NAT has forgotten them)."""
+
     def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
         """Our `reinvite` finished with `code`; `sdp` is their answer (or, when ours had no
         offer, their offer: call `Session.ack`). Also called, with 200, when the ACK brings the
@@ -105,6 +109,9 @@ class SessionAdapter:
     def on_offer(self, session: Session, sdp: str | None) -> None:
         """Refuse: 488."""
         session.refuse()
+
+    def on_repeated(self, session: Session) -> None:
+        """Do nothing."""
 
     def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
         """Do nothing."""

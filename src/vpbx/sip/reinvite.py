@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vpbx.clock import Timer
 from vpbx.sip.body import ALLOW, SDP_TYPE, BadBody, session_description
 from vpbx.sip.exchange import NoResponse, Tries
-from vpbx.sip.listener import EndCause, SessionState
+from vpbx.sip.listener import SessionState
 from vpbx.sip.message import Request, Response
 from vpbx.sip.sdp import Sdp, refused
 from vpbx.sip.transaction import ClientTransaction
@@ -123,7 +123,9 @@ class ReInvite:
             return
         self._send_ack(request, None)
         if self._sdp is not None and sdp is None:
-            session.end(EndCause.BAD_SDP, bye=())
+            # An answer that is none: what was agreed before goes on.
+            session.media.fail()
+            session.reinvite_done(488, None, tell=not self._refresh)
             return
         news = sdp != session.media.remote
         if sdp is not None:
@@ -176,5 +178,5 @@ class ReInvite:
         if session.end_if_gone(response):
             return
         if self._refresh:
-            session.timer.refresh_failed()
+            session.timer.refresh_failed(answered=not isinstance(response, NoResponse))
         session.reinvite_done(response.code, None, tell=not self._refresh)

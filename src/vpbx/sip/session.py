@@ -19,6 +19,8 @@ from vpbx.sip.reinvite import ReInvite
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.usage import Headers, Usage, WrongState
 
+_NOT_NOW = frozenset((491, 500, 503, 504))
+"""Answers to an UPDATE that say nothing about the next one."""
 _WITH_CONTACT = frozenset(("INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY"))
 
 
@@ -263,6 +265,7 @@ class Session(Usage):
         media = dialog.media
         if sdp is not None and sdp == media.remote and media.local is not None:
             self._accept_offer(tx, media.local)
+            self.tell(self.listener.on_repeated)
         else:
             if sdp is not None:
                 media.receive_offer(sdp)
@@ -303,7 +306,7 @@ class Session(Usage):
         dialog = self.dialog
         if self.state is not SessionState.CONFIRMED or dialog is None:
             return
-        if not self.allows("UPDATE"):
+        if self._update_refused or not self.allows("UPDATE"):
             self._queue.append(ReInvite(self, self.local_sdp, refresh=True))
             self.next_turn()
             return
@@ -322,5 +325,9 @@ class Session(Usage):
             self.timer.accepted(response)
         elif response.code == 422 and self.timer.raise_to(response):
             self._refresh()
-        else:
+        elif response.code in _NOT_NOW:
             self.timer.refresh_failed()
+        else:
+            # It says that it takes UPDATE, and does not; a re-INVITE refreshes as well (§7.4).
+            self._update_refused = True
+            self._refresh()

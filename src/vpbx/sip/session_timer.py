@@ -138,9 +138,15 @@ class SessionTimer:
         elif interval > 0:
             self._start(max(interval, 1), we_refresh=refresher(response) != "uas")
 
-    def refresh_failed(self) -> None:
+    def refresh_failed(self, *, answered: bool = True) -> None:
         """Our refresh was refused, but not in a way that ends the session: try once more in
-        half the time that is left, or give up when it has all but run out."""
+        half the time that is left, or give up when it has all but run out.
+
+        A peer that keeps no timer itself is not cut for it: its answer shows that it is there.
+        """
+        if answered and not self.peer_knows:
+            self._start(self.interval_s, we_refresh=True)
+            return
         left = self._deadline - self._clock.now()
         if left <= self._margin_s():
             self.stop()

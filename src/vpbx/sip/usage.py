@@ -60,6 +60,7 @@ class Usage:
         "_queue",
         "_reinvite",
         "_unacked",
+        "_update_refused",
         "ack_wanted",
         "answered",
         "auth",
@@ -114,6 +115,7 @@ class Usage:
         self._queue: deque[ReInvite] = deque()
         self._pause: Timer | None = None
         self._bye_headers: Headers = ()
+        self._update_refused = False
 
     # Who and what
 
@@ -205,10 +207,14 @@ class Usage:
                 sdp = session_description(request)
             except BadBody:
                 sdp = None
-            if sdp is None:
+            if sdp is None and not self._established:
                 self.end(EndCause.BAD_SDP, bye=())
                 return
-            self.media.receive_answer(sdp)
+            if sdp is None:  # what was agreed before goes on
+                self.media.fail()
+                self.tell(self.listener.on_reanswer, 488, None)
+            else:
+                self.media.receive_answer(sdp)
         if not self._established:
             self._established = True
             self.tell(self.listener.on_established, sdp)

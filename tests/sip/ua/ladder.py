@@ -98,6 +98,9 @@ class Owner:
     def on_offer(self, session: Session, sdp: str | None) -> None:
         self._note("offer", session, sdp)
 
+    def on_repeated(self, session: Session) -> None:
+        """Nothing is new."""
+
     def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
         self._note("reanswer", session, code, sdp)
 

@@ -299,13 +299,44 @@ async def test_endless_glare_comes_to_an_end(s: Stage) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "v=0\r\nbroken\r\n"])
-async def test_answer_that_is_missing_or_broken_ends_the_call(s: Stage, body: str) -> None:
+async def test_answer_that_is_missing_or_broken_leaves_what_was_agreed(s: Stage, body: str) -> None:
     await talking(s)
+    before = s.owner.session.local_sdp, s.owner.session.remote_sdp
     s.owner.session.reinvite(sdp(1, 2))
     s.peer.respond(await s.peer.gets_request("INVITE"), 200, body=body)
     await s.peer.gets_request("ACK")
-    await s.peer.gets_request("BYE")
-    assert await s.owner.hears("end") == ("end", "bad sdp")
+    assert await s.owner.hears("reanswer") == ("reanswer", 488, None)
+    assert (s.owner.session.local_sdp, s.owner.session.remote_sdp) == before
+    assert s.owner.session.state is SessionState.CONFIRMED
+
+
+@pytest.mark.parametrize("body", ["", "v=0\r\nbroken\r\n"])
+async def test_ack_without_the_answer_leaves_what_was_agreed(s: Stage, body: str) -> None:
+    """A re-INVITE asked for our offer, and its ACK brings no answer."""
+    talk = await talking(s)
+    before = s.owner.session.local_sdp, s.owner.session.remote_sdp
+    talk.theirs("INVITE")
+    await s.owner.hears("offer")
+    s.owner.session.answer(sdp(1, 2))
+    await s.peer.gets(200)
+    talk.ack(body=body)
+    assert await s.owner.hears("reanswer") == ("reanswer", 488, None)
+    assert (s.owner.session.local_sdp, s.owner.session.remote_sdp) == before
+    assert s.owner.session.state is SessionState.CONFIRMED
+
+
+@pytest.mark.parametrize("code", [405, 501, 403, 488])
+async def test_refused_update_is_followed_by_a_reinvite_and_no_other_update(
+    s: Stage, code: int
+) -> None:
+    await talking(s, "Allow: INVITE, ACK, BYE, UPDATE")
+    for update in (True, False):
+        s.clock.advance(s.owner.session.timer.interval_s / 2 + 1)
+        if update:
+            s.peer.respond(await s.peer.gets_request("UPDATE"), code)
+        s.peer.respond(await s.peer.gets_request("INVITE"), 200, body=s.owner.session.remote_sdp)
+        await s.peer.gets_request("ACK")
+    assert s.owner.session.state is SessionState.CONFIRMED
 
 
 async def test_hangup_during_a_reinvite_says_bye_and_still_acknowledges(s: Stage) -> None:

@@ -119,7 +119,7 @@ def test_too_small_interval_is_raised_and_tried_again() -> None:
 
 def test_refused_refresh_is_tried_again_until_time_has_run_out() -> None:
     watched = Watched(800)
-    watched.timer.accepted(response())
+    watched.timer.accepted(response(headers=["Session-Expires: 800;refresher=uac"]))
     assert watched.after(400) == (1, 0)
     watched.timer.refresh_failed()
     assert watched.after(200) == (2, 0)
@@ -130,6 +130,18 @@ def test_refused_refresh_is_tried_again_until_time_has_run_out() -> None:
     watched.timer.refresh_failed()
     assert watched.after(17.9) == (4, 0)
     assert watched.after(0.2) == (4, 1)
+
+
+def test_a_peer_without_timers_is_not_cut_for_refusing_a_refresh() -> None:
+    """Its answer shows that it is there; silence does not."""
+    watched = Watched(800)
+    watched.timer.accepted(response())
+    for refreshes in (1, 2, 3):
+        assert watched.after(400) == (refreshes, 0)
+        watched.timer.refresh_failed()
+    assert watched.after(400) == (4, 0)
+    watched.timer.refresh_failed(answered=False)
+    assert watched.after(400) == (5, 1)
 
 
 def test_ended_session_does_nothing_more() -> None:
