@@ -496,7 +496,7 @@ async def test_phones_are_offered_what_the_caller_speaks(world: World) -> None:
     call = await phone.incoming()
     assert call.session is not None
     assert "m=audio " in (call.session.remote_sdp or "")
-    assert "RTP/AVP 9 0\r\n" in (call.session.remote_sdp or "")
+    assert "RTP/AVP 9 0 101\r\n" in (call.session.remote_sdp or "")
     await call.answer()
     await customer.answered()
     assert customer.session is not None
