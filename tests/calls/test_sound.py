@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -215,3 +216,85 @@ def test_an_offer_that_is_refused_leaves_what_was_told() -> None:
     leg.describe([PCMU])
     leg.refused()
     assert leg.told == before
+
+
+def secure_sound() -> Sound:
+    made = Sound(lambda: ("192.0.2.1", 4000), lambda: ("192.0.2.1", 5000))
+    made.may_encrypt = True
+    return made
+
+
+KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj"
+
+
+def secured(text: str, protocol: str = "RTP/SAVP") -> str:
+    return text.replace("RTP/AVP", protocol) + f"{KEY}\r\n"
+
+
+@pytest.mark.parametrize("protocol", ["RTP/SAVP", "RTP/SAVPF", "RTP/AVP"])
+def test_keys_are_answered_with_ours_and_lead_to_the_encrypted_port(protocol: str) -> None:
+    leg = secure_sound()
+    text = secured(offer(PCMA, EVENTS), protocol)
+    leg.hear(text)
+    answered = Sdp.parse(leg.answer(text, leg.codecs)).audio
+    assert answered is not None
+    assert (answered.protocol, answered.port) == (protocol, 5000)
+    assert (answered.attribute("crypto") or "").startswith("1 AES_CM_128_HMAC_SHA1_32 inline:")
+    assert leg.peer is not None
+    assert leg.peer.srtp is not None
+    assert leg.peer.srtp.suite == "AES_CM_128_HMAC_SHA1_32"
+    first = answered.attribute("crypto")
+    leg.hear(text, leg.codecs)
+    again = Sdp.parse(leg.answer(text, leg.codecs)).audio
+    assert again is not None
+    assert again.attribute("crypto") == first, "a hold changes no key"
+
+
+def test_keys_in_the_clear_are_not_taken() -> None:
+    leg = secure_sound()
+    leg.may_encrypt = False
+    with pytest.raises(Unusable):
+        leg.hear(secured(offer(PCMA)))
+    text = secured(offer(PCMA), "RTP/AVP")
+    leg.hear(text)
+    assert "crypto" not in leg.answer(text, leg.codecs)
+    assert leg.peer is not None
+    assert leg.peer.srtp is None
+
+
+@pytest.mark.parametrize("secure_first", [True, False])
+def test_of_two_streams_the_encrypted_one_is_taken(secure_first: bool) -> None:
+    plain = "m=audio 7000 RTP/AVP 8\r\n"
+    secure = f"m=audio 7002 RTP/SAVP 8\r\n{KEY}\r\n"
+    head = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
+    text = head + (secure + plain if secure_first else plain + secure)
+    leg = secure_sound()
+    leg.hear(text)
+    places = [f"{m.protocol} {m.port}" for m in Sdp.parse(leg.answer(text, leg.codecs)).media]
+    expected = ["RTP/SAVP 5000", "RTP/AVP 0"]
+    assert places == (expected if secure_first else expected[::-1])
+
+
+def test_an_offer_is_encrypted_and_has_a_plain_twin_at_another_port() -> None:
+    leg = secure_sound()
+    text = leg.describe([PCMA])
+    audio, plain = Sdp.parse(text).audio, Sdp.parse(leg.plain or "").audio
+    assert audio is not None
+    assert plain is not None
+    assert (audio.protocol, audio.port, len(audio.attributes("crypto"))) == ("RTP/SAVP", 5000, 2)
+    assert (plain.protocol, plain.port, plain.attribute("crypto")) == ("RTP/AVP", 4000, None)
+    leg.hear(offer(PCMA), [PCMA])
+    assert not leg.encrypted
+    assert "RTP/AVP" in leg.describe([PCMA])
+
+
+def test_the_answer_chooses_one_of_our_keys() -> None:
+    leg = secure_sound()
+    ours = Sdp.parse(leg.describe([PCMA])).audio
+    assert ours is not None
+    leg.hear(secured(offer(PCMA)).replace("crypto:1", "crypto:2"), [PCMA])
+    assert leg.peer is not None
+    assert leg.peer.srtp is not None
+    sent = base64.b64encode(leg.peer.srtp.send).decode()
+    assert sent in ours.attributes("crypto")[1]
+    assert f"crypto:2 AES_CM_128_HMAC_SHA1_32 inline:{sent}" in leg.describe([PCMA, PCMU])

@@ -178,3 +178,54 @@ async def recording(company: Company, link: str) -> tuple[list[int], list[int]]:
             for part in resampler.resample(frame):
                 samples.frombytes(bytes(part.planes[0])[: part.samples * 4])
     return list(samples[0::2]), list(samples[1::2])
+
+
+@pytest.mark.parametrize(
+    ("one_wants", "two_wants", "encrypted"),
+    [
+        ("srtp-mand", "srtp-mand", (True, True)),
+        ("srtp", "srtp", (True, True)),
+        ("srtp-mand", "", (True, False)),
+        ("", "srtp-mand", (False, True)),
+    ],
+)
+async def test_each_phone_over_tls_has_its_sound_encrypted_as_it_wants(
+    company: Company, one_wants: str, two_wants: str, encrypted: tuple[bool, bool]
+) -> None:
+    """Insisted on, allowed or not known: each leg by itself, and both hear each other."""
+    for ext in ("711", "712"):
+        await company.employee(ext)
+    options = {"transport": "tls", "proxy": company.pbx.sip_tls}
+    one = softphone(company, "user711", tone_hz=500, encryption=one_wants, **options)
+    two = softphone(
+        company, "user712", tone_hz=1200, answer="auto", encryption=two_wants, **options
+    )
+    async with one, two:
+        await one.registers()
+        await two.registers()
+        await one.command("dial", f"sip:712@{company.domain}")
+        await one.happens("CALL_ESTABLISHED")
+        await one.hears_something()
+        await two.hears_something()
+        await one.command("hangup")
+        await two.happens("CALL_CLOSED")
+    assert frequency(one.heard()[-1]) == pytest.approx(1200, abs=10)
+    assert frequency(two.heard()[-1]) == pytest.approx(500, abs=10)
+    for phone, wanted in zip((one, two), encrypted, strict=True):
+        assert any("audio: SRTP is Enabled" in line for line in phone.log) is wanted, phone.log
+
+
+async def test_a_phone_without_tls_that_insists_on_encryption_is_refused(
+    company: Company,
+) -> None:
+    """Keys in the clear protect nothing."""
+    for ext in ("711", "712"):
+        await company.employee(ext)
+    one = softphone(company, "user711", encryption="srtp-mand")
+    two = softphone(company, "user712", answer="auto")
+    async with one, two:
+        await one.registers()
+        await two.registers()
+        await one.command("dial", f"sip:712@{company.domain}")
+        await one.happens("CALL_CLOSED")
+    assert any("488" in line for line in one.log)

@@ -33,6 +33,8 @@ module g711.so
 module ausine.so
 module aubridge.so
 module sndfile.so
+module srtp.so
+module dtls_srtp.so
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
@@ -56,7 +58,9 @@ class Softphone:
         tone_hz: int = 1000,
         answer: str = "manual",
         sip_port: int = 0,
+        encryption: str = "",
     ) -> None:
+        """`encryption`: "srtp" (offered), "srtp-mand" (insisted on), "dtls_srtp", or none."""
         self.folder, self.tone_hz, self._sip_port = folder, tone_hz, sip_port
         (folder / "recordings").mkdir(parents=True, exist_ok=True)
         # without a proxy it registers nowhere: a peer at a known address
@@ -65,7 +69,8 @@ class Softphone:
         )
         (folder / "accounts").write_text(
             f"<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password}"
-            f"{outbound};answermode={answer};audio_codecs=PCMA,PCMU\n"
+            f"{outbound};answermode={answer};audio_codecs=PCMA,PCMU"
+            f"{f';mediaenc={encryption}' if encryption else ''}\n"
         )
         self.log: list[str] = []
         self.events: list[dict[str, Any]] = []

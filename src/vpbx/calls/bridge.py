@@ -68,7 +68,8 @@ class Bridge:
 
     def sound(self, side: Side) -> Sound:
         """Return a fresh `Sound` for a leg of `side`."""
-        return Sound(partial(self._media.local, side))
+        media = self._media
+        return Sound(partial(media.local, side), partial(media.secure_local, side))
 
     # -- the seats -----------------------------------------------------------------------------
 

@@ -239,11 +239,19 @@ class Call:
         """What the next leg may speak: what the guest does, else what we would offer them."""
         return (self.guest.sound.codecs if self.guest is not None else ()) or OUR_CODECS
 
-    def offer(self, side: Side) -> Sound:
-        """Return what to offer to a leg of `side`, described."""
+    def offer(self, side: Side, *, encrypted: bool = False) -> Sound:
+        """Return what to offer to a leg of `side`, described; with keys for SRTP where its
+        signalling is `encrypted`."""
         sound = self.bridge.sound(side)
         peer = self.guest.sound.peer if self.guest is not None else None
-        sound.describe(self.codecs, peer.ptime_ms if peer is not None else 20)
+        ptime_ms = peer.ptime_ms if peer is not None else 20
+        try:
+            sound.may_encrypt = encrypted
+            sound.describe(self.codecs, ptime_ms)
+        except MediaError as error:
+            log.warning("a call cannot be encrypted", callid=self.info.callid, error=str(error))
+            sound = self.bridge.sound(side)
+            sound.describe(self.codecs, ptime_ms)
         return sound
 
     async def open_media(self) -> None:

@@ -84,6 +84,7 @@ class Leg(SessionAdapter):
 
         Raises one of `sound.Unusable`.
         """
+        self.sound.may_encrypt = self.session.encrypted
         self.sound.hear(sdp or "", offered)
 
     def ring(self, other: Sound | None = None) -> None:

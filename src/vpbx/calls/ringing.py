@@ -183,7 +183,9 @@ class Ringing:
 
     def _ring_device(self, person: _Person, target: Target) -> None:
         call = self._call
-        if self._sound is None:
+        if target.hop.transport == "tls":
+            sound = call.offer(self._side, encrypted=True)  # a key of its own for each phone
+        elif self._sound is None:
             sound = self._sound = call.offer(self._side)
         else:
             sound = self._sound.twin()
@@ -195,6 +197,7 @@ class Ringing:
             from_=name_addr(call.shown, host),
             to=name_addr(Shown(person.employee.ext or person.employee.login), host),
             sdp=sound.local,
+            otherwise=sound.plain if sound.may_encrypt else None,
             listener=leg,
             headers=[("Max-Forwards", str(call.max_forwards))],
         )

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from vpbx.media import RtpPeer
+from vpbx.media import RtpPeer, SrtpKeys
 from vpbx.sip import (
     AudioCodec,
     MalformedSdp,
@@ -25,6 +25,7 @@ from vpbx.sip import (
     codecs_of,
     direction_answer,
 )
+from vpbx.sip.sdes import CryptoLine, fresh_lines, matching, reply_to, usable_lines
 
 __all__ = ["OUR_CODECS", "Sound", "Unusable"]
 
@@ -35,10 +36,22 @@ OUR_CODECS = (AudioCodec("PCMA", 8), AudioCodec("PCMU", 0), _OUR_EVENTS)
 """What is offered where nobody has said yet what the other side can do."""
 
 _PLAIN = ("RTP/AVP", "RTP/AVPF")
+_SECURE = ("RTP/SAVP", "RTP/SAVPF")
 _DYNAMIC = range(96, 128)
 
 Unusable = (MalformedSdp, NothingInCommon)
 """What reading a description may raise: the answer to it is 488."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """How packets travel, as a description says it."""
+
+    protocol: str
+    keys: tuple[CryptoLine, ...]
+
+
+_PLAIN_WIRE = _Wire(_PLAIN[0], ())
 
 
 class Sound:
@@ -51,17 +64,26 @@ class Sound:
         "_before",
         "_heard",
         "_key",
+        "_keys",
         "_meanings",
+        "_secure_address",
         "_session_id",
+        "_theirs",
         "_version",
         "codecs",
         "held",
         "local",
+        "may_encrypt",
+        "plain",
         "source",
         "told",
     )
 
-    def __init__(self, address: Callable[[], tuple[str, int]]) -> None:
+    def __init__(
+        self,
+        address: Callable[[], tuple[str, int]],
+        secure_address: Callable[[], tuple[str, int]] | None = None,
+    ) -> None:
         self.codecs: tuple[AudioCodec, ...] = ()
         """What this leg takes, under its own numbers: offered by it at first, then agreed."""
         self.told: tuple[AudioCodec, ...] = ()
@@ -70,8 +92,17 @@ class Sound:
         """Whether it has put us on hold."""
         self.local: str = ""
         """Our description towards it."""
+        self.plain: str | None = None
+        """The same without encryption, for a phone that does not know it."""
         self.source: Callable[[str], tuple[str, bool]] | None = None
         """Tells where media may come from (`Session.media_source`)."""
+        self.may_encrypt = False
+        """Whether signalling is encrypted, so that keys may be exchanged in it (RFC 4568)."""
+        self._theirs: CryptoLine | None = None
+        """The key of what it sends, as long as its packets are encrypted."""
+        self._keys: tuple[CryptoLine, ...] = ()
+        """Ours: several while an offer waits, then the one that was chosen."""
+        self._secure_address = secure_address
         self._audio: MediaDescription | None = None
         self._heard: tuple[AudioCodec, ...] = ()
         """All it has described last, as far as we know the codecs."""
@@ -108,6 +139,7 @@ class Sound:
             sends=_numbers(self.told),
             sends_dtmf=next((c.payload for c in self.told if c.name == _EVENT), None),
             listens=not audio.held,
+            srtp=self._srtp,
             signalled=signalled,
             behind_nat=behind_nat,
         )
@@ -118,7 +150,7 @@ class Sound:
         Raises one of `Unusable` and changes nothing when there is no voice codec we (and
         `allowed`) know.
         """
-        audio, codecs = _best(Sdp.parse(text))
+        audio, codecs = self._best(Sdp.parse(text))
         agreed = codecs
         if allowed is not None:
             agreed = tuple(
@@ -131,16 +163,80 @@ class Sound:
         self._audio, self._heard, self.codecs = audio, codecs, agreed
         self.told = tuple(codec for codec in self.told if _among(codec, codecs))
         self.held = audio.held
+        self._agree_on_keys(audio)
+
+    def _agree_on_keys(self, audio: MediaDescription) -> None:
+        """Take the stream's key, and choose or keep ours for it."""
+        lines = usable_lines(audio) if self._can_encrypt else ()
+        self._theirs = None
+        for line in lines:
+            ours = matching(self._keys, line)
+            self._theirs = line
+            self._keys = (reply_to(line, ours),)
+            break
+
+    @property
+    def _can_encrypt(self) -> bool:
+        return self.may_encrypt and self._secure_address is not None
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its packets are encrypted, both ways."""
+        return self._theirs is not None
+
+    @property
+    def _srtp(self) -> SrtpKeys | None:
+        if self._theirs is None:
+            return None
+        return SrtpKeys(self._theirs.suite, self._theirs.key, self._keys[0].key)
+
+    def _best(self, sdp: Sdp) -> tuple[MediaDescription, tuple[AudioCodec, ...]]:
+        """Return the audio stream to talk through, and its codecs: an encrypted one where that
+        can be, else the first plain one. NothingInCommon: there is none."""
+        plain: tuple[MediaDescription, tuple[AudioCodec, ...]] | None = None
+        reason = "no audio stream"
+        for media in sdp.media:
+            if media.kind != "audio" or not media.port:
+                continue
+            secure = self._can_encrypt and bool(usable_lines(media))
+            if media.protocol not in _PLAIN and not (media.protocol in _SECURE and secure):
+                reason = f"no audio stream we can use, only {media.protocol[:32]}"
+                continue
+            if ":" in media.address:
+                reason = "only IPv6 addresses"
+                continue
+            codecs = _codecs_of(media)
+            if all(codec.name == _EVENT for codec in codecs):
+                reason = "no voice codec in common"
+            elif media.protocol in _SECURE:
+                return media, codecs
+            else:
+                plain = plain or (media, codecs)
+        if plain is None:
+            raise NothingInCommon(reason)
+        return plain
 
     def describe(self, codecs: Sequence[AudioCodec], ptime_ms: int = 20) -> str:
-        """Return our offer of `codecs` to this leg, telephone-event always among them."""
+        """Return our offer of `codecs` to this leg, telephone-event always among them.
+
+        A first offer is encrypted where keys may be exchanged; the same without encryption is
+        kept in `plain`. Later ones say what was agreed.
+        """
         with_events = (*codecs, *(() if _among(_OUR_EVENTS, codecs) else (_OUR_EVENTS,)))
         numbered: list[AudioCodec] = []
         for codec in with_events:
             taken = {one.payload for one in numbered}
             numbered.append(replace(codec, payload=self._number(codec, taken)))
         self._before = self.told
-        return self._write(tuple(numbered), "sendrecv", ptime_ms, None)
+        if self._audio is not None:
+            wire = _Wire(self._audio.protocol, self._keys if self.encrypted else ())
+            return self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
+        self.plain = self._write(tuple(numbered), "sendrecv", ptime_ms, _PLAIN_WIRE, None)
+        if self._can_encrypt:
+            self._keys = self._keys or fresh_lines()
+            wire = _Wire(_SECURE[0], self._keys)
+            self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
+        return self.local
 
     def refused(self) -> None:
         """What we offered last was refused: what was agreed before stays."""
@@ -175,7 +271,9 @@ class Sound:
             told += [codec for codec in self._heard if codec.name == _EVENT][:1]
         self.codecs = tuple(codec for codec in self._heard if _among(codec, told))
         direction = direction_answer(self._audio.heard_direction if self._audio else "")
-        return self._write(tuple(told), direction, ptime_ms, Sdp.parse(offer))
+        protocol = self._audio.protocol if self._audio is not None else "RTP/AVP"
+        wire = _Wire(protocol, self._keys if self.encrypted else ())
+        return self._write(tuple(told), direction, ptime_ms, wire, Sdp.parse(offer))
 
     def _may_tell(self, codec: AudioCodec) -> bool:
         """Whether its number means no other codec to this leg, neither by us nor by itself."""
@@ -185,24 +283,30 @@ class Sound:
 
     def twin(self) -> Sound:
         """Return a copy, for one more leg that is sent the same offer."""
-        twin = Sound(self._address)
+        twin = Sound(self._address, self._secure_address)
         twin.local, twin.told, twin._key = self.local, self.told, self._key
         twin._meanings = dict(self._meanings)
         twin._session_id, twin._version = self._session_id, self._version
         return twin
 
     def _write(
-        self, codecs: tuple[AudioCodec, ...], direction: str, ptime_ms: int, offer: Sdp | None
+        self,
+        codecs: tuple[AudioCodec, ...],
+        direction: str,
+        ptime_ms: int,
+        wire: _Wire,
+        offer: Sdp | None,
     ) -> str:
         self.told = codecs
         self._meanings.update((codec.payload, codec.name) for codec in codecs)
         shape = self._shape(offer)
-        key = (codecs, direction, ptime_ms, shape)
+        key = (codecs, direction, ptime_ms, wire, shape)
         if key != self._key:
             self._key = key
             self._version += 1
             self._session_id = self._session_id or random.getrandbits(48)
-            host, port = self._address()
+            secure = self._secure_address if wire.keys else None
+            host, port = (secure or self._address)()
             text = build(
                 host,
                 port,
@@ -211,6 +315,8 @@ class Sound:
                 session_id=self._session_id,
                 version=self._version,
                 ptime=ptime_ms,
+                protocol=wire.protocol,
+                attributes=[str(line) for line in wire.keys],
             )
             self.local = text if not shape or offer is None else self._fit(text, offer)
         return self.local
@@ -229,28 +335,11 @@ class Sound:
         for media in offer.media:
             if media == self._audio and not taken:
                 taken = True
-                parts.append("m=audio" + ours.replace("RTP/AVP", media.protocol, 1))
+                parts.append("m=audio" + ours)
             else:
                 formats = " ".join(media.formats)
                 parts.append(f"m={media.kind} 0 {media.protocol} {formats}\r\n")
         return "".join(parts)
-
-
-def _best(sdp: Sdp) -> tuple[MediaDescription, tuple[AudioCodec, ...]]:
-    """Return the audio stream to talk through, and its codecs; NothingInCommon: there is none."""
-    streams = [media for media in sdp.media if media.kind == "audio" and media.port]
-    reason = "no audio stream"
-    for media in streams:
-        if media.protocol not in _PLAIN:
-            reason = f"no plain audio stream, only {media.protocol[:32]}"
-        elif ":" in media.address:
-            reason = "only IPv6 addresses"
-        else:
-            codecs = _codecs_of(media)
-            if any(codec.name != _EVENT for codec in codecs):
-                return media, codecs
-            reason = "no voice codec in common"
-    raise NothingInCommon(reason)
 
 
 def _same(one: AudioCodec, other: AudioCodec) -> bool:

@@ -20,6 +20,7 @@ from .model import (
     Recording,
     RtpPeer,
     Side,
+    SrtpKeys,
 )
 from .prompts import prompt_names
 from .recording import RecordingWorker
@@ -40,6 +41,7 @@ __all__ = [
     "RtpEndpoint",
     "RtpPeer",
     "Side",
+    "SrtpKeys",
     "UnfitFile",
     "convert_upload",
     "prompt_names",

@@ -24,6 +24,7 @@ from .prompts import PromptLibrary
 from .proxy import LocalProxy, Proxy, RemoteProxy
 from .session import MediaSession
 from .sink import Sink, make_sink
+from .srtp import SrtpRelay
 
 if TYPE_CHECKING:
     from vpbx.clock import Timer
@@ -48,6 +49,7 @@ class MediaEngine:
     def __init__(self, config: MediaConfig, *, clock: Clock | None = None) -> None:
         self.config = config
         self.names = Names()
+        self.srtp = SrtpRelay(config)
         self.prompts = PromptLibrary(config.prompts_dir)
         self.proxy: Proxy = (
             RemoteProxy(config.remote, config.notify) if config.remote else LocalProxy(config)
@@ -117,6 +119,7 @@ class MediaEngine:
         self._remove_discarded()
         self.prompts.close()
         self.names.close()
+        self.srtp.close()
         await self.proxy.stop()
         if self.sink is not None:
             self.sink.close()

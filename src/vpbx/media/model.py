@@ -26,6 +26,18 @@ class Side(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """What one leg's packets are encrypted with, as SDES exchanged it (RFC 4568)."""
+
+    suite: str
+    """`AES_CM_128_HMAC_SHA1_80` or `AES_CM_128_HMAC_SHA1_32`."""
+    receive: bytes = field(repr=False)
+    """Master key and salt, 30 bytes, of what the peer sends."""
+    send: bytes = field(repr=False)
+    """The same of what it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class RtpPeer:
     """Where and how one end wants its media, from its SDP."""
 
@@ -47,6 +59,8 @@ class RtpPeer:
     """Whether its telephone-events are kept from the other side (and only told)."""
     listens: bool = True
     """Whether it may be sent anything (not after `sendonly` or `inactive`)."""
+    srtp: SrtpKeys | None = None
+    """Keys, where its packets are encrypted; None: they are not."""
     signalled: str = ""
     """IP address that its signalling came from."""
     behind_nat: bool = False

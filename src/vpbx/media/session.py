@@ -40,6 +40,7 @@ from .keypad import Keypad
 from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .prompts import BYTES_PER_S, PLAYABLE
 from .sink import GUARD_PAYLOAD
+from .srtp import SrtpChannel
 
 if TYPE_CHECKING:
     from vpbx.clock import Timer
@@ -82,6 +83,8 @@ class _End:
     player: Timer | None = None
     played: asyncio.Future[None] | None = None
     keypad: Keypad | None = None
+    channel: SrtpChannel | None = None
+    """Where its packets come from and go to when they are encrypted."""
 
     @property
     def quiet(self) -> bool:
@@ -189,6 +192,16 @@ class MediaSession:
         """Address and port for the SDP sent to `side`; the same for the session's whole life."""
         return self._engine.local_host, self._ends[side].port
 
+    def secure_local(self, side: Side) -> tuple[str, int]:
+        """Address and port for the SDP sent to `side` where its packets are to be encrypted."""
+        self._check()
+        return self._engine.local_host, self._channel(self._ends[side]).port
+
+    def _channel(self, end: _End) -> SrtpChannel:
+        if end.channel is None:
+            end.channel = self._engine.srtp.open(end.port)
+        return end.channel
+
     def _address(
         self, side: Side, host: str, port: int, peer: RtpPeer | None, *, new: bool = False
     ) -> str:
@@ -223,6 +236,13 @@ class MediaSession:
         self._check()
         end = self._ends[side]
         exact = _numeric(peer)
+        if peer.srtp is not None:
+            channel = self._channel(end)
+            channel.use(peer.srtp, exact)
+            peer = replace(
+                peer, host=channel.inside[0], port=channel.inside[1], signalled="", behind_nat=False
+            )
+            exact = channel.inside
         if exact is None and peer.host != _NOWHERE[0]:
             self._engine.names.find(peer.host, partial(self._found, end, peer))
         again, end.peer = end.peer is not None, peer
@@ -487,6 +507,8 @@ class MediaSession:
                 self._player_done(end)
             if end.keypad is not None:
                 end.keypad.close()
+            if end.channel is not None:
+                end.channel.close()
             if end.gate is not None and self._engine.gates is not None:
                 self._engine.gates.release(end.gate)
         name, self._recording = self._recording, None

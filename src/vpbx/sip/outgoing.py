@@ -36,6 +36,8 @@ from vpbx.sip.usage import Headers
 if TYPE_CHECKING:
     from vpbx.sip.stack import SipStack
 
+_OTHER_MEDIA = frozenset((415, 488, 606))
+"""Refusals of what an offer describes."""
 _MAX_FORKS = 32
 
 
@@ -48,6 +50,7 @@ class OutgoingSession(Session):
         "_forks",
         "_headers",
         "_held",
+        "_otherwise",
         "_sdp",
         "_target",
         "_timeout",
@@ -64,6 +67,7 @@ class OutgoingSession(Session):
         from_: str,
         to: str,
         sdp: str | None,
+        otherwise: str | None = None,
         listener: SessionListener,
         auth: ClientAuth | None,
         headers: Headers,
@@ -82,6 +86,7 @@ class OutgoingSession(Session):
         self.auth = auth
         self._target = target
         self._sdp = sdp
+        self._otherwise = otherwise
         self._headers = headers
         self._tx: ClientTransaction | None = None
         self._tries: Tries | None = None
@@ -315,6 +320,8 @@ class OutgoingSession(Session):
             self._tries = self._tries or Tries()
             if not self._tries.again(self.auth, response):
                 return False
+        elif response.code in _OTHER_MEDIA and self._otherwise is not None:
+            self._sdp, self._otherwise = self._otherwise, None
         elif response.code != 422 or not self.timer.raise_to(response):
             return False
         self._send_again()

@@ -289,11 +289,13 @@ def build(
     session_id: int,
     version: int = 1,
     ptime: int = 20,
+    protocol: str = "RTP/AVP",
+    attributes: Sequence[str] = (),
 ) -> str:
     """Write a description of one audio stream at `address`:`port`.
 
-    Within a dialog `session_id` stays and `version` grows by one with every change
-    (RFC 3264 §8).
+    `attributes` are further lines of it (`a=crypto:…`). Within a dialog `session_id` stays and
+    `version` grows by one with every change (RFC 3264 §8).
     """
     formats = " ".join(str(codec.payload) for codec in codecs)
     lines = [
@@ -302,8 +304,9 @@ def build(
         "s=-",
         _connection(address),
         "t=0 0",
-        f"m=audio {port} RTP/AVP {formats}",
+        f"m=audio {port} {protocol} {formats}",
         *_codec_lines(codecs),
+        *attributes,
         f"a=ptime:{ptime}",
         f"a={direction}",
     ]

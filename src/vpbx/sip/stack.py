@@ -148,6 +148,7 @@ class SipStack:
         from_: str,
         to: str,
         sdp: str | None,
+        otherwise: str | None = None,
         listener: SessionListener,
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
@@ -155,6 +156,7 @@ class SipStack:
     ) -> Session:
         """Call somebody. `from_` and `to` are header values without tags (name-addr).
 
+        `otherwise` is what is offered when `sdp` is refused for what it describes (488, 606).
         A 401 or 407 is answered once with `credentials`. When nobody has answered after
         `timeout_s` the call is cancelled and `on_failure` told 408. A Max-Forwards in
         `headers` takes the place of the usual 70. The listener is never called before this
@@ -166,6 +168,7 @@ class SipStack:
             from_=from_,
             to=to,
             sdp=sdp,
+            otherwise=otherwise,
             listener=listener,
             auth=ClientAuth(credentials) if credentials else None,
             headers=headers,

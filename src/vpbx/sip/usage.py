@@ -156,6 +156,11 @@ class Usage:
             behind = self.direction == "in" and came_through_nat(self.request, source)
         return source.host, behind or beyond_nat(host, source.host)
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether its signalling goes over TLS."""
+        return self.hop.transport in ("tls", "wss")
+
     def supports(self, option: str) -> bool:
         """Whether the peer lists an option tag in Supported or Require."""
         if self._peer is None:

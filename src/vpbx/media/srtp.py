@@ -1,0 +1,153 @@
+"""Encrypted legs: channels of the SRTP process, which is started for the first of them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import random
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from .model import MediaConfig, MediaError, SrtpKeys
+
+log = structlog.get_logger("vpbx.media")
+
+_ANY = "0.0.0.0"  # noqa: S104
+_TRIES = 200
+_WORKER = Path(__file__).with_name("srtp_worker.py")
+"""Run by its path: as a module it would load all of this package, 40 MB more."""
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class SrtpChannel:
+    """One encrypted leg's way: the phone sends to `port`, RTPProxy to `inside`."""
+
+    number: int
+    port: int
+    inside: tuple[str, int]
+    _relay: SrtpRelay = field(repr=False)
+    _keys: SrtpKeys | None = field(default=None, repr=False)
+
+    def use(self, keys: SrtpKeys, to: tuple[str, int] | None) -> None:
+        """Decrypt and encrypt with these keys; the phone is at `to` until it is heard."""
+        self._keys = keys
+        self._relay.tell(
+            {
+                "keys": self.number,
+                "suite": keys.suite,
+                "rx": keys.receive.hex(),
+                "tx": keys.send.hex(),
+                "to": to,
+            }
+        )
+
+    def close(self) -> None:
+        """Free its sockets."""
+        self._relay.tell({"close": self.number})
+
+
+class SrtpRelay:
+    """The process and its control socket."""
+
+    def __init__(self, config: MediaConfig) -> None:
+        self._host = config.listen_host
+        self._inner_host = "127.0.0.1" if config.listen_host == _ANY else config.listen_host
+        self._ports = range(config.port_min + config.port_min % 2, config.port_max - 1, 2)
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+
+    def open(self, port: int) -> SrtpChannel:
+        """Make a channel between a phone and the port of RTPProxy that is the phone's.
+
+        MediaError: there are no ports, or the process cannot be started.
+        """
+        sockets: list[socket.socket] = []
+        try:
+            sockets += self._pair(self._host, self._ports)
+            sockets += self._pair(self._inner_host, None)
+            number = next(self._numbers)
+            command = {
+                "open": number,
+                "rtp": [self._inner_host, port],
+                "rtcp": [self._inner_host, port + 1],
+            }
+            self.tell(command, sockets)
+            inside: tuple[str, int] = sockets[2].getsockname()
+            return SrtpChannel(number, sockets[0].getsockname()[1], inside, self)
+        except OSError as error:
+            raise MediaError(f"no way for an encrypted leg: {error}") from error
+        finally:
+            for sock in sockets:
+                sock.close()
+
+    def _pair(self, host: str, ports: range | None) -> list[socket.socket]:
+        """Return sockets at an even port and the next one; `ports` None: at any."""
+        for _ in range(_TRIES):
+            low = random.choice(ports) if ports else random.randrange(32768, 60000, 2)
+            pair = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+            try:
+                for sock, number in zip(pair, (low, low + 1), strict=True):
+                    sock.bind((host, number))
+            except OSError:
+                for sock in pair:
+                    sock.close()
+            else:
+                return pair
+        raise OSError("all ports are taken")
+
+    def tell(self, command: dict[str, Any], sockets: list[socket.socket] | None = None) -> None:
+        """Send a command; OSError only for one with sockets (a channel that cannot be)."""
+        control = self._running(start=sockets is not None)
+        if control is None:
+            return
+        data = json.dumps(command).encode()
+        try:
+            if sockets is None:
+                control.send(data)
+            else:
+                socket.send_fds(control, [data], [sock.fileno() for sock in sockets])
+        except OSError as error:
+            log.error("the SRTP process does not take a command", error=str(error))
+            if sockets is not None:
+                raise
+
+    def _running(self, *, start: bool) -> socket.socket | None:
+        if self._process is not None and self._process.poll() is not None:
+            log.error("the SRTP process has ended; its calls have no sound")
+            self.close()
+        if self._control is None and start:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                for sock in (ours, theirs):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+                ours.setblocking(False)
+                number = theirs.fileno()
+                self._process = subprocess.Popen(  # noqa: S603 - a module of ours
+                    [sys.executable, str(_WORKER), str(number)],
+                    pass_fds=(number,),
+                    stdin=subprocess.DEVNULL,
+                )
+            self._control = ours
+        return self._control
+
+    def close(self) -> None:
+        """End the process; harmless when there is none."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+                return
+            process.kill()
+            process.wait()

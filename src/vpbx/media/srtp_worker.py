@@ -1,0 +1,160 @@
+"""SRTP to RTP and back, in a process of its own: `python srtp_worker.py FD`.
+
+Packets of encrypted legs are the only ones that Python touches. A channel has four sockets,
+which the server opened and sends over (SCM_RIGHTS): the phone's RTP and RTCP, and two on the
+loopback through which RTPProxy meets the phone. What comes from the phone counts only when its
+authentication tag is right; the last source of such a packet is where the phone is, so a NAT
+needs no other proof. Keys come over the same private socket, never by arguments.
+
+Commands are JSON, one datagram each: `{"open": ID, "rtp": [HOST, PORT], "rtcp": …}` with the
+sockets, `{"keys": ID, "suite": …, "rx": HEX, "tx": HEX, "to": [HOST, PORT]}`, `{"close": ID}`.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pylibsrtp import Error, Policy, Session
+
+_PROFILES = {
+    "AES_CM_128_HMAC_SHA1_80": Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+    "AES_CM_128_HMAC_SHA1_32": Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
+}
+_COMMAND_BYTES = 65536
+_PACKET_BYTES = 2048
+_AT_ONCE = 16
+_SOCKETS = 4
+_WINDOW = 1024
+
+
+def _session(suite: str, key: bytes, *, inbound: bool) -> Session:
+    policy = Policy(
+        key=key,
+        ssrc_type=Policy.SSRC_ANY_INBOUND if inbound else Policy.SSRC_ANY_OUTBOUND,
+        srtp_profile=_PROFILES[suite],
+    )
+    policy.window_size = _WINDOW
+    policy.allow_repeat_tx = not inbound
+    return Session(policy)
+
+
+class Channel:
+    """One encrypted leg."""
+
+    def __init__(self, sockets: list[socket.socket], rtp: Any, rtcp: Any) -> None:
+        self.outer, self.outer_rtcp, self.inner, self.inner_rtcp = sockets
+        self._rtp, self._rtcp = tuple(rtp), tuple(rtcp)
+        self._to: tuple[str, int] | None = None
+        self._to_rtcp: tuple[str, int] | None = None
+        self._rx: Session | None = None
+        self._tx: Session | None = None
+        self._rx_key = self._tx_key = ""
+
+    def keys(self, suite: str, rx: str, tx: str, to: Any) -> None:
+        """Take the keys of a description; one that is as before keeps its counters."""
+        if rx != self._rx_key:
+            self._rx, self._rx_key = _session(suite, bytes.fromhex(rx), inbound=True), rx
+        if tx != self._tx_key:
+            self._tx, self._tx_key = _session(suite, bytes.fromhex(tx), inbound=False), tx
+        if to is not None:
+            self._to, self._to_rtcp = (to[0], to[1]), (to[0], to[1] + 1)
+
+    def from_phone(self) -> None:
+        data, source = self.outer.recvfrom(_PACKET_BYTES)
+        if self._rx is not None:
+            plain = self._rx.unprotect(data)
+            self._to = source
+            self.inner.sendto(plain, self._rtp)
+
+    def from_phone_rtcp(self) -> None:
+        data, source = self.outer_rtcp.recvfrom(_PACKET_BYTES)
+        if self._rx is not None:
+            plain = self._rx.unprotect_rtcp(data)
+            self._to_rtcp = source
+            self.inner_rtcp.sendto(plain, self._rtcp)
+
+    def to_phone(self) -> None:
+        data, source = self.inner.recvfrom(_PACKET_BYTES)
+        if self._tx is not None and self._to is not None and source == self._rtp:
+            self.outer.sendto(self._tx.protect(data), self._to)
+
+    def to_phone_rtcp(self) -> None:
+        data, source = self.inner_rtcp.recvfrom(_PACKET_BYTES)
+        if self._tx is not None and self._to_rtcp is not None and source == self._rtcp:
+            self.outer_rtcp.sendto(self._tx.protect_rtcp(data), self._to_rtcp)
+
+    def ways(self) -> list[tuple[socket.socket, Callable[[], None]]]:
+        """Return each socket and what to do when something came to it."""
+        return [
+            (self.outer, self.from_phone),
+            (self.outer_rtcp, self.from_phone_rtcp),
+            (self.inner, self.to_phone),
+            (self.inner_rtcp, self.to_phone_rtcp),
+        ]
+
+
+class Worker:
+    """Serves all channels until the server closes the control socket."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._channels: dict[int, Channel] = {}
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ, self._command)
+
+    def run(self) -> None:
+        """Return when the server is gone."""
+        try:
+            while True:
+                for key, _ in self._selector.select():
+                    act: Callable[[], None] = key.data
+                    self._drain(act)
+        except EOFError:
+            return
+
+    def _drain(self, act: Callable[[], None]) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                act()
+            except Error:
+                continue  # not the phone's, or it came twice
+            except (BlockingIOError, OSError):
+                return
+
+    def _command(self) -> None:
+        data, numbers, _, _ = socket.recv_fds(self._control, _COMMAND_BYTES, _SOCKETS)
+        if not data:
+            raise EOFError
+        words = json.loads(data)
+        if "open" in words:
+            sockets = [socket.socket(fileno=number) for number in numbers]
+            channel = Channel(sockets, words["rtp"], words["rtcp"])
+            self._channels[words["open"]] = channel
+            for sock, act in channel.ways():
+                sock.setblocking(False)
+                self._selector.register(sock, selectors.EVENT_READ, act)
+        elif "keys" in words:
+            channel_ = self._channels.get(words["keys"])
+            if channel_ is not None:
+                channel_.keys(words["suite"], words["rx"], words["tx"], words["to"])
+        else:
+            gone = self._channels.pop(words["close"], None)
+            for sock, _ in gone.ways() if gone is not None else ():
+                self._selector.unregister(sock)
+                sock.close()
+
+
+def main() -> None:
+    """Serve the control socket whose number is the one argument."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.setblocking(False)
+    Worker(control).run()
+
+
+if __name__ == "__main__":
+    main()
