@@ -285,7 +285,19 @@ def test_an_offer_is_encrypted_and_has_a_plain_twin_at_another_port() -> None:
     assert (plain.protocol, plain.port, plain.attribute("crypto")) == ("RTP/AVP", 4000, None)
     leg.hear(offer(PCMA), [PCMA])
     assert not leg.encrypted
+    assert leg.peer is not None
+    assert leg.peer.relayed, "it was told the other port"
     assert "RTP/AVP" in leg.describe([PCMA])
+    assert not leg.peer.relayed
+
+
+def test_the_plain_twin_leads_to_the_plain_port() -> None:
+    leg = secure_sound()
+    leg.describe([PCMA])
+    leg.settled_for(leg.plain)
+    leg.hear(offer(PCMA), [PCMA])
+    assert leg.peer is not None
+    assert (leg.peer.relayed, leg.peer.srtp) == (False, None)
 
 
 def test_the_answer_chooses_one_of_our_keys() -> None:

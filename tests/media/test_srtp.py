@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,25 @@ async def test_the_phone_is_followed_where_its_packets_prove_to_come_from(
     await b.hear(5)
     b.send_tone(700)
     await a.hear(10)
+
+
+async def test_a_phone_that_answers_without_encryption_is_heard_at_that_address_too(
+    session: MediaSession, phone: Phones
+) -> None:
+    """Offered RTP/SAVP it says RTP/AVP; strangers stay strangers."""
+    a, b, stranger = await phone(), await phone(), await phone()
+    for one in (a, stranger):
+        one.connect(*session.secure_local(Side.A))
+    await session.set_remote(Side.A, replace(peer_of(a), relayed=True))
+    b.connect(*session.local(Side.B))
+    await session.set_remote(Side.B, peer_of(b))
+    stranger.send_tone(1000)
+    b.send_tone(700)
+    await a.hear(10)
+    assert (b.received, stranger.received) == (0, 0)
+    a.send_tone(425)
+    await b.hear(20)
+    assert abs(b.frequency(0.3) - 425) < 3
 
 
 async def test_new_keys_in_a_reinvite_are_used(

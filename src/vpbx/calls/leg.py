@@ -85,6 +85,8 @@ class Leg(SessionAdapter):
         Raises one of `sound.Unusable`.
         """
         self.sound.may_encrypt = self.session.encrypted
+        if offered is not None:
+            self.sound.settled_for(self.session.local_sdp)
         self.sound.hear(sdp or "", offered)
 
     def ring(self, other: Sound | None = None) -> None:

@@ -70,6 +70,7 @@ class Sound:
         "_session_id",
         "_theirs",
         "_version",
+        "_wire",
         "codecs",
         "held",
         "local",
@@ -102,6 +103,8 @@ class Sound:
         """The key of what it sends, as long as its packets are encrypted."""
         self._keys: tuple[CryptoLine, ...] = ()
         """Ours: several while an offer waits, then the one that was chosen."""
+        self._wire = _PLAIN_WIRE
+        """How packets travel, as the description says that it was sent last."""
         self._secure_address = secure_address
         self._audio: MediaDescription | None = None
         self._heard: tuple[AudioCodec, ...] = ()
@@ -140,6 +143,7 @@ class Sound:
             sends_dtmf=next((c.payload for c in self.told if c.name == _EVENT), None),
             listens=not audio.held,
             srtp=self._srtp,
+            relayed=bool(self._wire.keys) and not self.encrypted,
             signalled=signalled,
             behind_nat=behind_nat,
         )
@@ -238,6 +242,11 @@ class Sound:
             self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
         return self.local
 
+    def settled_for(self, local: str | None) -> None:
+        """Note that `local` is what the leg has answered: the plain offer, perhaps."""
+        if local is not None and local == self.plain and self._wire.keys:
+            self._wire, self._keys, self.local = _PLAIN_WIRE, (), local
+
     def refused(self) -> None:
         """What we offered last was refused: what was agreed before stays."""
         if self._before:
@@ -297,7 +306,7 @@ class Sound:
         wire: _Wire,
         offer: Sdp | None,
     ) -> str:
-        self.told = codecs
+        self.told, self._wire = codecs, wire
         self._meanings.update((codec.payload, codec.name) for codec in codecs)
         shape = self._shape(offer)
         key = (codecs, direction, ptime_ms, wire, shape)

@@ -61,6 +61,8 @@ class RtpPeer:
     """Whether it may be sent anything (not after `sendonly` or `inactive`)."""
     srtp: SrtpKeys | None = None
     """Keys, where its packets are encrypted; None: they are not."""
+    relayed: bool = False
+    """Whether it was told the address for encrypted packets though it sends none."""
     signalled: str = ""
     """IP address that its signalling came from."""
     behind_nat: bool = False

@@ -236,9 +236,12 @@ class MediaSession:
         self._check()
         end = self._ends[side]
         exact = _numeric(peer)
-        if peer.srtp is not None:
+        if peer.srtp is not None or peer.relayed:
             channel = self._channel(end)
-            channel.use(peer.srtp, exact)
+            if peer.srtp is not None:
+                channel.use(peer.srtp, exact)
+            else:
+                channel.pass_plain(exact, _admission(peer, exact).behind)
             peer = replace(
                 peer, host=channel.inside[0], port=channel.inside[1], signalled="", behind_nat=False
             )

@@ -34,11 +34,9 @@ class SrtpChannel:
     port: int
     inside: tuple[str, int]
     _relay: SrtpRelay = field(repr=False)
-    _keys: SrtpKeys | None = field(default=None, repr=False)
 
     def use(self, keys: SrtpKeys, to: tuple[str, int] | None) -> None:
         """Decrypt and encrypt with these keys; the phone is at `to` until it is heard."""
-        self._keys = keys
         self._relay.tell(
             {
                 "keys": self.number,
@@ -48,6 +46,10 @@ class SrtpChannel:
                 "to": to,
             }
         )
+
+    def pass_plain(self, to: tuple[str, int] | None, behind: str) -> None:
+        """Pass packets of a phone that does not encrypt: it is at `to`, or behind a NAT."""
+        self._relay.tell({"plain": self.number, "to": to, "behind": behind})
 
     def close(self) -> None:
         """Free its sockets."""

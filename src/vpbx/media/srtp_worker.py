@@ -7,7 +7,9 @@ authentication tag is right; the last source of such a packet is where the phone
 needs no other proof. Keys come over the same private socket, never by arguments.
 
 Commands are JSON, one datagram each: `{"open": ID, "rtp": [HOST, PORT], "rtcp": …}` with the
-sockets, `{"keys": ID, "suite": …, "rx": HEX, "tx": HEX, "to": [HOST, PORT]}`, `{"close": ID}`.
+sockets, `{"keys": ID, "suite": …, "rx": HEX, "tx": HEX, "to": [HOST, PORT]}`, `{"plain": ID,
+"to": …, "behind": HOST}` for a phone that was offered encryption and answered without, and
+`{"close": ID}`.
 """
 
 from __future__ import annotations
@@ -54,9 +56,12 @@ class Channel:
         self._rx: Session | None = None
         self._tx: Session | None = None
         self._rx_key = self._tx_key = ""
+        self._plain = False
+        self._behind = ""
 
     def keys(self, suite: str, rx: str, tx: str, to: Any) -> None:
         """Take the keys of a description; one that is as before keeps its counters."""
+        self._plain = False
         if rx != self._rx_key:
             self._rx, self._rx_key = _session(suite, bytes.fromhex(rx), inbound=True), rx
         if tx != self._tx_key:
@@ -64,28 +69,56 @@ class Channel:
         if to is not None:
             self._to, self._to_rtcp = (to[0], to[1]), (to[0], to[1] + 1)
 
+    def pass_plain(self, to: Any, behind: str) -> None:
+        """Pass packets as they are: from `to`, or the first port of `behind` that is heard."""
+        self._plain, self._behind = True, behind
+        self._to = (to[0], to[1]) if to is not None else None
+        self._to_rtcp = (to[0], to[1] + 1) if to is not None else None
+
+    def _known(self, source: tuple[str, int]) -> bool:
+        if source == self._to:
+            return True
+        if source[0] != self._behind:
+            return False
+        self._behind, self._to, self._to_rtcp = "", source, (source[0], source[1] + 1)
+        return True
+
     def from_phone(self) -> None:
         data, source = self.outer.recvfrom(_PACKET_BYTES)
-        if self._rx is not None:
+        if self._plain:
+            if self._known(source):
+                self.inner.sendto(data, self._rtp)
+        elif self._rx is not None:
             plain = self._rx.unprotect(data)
             self._to = source
             self.inner.sendto(plain, self._rtp)
 
     def from_phone_rtcp(self) -> None:
         data, source = self.outer_rtcp.recvfrom(_PACKET_BYTES)
-        if self._rx is not None:
+        if self._plain:
+            if source == self._to_rtcp:
+                self.inner_rtcp.sendto(data, self._rtcp)
+        elif self._rx is not None:
             plain = self._rx.unprotect_rtcp(data)
             self._to_rtcp = source
             self.inner_rtcp.sendto(plain, self._rtcp)
 
     def to_phone(self) -> None:
         data, source = self.inner.recvfrom(_PACKET_BYTES)
-        if self._tx is not None and self._to is not None and source == self._rtp:
+        if self._to is None or source != self._rtp:
+            return
+        if self._plain:
+            self.outer.sendto(data, self._to)
+        elif self._tx is not None:
             self.outer.sendto(self._tx.protect(data), self._to)
 
     def to_phone_rtcp(self) -> None:
         data, source = self.inner_rtcp.recvfrom(_PACKET_BYTES)
-        if self._tx is not None and self._to_rtcp is not None and source == self._rtcp:
+        if self._to_rtcp is None or source != self._rtcp:
+            return
+        if self._plain:
+            self.outer_rtcp.sendto(data, self._to_rtcp)
+        elif self._tx is not None:
             self.outer_rtcp.sendto(self._tx.protect_rtcp(data), self._to_rtcp)
 
     def ways(self) -> list[tuple[socket.socket, Callable[[], None]]]:
@@ -142,6 +175,10 @@ class Worker:
             channel_ = self._channels.get(words["keys"])
             if channel_ is not None:
                 channel_.keys(words["suite"], words["rx"], words["tx"], words["to"])
+        elif "plain" in words:
+            channel_ = self._channels.get(words["plain"])
+            if channel_ is not None:
+                channel_.pass_plain(words["to"], words["behind"])
         else:
             gone = self._channels.pop(words["close"], None)
             for sock, _ in gone.ways() if gone is not None else ():
