@@ -11,6 +11,7 @@ need kamailio kamailio
 need sox sox
 need wrk wrk
 need curl curl
+need pebble pebble
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -8,6 +8,7 @@ option, the value and what is allowed.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ DEFAULT_HTTP = "127.0.0.1:8080"
 DEFAULT_HTTPS = "0.0.0.0:8443"
 DEFAULT_SIP = "0.0.0.0:5060"
 DEFAULT_SIP_TLS = "0.0.0.0:5061"
+DEFAULT_ACME = "https://acme-v02.api.letsencrypt.org/directory"
+DEFAULT_ACME_HTTP = "0.0.0.0:80"
 DEFAULT_RTP = "20000-30000"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 OFF = "off"
@@ -111,6 +114,14 @@ class ServeConfig:
     """URL of PostgreSQL; empty: SQLite in the data directory."""
     certificate: Path | None = None
     private_key: Path | None = None
+    acme: str = ""
+    """E-mail address for the authority that gives public certificates; empty: none are asked."""
+    acme_directory: str = DEFAULT_ACME
+    """Where that authority's directory is (RFC 8555 §7.1.1)."""
+    acme_trust: Path | None = None
+    """Certificates to trust that authority by, PEM; None: those of the system."""
+    acme_http: Endpoint = Endpoint("0.0.0.0", 80)  # noqa: S104
+    """Where its challenges are answered (RFC 8555 §8.3): what the outside reaches as port 80."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose `X-Forwarded-*` headers are believed."""
     media: str = ""
@@ -124,6 +135,8 @@ class ServeConfig:
             raise ConfigError("--https", "--http and --https are both off: no API would answer")
         if (self.certificate is None) != (self.private_key is None):
             raise ConfigError("--certificate", "--certificate and --private-key go together")
+        if self.acme and self.certificate is not None:
+            raise ConfigError("--acme", "goes without --certificate: one of them is shown")
 
     @classmethod
     def parse(
@@ -140,6 +153,10 @@ class ServeConfig:
         database: str = "",
         certificate: Path | None = None,
         private_key: Path | None = None,
+        acme: str = "",
+        acme_directory: str = DEFAULT_ACME,
+        acme_trust: Path | None = None,
+        acme_http: str = DEFAULT_ACME_HTTP,
         trusted_proxies: str = "",
         media: str = "",
         log_level: str = "info",
@@ -157,10 +174,33 @@ class ServeConfig:
             database=parse_database(database),
             certificate=_parse_file(certificate, "--certificate"),
             private_key=_parse_file(private_key, "--private-key"),
+            acme=_parse_email(acme, "--acme") if acme else "",
+            acme_directory=_parse_https(acme_directory, "--acme-directory"),
+            acme_trust=_parse_file(acme_trust, "--acme-trust"),
+            acme_http=_parse_on(acme_http, "--acme-http"),
             trusted_proxies=_parse_networks(trusted_proxies),
             media=media,
             log_level=parse_log_level(log_level),
         )
+
+
+def _parse_email(text: str, option: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text):
+        raise ConfigError(option, f"'{text}' is not an e-mail address")
+    return text
+
+
+def _parse_https(text: str, option: str) -> str:
+    if not text.startswith("https://"):
+        raise ConfigError(option, f"'{text}' is not an https:// address")
+    return text
+
+
+def _parse_on(text: str, option: str) -> Endpoint:
+    found = Endpoint.parse(text, option)
+    if found is None:
+        raise ConfigError(option, "cannot be off where --acme is given")
+    return found
 
 
 def parse_log_level(text: str) -> str:

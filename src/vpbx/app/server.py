@@ -25,7 +25,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
-from vpbx.app.certificate import outside_address, server_context
+from vpbx.app.certificate import Identities, outside_address
 from vpbx.app.control import Control
 from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir
@@ -79,6 +79,8 @@ _GOODBYE_S = 1.5
 _HTTP_CONNECTIONS = Bounds().total
 _HTTP_SHARE = 4
 """Of the files that may be open HTTP gets one in so many; calls, phones and disks the rest."""
+_CERTIFICATES_EVERY_S = 3.0
+"""How often changed certificate files are looked for."""
 NODE = 0
 """Which of several servers on one database this is; there is one, until there are more."""
 
@@ -143,7 +145,8 @@ class App:
         lock = data.lock()
         self._started.callback(lock.release)
         files = raise_open_files()
-        tls = server_context(config)
+        identities = Identities(config)
+        tls = identities.context
         self._http_clients = Connections(
             Bounds(total=max(1, min(_HTTP_CONNECTIONS, files // _HTTP_SHARE))),
             trusted=config.trusted_proxies,
@@ -163,6 +166,7 @@ class App:
         )
         await self.directory.start()
         self._later(self.directory.stop, 0.7)
+        identities.is_company = self.directory.knows
 
         events = EventBus(writer.submit)
         recorder = self._keep_history(events)
@@ -187,6 +191,9 @@ class App:
         await self._start_calls(media, events, contacts, worker, tls)
         await self._answer_http(listeners)
         await self._answer_commands()
+        self._spawn(_keep_fresh(identities))
+        if config.acme:
+            await self._ask_for_certificates()
         self._watch()
         self.addresses = Addresses.of(config)
         lock.tell({"pid": os.getpid(), "started_at": int(time.time()), "at": str(self.addresses)})
@@ -353,6 +360,24 @@ class App:
             await listener.start(app)
             self._later(listener.stop, 1.2)  # before the parts that it asks
 
+    async def _ask_for_certificates(self) -> None:
+        from vpbx.app.acme import Acme, Challenges  # loads much that few servers need
+
+        config = self.config
+        challenges = Challenges()
+        listener = self._bind(config.acme_http, "--acme-http", None)
+        await listener.start(challenges)
+        acme = Acme(
+            email=config.acme,
+            directory=config.acme_directory,
+            trust=config.acme_trust,
+            tls=self.data.tls,
+            names=self.directory.domain_names,
+            challenges=challenges,
+            clock=self._clock,
+        )
+        self._spawn(acme.run())
+
     async def _answer_commands(self) -> None:
         control = Control(self.data.root, answers(self.calls))
         await control.start()
@@ -417,6 +442,16 @@ def _trunk_gauges(states: Iterable[TrunkState]) -> Iterator[Metric]:
         up.add_metric([trunk.name], float(trunk.state == "ok"))
         busy.add_metric([trunk.name], trunk.calls)
     yield from (up, busy)
+
+
+async def _keep_fresh(identities: Identities) -> None:
+    """Take up changed certificate files, for as long as the server runs."""
+    while True:
+        await asyncio.sleep(_CERTIFICATES_EVERY_S)
+        try:
+            identities.refresh()
+        except Exception:
+            log.exception("the certificates cannot be looked after")
 
 
 def run(config: ServeConfig) -> None:

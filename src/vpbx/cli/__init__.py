@@ -16,6 +16,7 @@ from vpbx.cli import (
     blacklist,
     callerid,
     calls,
+    certificate,
     crm,
     demo,
     doctor,
@@ -92,7 +93,11 @@ for name, commands in (
     ("webhook", webhook.app),
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
-for name, commands in (("calls", calls.app), ("phones", phones.app)):
+for name, commands in (
+    ("calls", calls.app),
+    ("phones", phones.app),
+    ("certificate", certificate.app),
+):
     app.add_typer(commands, name=name, rich_help_panel="Now")
 
 

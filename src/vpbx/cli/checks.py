@@ -179,24 +179,24 @@ def certificate_check(settings: ServeConfig) -> Finding:
     subject = "certificate"
     path, _key = certificate.certificate_of(settings)
     if not path.exists():
-        return ok(subject, "a self-signed one will be made at the first start")
+        return ok(subject, "an authority of the server's own will be made at the first start")
     try:
         certificate.loaded_context(settings)
         held = Certificate.read(path)
     except (StartError, OSError, ValueError) as error:
-        return bad(subject, f"{path}: {error}", "Delete it to have a self-signed one made anew.")
+        return bad(subject, f"{path}: {error}", "Delete it to have one of our own made anew.")
     left = held.not_after - datetime.datetime.now(datetime.UTC)
     found = f"{', '.join(held.names) or 'no names'}; until {held.not_after:%Y-%m-%d}"
     if left < datetime.timedelta(0):
-        return bad(subject, f"{path} has expired: {found}", "Renew it and restart the server.")
+        return bad(subject, f"{path} has expired: {found}", "Renew it.")
     if left < datetime.timedelta(days=14):
-        return warning(subject, f"{path} expires soon: {found}", "Renew it, restart the server.")
-    if held.self_signed:
+        return warning(subject, f"{path} expires soon: {found}", "Renew it.")
+    if settings.certificate is None:
         return ok(
             subject,
-            f"self-signed, for {found}",
-            "CRMs and phones that check certificates want one of your own: "
-            "--certificate FILE --private-key FILE.",
+            f"of the server's own authority, for {found}",
+            "CRMs and phones must be told to trust it: `vpbx certificate show --ca`, docs/tls.md. "
+            "Or get public ones with --acme EMAIL, or give --certificate and --private-key.",
         )
     return ok(subject, found)
 

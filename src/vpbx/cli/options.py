@@ -77,7 +77,11 @@ Advertise: TypeAlias = Annotated[
 ]
 Certificate: TypeAlias = Annotated[
     Path | None,
-    option("--certificate", "FILE", "Certificate chain, PEM; without it a self-signed one."),
+    option(
+        "--certificate",
+        "FILE",
+        "Certificate chain, PEM, read again when it changes; without it our own.",
+    ),
 ]
 PrivateKey: TypeAlias = Annotated[
     Path | None, option("--private-key", "FILE", "Its private key, PEM.")

@@ -42,6 +42,27 @@ def serve(
     database: Database = "",
     certificate: Certificate = None,
     private_key: PrivateKey = None,
+    acme: Annotated[
+        str,
+        option(
+            "--acme",
+            "EMAIL",
+            "Get public certificates for all companies from Let's Encrypt; the address is told "
+            "when one could not be renewed.",
+            show_default=False,
+        ),
+    ] = "",
+    acme_http: Annotated[
+        str,
+        option("--acme-http", "HOST:PORT", "What the outside reaches as port 80, for --acme."),
+    ] = config.DEFAULT_ACME_HTTP,
+    acme_directory: Annotated[
+        str, option("--acme-directory", "URL", "Another authority than Let's Encrypt.")
+    ] = config.DEFAULT_ACME,
+    acme_trust: Annotated[
+        Path | None,
+        option("--acme-trust", "FILE", "Certificates to trust that authority by, PEM."),
+    ] = None,
     trusted_proxies: Annotated[
         str,
         option(
@@ -77,6 +98,10 @@ def serve(
         database=database,
         certificate=certificate,
         private_key=private_key,
+        acme=acme,
+        acme_http=acme_http,
+        acme_directory=acme_directory,
+        acme_trust=acme_trust,
         trusted_proxies=trusted_proxies,
         media=media,
         log_level=log_level,
