@@ -75,3 +75,11 @@ def test_slip_in_the_data_directory_makes_no_second_pbx(cli: Cli) -> None:
         assert not cli.data.exists(), words
     cli.json("domain", "add", "acme.example")
     assert [row["domain"] for row in cli.json("domain", "list")] == ["acme.example"]
+
+
+def test_carrier_may_come_first_in_a_directory_made_for_the_pbx(cli: Cli) -> None:
+    cli.data.mkdir()
+    assert cli.json("trunk", "add", "main", "--address", "192.0.2.1")["name"] == "main"
+    cli.json("domain", "add", "acme.example")
+    number = cli.json("number", "add", "acme.example", "74951234567", "--trunk", "main")
+    assert number["trunk"] == "main"

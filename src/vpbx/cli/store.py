@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vpbx.db import Database
     from vpbx.directory import Directory
 
-__all__ = ["on_database", "on_directory"]
+__all__ = ["is_empty", "on_database", "on_directory"]
 
 T = TypeVar("T")
 
@@ -55,6 +55,11 @@ def on_database(
         return asyncio.run(run())
     except (Invalid, NotFound) as error:
         raise Fault(str(error), BAD_INPUT) from error
+
+
+def is_empty(data: Path) -> bool:
+    """Whether somebody made an empty directory, to become a PBX."""
+    return data.is_dir() and not any(data.iterdir())
 
 
 def on_directory(

@@ -13,7 +13,7 @@ from vpbx import config
 from vpbx.app.control import ControlFault, ask
 from vpbx.cli.options import Data, Database, Json
 from vpbx.cli.output import BAD_INPUT, Fault, out, show, show_rows
-from vpbx.cli.store import on_directory
+from vpbx.cli.store import is_empty, on_directory
 
 if TYPE_CHECKING:
     from vpbx.directory import Directory, Trunk
@@ -132,7 +132,7 @@ def add(
         made = await directory.trunk_rules.add(name, address or None, domain=company, **values)
         return made, await _problems(made)
 
-    made, problems = on_directory(data, database, work)
+    made, problems = on_directory(data, database, work, create=is_empty(data))
     _show(made, problems, as_json, f"The trunk [bold]{made.name}[/bold] is added.")
 
 
