@@ -69,8 +69,8 @@ class Pebble:
 async def pebble(folder: Path, names: NameServer) -> AsyncIterator[Pebble]:
     made = Pebble(folder)
     host, port = names.address
-    process = subprocess.Popen(
-        ["pebble", "-config", str(made.config), "-dnsserver", f"{host}:{port}"],
+    process = await asyncio.create_subprocess_exec(
+        *("pebble", "-config", str(made.config), "-dnsserver", f"{host}:{port}"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "20"},
@@ -87,7 +87,7 @@ async def pebble(folder: Path, names: NameServer) -> AsyncIterator[Pebble]:
         yield made
     finally:
         process.kill()
-        process.wait()
+        await process.wait()
 
 
 async def test_companies_get_public_certificates_and_renewals_and_failures_wait(

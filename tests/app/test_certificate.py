@@ -101,7 +101,8 @@ async def test_certificate_is_made_anew_while_the_server_runs_before_it_expires(
         before = (await shown(port, "localhost", trust)).getpeercert()
         identities.refresh()
         after = (await shown(port, "localhost", trust)).getpeercert()
-    assert before and after
+    assert before
+    assert after
     left_s = ssl.cert_time_to_seconds(str(after["notAfter"])) - ssl.cert_time_to_seconds(
         str(before["notAfter"])
     )

@@ -37,6 +37,7 @@ _FIRST_PAUSE_S = 3600.0
 _LONGEST_PAUSE_S = 24 * 3600.0
 _ORDER_S = 90
 _AGENT = "vpbx"
+_NONCES = 5
 _PATH = "/.well-known/acme-challenge/"
 
 _Scope: TypeAlias = MutableMapping[str, Any]
@@ -112,7 +113,7 @@ class Acme:
             if not self._is_due(name) or (pause is not None and self._clock.now() < pause[0]):
                 continue
             try:
-                await asyncio.to_thread(self._order, name)
+                await asyncio.to_thread(self._order_again, name)
             except Exception as error:  # a library's or the network's: all mean "not yet"
                 self._put_off(name, error)
             else:
@@ -139,6 +140,16 @@ class Acme:
         )
 
     # In a thread: the library waits.
+
+    def _order_again(self, name: str) -> None:
+        """Order; again where a nonce was refused (RFC 8555 §6.5) oftener than the library tries."""
+        for left in range(_NONCES, -1, -1):
+            try:
+                self._order(name)
+                return
+            except messages.Error as error:
+                if error.code != "badNonce" or not left:
+                    raise
 
     def _order(self, name: str) -> None:
         connected = self._connect()
