@@ -47,8 +47,10 @@ class Authority:
         """Whether a certificate is one of ours."""
         return certificate.issuer == self._held.subject
 
-    def issue(self, names: Iterable[str], path: Path) -> None:
-        """Write a certificate for names and addresses, with its chain and key, as one file."""
+    def issue(self, names: Iterable[str], path: Path, key_path: Path | None = None) -> None:
+        """Write a certificate for names and addresses with its chain; its key into the same
+        file, or one of its own.
+        """
         wanted = list(names)
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
@@ -70,7 +72,11 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         chain = leaf.public_bytes(serialization.Encoding.PEM) + self.pem
-        write_private(path, chain + _private(key))
+        if key_path is None:
+            write_private(path, chain + _private(key))
+        else:
+            write_private(key_path, _private(key))
+            write_private(path, chain)
 
     def _load(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
         try:

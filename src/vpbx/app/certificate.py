@@ -86,8 +86,8 @@ def certificate_of(config: ServeConfig) -> tuple[Path, Path]:
     """Return the certificate and key files that who names no company is shown."""
     if config.certificate and config.private_key:
         return config.certificate, config.private_key
-    own = DataDir(config.data).tls / "server.pem"
-    return own, own
+    tls = DataDir(config.data).tls
+    return tls / "certificate.pem", tls / "key.pem"
 
 
 def acme_file(tls: Path, domain: str) -> Path:
@@ -162,19 +162,19 @@ class Identities:
             log.info("the changed certificate is used from now on", certificate=str(certificate))
 
     def _renew_own(self) -> None:
-        path, _ = certificate_of(self._config)
-        self._issue(own_names(self._config.advertise), path)
+        self._issue(own_names(self._config.advertise), *certificate_of(self._config))
 
-    def _issue(self, names: tuple[str, ...], path: Path) -> None:
+    def _issue(self, names: tuple[str, ...], path: Path, key: Path | None = None) -> None:
         assert self._authority is not None
         try:
             held = x509.load_pem_x509_certificate(path.read_bytes())
-            if self._authority.signed(held) and Certificate.read(path).holds(set(names)):
+            good = self._authority.signed(held) and Certificate.read(path).holds(set(names))
+            if good and (key or path).exists():
                 return
         except (OSError, ValueError):
             pass
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        self._authority.issue(names, path)
+        self._authority.issue(names, path, key)
 
     def _choose(
         self, connection: ssl.SSLObject, server_name: str | None, context: ssl.SSLContext
