@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from vpbx.api.gate import CLIENT, Gate, host_name
+from vpbx.api.gate import CLIENT, Gate, asked_base, asked_domain
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,5 +125,53 @@ async def test_a_slash_at_the_end_of_a_path_does_not_matter() -> None:
         ("", None),
     ],
 )
-def test_the_host_names_a_domain_unless_it_is_an_address(host: str, name: str | None) -> None:
-    assert host_name(Headers({"host": host})) == name
+async def test_the_host_names_a_domain_unless_it_is_an_address(host: str, name: str | None) -> None:
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(str(asked_domain(scope)))(scope, receive, send)
+
+    _, _, body = await ask(Gate(named), host=host)
+    assert body.decode() == str(name)
+
+
+PROXY = "10.1.1.1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "base"),
+    [
+        ({"scheme": "https", "host": "acme.example"}, "https://acme.example"),
+        ({"scheme": "https", "host": "acme.example:8443"}, "https://acme.example:8443"),
+        ({"scheme": "https", "host": "ACME.example:443"}, "https://acme.example"),
+        ({"scheme": "https", "host": "[2001:db8::1]:8443"}, "https://[2001:db8::1]:8443"),
+        ({"host": "127.0.0.1:8080"}, "https://127.0.0.1:9443"),
+        ({"host": "[::1]"}, "https://[::1]:9443"),
+        ({"client": PROXY, "host": "acme.example"}, "https://acme.example"),
+        (
+            {"client": PROXY, "host": "upstream:8080", "x_forwarded_host": "acme.example"},
+            "https://acme.example",
+        ),
+        (
+            {
+                "client": PROXY,
+                "host": "upstream",
+                "x_forwarded_host": "evil.example, acme.example",
+                "x_forwarded_port": "8443",
+                "x_forwarded_proto": "https",
+            },
+            "https://acme.example:8443",
+        ),
+        (
+            {"client": "127.0.0.1", "host": "acme.example", "x_forwarded_host": "evil.example"},
+            "https://acme.example:9443",
+        ),
+        ({"scheme": "https", "host": 'a.example"><x'}, ""),
+        ({"scheme": "https", "host": "a.example/../x"}, ""),
+        ({"scheme": "https"}, ""),
+    ],
+)
+async def test_links_lead_to_where_the_request_came_to(asked: dict[str, str], base: str) -> None:
+    async def linked(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(asked_base(scope, 9443))(scope, receive, send)
+
+    status, _, body = await ask(Gate(linked, [PROXY]), **asked)
+    assert (status, body.decode()) == (200, base)

@@ -265,6 +265,16 @@ async def recorded(api: Api, past: Past, sound: bytes = b"0123456789") -> str:
     return link
 
 
+async def test_links_lead_to_the_host_and_port_the_request_came_to(api: Api, past: Past) -> None:
+    await recorded(api, past)
+    query = "start=20231114T000000Z&end=20231116T000000Z"
+    (row,) = await api.get(f"/history/json?{query}", host="127.0.0.1:8080")
+    assert row["record"].startswith("https://127.0.0.1/crmapi/v1/records/")
+    assert (await ask(api, row["record"])).status == 200
+    csv = (await api("GET", f"/history/csv?{query}", host="pbx.example")).body.decode()
+    assert ",https://pbx.example/crmapi/v1/records/" in csv
+
+
 async def test_a_recording_plays_without_a_key_and_with_any(api: Api, past: Past) -> None:
     link = await recorded(api, past)
     answer = await ask(api, link)

@@ -66,11 +66,11 @@ class Phone:
 
     def __init__(self, switch: World, agent: Agent) -> None:
         self._switch = switch
-        self._agent = agent
+        self.agent = agent
 
     async def rings(self) -> str:
         """Wait for a call, refuse it, and return the number it was shown."""
-        call = await self._agent.incoming()
+        call = await self.agent.incoming()
         assert call.session is not None
         shown: str = call.session.from_.uri.user
         call.session.hangup(486)
@@ -145,3 +145,48 @@ async def test_a_department_in_place_of_an_employee(api: Api, phone: Phone, swit
 )
 async def test_what_cannot_be_called_is_refused(api: Api, sent: dict[str, str], field: str) -> None:
     assert await api.refused("POST", "/makecall", json=sent) == {field}
+
+
+async def test_a_call_in_progress_is_shown_and_ended(api: Api, switch: World, phone: Phone) -> None:
+    assert await api.get("/calls") == []
+    made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
+    (shown,) = await api.get("/calls")
+    assert (shown["callid"], shown["direction"]) == (made["callid"], "out")
+    assert (shown["phone"], shown["user"], shown["state"]) == (CUSTOMER, ANN, "ringing")
+    call = await phone.agent.incoming()
+    await call.answer(880)
+    customer = await switch.carrier.incoming()
+    assert (await api.get("/calls"))[0]["state"] == "dialing"
+    await customer.answer(440)
+    await customer.heard(880)
+    (shown,) = await api.get("/calls")
+    assert (shown["state"], shown["on_hold"], shown["recording"]) == ("talking", False, True)
+    assert (shown["user_name"], shown["diversion"]) == ("Ann", OFFICE)
+    assert shown["since"] <= shown["answered"]
+    path = f"/calls/{made['callid']}/hangup"
+    looks = (await switch.directory.keys.add(await switch.domain(), ["Employees:View"])).key
+    assert (await api("POST", path, key=looks)).status == 403
+    other = (await switch.directory.companies.add("other.example")).domain
+    theirs = (await switch.directory.keys.add(other)).key
+    stranger = Api(api.base, theirs, api.session, "other.example")
+    assert await stranger.get("/calls") == []
+    await stranger.refused("POST", path, 404)
+    await api.post(path)
+    await asyncio.gather(call.ended(), customer.ended())
+    assert await api.get("/calls") == []
+    await api.refused("POST", path, 404)
+
+
+async def test_the_older_version_makes_calls_too(api: Api, phone: Phone) -> None:
+    fields = {
+        "cmd": "makeCall",
+        "token": api.key,
+        "phone": f"+{CUSTOMER}",
+        "user": f"{ANN}@{DOMAIN}",
+    }
+    url = api.base + "/sys/crm_api.wcgp"
+    async with api.session.post(url, data=fields, headers={"Host": DOMAIN}) as reply:
+        made = await reply.json()
+    assert reply.status == 200
+    assert made["CallID"] == made["callid"] == (await api.get("/calls"))[0]["callid"]
+    assert await phone.rings() == OFFICE

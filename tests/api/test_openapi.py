@@ -106,6 +106,8 @@ DELETE /branches/{domain}                          Connecting other PBXs Deletin
 GET    /webhook
 POST   /webhook
 DELETE /webhook/{id}
+GET    /calls                                      Employees View
+POST   /calls/{callid}/hangup                      Employees Editing
 """
 """Method, path, and the right it needs: what crm-api.md lists."""
 

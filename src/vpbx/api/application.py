@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import vpbx
-from vpbx.api import cors, docs, openapi, records
+from vpbx.api import cors, docs, older, openapi, records
 from vpbx.api.answer import answer, to_json
 from vpbx.api.auth import Door
 from vpbx.api.errors import METHOD_NOT_ALLOWED, ApiError, not_found, refuse
-from vpbx.api.gate import Gate, host_name
+from vpbx.api.gate import Gate, asked_domain
 from vpbx.api.routing import Switch, route_to
 from vpbx.api.sections import SECTIONS
 from vpbx.api.services import PREFIX, ApiServices
@@ -45,6 +45,8 @@ def create_app(services: ApiServices) -> FastAPI:
     ]
     recordings = records.RecordEndpoint(services)
     routes += [route_to(LINK_PATH, method, recordings) for method in ("GET", "HEAD")]
+    older_version = older.OlderVersion(services, door)
+    routes += [route_to(older.PATH, method, older_version) for method in ("GET", "POST")]
     switch = Switch(routes)
     app.router.routes.append(switch)
     _add_document(app)
@@ -107,7 +109,7 @@ async def _preflight(services: ApiServices, request: Request, methods: str) -> R
         return None
     directory = services.directory
     names = directory.domain_names()
-    name = host_name(request.headers)
+    name = asked_domain(request.scope)
     if name is None and len(names) == 1:
         name = names[0]
     domain = await directory.domain(name) if name is not None else None

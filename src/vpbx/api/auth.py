@@ -12,7 +12,7 @@ import structlog
 from starlette.requests import Request
 
 from vpbx.api.errors import FORBIDDEN, ApiError
-from vpbx.api.gate import CLIENT, host_name
+from vpbx.api.gate import CLIENT, asked_domain
 from vpbx.clock import Clock
 from vpbx.directory import INVALID_TOKEN, AuthFailure, Directory, KeyIdentity
 
@@ -35,14 +35,20 @@ class Door:
         self._directory = directory
         self._wrong = WrongKeys(clock, wrong_keys_per_minute)
 
-    async def admit(self, request: Request, right: Right | None) -> KeyIdentity:
-        """Return whose key the request bears; ApiError 401, 403 or 429 otherwise."""
-        source: str = request.scope[CLIENT]
-        headers = request.headers
-        key = headers.get("x-api-key", "").strip()
+    async def admit(
+        self, request: Request, right: Right | None, key: str | None = None
+    ) -> KeyIdentity:
+        """Return whose key the request bears; ApiError 401, 403 or 429 otherwise.
+
+        `key`: where it stands elsewhere than in the header.
+        """
+        scope = request.scope
+        source: str = scope[CLIENT]
+        if key is None:
+            key = request.headers.get("x-api-key", "").strip()
         try:
             identity = await self._directory.authenticate_key(
-                key, host_name(headers), source or None
+                key, asked_domain(scope), source or None
             )
         except AuthFailure as failure:
             # No key at all is no guess.

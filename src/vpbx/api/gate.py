@@ -19,12 +19,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vpbx.api.errors import ApiError, refuse
 
-__all__ = ["CLIENT", "Gate", "host_name", "is_address"]
+__all__ = ["CLIENT", "Gate", "asked_base", "asked_domain", "is_address"]
 
 CLIENT = "vpbx.client"
 """Key of the ASGI scope under which the caller's address stands, as text."""
 
 _SLASHES = re.compile("/{2,}")
+_AUTHORITY = "vpbx.authority"
+"""Host and port the client sent its request to, in lower case."""
+_SECURE = "vpbx.secure"
+"""Whether it did so by HTTPS."""
+_SOUND_AUTHORITY = re.compile(
+    r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+)
+
 HTTPS_REQUIRED = "HTTPS is required"
 _API_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -59,9 +67,12 @@ class Gate:
         peer = client[0] if client else ""
         is_loopback, is_trusted = self._peer(peer)
         secure = scope["scheme"] == "https"
+        authority = Headers(scope=scope).get("host", "")
         if is_trusted:
             peer, secure = self._forwarded(scope, peer)
-        scope[CLIENT] = peer
+            authority = _forwarded_authority(scope) or authority
+        scope[CLIENT], scope[_SECURE] = peer, secure
+        scope[_AUTHORITY] = authority.strip().lower()
         started = False
 
         async def send_guarded(message: Message) -> None:
@@ -123,9 +134,43 @@ class Gate:
         return peer, scope["scheme"] == "https" or protocol == "https"
 
 
-def host_name(headers: Headers) -> str | None:
-    """Return the domain that `Host` names; None for localhost and addresses (D1)."""
-    host = headers.get("host", "").strip().lower()
+def _forwarded_authority(scope: Scope) -> str:
+    """Return host and port as the trusted proxy was asked for them, "" when it does not say.
+
+    Of several values the right-most is the nearest proxy's own.
+    """
+    headers = Headers(scope=scope)
+
+    def last(name: str) -> str:
+        return headers.get(name, "").rpartition(",")[2].strip()
+
+    host, port = last("x-forwarded-host"), last("x-forwarded-port")
+    if not host:
+        return ""
+    usual = {"https": "443", "http": "80"}.get(last("x-forwarded-proto").lower() or "https")
+    has_port = ":" in host.rpartition("]")[2]
+    return f"{host}:{port}" if port.isdigit() and port != usual and not has_port else host
+
+
+def asked_base(scope: Scope, https_port: int) -> str:
+    """Return how links begin that lead to where this request came to; "" when it names no host.
+
+    Links are https where that can be had: of a request by plain HTTP they lead to `https_port`.
+    """
+    authority: str = scope.get(_AUTHORITY, "")
+    if not _SOUND_AUTHORITY.fullmatch(authority):
+        return ""
+    if scope.get(_SECURE):
+        return f"https://{authority.removesuffix(':443')}"
+    if not https_port:
+        return f"http://{authority}"
+    host = authority if authority.endswith("]") else re.sub(":[0-9]+$", "", authority)
+    return f"https://{host}" + ("" if https_port == 443 else f":{https_port}")
+
+
+def asked_domain(scope: Scope) -> str | None:
+    """Return the domain that the request's host names; None for localhost and addresses."""
+    host: str = scope.get(_AUTHORITY, "")
     if host.startswith("["):
         return None
     name = host.partition(":")[0].rstrip(".")

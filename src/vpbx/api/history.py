@@ -12,12 +12,13 @@ from starlette.responses import Response, StreamingResponse
 
 from vpbx.api.errors import refuse_fields
 from vpbx.api.fields import Positive, Request, Text
+from vpbx.api.gate import asked_base
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
-from vpbx.directory import DomainConfig, FieldError, normalize
+from vpbx.directory import DomainConfig, FieldError, read_number
 from vpbx.history import WHENEVER, InvalidQuery, Period, Query, select_period
 
-__all__ = ["section"]
+__all__ = ["CSV", "ExternalQuery", "query_of", "section"]
 
 section = Section(
     "Call history",
@@ -210,7 +211,7 @@ class ExternalQuery(_Span):
 )
 async def external_json(call: Call, params: ExternalQuery) -> Response:
     """Calls with the outside, newest first."""
-    return await _send(call.services.history.external_json(_query(call, params)), JSON)
+    return await _send(call.services.history.external_json(query_of(call, params)), JSON)
 
 
 @section.get(
@@ -228,7 +229,7 @@ async def external_csv(call: Call, params: ExternalQuery) -> Response:
     wait, duration, record; where customers of any number are asked to rate, rating in every
     line, maybe empty.
     """
-    return await _send(call.services.history.external_csv(_query(call, params)), CSV)
+    return await _send(call.services.history.external_csv(query_of(call, params)), CSV)
 
 
 @section.get(
@@ -240,7 +241,7 @@ async def external_csv(call: Call, params: ExternalQuery) -> Response:
 )
 async def inner_json(call: Call, params: InnerQuery) -> Response:
     """Calls between employees, newest first."""
-    return await _send(call.services.history.inner_json(_query(call, params)), JSON)
+    return await _send(call.services.history.inner_json(query_of(call, params)), JSON)
 
 
 @section.get(
@@ -256,10 +257,11 @@ async def inner_csv(call: Call, params: InnerQuery) -> Response:
 
     Fields: uid, status, from, to (both `login@domain`), start, wait, duration, record.
     """
-    return await _send(call.services.history.inner_csv(_query(call, params)), CSV)
+    return await _send(call.services.history.inner_csv(query_of(call, params)), CSV)
 
 
-def _query(call: Call, params: InnerQuery | ExternalQuery) -> Query:
+def query_of(call: Call, params: InnerQuery | ExternalQuery) -> Query:
+    """Return what a request asks of history; ApiError 400 names what is wrong."""
     domain = call.domain
     employee = domain.find_employee(params.user) if params.user else None
     query = Query(
@@ -272,6 +274,7 @@ def _query(call: Call, params: InnerQuery | ExternalQuery) -> Query:
         uids=_uids(params.uid),
         groups=tuple(_group_id(domain, text) for text in params.groups),
         has_ratings=any(number.rating for number in domain.numbers.values()),
+        link_base=asked_base(call.request.scope, call.services.config.https_port),
     )
     if not isinstance(params, ExternalQuery):
         return query
@@ -284,7 +287,7 @@ def _query(call: Call, params: InnerQuery | ExternalQuery) -> Query:
 
 
 def _digits(domain: DomainConfig, text: str, field: str) -> str:
-    return normalize(text, domain.country, field=field) if text else ""
+    return read_number(text, domain.country, field=field).digits if text else ""
 
 
 def _period(call: Call, params: _Span) -> Period:

@@ -47,6 +47,7 @@ _PATH_WORDS = {
         "Id of the special day, from the number.",
         "d9c3b8c7-5f3b-4f3e-8c5e-0a52a4a7c0d1",
     ),
+    "callid": ("A call in progress, from GET /calls or a command.", "201594855300017"),
     "webhook/id": ("Id of the subscription.", "898254be-e2cd-4e8a-90d1-1615a42eb2dd"),
     "music/type": ("Which music.", "holdmusic"),
     "media-catalog/type": ("What the files are for.", "greeting"),
@@ -60,9 +61,11 @@ The API between a CRM and the virtual PBX.
 
 Every request bears its key in the `X-API-KEY` header and is about the company the key belongs
 to. Success is 200 with JSON or 204 with nothing. Bodies may be JSON,
-`application/x-www-form-urlencoded` or `multipart/form-data` (objects with parts of their own
-only as JSON). Parameters of GET and DELETE stand in the query; where the query lacks one, a JSON
-body is read too. Lists repeat (`telnum=1&telnum=2`). Unknown parameters are ignored, `null`
+`application/x-www-form-urlencoded` or `multipart/form-data` (parts of an object as
+`timeout[time]=30`), in UTF-8 or the charset they name. Parameters of GET and DELETE stand in the
+query; where the query lacks one, a JSON body is read too. Those of POST and PUT stand in the
+body; where the body lacks one, the query is read too. Lists repeat (`telnum=1&telnum=2`); where
+a list is meant, a single item will do. Unknown parameters are ignored, `null`
 counts as not sent. Booleans may be `true`, `false`, `1` or `0`; numbers may be digit strings.
 Phone numbers are answered as digits only and accepted with any punctuation. Times are UTC.
 A `{login}` is a username or an internal number. Other methods than those listed answer 405 with

@@ -9,6 +9,7 @@ from vpbx.api import (
     blacklist,
     branches,
     caller_ids,
+    calls,
     domain,
     groups,
     history,
@@ -30,6 +31,7 @@ assert lists.section is media.section is domain.section  # they add to it
 SECTIONS = (
     history.section,
     makecall.section,
+    calls.section,
     users.section,
     groups.section,
     telnums.section,

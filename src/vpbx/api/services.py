@@ -20,7 +20,9 @@ class ApiConfig:
     """Limits, and who is believed about a caller's address."""
 
     trusted_proxies: tuple[str, ...] = ()
-    """Networks whose X-Forwarded-For and -Proto count."""
+    """Networks whose X-Forwarded-For, -Proto, -Host and -Port count."""
+    https_port: int = 443
+    """Where links in answers to plain HTTP lead; 0: we do not listen for HTTPS."""
     max_body_bytes: int = 1024 * 1024
     wrong_keys_per_minute: int = 30
     """From one address (IPv6: one /64); what goes beyond is answered 429."""

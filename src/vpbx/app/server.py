@@ -353,7 +353,10 @@ class App:
             history=self.history,
             calls=self.calls,
             clock=self._clock,
-            config=ApiConfig(trusted_proxies=self.config.trusted_proxies),
+            config=ApiConfig(
+                trusted_proxies=self.config.trusted_proxies,
+                https_port=self.config.https.port if self.config.https else 0,
+            ),
         )
         app: AsgiApp = with_metrics(create_app(services), self.registry)
         for listener in listeners:

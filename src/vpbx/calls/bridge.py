@@ -230,6 +230,11 @@ class Bridge:
             self.follow(other, leg)
             await self._hold(other.side, held=sound.held, changed=sound.held != was_held)
 
+    @property
+    def on_hold(self) -> bool:
+        """Whether anybody holds the other one."""
+        return bool(self._held)
+
     async def _hold(self, side: Side, *, held: bool, changed: bool) -> None:
         """Let a seat hear music while the other one holds, unless it holds as well."""
         if not changed:

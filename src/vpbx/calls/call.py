@@ -30,7 +30,7 @@ from vpbx.calls.bridge import Bridge
 from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
 from vpbx.calls.leg import Ended, Leg, LegEvent, Offered, Reanswered, Referred, Repeated
 from vpbx.calls.outcome import Ender, Joined, Over, Result
-from vpbx.calls.registry import ActiveCall
+from vpbx.calls.registry import ActiveCall, State
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
 from vpbx.calls.sounds import Spoken, music, spoken
@@ -157,7 +157,24 @@ class Call:
 
     def picture(self) -> ActiveCall:
         """Return how it stands now."""
-        return ActiveCall(self.info, self.chapter.story.owner, self.journal.answered_at)
+        story, bridge = self.chapter.story, self.bridge
+        state = State.WAITING
+        if story.answered_at is not None:
+            state = State.TALKING
+        elif story.ringing or (self.guest is None and self.info.direction is Direction.OUT):
+            state = State.RINGING  # in a call made for the CRM first at the employee
+        elif story.dialing is not None:
+            state = State.DIALING
+        return ActiveCall(
+            self.info,
+            story.owner,
+            story.answered_at,
+            state,
+            story.group,
+            story.caller,
+            bridge.on_hold,
+            bridge.recording,
+        )
 
     # -- used by routes and steps: what happens ------------------------------------------------
 

@@ -8,14 +8,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from vpbx.calls.outcome import Ender
-from vpbx.events import CallInfo, Party
+from vpbx.events import CallInfo, Group, Party
 
-__all__ = ["ActiveCall", "CallRegistry", "LiveCall"]
+__all__ = ["ActiveCall", "CallRegistry", "LiveCall", "State"]
 
 _Key = TypeVar("_Key")
+
+
+class State(StrEnum):
+    """How far a call in progress has come."""
+
+    WAITING = "waiting"
+    """Nobody is rung: in a greeting, a menu, a queue, a voicemail."""
+    RINGING = "ringing"
+    """At an employee."""
+    DIALING = "dialing"
+    """The customer is called."""
+    TALKING = "talking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,12 @@ class ActiveCall:
     user: Party | None
     """Who has it, or is meant to."""
     answered_at: float | None
+    state: State = State.WAITING
+    group: Group | None = None
+    caller: Party | None = None
+    """Inner calls: who calls."""
+    on_hold: bool = False
+    recording: bool = False
 
 
 class LiveCall(Protocol):

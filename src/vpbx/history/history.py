@@ -96,7 +96,13 @@ class History:
         return self._pages(queries.inner(query), query, self._shapes(query).inner_csv, _LINES)
 
     def _shapes(self, query: Query) -> Shapes:
-        return Shapes(self.links, query.domain_id, query.domain, has_ratings=query.has_ratings)
+        return Shapes(
+            self.links,
+            query.domain_id,
+            query.domain,
+            has_ratings=query.has_ratings,
+            link_base=query.link_base,
+        )
 
     async def _pages(
         self, kind: Kind, query: Query, shape: Callable[[Sequence[Row]], str], frame: _Frame

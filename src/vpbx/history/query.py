@@ -54,6 +54,8 @@ class Query:
     """Values of `missed_status`; any of them."""
     has_ratings: bool = False
     """Whether CSV has the column for them."""
+    link_base: str = ""
+    """What links of recordings begin with: where the request came to; "" for the usual."""
 
 
 _C = call_history.c

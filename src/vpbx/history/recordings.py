@@ -57,10 +57,13 @@ class RecordingLinks:
         """Return the link of a recording."""
         return self.maker(domain, domain_id)(callid)
 
-    def maker(self, domain: str, domain_id: int) -> Callable[[str], str]:
-        """Return what makes a link of a callid, for many recordings of one domain."""
+    def maker(self, domain: str, domain_id: int, base: str = "") -> Callable[[str], str]:
+        """Return what makes a link of a callid, for many recordings of one domain.
+
+        `base`: what the links begin with, where whoever asks is to find them elsewhere.
+        """
         begun = self._begin(domain_id)
-        prefix = self._base.replace("{domain}", domain) + "/crmapi/v1/records/"
+        prefix = (base or self._base.replace("{domain}", domain)) + "/crmapi/v1/records/"
 
         def link(callid: str) -> str:
             signed = begun.copy()

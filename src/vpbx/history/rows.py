@@ -60,10 +60,16 @@ class Shapes:
     """Turns the rows of one domain's query into JSON and CSV."""
 
     def __init__(
-        self, links: RecordingLinks, domain_id: int, domain: str, *, has_ratings: bool = False
+        self,
+        links: RecordingLinks,
+        domain_id: int,
+        domain: str,
+        *,
+        has_ratings: bool = False,
+        link_base: str = "",
     ) -> None:
         self._has_ratings = has_ratings
-        self._link = links.maker(domain, domain_id)
+        self._link = links.maker(domain, domain_id, link_base)
         self._at = "@" + domain
 
     def external_json(self, rows: Iterable[Row]) -> str:
