@@ -248,3 +248,32 @@ async def test_what_cannot_be_is_told_by_field(
         await world.service.make_call(await world.domain(), **values)  # type: ignore[arg-type]
     assert [error.field for error in caught.value.errors] == [field]
     assert world.events == []
+
+
+@pytest.mark.parametrize("phone", ["+79101234567#4048", "8 910 123-45-67 доб. 4048"])
+async def test_an_extension_is_dialled_after_the_answer(world: World, phone: str) -> None:
+    ann = await world.phone(ANN)
+    await world.service.make_call(await world.domain(), phone=phone, user=ANN)
+    call = await ann.incoming()
+    await call.answer(880)
+    customer = await world.carrier.incoming()
+    assert customer.called == CUSTOMER
+    await customer.answer(440)
+    await customer.heard_digits("4048")
+    assert (customer.digits, call.digits) == ("4048", "")
+    customer.hangup()
+    assert (await world.ended()).call.client == CUSTOMER
+
+
+async def test_a_call_that_ends_while_its_extension_is_dialled_ends_cleanly(world: World) -> None:
+    ann = await world.phone(ANN)
+    phone = f"{CUSTOMER}#" + "1" * 30
+    await world.service.make_call(await world.domain(), phone=phone, user=ANN)
+    call = await ann.incoming()
+    await call.answer(880)
+    customer = await world.carrier.incoming()
+    await customer.answer(440)
+    await customer.heard_digits("11")
+    call.hangup()
+    await customer.ended()
+    assert (await world.ended()).status is Status.SUCCESS

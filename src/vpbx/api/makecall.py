@@ -18,7 +18,10 @@ section = Section("Outgoing call", "Click to call: first the employee's phones r
 class MakeCall(Request):
     """Whom to call, and for whom."""
 
-    phone: Name = Field(description="The number to be called.")
+    phone: Name = Field(
+        description="The number to be called. An extension behind it (`#4048`, `ext. 4048`, "
+        "`,4048`) is dialled by DTMF after the answer."
+    )
     user: Text = Field("", description="Login or internal number of the employee to connect.")
     group: Text = Field(
         "", description="In place of `user`: a department, whose first free employee is rung."

@@ -21,6 +21,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import TypeAlias
 
 import structlog
@@ -30,6 +31,7 @@ from vpbx.calls.bridge import Bridge
 from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
 from vpbx.calls.leg import Ended, Leg, LegEvent, Offered, Reanswered, Referred, Repeated
 from vpbx.calls.outcome import Ender, Joined, Over, Result
+from vpbx.calls.postdial import PostDial
 from vpbx.calls.registry import ActiveCall, State
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
@@ -106,6 +108,9 @@ class Call:
         self.settled: Over | None = None
         """What has decided an unanswered call already, though a prompt is still played."""
         self.phase = Phase.SERVING
+        self.post_dial = ""
+        """What is to be dialled once the host has answered: the extension behind their number."""
+        self._post_dialling: PostDial | None = None
         self._code = 0
         self._task: asyncio.Task[None] | None = None
         self._engaged: set[str] = set()
@@ -386,6 +391,10 @@ class Call:
         await self.bridge.seat(host)
         if wanted(self.switch, self.domain, chapter):
             await self.bridge.record(chapter.info.callid)
+        if self.post_dial:
+            clock, press = self.switch.clock, partial(self.bridge.carry, host.side)
+            self._post_dialling = PostDial(clock, self.post_dial, press)
+            self.post_dial = ""
 
     def _tell_joined(self, joined: Joined) -> None:
         """Of an incoming call that an outside number took, no employee is told anything."""
@@ -443,6 +452,8 @@ class Call:
             return Over(Result.FAILED)
 
     async def _finish(self, outcome: Over) -> None:
+        if self._post_dialling is not None:
+            self._post_dialling.stop()
         chapter, code = self.chapter, self._final_code(outcome)
         gave_up = self.ended_by is Ender.CALLER and self.settled is None
         for leg in (self.guest, self.host):

@@ -44,6 +44,8 @@ class Outside:
 
     called: str
     number: Number
+    extension: str = ""
+    """What is dialled after the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class MakeCall:
     def _begin(self, call: Call) -> Goal:
         if isinstance(self._callee, Outside):
             call.journal.start(party_of(self._employee))
+            call.post_dial = self._callee.extension
             return ToOutside(self._callee.called)
         begin_inner(call, self._callee, self._employee)
         return self._callee
@@ -110,9 +113,10 @@ def plan_call(
     """Find out who is to call whom, showing what; raises Invalid naming the field."""
     employee = _employee(switch, domain, user) if user else _free(switch, domain, group or "")
     inside = domain.callee(phone.strip())
-    called = phone
+    called, extension = phone, ""
     if inside is None:
-        called = read_number(phone, domain.country, "phone").digits
+        dialled = read_number(phone, domain.country, "phone")
+        called, extension = dialled.digits, dialled.extension
         inside = domain.callee(called)
     if inside is not None:
         if isinstance(inside, Employee) and inside.login == employee.login:
@@ -126,7 +130,7 @@ def plan_call(
     if number is None:
         raise Invalid.one("phone", "the company has no number to call from")
     shown = Shown(called) if show_phone else Shown(number.telnum, number.name)
-    return Plan(employee, Outside(called, number), allowed, shown)
+    return Plan(employee, Outside(called, number, extension), allowed, shown)
 
 
 def _employee(switch: Switch, domain: DomainConfig, user: str) -> Employee:
