@@ -169,3 +169,48 @@ async def test_commands_to_a_crm_that_was_down_come_after_a_power_cut(own: Compa
         "ACCEPTED",
         "COMPLETED",
     ]
+
+
+async def test_callers_in_a_queue_are_missed_once_each_after_a_power_cut(own: Company) -> None:
+    login = await own.employee("710")
+    async with own.directory() as (directory, domain):
+        users = [{"login": login, "calls_enable": True}]
+        group = await directory.groups.add(domain, {"name": "Sales", "users": users})
+        await directory.telnums.add(domain, own.number, trunk=own.trunk, group=group.id)
+    await own.known(f"/telnums/{own.number}")
+    customer = Caller(caller=CLIENT, called=own.number, domain="127.0.0.1")
+    callers = await own.sipp(
+        "carrier",
+        [
+            customer.send("INVITE", body=sdp()),
+            recv(100, optional=True),
+            recv(180, optional=True),
+            recv(200),
+            customer.send("ACK", in_dialog=True),
+            recv("BYE"),
+            respond(200, "OK", tag=False),
+        ],
+    ).start(target=own.pbx.sip, port=own.trunk_port, calls=10)
+    await own.crm.until(lambda: len(own.crm.of("contact")) == 10)
+    await waiting_on_disk(own, 10)
+    own.pbx.kill()
+    callers.kill()
+    await asyncio.to_thread(own.pbx.start)
+    await own.crm.until(lambda: len(own.crm.of("history")) == 10)
+    rows = await rows_of(own, 10)
+    assert {row["uid"] for row in rows} == {h["callid"] for h in own.crm.of("history")}
+    assert {(row["status"], row["destination"]) for row in rows} == {("missed", "group")}
+    told = {(h["status"], h["user"], h["groupRealName"]) for h in own.crm.of("history")}
+    assert told == {("Missed", login, "Sales")}
+    assert own.crm.of("event") == []
+
+
+async def waiting_on_disk(company: Company, calls: int) -> None:
+    """Wait until so many calls are on disk."""
+    async with asyncio.timeout(5):
+        while True:
+            with closing(sqlite3.connect(company.pbx.data / "vpbx.sqlite3")) as database:
+                [(count,)] = database.execute("SELECT count(*) FROM call_journal")
+            if count == calls:
+                return
+            await asyncio.sleep(0.01)

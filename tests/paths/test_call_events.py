@@ -214,6 +214,131 @@ async def attendant_outside_business_hours_misses_it(scene: Scene) -> None:
     customer.hangup()
 
 
+# -- menus and departments ----------------------------------------------------------------------
+
+
+async def department(scene: Scene, **values: Any) -> None:
+    await scene.app.directory.groups.edit(await scene.domain(), scene.group, values)
+
+
+async def menu(scene: Scene, *items: dict[str, Any]) -> None:
+    ivr = {"name": "Main", "greeting": True, "items": list(items)}
+    await scene.number(scene.office, type="ivr", ivr=ivr)
+
+
+async def in_menu(scene: Scene) -> Any:
+    customer = await scene.customer()
+    await customer.answered()
+    await customer.rtp.hear(20)
+    return customer
+
+
+@path("C H(Missed,admin)", "in missed ivr ivr")
+async def gives_up_in_a_menu(scene: Scene) -> None:
+    await menu(scene, {"button": "1", "type": "user", "user": ANN})
+    (await in_menu(scene)).hangup()
+
+
+@path("C I(eve) A(eve) E(eve) H(Success,eve)", "in success user eve")
+async def chooses_in_a_menu_within_a_menu(scene: Scene) -> None:
+    inner = {
+        "name": "Inner",
+        "greeting": True,
+        "items": [{"button": "4", "type": "user", "user": EVE}],
+    }
+    await menu(scene, {"button": "2", "type": "ivr", "ivr": inner})
+    eve = await scene.phone(EVE)
+    customer = await in_menu(scene)
+    customer.dial("24")
+    await (await eve.incoming()).answer()
+    await scene.crm.gets("event", type="ACCEPTED")
+    customer.hangup()
+
+
+@path("C I(bob) X(bob) H(Missed,bob)", "in missed group sales", department=True)
+async def chooses_a_department_and_gives_up_there(scene: Scene) -> None:
+    await menu(scene, {"button": "1", "type": "group", "group": scene.group})
+    bob = await scene.phone(BOB)
+    customer = await in_menu(scene)
+    customer.dial("1")
+    await bob.incoming()
+    await scene.crm.gets("event", type="INCOMING")
+    customer.hangup()
+
+
+@path("C I(eve) X(eve) H(Missed,eve)", "in missed user eve")
+async def dials_an_ext_in_a_menu_and_gives_up(scene: Scene) -> None:
+    await menu(scene, {"button": "1", "type": "user", "user": ANN})
+    eve = await scene.phone(EVE)
+    customer = await in_menu(scene)
+    customer.dial("704")
+    await eve.incoming()
+    await scene.crm.gets("event", type="INCOMING")
+    customer.hangup()
+
+
+@path("C I(ann) X(ann) I(bob) A(bob) E(bob) H(Success,bob)", "in success user bob", department=True)
+async def one_by_one_a_is_silent_b_answers(scene: Scene) -> None:
+    await department(scene, call_order="BYORDER", call_duration=5)
+    ann, bob = await scene.phone(ANN), await scene.phone(BOB)
+    customer = await scene.customer(scene.sales)
+    await ann.incoming()
+    await (await bob.incoming(timeout_s=8)).answer()
+    await customer.answered()
+    customer.hangup()
+
+
+@path("C I(ann) X(ann) I(bob) A(bob) E(bob) H(Success,bob)", "in success user bob", department=True)
+async def evenly_a_refuses_b_answers(scene: Scene) -> None:
+    await department(scene, call_order="EVENLY", call_duration=30)
+    ann, bob = await scene.phone(ANN), await scene.phone(BOB)
+    customer = await scene.customer(scene.sales)
+    (await ann.incoming()).reject(486)
+    await (await bob.incoming()).answer()
+    await customer.answered()
+    customer.hangup()
+
+
+@path("C I(ann) I(bob) X(ann) A(bob) E(bob) H(Success,bob)", "in success user bob", department=True)
+async def waterfall_b_joins_and_answers_while_a_rings(scene: Scene) -> None:
+    await department(scene, call_order="WATERFALL", call_duration=5)
+    ann, bob = await scene.phone(ANN), await scene.phone(BOB)
+    customer = await scene.customer(scene.sales)
+    await ann.incoming()
+    call = await bob.incoming(timeout_s=8)
+    await scene.crm.gets("event", type="INCOMING", user=BOB)
+    await call.answer()
+    await customer.answered()
+    customer.hangup()
+
+
+@path("C H(Missed,ann)", "in missed group sales", department=True)
+async def gives_up_in_the_queue_and_nobody_was_rung(scene: Scene) -> None:
+    customer = await scene.customer(scene.sales)
+    await customer.answered()
+    customer.hangup()
+
+
+@path("C I(bob) A(bob) E(bob) H(Success,bob)", "in success user bob", department=True)
+async def waits_in_the_queue_until_b_registers(scene: Scene) -> None:
+    customer = await scene.customer(scene.sales)
+    await customer.answered()
+    bob = await scene.phone(BOB)
+    await (await bob.incoming(timeout_s=3)).answer()
+    await scene.crm.gets("event", type="ACCEPTED")
+    customer.hangup()
+
+
+@path("C H(Missed,ann)", "in missed group sales", department=True)
+async def asks_to_be_called_back(scene: Scene) -> None:
+    await department(scene, advanced="callback")
+    customer = await scene.customer(scene.sales)
+    await customer.answered()
+    await customer.rtp.hear(20)
+    customer.dial("1")
+    await customer.ended(timeout_s=15)
+
+
 # -- outgoing -----------------------------------------------------------------------------------
 
 
@@ -324,6 +449,45 @@ async def test_path(scene: Scene, name: str) -> None:
     assert await scene.told() == expected.commands
     assert scene.groups() == ({"Sales"} if expected.department else {""})
     assert await scene.row() == expected.row
+
+
+async def test_a_customer_who_asked_for_it_is_called_back(scene: Scene) -> None:
+    """The first call is missed; the second goes out, for the department."""
+    await PATHS["asks_to_be_called_back"].play(scene)
+    await scene.crm.gets("history")
+    scene.crm.commands.clear()
+    ann = await scene.phone(ANN)
+    await (await ann.incoming(timeout_s=5)).answer()
+    customer = await scene.carrier.incoming()
+    await customer.answer()
+    await scene.crm.gets("event", type="ACCEPTED")
+    customer.hangup()
+    assert await scene.told() == "O(ann) A(ann) E(ann) H(Success,ann)"
+    assert scene.groups() == {"Sales"}
+    assert {command["diversion"] for command in scene.crm.commands} == {scene.sales}
+    back, asked = await scene.rows()
+    assert (back["type"], back["status"], back["account"]) == ("out", "success", ANN)
+    assert (asked["type"], asked["status"], asked["destination"]) == ("in", "missed", "group")
+    assert asked["missedStatus"] == 2, "we called back"
+
+
+async def test_after_its_time_a_department_hands_a_call_on_under_one_callid(scene: Scene) -> None:
+    """One row, one history command, each department named while it had the call."""
+    users = [{"login": EVE, "calls_enable": True}]
+    night = await scene.app.directory.groups.add(
+        await scene.domain(), {"name": "Night", "users": users}
+    )
+    await department(scene, timeout={"time": 15, "target": "group", "group": night.id})
+    ann, eve = await scene.phone(ANN), await scene.phone(EVE)
+    customer = await scene.customer(scene.sales)
+    await ann.incoming()
+    await (await eve.incoming(timeout_s=25)).answer()
+    await customer.answered()
+    customer.hangup()
+    assert await scene.told() == "C I(ann) X(ann) I(eve) A(eve) E(eve) H(Success,eve)"
+    assert scene.groups() == {"Sales", "Night"}
+    [row] = await scene.rows()
+    assert (row["status"], row["account"], row["group_name"]) == ("success", EVE, "Night")
 
 
 # -- what leaves no trace ------------------------------------------------------------------------
