@@ -47,7 +47,7 @@ PROMPTS: dict[str, Prompt] = {
         "Такого внутреннего номера нет.",
     ),
     "please-wait": Prompt(
-        "in a queue, when waiting begins",
+        "in a queue, before the first place or offer to call back",
         "All our employees are busy now. Please stay on the line.",
         "Все сотрудники сейчас заняты. Пожалуйста, оставайтесь на линии.",
     ),

@@ -17,6 +17,7 @@ async def offers(world: World, *logins: str) -> None:
     """Sales offers to call back; what it says are tones."""
     users = [{"login": login, "calls_enable": True} for login in logins or (ANN, BOB)]
     await world.edit_group(advanced="callback", users=users)
+    await world.own_sound("prompt", "please-wait", 500, 0.3)
     await world.own_sound("prompt", "callback-offer", OFFER, 0.6)
     await world.own_sound("prompt", "callback-confirmed", CONFIRMED, 0.6)
 

@@ -64,6 +64,7 @@ async def test_the_place_in_line_is_told_and_told_again(hasty_world: World) -> N
     world = hasty_world
     await world.edit_group(queue_position=True, timeout={"time": 600, "target": "msg_busy"})
     await world.own_sound("prompt", "queue-position", 600, 0.5)
+    await world.own_sound("prompt", "please-wait", 500, 0.3)
     for number, hz in ((1, 900), (2, 1300)):
         await world.own_sound("prompt", f"number-{number}", hz, 0.5)
     first = await waiting(world)

@@ -147,6 +147,22 @@ def test_a_caller_who_hangs_up_makes_room() -> None:
     assert office.said() == "2+a 2+b"
 
 
+def test_how_long_it_may_take_is_told_by_how_fast_the_line_moves() -> None:
+    office = Office(busy={"a", "b"})
+    for number in range(3):
+        ticket = office.calls(str(number))
+        assert office.queues.wait_minutes(ticket) is None
+        office.clock.advance(120)
+        office.queues.served(ticket)
+        office.queues.leave(ticket)
+    first, second = office.calls("1"), office.calls("2")
+    assert office.queues.wait_minutes(first) == 2
+    assert office.queues.wait_minutes(second) == 4
+    assert office.queues.wait_minutes(office.calls("3", SUPPORT)) is None
+    office.clock.advance(1700)
+    assert office.queues.wait_minutes(first) is None, "that was too long ago"
+
+
 def test_who_refused_talked_and_is_free_again_is_rung_at_once() -> None:
     office = Office(people={SALES: ("a",)})
     ticket = office.calls("1")

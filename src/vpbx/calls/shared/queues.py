@@ -16,6 +16,7 @@ nobody says (a registration that ran out, a setting changed by the command line)
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -43,6 +44,8 @@ RETRY_S = 300.0
 """How long after a try that did not reach them."""
 LOOK_S = 1.0
 """How often a company's lines are looked through while anybody waits."""
+PACE_S, PACE_FROM, PACE_OF = 1800.0, 3, 10
+"""An estimate stands on at least `PACE_FROM` answers in `PACE_S`, on `PACE_OF` at most."""
 REST_S = 30.0
 """How long an employee who did not take a call back is left alone with it."""
 
@@ -138,6 +141,8 @@ class Queues:
         """By domain, the longest waiting first."""
         self._reserved: dict[tuple[int, str], Ticket] = {}
         self._timers: dict[int, Timer] = {}
+        self._pace: dict[tuple[int, str], deque[float]] = {}
+        """When those who had to wait were answered, of the last `PACE_OF`."""
         self._numbers = count(1)
 
     # -- tickets ----------------------------------------------------------------------------------
@@ -183,6 +188,25 @@ class Queues:
     def waiting(self, domain_id: int, group: str) -> int:
         """Return how many are in a department's line, those to be called back among them."""
         return sum(ticket.group == group for ticket in self._lines.get(domain_id, ()))
+
+    def served(self, ticket: Waiting) -> None:
+        """Somebody who had to wait is being answered: that is how fast the line moves."""
+        moments = self._pace.setdefault((ticket.domain_id, ticket.group), deque(maxlen=PACE_OF))
+        moments.append(self._clock.now())
+
+    def wait_minutes(self, ticket: Ticket) -> int | None:
+        """Return how many minutes a ticket may still wait; None: nobody can tell.
+
+        By how fast the line has moved in the last half hour.
+        """
+        since = self._clock.now() - PACE_S
+        served = self._pace.get((ticket.domain_id, ticket.group), ())
+        moments = [moment for moment in served if moment >= since]
+        place = self.place(ticket)
+        if len(moments) < PACE_FROM or not place:
+            return None
+        pause_s = (moments[-1] - moments[0]) / (len(moments) - 1)
+        return max(1, round(place * pause_s / 60))
 
     # -- calling back -----------------------------------------------------------------------------
 

@@ -32,6 +32,8 @@ __all__ = ["department"]
 
 FIRST_S = 5.0
 EVERY_S = 30.0
+LONGEST_MIN = 60
+"""No longer estimate is told."""
 _LOOK_S = 1.0
 _CALL_BACK = "1"
 
@@ -81,6 +83,7 @@ class _Visit:
         self._speech: Reminder | None = None
         self._rung: set[str] = set()
         """Whose phones ring, as far as the queues know."""
+        self._spoke = False
         self._waits = False
         """Whether the guest has been answered to wait with music."""
 
@@ -153,6 +156,8 @@ class _Visit:
 
     def _joined(self, joined: Joined) -> Joined:
         """They talk from this moment: nobody else is offered them when this ticket goes."""
+        if self._waits:
+            self._call.switch.queues.served(self._ticket)
         if joined.party is not None:
             info, clock = self._call.info, self._call.switch.clock
             self._call.switch.lines.move(
@@ -184,12 +189,19 @@ class _Visit:
             return
         sounds: tuple[str, ...] = ()
         place = call.switch.queues.place(self._ticket)
+        language = call.domain.language
         if department.queue_position and place:
-            sounds += phrases.queue_position(place, call.domain.language)
+            sounds += phrases.queue_position(place, language)
+            minutes = call.switch.queues.wait_minutes(self._ticket)
+            if minutes is not None and minutes <= LONGEST_MIN:
+                sounds += phrases.queue_wait(minutes, language)
         if department.advanced is Advanced.MSG_BUSY:
             sounds += ("call-later",)
         elif self._calls_back:
             sounds += ("callback-offer",)
+        if sounds and not self._spoke and "call-later" not in sounds:
+            sounds = ("please-wait", *sounds)
+        self._spoke = True
         if sounds:
             call.say(*sounds)
 
