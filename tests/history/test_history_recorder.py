@@ -19,11 +19,13 @@ from vpbx.events import (
     Destination,
     Dialing,
     Direction,
+    Entered,
     Rated,
     RecordingReady,
     RingEnded,
     Ringing,
     Status,
+    Taken,
 )
 from vpbx.history import call_journal
 from vpbx.history.tables import NO_RECORD, RECORD_ENCODING, RECORD_FAILED, RECORD_READY
@@ -221,6 +223,43 @@ async def test_a_cut_off_call_has_its_recording_where_sound_was_found(
     assert [call.callid for call in await again.history.recordings_in_the_making(1)] == [
         info.callid
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "heard", "row"),
+    [
+        ([("entered", Destination.HELLO)], False, "missed hello g_1 ann"),
+        ([("entered", Destination.IVR)], False, "missed ivr ivr ann"),
+        ([("rung", BOB), ("entered", Destination.AM)], False, "missed am g_1 bob"),
+        ([("rung", BOB), ("entered", Destination.AM)], True, "missed vm g_1 bob"),
+        ([("entered", Destination.TELNUM)], True, "missed telnum g_1 ann"),
+        ([("taken", Destination.TELNUM)], False, "success telnum ann ann"),
+        ([("rung", BOB), ("taken", Destination.TELNUM)], True, "success telnum bob bob"),
+        ([("entered", Destination.ONDUTY), ("rung", BOB)], False, "missed onduty g_1 bob"),
+    ],
+)
+async def test_where_a_cut_off_call_was_is_told_as_at_any_end(
+    world: World, tmp_path: Path, told: list[tuple[str, object]], heard: bool, row: str
+) -> None:
+    info = new_call()
+    world.bus.publish(CallStarted(info, NOW, ANN, SALES))
+    for what, which in told:
+        if what == "rung":
+            world.bus.publish(Ringing(info, NOW + 1, which, SALES))  # type: ignore[arg-type]
+            world.bus.publish(RingEnded(info, NOW + 2, which, SALES))  # type: ignore[arg-type]
+        elif what == "taken":
+            world.bus.publish(Taken(info, NOW + 3, which))  # type: ignore[arg-type]
+        else:
+            account = "ivr" if which is Destination.IVR else ""
+            group = None if which is Destination.IVR else SALES
+            world.bus.publish(
+                Entered(info, NOW + 3, which, None, group, account)  # type: ignore[arg-type]
+            )
+    again, _ = await restart(world, tmp_path, recorded=lambda call: heard)
+    (found,) = await again.rows()
+    assert f"{found.status} {found.destination} {found.account} {found.user_login}" == row
+    has_record = heard and ("vm" in row or "success" in row)
+    assert found.record == (RECORD_ENCODING if has_record else NO_RECORD)
 
 
 async def test_calls_of_another_node_are_left_alone(world: World, tmp_path: Path) -> None:
