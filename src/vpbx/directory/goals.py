@@ -132,7 +132,7 @@ CODES: dict[str, Goal] = {
     "*78": SetDnd(on=True),
     "*79": SetDnd(on=False),
 }
-"""What an employee dials to have something done (docs/phones.md)."""
+"""What an employee dials to have something done: docs/phones.md tells them."""
 
 
 def of_number(domain: DomainConfig, number: Number) -> Goal:
