@@ -9,7 +9,7 @@ import pytest
 
 from tests.calls.world import ANN, CUSTOMER, OFFICE, SALES, World
 from vpbx.directory import Contact, DomainConfig
-from vpbx.events import Destination, Status
+from vpbx.events import CallEnded, CallStarted, Destination, Status
 from vpbx.media import convert_upload
 
 
@@ -159,3 +159,43 @@ def _write_tone(file: Path, hz: float, *, seconds: float) -> None:
             int(12_000 * math.sin(2 * math.pi * hz * n / rate)) for n in range(int(rate * seconds))
         )
         out.writeframes(b"".join(value.to_bytes(2, "little", signed=True) for value in samples))
+
+
+async def test_a_caller_who_lets_us_offer_is_greeted_too(world: World) -> None:
+    """An INVITE without a description: theirs comes with the ACK (RFC 3261 §13.2.1)."""
+    await greeted(world)
+    ann = await world.phone(ANN)
+    customer = await world.customer_calls(offer=False, tone_hz=440)
+    await customer.answered()
+    assert customer.rtp is not None
+    await customer.rtp.hear(50)
+    call = await ann.incoming(timeout_s=20)
+    await call.answer(880)
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    customer.hangup()
+    assert (await world.ended()).status is Status.SUCCESS
+
+
+async def test_a_greeting_whose_file_is_gone_holds_nobody_up(world: World) -> None:
+    domain = await world.domain()
+    file = await world.directory.media.add(domain, "Hello", "greeting", f"{domain.id}/gone")
+    await greeted(world, greeting_custom=True, greeting_file=file.id)
+    ann = await world.phone(ANN)
+    customer = await world.customer_calls()
+    await (await ann.incoming(timeout_s=3)).answer(880)
+    await customer.heard(880)
+    customer.hangup()
+    assert (await world.ended()).status is Status.SUCCESS
+
+
+async def test_a_caller_who_gives_up_as_the_greeting_is_about_to_begin(world: World) -> None:
+    """CANCEL and 200 cross: whichever wins, there is one end, and nothing is left."""
+    await greeted(world)
+    for _ in range(5):
+        customer = await world.customer_calls()
+        customer.hangup()
+    async with asyncio.timeout(5):
+        while len(world.of(CallEnded)) < len(world.of(CallStarted)):
+            await asyncio.sleep(0.02)
+    assert {end.destination for end in world.of(CallEnded)} <= {Destination.HELLO}
+    await world.quiet()

@@ -9,6 +9,7 @@ import pytest
 from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, OFFICE, World
 from vpbx.events import AttemptEnded, Destination, Dialing, Direction, Status
 from vpbx.sim.call import CallFailed
+from vpbx.sip import AudioCodec
 
 
 async def test_an_employee_calls_a_customer_and_both_hear_each_other(world: World) -> None:
@@ -401,3 +402,28 @@ async def test_many_calls_at_once_keep_their_events_apart(world: World) -> None:
     await world.ended(20)
     assert len(world.of(Dialing)) == 20
     await world.quiet()
+
+
+async def test_a_second_trunk_with_another_codec_than_the_first_ones_early_media(
+    world: World,
+) -> None:
+    """The phone was told PCMU with the early media and holds on to that (RFC 3261 §13.2.1): it
+    is asked for PCMA by a re-INVITE when the second carrier takes the call with it."""
+    second = await world.second_trunk()
+    digits = AudioCodec("telephone-event", 101, fmtp="0-15")
+    world.carrier._codecs = (AudioCodec("PCMU", 0), digits)
+    second._codecs = (AudioCodec("PCMA", 8), digits)
+    phone = await world.phone(ANN)
+    call = await world.phone_calls(phone, CUSTOMER, tone_hz=440)
+    first = await world.carrier.incoming()
+    await first.early_media(620)
+    await call.heard(620)
+    first.reject(503)
+    customer = await second.incoming()
+    await customer.answer(880)
+    await call.answered()
+    assert call.session is not None
+    await asyncio.gather(call.heard(880), customer.heard(440))
+    assert call.directions  # by a re-INVITE
+    call.hangup()
+    await world.ended()

@@ -258,8 +258,15 @@ class Call:
 
     @property
     def codecs(self) -> tuple[AudioCodec, ...]:
-        """What the next leg may speak: what the guest does, else what we would offer them."""
-        return (self.guest.sound.codecs if self.guest is not None else ()) or OUR_CODECS
+        """What the next leg may speak: what the guest does, then what else they can; where
+        nobody has said that, what we would offer them."""
+        guest = self.guest
+        if guest is None:
+            return OUR_CODECS
+        spoken = guest.sound.codecs
+        if guest.able is spoken:
+            return spoken or OUR_CODECS
+        return (*spoken, *(codec for codec in guest.able if codec not in spoken)) or OUR_CODECS
 
     def offer(self, side: Side, *, encrypted: bool = False) -> Sound:
         """Return what to offer to a leg of `side`, described; with keys for SRTP where its
@@ -302,6 +309,7 @@ class Call:
             guest.sound = self.bridge.sound(guest.side)
             if guest.session.remote_sdp:
                 guest.agree(guest.session.remote_sdp)
+                guest.able = guest.sound.codecs
             await self.bridge.seat(guest)
 
     async def progress(self, leg: Leg | None = None) -> None:

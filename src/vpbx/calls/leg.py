@@ -47,7 +47,7 @@ class Leg(SessionAdapter):
     end is noted.
     """
 
-    __slots__ = ("_answered_like", "_sound", "ended", "inbox", "party", "session", "side")
+    __slots__ = ("_answered_like", "_sound", "able", "ended", "inbox", "party", "session", "side")
 
     session: Session
 
@@ -60,6 +60,8 @@ class Leg(SessionAdapter):
         self._sound: Sound | None = None
         if sound is not None:
             self.sound = sound
+        self.able: tuple[AudioCodec, ...] = ()
+        """What a caller offered to speak at first; some of it may be agreed on later."""
         self._answered_like: str | None = None
         """The answer to their INVITE, once it was given."""
 
