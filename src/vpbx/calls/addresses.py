@@ -20,6 +20,7 @@ __all__ = [
     "Shown",
     "dialled",
     "group_of",
+    "hides_number",
     "name_addr",
     "outside_caller",
     "party_of",
@@ -90,8 +91,7 @@ def outside_caller(request: Request, country: str) -> Shown:
     P-Asserted-Identity beats From. Somebody who asks to stay hidden is anonymous to everybody
     here: number and name are "".
     """
-    privacy = (request.headers.get("Privacy") or "").lower().replace(",", ";").split(";")
-    if not _HIDING.isdisjoint(part.strip() for part in privacy):
+    if hides_number(request):
         return Shown("")
     try:
         from_ = request.from_address
@@ -105,6 +105,12 @@ def outside_caller(request: Request, country: str) -> Shown:
         if number:
             return Shown(number, name)
     return Shown(number_in(written(from_.uri), country), name)
+
+
+def hides_number(request: Request) -> bool:
+    """Say whether who calls asks to stay hidden from whom they call (RFC 3323, RFC 3325)."""
+    privacy = (request.headers.get("Privacy") or "").lower().replace(",", ";").split(";")
+    return not _HIDING.isdisjoint(part.strip() for part in privacy)
 
 
 def _asserted(request: Request) -> list[str]:

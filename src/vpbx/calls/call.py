@@ -98,6 +98,8 @@ class Call:
         self.shown = shown
         """The guest, as those who are rung see them."""
         self.max_forwards = max_forwards
+        self.hidden = False
+        """Whether whoever is called outside is not to see who calls (CLIR)."""
         self.through_menu = False
         """Whether the guest has been in a menu."""
         self.bridge = Bridge(switch.media, domain.language)

@@ -154,6 +154,7 @@ class Carriers:
             from_user=trunk.from_user,
             from_domain=trunk.from_domain,
             route=route,
+            customers_numbers=trunk.customers_numbers,
             limit=trunk.max_calls,
         )
 

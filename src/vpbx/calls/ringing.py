@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vpbx.calls.addresses import Shown, name_addr, party_of
 from vpbx.calls.call import Call
@@ -12,6 +13,7 @@ from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
 from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.trunks import dial_through, ways_out
+from vpbx.calls.ways import Way
 from vpbx.directory import Employee
 from vpbx.events import Group, Party
 from vpbx.media import Side
@@ -78,6 +80,15 @@ class _Person:
         return bool(self.legs) or self.mobile_due is not None
 
 
+@dataclass(frozen=True, slots=True)
+class _Mobile:
+    """A mobile that is rung: showing what, by which way, and by which others it may be."""
+
+    clid: str
+    way: str
+    others: Sequence[Way]
+
+
 class Ringing:
     """The people who are being rung for a call, each on all devices at once.
 
@@ -94,7 +105,7 @@ class Ringing:
         self._winner: Leg | None = None
         self._rang = False
         self._sound: Sound | None = None
-        self._trunks: dict[Leg, str] = {}
+        self._mobiles: dict[Leg, _Mobile] = {}
 
     @property
     def reachable(self) -> bool:
@@ -177,7 +188,7 @@ class Ringing:
             self._drop(person, reason)
             if self._winner is None:
                 self._stopped(person)
-        for leg in tuple(self._trunks):
+        for leg in tuple(self._mobiles):
             if leg is not self._winner:
                 self._release(leg)
 
@@ -204,19 +215,25 @@ class Ringing:
         person.legs.append(leg)
 
     def _ring_mobile(self, person: _Person) -> None:
-        """Ring an employee's mobile through the first trunk; it is shown our number."""
-        call = self._call
-        number = call.domain.numbers.get(call.info.diversion) or call.domain.outgoing_number(
-            person.employee, person.employee.mobile
+        """Ring an employee's mobile; it shows the customer's number where a trunk lets it."""
+        call, mobile = self._call, person.employee.mobile
+        domain = call.domain
+        number = domain.numbers.get(call.info.diversion) or domain.outgoing_number(
+            person.employee, mobile
         )
-        ways = ways_out(call.switch, call.domain, number)
-        if number is None or not ways:
+        if number is not None:
+            ways = ways_out(call.switch, domain, number)
+            self._dial_mobile(person, number.telnum, ways)
+
+    def _dial_mobile(self, person: _Person, clid: str, ways: Sequence[Way]) -> None:
+        """Ring the mobile by the first of `ways`; by the others if that one fails."""
+        if not ways:
             return
+        call, way = self._call, ways[0]
         sound = call.offer(self._side)
-        mobile = person.employee.mobile
-        leg = dial_through(call, ways[0], mobile, number.telnum, sound, side=self._side)
+        leg = dial_through(call, way, person.employee.mobile, clid, sound, side=self._side)
         leg.party = person.party
-        self._trunks[leg] = ways[0].key
+        self._mobiles[leg] = _Mobile(clid, way.key, ways[1:])
         person.legs.append(leg)
 
     async def _progress(self, person: _Person) -> None:
@@ -241,7 +258,9 @@ class Ringing:
     def _failed(self, person: _Person, leg: Leg, code: int) -> None:
         """A device dropped out; a refusal that speaks for the person ends their other ones."""
         person.legs.remove(leg)
-        self._release(leg)
+        mobile = self._release(leg)
+        if mobile is not None and (code == 408 or code // 100 == 5):
+            self._dial_mobile(person, mobile.clid, mobile.others)
         if code in _BUSY:
             person.result = Result.BUSY
         elif code == 603:
@@ -268,7 +287,8 @@ class Ringing:
         if self._side is Side.B:
             self._call.journal.stop(person.party)
 
-    def _release(self, leg: Leg) -> None:
-        trunk = self._trunks.pop(leg, None)
-        if trunk is not None:
-            self._call.free(trunk)
+    def _release(self, leg: Leg) -> _Mobile | None:
+        mobile = self._mobiles.pop(leg, None)
+        if mobile is not None:
+            self._call.free(mobile.way)
+        return mobile

@@ -8,6 +8,7 @@ from vpbx.calls.sound import Sound
 from vpbx.calls.switch import Switch
 from vpbx.calls.ways import Way, identity_headers
 from vpbx.directory import DomainConfig, Number
+from vpbx.events import Direction
 from vpbx.media import Side
 from vpbx.sip import Hop
 
@@ -31,15 +32,18 @@ def dial_through(
     *,
     hop: Hop | None = None,
     side: Side = Side.B,
-    private: bool = False,
 ) -> Leg:
     """Call an outside number by `hop` of `way` (else its first), showing `clid`, our number.
 
-    `sound` is offered as it was described (`Call.offer`). The call uses the way from now on
-    (`Call.seize`), until it is freed or ends.
+    A customer's call that is sent on shows the customer where the way lets it; an employee who
+    hides their number is hidden. `sound` is offered as it was described (`Call.offer`). The call
+    uses the way from now on (`Call.seize`), until it is freed or ends.
     """
     leg = Leg(side, call.inbox, sound)
-    from_, identity = identity_headers(way, clid, call.domain.name, private=private)
+    customer = call.info.client if call.info.direction is Direction.IN else ""
+    from_, identity = identity_headers(
+        way, clid, call.domain.name, private=call.hidden, customer=customer
+    )
     call.seize(way.key)
     leg.session = call.switch.stack.invite(
         way.target(called, hop or way.hops[0]),

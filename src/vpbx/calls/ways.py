@@ -38,6 +38,8 @@ class Way:
     identity: Identity = Identity.PAI
     from_user: str = ""
     from_domain: str = ""
+    customers_numbers: bool = False
+    """Whether a call that is sent on may show its customer's number."""
     route: tuple[str, ...] = field(default=(), compare=False)
     """Route headers: the Service-Route of a registration (RFC 3608)."""
     limit: int = 0
@@ -61,13 +63,18 @@ class Way:
 
 
 def identity_headers(
-    way: Way, clid: str, domain: str, *, private: bool = False
+    way: Way, clid: str, domain: str, *, private: bool = False, customer: str = ""
 ) -> tuple[str, list[tuple[str, str]]]:
     """Return From (without tag) and the headers that say who calls, as `way` wants them.
 
     `clid` is our number, digits; `domain` the company's. `private` hides it from the called
-    side, not from the carrier (RFC 3323, RFC 3325).
+    side, not from the carrier (RFC 3323, RFC 3325). `customer` is the number of who called us,
+    on a call that is sent on: where the way lets it, it is shown as the caller, and Diversion
+    (RFC 5806) says that the call comes by way of ours.
     """
+    diverted = bool(customer) and way.customers_numbers
+    if diverted:
+        clid, ours = customer, clid
     host = way.from_domain or domain
     number = f"<sip:{clid}@{host}>"
     user = way.from_user or clid
@@ -78,6 +85,8 @@ def identity_headers(
     elif way.identity is Identity.RPID:
         hide = "full" if private else "off"
         headers.append(("Remote-Party-ID", f"{number};party=calling;screen=yes;privacy={hide}"))
+    if diverted:
+        headers.append(("Diversion", f"<sip:{ours}@{host}>;reason=unconditional;counter=1"))
     if private:
         headers.append(("Privacy", "id"))
         if way.identity is not Identity.FROM:

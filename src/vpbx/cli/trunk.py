@@ -79,6 +79,14 @@ FromUser = Annotated[
 FromDomain = Annotated[
     str | None, _opt("HOST", "Host of From, where it must not be the company's domain.")
 ]
+CustomersNumbers = Annotated[
+    bool | None,
+    typer.Option(
+        "--customers-numbers/--own-numbers",
+        help="Calls sent on (to a mobile, by a schedule) show the customer's number there.",
+        show_default=False,
+    ),
+]
 MaxCalls = Annotated[int | None, _opt("N", "Calls at the same time; 0: any number.")]
 Priority = Annotated[
     int | None, _opt("N", "The lowest is the default trunk (100 unless set; then the oldest).")
@@ -100,6 +108,7 @@ def add(
     identity: IdentityOption = None,
     from_user: FromUser = None,
     from_domain: FromDomain = None,
+    customers_numbers: CustomersNumbers = None,
     max_calls: MaxCalls = None,
     priority: Priority = None,
     domain: Annotated[str, _opt("DOMAIN", "For this company only; default: for all.")] = "",
@@ -121,6 +130,7 @@ def add(
         identity=identity,
         from_user=from_user,
         from_domain=from_domain,
+        customers_numbers=customers_numbers,
         max_calls=max_calls,
         priority=priority,
         mode=_mode(register, accept),
@@ -149,6 +159,7 @@ def set_(
     identity: IdentityOption = None,
     from_user: FromUser = None,
     from_domain: FromDomain = None,
+    customers_numbers: CustomersNumbers = None,
     max_calls: MaxCalls = None,
     priority: Priority = None,
     enabled: Annotated[
@@ -170,6 +181,7 @@ def set_(
         identity=identity,
         from_user=from_user,
         from_domain=from_domain,
+        customers_numbers=customers_numbers,
         max_calls=max_calls,
         priority=priority,
         enabled=enabled,
@@ -325,6 +337,7 @@ def _row(trunk: Trunk) -> dict[str, Any]:
         "identity": str(trunk.identity),
         "from_user": trunk.from_user,
         "from_domain": trunk.from_domain,
+        "customers_numbers": trunk.customers_numbers,
         "max_calls": trunk.max_calls,
         "priority": trunk.priority,
         "enabled": trunk.enabled,

@@ -136,6 +136,7 @@ def _trunk(row: Row[Any]) -> Trunk:
         identity=Identity(row.identity),
         from_user=row.from_user,
         from_domain=row.from_domain,
+        customers_numbers=row.customers_numbers,
         max_calls=row.max_calls,
         priority=row.priority,
         enabled=row.enabled,

@@ -257,6 +257,8 @@ class Trunk:
     """User part of From; "" for the number that calls."""
     from_domain: str = ""
     """Host of From; "" for the company's domain."""
+    customers_numbers: bool = False
+    """Whether a call that is sent on may show its customer's number there; else it shows ours."""
     max_calls: int = 0
     """At the same time, both ways; 0: as many as the server takes."""
     priority: int = 100

@@ -256,6 +256,7 @@ trunks = Table(
     Column("max_calls", Integer, nullable=False, server_default="0"),
     Column("priority", Integer, nullable=False, server_default="100"),
     _text("contact"),
+    _flag("customers_numbers", False),
     _flag("enabled", True),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,

@@ -35,8 +35,8 @@ class Trunks:
 
     values: address (HOST or HOST:PORT; several: a list, the first is the main one), transport
     (udp, tcp, tls, auto), mode (address, register, accept), username, password, auth_name,
-    networks (list), identity (from, pai, rpid), from_user, from_domain, max_calls, priority,
-    enabled. A name without a port and a transport is looked up by RFC 3263.
+    networks (list), identity (from, pai, rpid), from_user, from_domain, customers_numbers,
+    max_calls, priority, enabled. A name without a port and a transport is looked up by RFC 3263.
     """
 
     def __init__(self, directory: Directory) -> None:
@@ -240,6 +240,8 @@ def _read_identity(reader: Values, row: dict[str, Any]) -> None:
         row["identity"] = reader.choice("identity", Identity, Identity.PAI).value
     if reader.has("from_user"):
         row["from_user"] = reader.matching("from_user", _check_username)
+    if reader.has("customers_numbers"):
+        row["customers_numbers"] = reader.boolean("customers_numbers")
     if reader.has("from_domain"):
         row["from_domain"] = reader.matching("from_domain", _check_host)
 

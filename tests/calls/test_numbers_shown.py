@@ -1,0 +1,104 @@
+"""Which number is seen where a call leaves the house: ours, the customer's, or none."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.calls.world import ANN, CUSTOMER, OFFICE, World
+from vpbx.calls.ways import Way, identity_headers
+from vpbx.directory import Identity
+from vpbx.events import Status
+from vpbx.sip import Request
+
+MOBILE = "79160000000"
+
+
+async def redirected(world: World, **more: object) -> None:
+    values = {"mobile": MOBILE, "mobile_redirect": {"enabled": True, "forward": True, **more}}
+    await world.directory.users.edit(await world.domain(), ANN, values)
+
+
+async def mobile_rings(world: World) -> Request:
+    customer = await world.customer_calls()
+    mobile = await world.carrier.incoming()
+    assert mobile.session is not None
+    assert mobile.session.request.uri.user == MOBILE
+    customer.hangup()
+    await world.ended()
+    return mobile.session.request
+
+
+async def test_a_mobile_sees_our_number(world: World) -> None:
+    await redirected(world)
+    request = await mobile_rings(world)
+    assert request.from_address.uri.user == OFFICE
+    assert "Diversion" not in request.headers
+
+
+async def test_and_the_customers_where_the_trunk_lets_it(world: World) -> None:
+    await redirected(world)
+    await world.directory.trunk_rules.edit("carrier", {"customers_numbers": True})
+    request = await mobile_rings(world)
+    assert request.from_address.uri.user == CUSTOMER
+    assert CUSTOMER in (request.headers.get("P-Asserted-Identity") or "")
+    assert f"sip:{OFFICE}@" in (request.headers.get("Diversion") or "")
+
+
+async def test_a_mobile_is_reached_by_another_trunk_when_the_first_fails(world: World) -> None:
+    await redirected(world)
+    second = await world.second_trunk()
+    customer = await world.customer_calls()
+    (await world.carrier.incoming()).reject(503)
+    mobile = await second.incoming()
+    await mobile.answer(880)
+    await customer.heard(880)
+    customer.hangup()
+    assert (await world.ended()).status is Status.SUCCESS
+    assert world.story() == ["ringing ann", "answered ann", "completed ann"]
+    await world.quiet()
+
+
+async def test_a_mobile_that_refuses_is_not_tried_by_another_trunk(world: World) -> None:
+    await redirected(world)
+    second = await world.second_trunk()
+    customer = await world.customer_calls()
+    (await world.carrier.incoming()).reject(486)
+    assert (await customer.ended()).code == 486
+    assert not second.calls
+    await world.ended()
+
+
+@pytest.mark.parametrize("privacy", ["id", "header;id", "user"])
+async def test_an_employee_who_hides_the_number_is_hidden(world: World, privacy: str) -> None:
+    phone = await world.phone(ANN)
+    call = await world.phone_calls(phone, CUSTOMER, headers=[("Privacy", privacy)])
+    customer = await world.carrier.incoming()
+    assert customer.session is not None
+    request = customer.session.request
+    assert request.from_address.uri.user == "anonymous"
+    assert request.headers.get("Privacy") == "id"
+    assert OFFICE in (request.headers.get("P-Asserted-Identity") or "")  # the carrier may know
+    call.hangup()
+    await asyncio.gather(call.ended(), world.ended())
+
+
+async def test_privacy_none_hides_nothing(world: World) -> None:
+    phone = await world.phone(ANN)
+    call = await world.phone_calls(phone, CUSTOMER, headers=[("Privacy", "none")])
+    customer = await world.carrier.incoming()
+    assert customer.session is not None
+    assert customer.session.request.from_address.uri.user == OFFICE
+    call.hangup()
+    await world.ended()
+
+
+@pytest.mark.parametrize("identity", Identity)
+def test_diversion_names_our_number_whatever_tells_the_caller(identity: Identity) -> None:
+    way = Way("t", "carrier.example", (), identity=identity, customers_numbers=True)
+    from_, headers = identity_headers(way, OFFICE, "acme.example", customer=CUSTOMER)
+    assert CUSTOMER in from_
+    told = dict(headers)
+    assert told["Diversion"] == f"<sip:{OFFICE}@acme.example>;reason=unconditional;counter=1"
+    assert all(CUSTOMER in value for name, value in headers if name != "Diversion")
