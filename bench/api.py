@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import statistics
@@ -199,6 +200,7 @@ def served(out: Path) -> Iterator[tuple[Pbx, str]]:
     midnight = now.replace(hour=0, minute=0, second=0)
     # a tenth of them is inner calls, which this list leaves out
     seed_sqlite(folder / "data" / "vpbx.sqlite3", [Day(int(midnight.timestamp()) + 1, 22)])
+    os.environ["VPBX_MAKECALLS_PER_SECOND"] = "0"  # one key asks for them all
     pbx = Pbx(folder / "data")
     try:
         pbx.start()

@@ -22,6 +22,8 @@ DEFAULT_SIP_TLS = "0.0.0.0:5061"
 DEFAULT_ACME = "https://acme-v02.api.letsencrypt.org/directory"
 DEFAULT_ACME_HTTP = "0.0.0.0:80"
 DEFAULT_RTP = "20000-30000"
+DEFAULT_MAKECALLS_PER_EMPLOYEE = 4
+DEFAULT_MAKECALLS_PER_SECOND = 10
 LOG_LEVELS = ("debug", "info", "warning", "error")
 OFF = "off"
 MIN_RTP_PORTS = 8
@@ -127,6 +129,11 @@ class ServeConfig:
     media: str = ""
     """Control socket of an RTPProxy elsewhere, `udp:HOST:PORT`; empty: in this process."""
     log_level: str = "info"
+    log_sip: Path | None = None
+    """Where every SIP message is written, as a pcap."""
+    makecalls_per_employee: int = DEFAULT_MAKECALLS_PER_EMPLOYEE
+    makecalls_per_second: int = DEFAULT_MAKECALLS_PER_SECOND
+    """With one API key; 0 for either: no limit."""
 
     def __post_init__(self) -> None:
         if self.sip is None and self.sip_tls is None:
@@ -160,6 +167,9 @@ class ServeConfig:
         trusted_proxies: str = "",
         media: str = "",
         log_level: str = "info",
+        log_sip: Path | None = None,
+        makecalls_per_employee: int = DEFAULT_MAKECALLS_PER_EMPLOYEE,
+        makecalls_per_second: int = DEFAULT_MAKECALLS_PER_SECOND,
     ) -> ServeConfig:
         """Check the texts that the command line or the environment gave."""
         return cls(
@@ -181,6 +191,9 @@ class ServeConfig:
             trusted_proxies=_parse_networks(trusted_proxies),
             media=media,
             log_level=parse_log_level(log_level),
+            log_sip=log_sip,
+            makecalls_per_employee=makecalls_per_employee,
+            makecalls_per_second=makecalls_per_second,
         )
 
 

@@ -23,10 +23,12 @@ from tests.calls.world import (
     found_company,
     media_config,
 )
-from vpbx.api import ApiServices, create_app
-from vpbx.clock import LoopClock
+from vpbx.api import ApiConfig, ApiServices, create_app
+from vpbx.api.rates import Rates
+from vpbx.clock import LoopClock, ManualClock
 from vpbx.history import Encoding, History, RecordingLinks
 from vpbx.media import MediaEngine
+from vpbx.sim.call import Call as SimCall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,7 +52,8 @@ async def api(switch: World) -> AsyncIterator[Api]:
     history = History(
         switch.database, RecordingLinks(b"0123456789abcdef"), switch.folder, Encoding()
     )
-    services = ApiServices(switch.directory, history, switch.service, LoopClock())
+    config = ApiConfig(makecalls_per_second=1000)
+    services = ApiServices(switch.directory, history, switch.service, LoopClock(), config)
     key = (await switch.directory.keys.add(await switch.domain())).key
     async with Server(create_app(services)) as base, aiohttp.ClientSession() as session:
         yield Api(base, key, session, DOMAIN)
@@ -67,6 +70,10 @@ class Phone:
     def __init__(self, switch: World, agent: Agent) -> None:
         self._switch = switch
         self.agent = agent
+
+    async def incoming(self) -> SimCall:
+        """Wait for a call and let it ring."""
+        return await self.agent.incoming()
 
     async def rings(self) -> str:
         """Wait for a call, refuse it, and return the number it was shown."""
@@ -190,3 +197,67 @@ async def test_the_older_version_makes_calls_too(api: Api, phone: Phone) -> None
     assert reply.status == 200
     assert made["CallID"] == made["callid"] == (await api.get("/calls"))[0]["callid"]
     assert await phone.rings() == OFFICE
+
+
+async def test_an_employee_has_at_most_four_calls_made_at_once(
+    api: Api, phone: Phone, switch: World
+) -> None:
+    ringing = []
+    for _ in range(4):
+        await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
+        ringing.append(await phone.incoming())
+    refused = await api("POST", "/makecall", json={"phone": CUSTOMER, "user": "702"})
+    assert refused.status == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    assert "4 calls" in refused.json()["message"]
+    for call in ringing:
+        call.hangup()
+    await switch.quiet()
+    await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
+    await phone.rings()
+
+
+async def test_a_key_may_ask_for_so_many_calls_a_second(switch: World) -> None:
+    clock = ManualClock()
+    history = History(
+        switch.database, RecordingLinks(b"0123456789abcdef"), switch.folder, Encoding()
+    )
+    services = ApiServices(
+        switch.directory, history, switch.service, clock, ApiConfig(makecalls_per_second=2)
+    )
+    keys = [(await switch.directory.keys.add(await switch.domain())).key for _ in range(2)]
+    call = {"json": {"phone": CUSTOMER, "user": ANN}}
+    async with Server(create_app(services)) as base, aiohttp.ClientSession() as session:
+        one, other = (Api(base, key, session, DOMAIN) for key in keys)
+        for _ in range(2):
+            await one.post("/makecall", **call)
+        refused = await one("POST", "/makecall", **call)
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+        await other.post("/makecall", **call)
+        clock.advance(0.5)
+        await one.post("/makecall", **call)
+    for live in switch.service.active():
+        switch.service.hang_up(DOMAIN, live.info.callid)
+    await switch.quiet()
+
+
+async def test_rates_are_regained_by_and_by_and_each_has_its_own() -> None:
+    clock = ManualClock()
+
+    def take(rates: Rates, who: str) -> int:
+        if wait_s := rates.wait_s(who):
+            return wait_s
+        rates.count(who)
+        return 0
+
+    rates = Rates(clock, 2)
+    assert [take(rates, "a") for _ in range(3)] == [0, 0, 1]
+    assert take(rates, "b") == 0
+    clock.advance(0.5)
+    assert [take(rates, "a") for _ in range(2)] == [0, 1]
+    clock.advance(60)
+    assert [take(rates, "a") for _ in range(3)] == [0, 0, 1]
+    slow = Rates(clock, 0.1)
+    assert [take(slow, "a") for _ in range(2)] == [0, 10]
+    free = Rates(clock, 0)
+    assert [take(free, "a") for _ in range(1000)] == [0] * 1000

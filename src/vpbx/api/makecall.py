@@ -6,11 +6,16 @@ from pydantic import Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer
+from vpbx.api.errors import ApiError
 from vpbx.api.fields import Flag, Name, Request, Text
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
+from vpbx.calls import TooManyCalls
 
 __all__ = ["section"]
+
+_BUSY_S = 5
+"""Until when one of an employee's calls may be over; nobody knows."""
 
 section = Section("Outgoing call", "Click to call: first the employee's phones ring.")
 
@@ -41,6 +46,10 @@ EXAMPLE = {"phone": "79101234567", "user": "admin", "clid": "79261234567"}
 SHOWS = {"callid": "2015948553", "clid": "79261234567"}
 
 
+def _later(message: str, wait_s: int) -> ApiError:
+    return ApiError(429, message, headers={"Retry-After": str(wait_s)})
+
+
 @section.post(
     "/makecall",
     body=MakeCall,
@@ -52,16 +61,25 @@ SHOWS = {"callid": "2015948553", "clid": "79261234567"}
 async def make_call(call: Call, params: MakeCall) -> Response:
     """Ring the employee's phones; when one answers, the customer is called.
 
-    The answer comes as soon as the call is under way, not after.
+    The answer comes as soon as the call is under way, not after. 429 with `Retry-After`: the
+    employee has as many calls made for them as one may have at once, or calls are made with this
+    key more often than that is allowed.
     """
-    made = await call.services.calls.make_call(
-        call.domain,
-        phone=params.phone,
-        user=params.user,
-        group=params.group or None,
-        clid=params.clid or None,
-        show_phone=params.show_phone,
-    )
+    rates, key = call.services.makecalls, call.identity.key_id
+    if wait_s := rates.wait_s(key):
+        raise _later("Too many calls are being made with this key", wait_s)
+    try:
+        made = await call.services.calls.make_call(
+            call.domain,
+            phone=params.phone,
+            user=params.user,
+            group=params.group or None,
+            clid=params.clid or None,
+            show_phone=params.show_phone,
+        )
+    except TooManyCalls as error:
+        raise _later(str(error), _BUSY_S) from None
+    rates.count(key)
     shown = {"callid": made.callid}
     if made.clid:
         shown["clid"] = made.clid

@@ -29,7 +29,7 @@ _REASONS = {
     403: ("Don't have permission to access", "The key lacks the right, or HTTPS was not used."),
     404: ("Not found", "No such object."),
     413: ("Request body is too large", "The body is too large."),
-    429: ("Too many wrong keys", "Too many wrong keys from this address; see Retry-After."),
+    429: ("Too many wrong keys", "Too many wrong keys or calls for now; see Retry-After."),
     500: ("Internal error", "A fault of the server; X-Request-Id names it in its log."),
 }
 _PATH_WORDS = {

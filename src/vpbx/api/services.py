@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vpbx.api.rates import Rates
 from vpbx.calls import CallService
 from vpbx.clock import Clock
 from vpbx.directory import Directory
@@ -26,6 +27,8 @@ class ApiConfig:
     max_body_bytes: int = 1024 * 1024
     wrong_keys_per_minute: int = 30
     """From one address (IPv6: one /64); what goes beyond is answered 429."""
+    makecalls_per_second: float = 10.0
+    """With one key; what goes beyond is answered 429. 0: no limit."""
     recording_wait_s: float = 10.0
     """How long a record link waits for a recording that is still being encoded."""
 
@@ -39,3 +42,9 @@ class ApiServices:
     calls: CallService
     clock: Clock
     config: ApiConfig = field(default_factory=ApiConfig)
+    makecalls: Rates = field(init=False)
+    """How often each key asks for calls."""
+
+    def __post_init__(self) -> None:
+        rates = Rates(self.clock, self.config.makecalls_per_second)
+        object.__setattr__(self, "makecalls", rates)

@@ -277,6 +277,7 @@ class App:
                 uploads=self.data.media,
                 node=NODE,
                 after_callid=await self.history.last_callid(),
+                max_makecalls=config.makecalls_per_employee,
             ),
             directory=self.directory,
             media=media,
@@ -356,6 +357,7 @@ class App:
             config=ApiConfig(
                 trusted_proxies=self.config.trusted_proxies,
                 https_port=self.config.https.port if self.config.https else 0,
+                makecalls_per_second=self.config.makecalls_per_second,
             ),
         )
         app: AsgiApp = with_metrics(create_app(services), self.registry)

@@ -20,7 +20,7 @@ Decided here, where the specification leaves room:
 """
 
 from vpbx.calls.carriers import TrunkState
-from vpbx.calls.makecall import MadeCall
+from vpbx.calls.makecall import MadeCall, TooManyCalls
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.service import CallService
 from vpbx.calls.switch import AskContact, CallsConfig, Encoder, RecordingPlan
@@ -34,6 +34,7 @@ __all__ = [
     "Encoder",
     "MadeCall",
     "RecordingPlan",
+    "TooManyCalls",
     "TrunkState",
     "left_side",
 ]

@@ -27,7 +27,7 @@ from vpbx.events import Direction
 from vpbx.media import Side
 from vpbx.story import status_of
 
-__all__ = ["MadeCall", "MakeCall", "Outside", "Plan", "explain", "plan_call"]
+__all__ = ["MadeCall", "MakeCall", "Outside", "Plan", "TooManyCalls", "explain", "plan_call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,10 @@ class Plan:
     clid: str | None
     shown: Shown
     """What the employee sees."""
+
+
+class TooManyCalls(Exception):
+    """As many calls are made for the employee as may be at once; `str()` says so."""
 
 
 class MakeCall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -15,7 +16,7 @@ from vpbx.calls.doors import Doors, TurnedAway, Unproven
 from vpbx.calls.incoming import Incoming
 from vpbx.calls.internal import Internal, Service
 from vpbx.calls.leg import Leg
-from vpbx.calls.makecall import MadeCall, MakeCall, Outside, plan_call
+from vpbx.calls.makecall import MadeCall, MakeCall, Outside, TooManyCalls, plan_call
 from vpbx.calls.outcome import Ender
 from vpbx.calls.outgoing import Outgoing, number_shown
 from vpbx.calls.registration import take_registration
@@ -84,6 +85,8 @@ class CallService:
         """Trunks, and registrations at other operators."""
         self._doors = Doors(directory, self.connections, self._switch.clock)
         self._callbacks = CallbackDesk(self._switch)
+        self._made: Counter[tuple[int, str]] = Counter()
+        """Calls by makecall that are under way, by company and login."""
 
     def attach(self, stack: SipStack) -> None:
         """Use `stack` from now on; its application is this service."""
@@ -110,7 +113,8 @@ class CallService:
     ) -> MadeCall:
         """Ring an employee's phones and, when they answer, call `phone` (crm-api §5).
 
-        Returns as soon as the call is under way. Raises `vpbx.directory.Invalid`.
+        Returns as soon as the call is under way. Raises `vpbx.directory.Invalid`, and
+        TooManyCalls when the employee has as many under way as one may have.
         """
         switch = self._switch
         plan = plan_call(
@@ -122,6 +126,11 @@ class CallService:
             clid=clid,
             show_phone=show_phone,
         )
+        made_for = (domain.id, plan.employee.login)
+        if 0 < switch.config.max_makecalls <= self._made[made_for]:
+            raise TooManyCalls(
+                f"{self._made[made_for]} calls are being made for this employee already"
+            )
         if switch.stopping or not switch.calls.has_room(domain.id):
             raise Invalid.one("phone", "no more calls can be made at the moment")
         if isinstance(plan.callee, Outside):
@@ -131,8 +140,14 @@ class CallService:
             info = self._info(domain, Direction.INNER)
         call = Call(switch, domain, info, guest=None, shown=plan.shown)
         call.engage(plan.employee.login)
-        switch.spawn(call.run(MakeCall(plan)))
+        self._made[made_for] += 1
+        switch.spawn(call.run(MakeCall(plan))).add_done_callback(lambda _: self._unmake(made_for))
         return MadeCall(info.callid, plan.clid)
+
+    def _unmake(self, made_for: tuple[int, str]) -> None:
+        self._made[made_for] -= 1
+        if not self._made[made_for]:
+            del self._made[made_for]
 
     def active(self) -> list[ActiveCall]:
         """Return the calls in progress."""

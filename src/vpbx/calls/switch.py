@@ -62,6 +62,8 @@ class CallsConfig:
     max_calls: int = 2000
     max_calls_per_domain: int = 1000
     max_calls_per_trunk: int = 1000
+    max_makecalls: int = 4
+    """Calls by makecall that one employee may have at once; 0: as many as are asked for."""
     max_trunks_tried: int = 3
     trunk_silence_s: float = 5.0
     """A trunk that has not answered anything by then, not even 100, is given up for the next

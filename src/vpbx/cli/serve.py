@@ -84,6 +84,36 @@ def serve(
     log_level: Annotated[
         str, option("--log-level", "LEVEL", ", ".join(config.LOG_LEVELS) + ".")
     ] = "info",
+    log_sip: Annotated[
+        Path | None,
+        option(
+            "--log-sip",
+            "FILE",
+            "Write every SIP message there, as Wireshark reads it (pcap), without credentials.",
+            show_default=False,
+            dir_okay=False,
+        ),
+    ] = None,
+    makecalls_per_employee: Annotated[
+        int,
+        option(
+            "--makecalls-per-employee",
+            "N",
+            "Calls by makecall that one employee may have at once; 0: no limit.",
+            min=0,
+            max=10_000,
+        ),
+    ] = config.DEFAULT_MAKECALLS_PER_EMPLOYEE,
+    makecalls_per_second: Annotated[
+        int,
+        option(
+            "--makecalls-per-second",
+            "N",
+            "Calls by makecall that one API key may ask for in a second; 0: no limit.",
+            min=0,
+            max=10_000,
+        ),
+    ] = config.DEFAULT_MAKECALLS_PER_SECOND,
 ) -> None:
     """Run the PBX until SIGTERM or Ctrl-C; prints one line `ready …` when it takes calls."""
     settings = ServeConfig.parse(
@@ -105,6 +135,9 @@ def serve(
         trusted_proxies=trusted_proxies,
         media=media,
         log_level=log_level,
+        log_sip=log_sip,
+        makecalls_per_employee=makecalls_per_employee,
+        makecalls_per_second=makecalls_per_second,
     )
     from vpbx.app.server import run  # not for --help, nor for a wrong option: it loads it all
 
