@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import time
+
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from vpbx.app.watchdog import Watchdog
-from vpbx.clock import ManualClock
+from vpbx.clock import LoopClock, ManualClock
 
 
 class LateClock(ManualClock):
@@ -47,4 +51,39 @@ def test_stopped_watchdog_watches_no_more() -> None:
     with capture_logs() as logs:
         clock.block(1)
         clock.advance(1)
+    assert logs == []
+
+
+def busy_here(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+async def test_the_report_names_what_blocked_the_loop() -> None:
+    watchdog = Watchdog(LoopClock(), CollectorRegistry())
+    watchdog.start()
+    await asyncio.sleep(0.1)
+    with capture_logs() as logs:
+        busy_here(0.6)
+        await asyncio.sleep(0.1)
+    watchdog.stop()
+    assert "busy_here" in logs[0]["by"]
+    assert "test_watchdog.py" in logs[0]["by"]
+
+
+async def test_a_process_that_had_no_turn_is_counted_and_not_reported() -> None:
+    """As on a machine that is too busy: nothing of ours held the loop up."""
+    registry = CollectorRegistry()
+    watchdog = Watchdog(LoopClock(), registry)
+    watchdog.start()
+    await asyncio.sleep(0.1)
+    wake = await asyncio.create_subprocess_shell(
+        f"sleep 0.1; kill -STOP {os.getpid()}; sleep 0.6; kill -CONT {os.getpid()}"
+    )
+    with capture_logs() as logs:
+        await wake.wait()
+        await asyncio.sleep(0.2)
+    watchdog.stop()
+    assert registry.get_sample_value("vpbx_loop_blocked_total") >= 1
     assert logs == []

@@ -7,6 +7,7 @@ nothing internal.
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vpbx.api.errors import ApiError, refuse
+from vpbx.api.services import PREFIX
+from vpbx.sparing import Sparing
 
 __all__ = ["CLIENT", "Gate", "asked_base", "asked_domain", "is_address"]
 
@@ -33,6 +36,7 @@ _SOUND_AUTHORITY = re.compile(
     r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 )
 
+_LINKS = f"{PREFIX}/records/"
 HTTPS_REQUIRED = "HTTPS is required"
 _API_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -45,6 +49,7 @@ _CLOSED_HEADERS = [
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 log = structlog.get_logger("vpbx.api")
+_refusals = Sparing("vpbx.api")
 
 
 class Gate:
@@ -74,12 +79,17 @@ class Gate:
         scope[CLIENT], scope[_SECURE] = peer, secure
         scope[_AUTHORITY] = authority.strip().lower()
         started = False
+        status = 0
 
         async def send_guarded(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
                 started = True
+                status = message["status"]
                 _add_headers(message, secure)
+            elif 400 <= status < 500:
+                _tell_refusal(scope, peer, status, message.get("body", b""))
+                status = 0  # once
             await send(message)
 
         if not (secure or is_loopback):
@@ -202,6 +212,27 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
 
 def _holds(network: IPv4Network | IPv6Network, address: IPv4Address | IPv6Address) -> bool:
     return network.version == address.version and address in network
+
+
+def _tell_refusal(scope: Scope, peer: str, status: int, body: bytes) -> None:
+    """Log who was refused what and why."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        said = {}
+    errors = said.get("errors", ()) if isinstance(said, dict) else ()
+    fields = [f"{error['field']} {error['message']}" for error in errors]
+    path: str = scope["path"]
+    if path.startswith(_LINKS):  # what follows opens a recording
+        path = _LINKS + "…"
+    _refusals.info(
+        "an API request was refused",
+        status=status,
+        reason="; ".join(fields) or said.get("message", ""),
+        method=scope["method"],
+        path=path[:200],
+        source=peer,
+    )
 
 
 def _add_headers(message: Message, secure: bool) -> None:

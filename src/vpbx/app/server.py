@@ -25,6 +25,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
+from vpbx.app.call_log import call_log
 from vpbx.app.certificate import Identities, outside_address
 from vpbx.app.control import Control
 from vpbx.app.database import open_database
@@ -232,6 +233,7 @@ class App:
             return links.url(call.domain, call.domain_id, call.callid)
 
         cached = self.directory.cached
+        events.subscribe(call_log)
         events.subscribe(CrmRecorder(self.outbox, cached, link, recorder.is_open))
         return Contacts(client, self.outbox.crm_answers)
 

@@ -7,7 +7,7 @@ import structlog
 from vpbx.calls.admission import Admission, Challenged, Refused
 from vpbx.calls.devices import bindings_of, keep_bindings
 from vpbx.calls.switch import Switch
-from vpbx.sip import ServerTransaction, make_response, register
+from vpbx.sip import Binding, RegisterResult, ServerTransaction, make_response, register
 
 __all__ = ["take_registration"]
 
@@ -44,8 +44,9 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         tx.respond(make_response(request, who.code, who.reason or None))
         return
     domain, employee = who.domain, who.employee
+    known = bindings_of(switch, domain, employee.login)
     result = register(
-        bindings_of(switch, domain, employee.login),
+        known,
         request,
         tx.hop,
         now=switch.clock.time(),
@@ -55,9 +56,34 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         log.warning("device claims a carrier's address", domain=domain.name, login=employee.login)
         tx.respond(make_response(request, 403))
         return
+    _tell(domain.name, employee.login, known, result)
     if result.changed:
         was_online = bool(switch.directory.locations.bindings(domain.id, employee.login))
         keep_bindings(switch, domain, employee.login, result.bindings)
         if result.bindings and not was_online:
             switch.queues.freed(domain.id, employee.login)
     tx.respond(make_response(request, result.code, headers=result.headers))
+
+
+def _tell(domain: str, login: str, known: tuple[Binding, ...], result: RegisterResult) -> None:
+    """Log each registration that begins or ends; not one that is only refreshed."""
+    before = {binding.contact for binding in known}
+    after = {binding.contact for binding in result.bindings}
+    for binding in result.bindings:
+        if binding.contact not in before:
+            _say("a registration begins", domain, login, binding)
+    for binding in (*known, *result.removed):
+        if binding.contact in before - after:
+            before.discard(binding.contact)
+            _say("a registration ends", domain, login, binding)
+
+
+def _say(event: str, domain: str, login: str, binding: Binding) -> None:
+    hop = binding.hop
+    log.info(
+        event,
+        domain=domain,
+        login=login,
+        source=f"{hop.transport}:{hop.host}:{hop.port}",
+        agent=binding.user_agent[:100],
+    )

@@ -24,8 +24,10 @@ from vpbx.sip.message import Response, make_response, new_tag
 from vpbx.sip.offer_answer import OfferState
 from vpbx.sip.reliable import ReliableResponses
 from vpbx.sip.session import Session
+from vpbx.sip.status import REASONS
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.usage import Headers, WrongState
+from vpbx.sparing import Sparing
 
 if TYPE_CHECKING:
     from vpbx.sip.stack import SipStack
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 _SAY_AGAIN_S = 60.0
 """A proxy forgets an INVITE it hears nothing of for three minutes (RFC 3261 §13.3.1.1)."""
 _BEFORE_ANSWER = (SessionState.INCOMING, SessionState.EARLY)
+
+
+_refusals = Sparing("vpbx.sip")
 
 
 class IncomingSession(Session):
@@ -115,6 +120,18 @@ class IncomingSession(Session):
     def reject(self, code: int, reason: str | None = None, headers: Headers = ()) -> None:
         if self.state is SessionState.ENDED:
             return
+        self._reject(code, reason, headers)
+        request = self.request
+        _refusals.info(
+            "a call was refused",
+            code=code,
+            reason=reason or REASONS.get(code, ""),
+            source=f"{self.hop.transport}:{self.hop.host}",
+            caller=str(request.headers.get("From", ""))[:200],
+            called=str(request.uri)[:200],
+        )
+
+    def _reject(self, code: int, reason: str | None = None, headers: Headers = ()) -> None:
         if self.state is SessionState.CONFIRMED or not 300 <= code < 700:
             raise WrongState("rejected after the answer, or with no final code")
         self._finish()
@@ -124,10 +141,13 @@ class IncomingSession(Session):
 
     def challenge(self, challenges: Sequence[str], *, proxy: bool = False) -> None:
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        self.reject(407 if proxy else 401, headers=[(name, value) for value in challenges])
+        if self.state is SessionState.ENDED:
+            return
+        self._reject(407 if proxy else 401, headers=[(name, value) for value in challenges])
 
     def _give_up_early(self, code: int, headers: Headers) -> None:
-        self.reject(code if 300 <= code < 700 else 480, headers=headers)
+        if self.state is not SessionState.ENDED:
+            self._reject(code if 300 <= code < 700 else 480, headers=headers)
 
     # Answers
 

@@ -1,0 +1,51 @@
+"""One line in the log for each call, when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from vpbx.events import CallEnded, CallEvent
+
+__all__ = ["call_log"]
+
+log = structlog.get_logger("vpbx.calls")
+
+_WHY = {
+    0: "",
+    403: "refused",
+    404: "no such number",
+    408: "no answer",
+    480: "nobody was free or registered",
+    486: "busy",
+    487: "the caller gave up",
+    488: "no common codec",
+    503: "no way out or no sound",
+    603: "declined",
+}
+
+
+def call_log(event: CallEvent) -> Iterable[Any]:
+    """Say of a call that ends who called whom, what came of it and why. A recorder of the bus."""
+    if isinstance(event, CallEnded):
+        call = event.call
+        wait_s, talk_s = event.lengths
+        code = event.sip_code
+        log.info(
+            "call",
+            callid=call.callid,
+            domain=call.domain,
+            direction=str(call.direction),
+            phone=call.client or "anonymous" if str(call.direction) != "inner" else "",
+            number=call.diversion,
+            caller=event.caller.login if event.caller is not None else "",
+            user=event.user.login if event.user is not None else event.account,
+            status=str(event.status),
+            why=_WHY.get(code, "") if event.answered_at is None else "",
+            code=code if event.answered_at is None else 200,
+            wait_s=wait_s,
+            talk_s=talk_s,
+        )
+    return ()
