@@ -27,7 +27,7 @@ _PIPE_BYTES = 64 * 1024
 class Outlet:
     """Lines on their way to a file descriptor, which it does not close.
 
-    `tell_dropped(count)` makes the line that says how many were dropped.
+    `tell_dropped(count)` makes the line that says how many were dropped (empty: none).
     """
 
     def __init__(
@@ -104,7 +104,8 @@ class Outlet:
                 size += len(parts[-1])
             self._bytes -= size
             if self._untold:
-                parts.append(self._tell_dropped(self._untold).encode() + b"\n")
+                if told := self._tell_dropped(self._untold):
+                    parts.append(told.encode() + b"\n")
                 self._untold = 0
         return b"".join(parts)
 

@@ -36,6 +36,7 @@ from vpbx.app.http_bounds import Bounds, Connections
 from vpbx.app.limits import raise_open_files
 from vpbx.app.live import answers
 from vpbx.app.recovery import Recovery
+from vpbx.app.sip_trace import PcapFile, SipTrace
 from vpbx.app.watchdog import Watchdog
 from vpbx.calls import CallsConfig, CallService, TrunkState
 from vpbx.clock import Clock, LoopClock
@@ -61,7 +62,7 @@ from vpbx.directory import (
 from vpbx.events import CallInfo, EventBus
 from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
-from vpbx.sip import Listen, SipStack, StackConfig
+from vpbx.sip import Hop, Listen, SipStack, StackConfig
 from vpbx.tasks import watched
 
 __all__ = ["App", "run", "settle"]
@@ -297,7 +298,10 @@ class App:
             listens.append(Listen("tls", config.sip_tls.host, config.sip_tls.port, tls))
         self.stack = SipStack(
             StackConfig(
-                listens=tuple(listens), advertise=config.advertise, trusted=self._is_carrier
+                listens=tuple(listens),
+                advertise=config.advertise,
+                trusted=self._is_carrier,
+                tap=self._trace_sip(),
             ),
             self.calls,
             clock=self._clock,
@@ -311,6 +315,20 @@ class App:
             raise kind(f"SIP cannot listen: {error}. See `vpbx doctor`.") from error
         self._later(self._hang_up, 2 * _GOODBYE_S)
         await self.calls.start()
+
+    def _trace_sip(self) -> Callable[[bool, bytes, Hop], None]:
+        """Keep what goes over the wire, for who asks for it later or now."""
+        file = None
+        if self.config.log_sip is not None:
+            file = PcapFile(self.config.log_sip, lambda peer: self.stack.layer.local_address(peer))
+            self._started.callback(file.close)
+        self.trace = SipTrace(
+            lambda callid: any(call.info.callid == callid for call in self.calls.active()),
+            to_log=self.config.log_level == "debug",
+            file=file,
+        )
+        self.calls.trace(self.trace.leg)
+        return self.trace.message
 
     def _is_carrier(self, host: str) -> bool:
         """Whether some trunk's calls come from there: never shut out, addresses can be forged."""
@@ -386,7 +404,7 @@ class App:
         self._spawn(acme.run())
 
     async def _answer_commands(self) -> None:
-        control = Control(self.data.root, answers(self.calls))
+        control = Control(self.data.root, answers(self.calls), {"trace": self.trace.follow})
         await control.start()
         self._later(control.stop, 0.1)
 

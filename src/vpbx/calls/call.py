@@ -121,7 +121,13 @@ class Call:
         self._opening = False
         if guest is not None:
             guest.inbox = self.inbox
+            self.note_leg(guest)
         switch.calls.add(self)
+
+    def note_leg(self, leg: Leg) -> None:
+        """Have it known, for whoever traces the call, that `leg` is part of it."""
+        if self.switch.on_leg is not None:
+            self.switch.on_leg(self.info.callid, leg.session.request.call_id)
 
     @property
     def domain(self) -> DomainConfig:

@@ -212,6 +212,7 @@ class Ringing:
             listener=leg,
             headers=[("Max-Forwards", str(call.max_forwards))],
         )
+        call.note_leg(leg)
         person.legs.append(leg)
 
     def _ring_mobile(self, person: _Person) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -148,6 +148,10 @@ class CallService:
         self._made[made_for] -= 1
         if not self._made[made_for]:
             del self._made[made_for]
+
+    def trace(self, on_leg: Callable[[str, str], None]) -> None:
+        """Have `on_leg(callid, Call-ID)` hear of each SIP call that a call consists of."""
+        self._switch.on_leg = on_leg
 
     def active(self) -> list[ActiveCall]:
         """Return the calls in progress."""

@@ -103,6 +103,8 @@ class Switch:
         self.contact = contact
         self.records = records
         self.encoder = encoder
+        self.on_leg: Callable[[str, str], None] | None = None
+        """Hears of each SIP call (its Call-ID) that a call of ours (its callid) consists of."""
         self.callids = CallIds(config.node, clock)
         self.callids.follow(config.after_callid)
         self.calls = CallRegistry(

@@ -54,4 +54,5 @@ def dial_through(
         credentials=way.credentials,
         headers=[("Max-Forwards", str(call.max_forwards)), *identity],
     )
+    call.note_leg(leg)
     return leg

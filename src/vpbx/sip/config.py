@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from .message import MAX_HEADERS
 from .throttle import ThrottleLimits
 from .timers import TimerValues
-from .transport import Limits, Listen
+from .transport import Hop, Limits, Listen
 from .validate import Abilities
 
 
@@ -30,4 +30,6 @@ class LayerConfig:
     throttle: ThrottleLimits = field(default_factory=ThrottleLimits)
     trusted: Callable[[str], bool] | None = None
     """Hosts that are never shut out, since somebody could forge their address."""
+    tap: Callable[[bool, bytes, Hop], None] | None = None
+    """Sees each message: whether we sent it, its bytes, and who is at the other end."""
     timers: TimerValues = field(default_factory=TimerValues)

@@ -81,6 +81,7 @@ class TransactionLayer:
             limits=config.limits,
             advertise=config.advertise,
             tls_client=config.tls_client,
+            tap=config.tap,
         )
         self._clients: dict[str, ClientTransaction] = {}
         self._servers: dict[str, ServerTransaction] = {}
@@ -202,6 +203,8 @@ class TransactionLayer:
             data = data.lstrip(b"\r\n")
             if not data or not 0x21 <= data[0] <= 0x7E:
                 return
+        if self._config.tap is not None:
+            self._config.tap(False, data, hop)
         try:
             message = parse_message(
                 data,

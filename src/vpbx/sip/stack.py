@@ -50,6 +50,8 @@ class StackConfig:
     """For TLS connections we open; None verifies the peer against the system's authorities."""
     trusted: Callable[[str], bool] | None = None
     """Hosts that are never shut out, since somebody could forge their address (carriers)."""
+    tap: Callable[[bool, bytes, Hop], None] | None = None
+    """Sees each message: whether we sent it, its bytes, and who is at the other end."""
 
 
 class Application(Protocol):
@@ -78,6 +80,7 @@ class SipStack:
                 tls_client=config.tls_client,
                 limits=Limits(message_bytes=config.max_message_bytes),
                 trusted=config.trusted,
+                tap=config.tap,
             ),
             clock=self.clock,
             on_request=self._on_request,

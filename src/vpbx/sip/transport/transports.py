@@ -42,6 +42,7 @@ class Transports:
         limits: Limits,
         advertise: str = "",
         tls_client: ssl.SSLContext | None = None,
+        tap: Callable[[bool, bytes, Hop], None] | None = None,
     ) -> None:
         self.listens: tuple[Listen, ...] = ()
         self.pool = Pool(clock, limits)
@@ -51,6 +52,7 @@ class Transports:
         self._limits = limits
         self._advertise = advertise
         self._tls_client = tls_client
+        self._tap = tap
         self._udp: list[UdpSocket] = []
         self._servers: list[asyncio.Server] = []
         self._opening: dict[Hop, list[tuple[bytes, Callable[[str], None] | None]]] = {}
@@ -118,6 +120,8 @@ class Transports:
 
     def send(self, data: bytes, hop: Hop, failed: Callable[[str], None] | None = None) -> None:
         """Send a message; `failed` is called, later, with the reason if it cannot be."""
+        if self._tap is not None:
+            self._tap(True, data, hop)
         if not self.is_direct(hop):
             self._run(self._resolve_and_send(data, hop, failed))
         elif hop.transport == "udp":
