@@ -62,7 +62,7 @@ from vpbx.directory import (
 from vpbx.events import CallInfo, EventBus
 from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
-from vpbx.sip import Hop, Listen, SipStack, StackConfig
+from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig
 from vpbx.tasks import watched
 
 __all__ = ["App", "run", "settle"]
@@ -300,7 +300,7 @@ class App:
             StackConfig(
                 listens=tuple(listens),
                 advertise=config.advertise,
-                trusted=self._is_carrier,
+                budgets=BudgetLimits(),
                 tap=self._trace_sip(),
             ),
             self.calls,
@@ -329,10 +329,6 @@ class App:
         )
         self.calls.trace(self.trace.leg)
         return self.trace.message
-
-    def _is_carrier(self, host: str) -> bool:
-        """Whether some trunk's calls come from there: never shut out, addresses can be forged."""
-        return self.calls.connections.carriers.known_host(host)
 
     def _registration_failed(self, domain: DomainConfig, registration: SipRegistration) -> None:
         """Tell who subscribed that a company's registration fails (crm-api §14)."""

@@ -11,7 +11,14 @@ from urllib.parse import quote
 
 import sipmessage
 
-from vpbx.directory import Department, Employee, Invalid, read_number
+from vpbx.directory import (
+    Department,
+    DomainConfig,
+    Employee,
+    Invalid,
+    is_outside_number,
+    read_number,
+)
 from vpbx.events import Group, Party
 from vpbx.sip import Request, parse_address
 
@@ -20,7 +27,9 @@ __all__ = [
     "Shown",
     "dialled",
     "group_of",
-    "hides_number",
+    "hidden_sender",
+    "hides_caller",
+    "mistyped_ext",
     "name_addr",
     "outside_caller",
     "party_of",
@@ -85,32 +94,36 @@ def number_in(text: str, country: str) -> str:
         return ""
 
 
+def hidden_sender(request: Request) -> bool:
+    """Say whether From names nobody: it is anonymous, or cannot be read (RFC 3323 §4.1)."""
+    try:
+        uri = request.from_address.uri
+    except ValueError:
+        return True
+    return (uri.user or "").lower() in _HIDDEN_USERS or uri.host.lower() == "anonymous.invalid"
+
+
+def hides_caller(request: Request) -> bool:
+    """Say whether a caller asks to stay hidden, by Privacy or by an anonymous From."""
+    privacy = ";".join(request.headers.getlist("Privacy")).lower().replace(",", ";").split(";")
+    return not _HIDING.isdisjoint(part.strip() for part in privacy) or hidden_sender(request)
+
+
 def outside_caller(request: Request, country: str) -> Shown:
     """Return who calls, as a trunk tells it (RFC 3325, RFC 3323).
 
     P-Asserted-Identity beats From. Somebody who asks to stay hidden is anonymous to everybody
     here: number and name are "".
     """
-    if hides_number(request):
+    if hides_caller(request):
         return Shown("")
-    try:
-        from_ = request.from_address
-    except ValueError:
-        return Shown("")
-    if (from_.uri.user or "").lower() in _HIDDEN_USERS or from_.uri.host == "anonymous.invalid":
-        return Shown("")
+    from_ = request.from_address
     name = clean_name(from_.name)
     for identity in _asserted(request):
         number = number_in(identity, country)
         if number:
             return Shown(number, name)
     return Shown(number_in(written(from_.uri), country), name)
-
-
-def hides_number(request: Request) -> bool:
-    """Say whether who calls asks to stay hidden from whom they call (RFC 3323, RFC 3325)."""
-    privacy = (request.headers.get("Privacy") or "").lower().replace(",", ";").split(";")
-    return not _HIDING.isdisjoint(part.strip() for part in privacy)
 
 
 def _asserted(request: Request) -> list[str]:
@@ -138,6 +151,18 @@ def trunk_dialled(request: Request) -> list[str]:
     except ValueError:
         pass
     return users
+
+
+def mistyped_ext(domain: DomainConfig, called: str) -> bool:
+    """Say whether what an employee dialled is as long as the exts here are, and nobody's.
+
+    It is not sent to the carrier then: nobody outside can have it either.
+    """
+    return (
+        called.isdigit()
+        and len(called) in {len(ext) for ext in domain.by_ext}
+        and not is_outside_number(called, domain.country)
+    )
 
 
 def dialled(request: Request) -> str:

@@ -7,18 +7,35 @@ it, the outside.
 Which domain an employee belongs to is said by the host of From, else of To, else of the
 Request-URI: the first that names a domain. Where none does, because a phone was given the
 server's address instead of the domain's name, and exactly one domain exists, it is that one;
-the digest realm is always the domain's name, so guessing a domain opens nothing.
+the digest realm is always the domain's name, so guessing a domain opens nothing. Where there
+is no such domain the sender is challenged all the same, and never right.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vpbx.calls.addresses import hidden_sender, hides_caller
 from vpbx.calls.challenges import Challenges
+from vpbx.calls.doors import Doors
+from vpbx.calls.peers import Peers, account_of
 from vpbx.calls.switch import Switch
 from vpbx.directory import DomainConfig, Employee, Ha1Pair, Trunk
-from vpbx.sip import Authenticator, AuthResult, Ha1, Hop, Request
+from vpbx.sip import (
+    Authenticator,
+    AuthResult,
+    Ha1,
+    Hop,
+    Proof,
+    Request,
+    Response,
+    Standing,
+    make_response,
+    network_of,
+)
 
 __all__ = ["Admission", "Admitted", "Challenged", "Refused"]
 
@@ -29,6 +46,8 @@ class Admitted:
 
     domain: DomainConfig
     employee: Employee
+    hides: bool = False
+    """Whether the called party is not to learn who calls (RFC 3323)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +63,48 @@ class Refused:
 
     code: int
     reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+_OTHER_URI = "Digest uri is not the Request-URI"
+_LATER = (("Retry-After", "30"),)
+_MAX_NAME = 128
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO"
+_KNOWN = frozenset(ALLOW.split(", ")) | {"REFER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH"}
+
+_IN_CALLS = frozenset(("BYE", "PRACK", "UPDATE", "INFO"))
+
+
+def _challenged(request: Request, challenges: Sequence[str]) -> Response:
+    headers = [("WWW-Authenticate", value) for value in challenges]
+    return make_response(request, 401, headers=headers)
+
+
+def answer_outside_of_calls(request: Request) -> Response:
+    """Answer what is neither a call, nor part of one, nor a registration."""
+    if request.method == "OPTIONS":
+        headers = [("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path")]
+        return make_response(request, 200, headers=headers)
+    code = 481 if request.method in _IN_CALLS else 405 if request.method in _KNOWN else 501
+    return make_response(request, code, headers=[("Allow", ALLOW)] if code == 405 else ())
 
 
 class Admission:
     """Decides by request and source."""
 
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, doors: Doors) -> None:
         self._switch = switch
+        self._doors = doors
         config = switch.config
         self._authenticator = Authenticator(
-            config.secret, clock=switch.clock, nonce_ttl_s=config.nonce_ttl_s
+            config.secret,
+            clock=switch.clock,
+            nonce_ttl_s=config.nonce_ttl_s,
+            without_qop=config.without_qop,
         )
         self._challenges = Challenges()
+        self.peers = Peers(switch.directory, self._carries)
+        self.throttle = switch.throttle
 
     def trunk(self, hop: Hop) -> Trunk | None:
         """Return the carrier a request comes from, by its source address."""
@@ -69,59 +118,172 @@ class Admission:
         known = self._switch.connections.carriers.known_host
         return hop.host != source.host and known(hop.host)
 
+    def _carries(self, hop: Hop) -> bool:
+        connections = self._switch.connections
+        return connections.carriers.source(hop) is not None or (
+            connections.gateways.source(hop) is not None
+        )
+
+    def standing(self, hop: Hop) -> Standing:
+        """Say who is at a hop (`vpbx.sip.Doorkeeper`)."""
+        return self.peers.standing(hop)
+
+    def screen(self, request: Request, hop: Hop) -> Response | None:
+        """Answer whoever has not proved that they receive what we send them.
+
+        None for whoever may call without being an employee (`Doors`), and for an employee's
+        request with an answer to a challenge that was sent to that very source: whether the
+        password is right, `employee` finds out.
+        Known and unknown companies and employees are answered alike.
+        """
+        method = request.method
+        if method not in ("INVITE", "REGISTER"):
+            return answer_outside_of_calls(request)
+        if method == "INVITE" and self._doors.knocks(request, hop):
+            return None
+        try:
+            realm = self._realm(request)
+            challenges = self._gateways_challenges(request, hop, realm)
+        except ValueError:
+            return make_response(request, 400)
+        if challenges is not None:
+            return _challenged(request, challenges) if challenges else None
+        proof, username = self._authenticator.proof(request, realm, network_of(hop.host))
+        if proof is Proof.PROVED:
+            return self._turned_away(request, hop, realm, username)
+        if proof is Proof.OTHER_URI:
+            return make_response(request, 400, _OTHER_URI)
+        challenged = self._challenge(request, hop, realm, stale=proof is Proof.UNPROVED)
+        return _challenged(request, challenged.challenges)
+
+    def _gateways_challenges(self, request: Request, hop: Hop, realm: str) -> list[str] | None:
+        """Return what to ask of a gateway that registers: nothing when it has proved that it
+        receives what we send. None: this is no gateway's REGISTER."""
+        gateways = self._switch.connections.gateways
+        gateway = gateways.named(request) if request.method == "REGISTER" else None
+        if gateway is None:
+            return None
+        domain = self._switch.directory.cached(realm)
+        user = request.to_address.uri.user or ""
+        if domain is not None and domain.find_employee(user) is not None:
+            return None
+        return gateways.asks(request, hop)
+
+    def _turned_away(
+        self, request: Request, hop: Hop, realm: str, username: str
+    ) -> Response | None:
+        account = self._account(realm, username)
+        if self.peers.account_at(hop) == account or not self.throttle.shut_out(hop, account):
+            return None
+        return make_response(request, 503, headers=_LATER)
+
     async def employee(self, request: Request, hop: Hop) -> Admitted | Challenged | Refused:
         """Find out which employee sends `request`.
 
         The password must be that of the employee whom From names (To, for a REGISTER): nobody
-        speaks for a colleague. Failures are counted, and the SIP layer shuts their source out.
+        speaks for a colleague. Only a call may hide its From (RFC 3323): then the credentials
+        alone say who it is. Failures are counted by source and account, see `Throttle`.
         """
-        throttle = self._switch.stack.layer.throttle
         try:
             name = (
                 request.to_address if request.method == "REGISTER" else request.from_address
             ).uri
-            domain = await self._domain(request)
+            realm = self._realm(request)
         except ValueError:
             return Refused(400)
-        if domain is None:
-            throttle.failed(hop)
-            return Refused(403, "Unknown domain")
-        verdict = self._authenticator.verify(request, domain.name, lambda user: _ha1(domain, user))
-        if verdict.result is AuthResult.OK:
-            self._challenges.answered(request, hop)
-            employee = domain.find_employee(verdict.username)
-            if employee is None or employee is not domain.find_employee(name.user or ""):
-                throttle.failed(hop)
-                return Refused(403, "Not your name")
-            return Admitted(domain, employee) if domain.enabled else Refused(403, "Domain is off")
-        if verdict.result is AuthResult.WRONG:
-            throttle.failed(hop)
-        stale = verdict.result is AuthResult.STALE
-        md5_only = self._challenges.md5_only(request, hop)
+        domain = await self._switch.directory.domain(realm)
+        source = network_of(hop.host)
+        _, username = self._authenticator.proof(request, realm, source)
+        account = self._account(realm, username)
+        familiar = self.peers.is_familiar(hop, account)
+        if not familiar and not await self._take_turn(hop, account, realm, username):
+            return Refused(503, headers=_LATER)
+        verdict = self._authenticator.verify(
+            request, realm, lambda user: _ha1(domain, user) if domain is not None else None, source
+        )
+        if verdict.result is AuthResult.OTHER_URI:
+            return Refused(400, _OTHER_URI)
+        if verdict.result is not AuthResult.OK or domain is None:
+            if verdict.result is AuthResult.WRONG:
+                self.throttle.failed(hop, account, login=username, domain=realm)
+            return self._challenge(request, hop, realm, stale=verdict.result is AuthResult.STALE)
+        self._challenges.answered(request, hop)
+        if not familiar:
+            self.throttle.give_back(hop, account)
+        if self.peers.proved(hop, account):
+            self._switch.stack.layer.proved(hop, account)
+        employee = domain.find_employee(verdict.username)
+        hides = request.method == "INVITE" and hides_caller(request)
+        nameless = hides and hidden_sender(request)
+        if employee is None or not (nameless or employee is domain.find_employee(name.user or "")):
+            return Refused(403, "Not your name")
+        if not domain.enabled:
+            return Refused(403, "Domain is off")
+        return Admitted(domain, employee, hides)
+
+    def registered(self, hop: Hop, who: Admitted, until: float) -> None:
+        """Know a phone by its place until its registration ends, in seconds since 1970."""
+        self.peers.proved(hop, account_of(who.domain.id, who.employee.login), until=until)
+
+    async def _take_turn(self, hop: Hop, account: str, realm: str, username: str) -> bool:
+        """Say whether a password may be looked at now, after waiting if need be."""
+        wait_s = self.throttle.turn_s(hop, account, login=username, domain=realm)
+        if wait_s is None:
+            return False
+        if wait_s:
+            over = asyncio.Event()
+            timer = self._switch.clock.call_later(wait_s, over.set)
+            try:
+                await over.wait()
+            finally:
+                timer.cancel()
+                self.throttle.waited(hop, account)
+        return True
+
+    def _challenge(self, request: Request, hop: Hop, realm: str, *, stale: bool) -> Challenged:
         return Challenged(
-            tuple(self._authenticator.challenges(domain.name, stale=stale, md5_only=md5_only))
+            tuple(
+                self._authenticator.challenges(
+                    realm,
+                    source=network_of(hop.host),
+                    stale=stale,
+                    md5_only=self._challenges.md5_only(request, hop),
+                )
+            )
         )
 
     async def is_employees(self, request: Request) -> bool:
         """Say whether To names an employee of the domain that a REGISTER is for."""
         try:
-            domain = await self._domain(request)
+            domain = await self._switch.directory.domain(self._realm(request))
             user = request.to_address.uri.user or ""
         except ValueError:
             return False
         return domain is not None and domain.find_employee(user) is not None
 
-    async def _domain(self, request: Request) -> DomainConfig | None:
+    def _account(self, realm: str, username: str) -> str:
+        """Name what is being tried: an employee, by login or ext, or what is not there."""
+        domain = self._switch.directory.cached(realm)
+        employee = domain.find_employee(username) if domain is not None else None
+        if domain is not None and employee is not None:
+            return account_of(domain.id, employee.login)
+        return f"{realm}/{username[:_MAX_NAME]}?"
+
+    def _realm(self, request: Request) -> str:
+        """Return the domain a request is for, or what its sender takes for one."""
         directory = self._switch.directory
-        for host in (
+        hosts = (
             request.from_address.uri.host,
             request.to_address.uri.host,
             request.uri.host,
-        ):
+        )
+        for host in hosts:
             if host and directory.knows(host):
-                return await directory.domain(host)
+                return host.lower()
         names = directory.domain_names()
-        return await directory.domain(names[0]) if len(names) == 1 else None
+        if len(names) == 1:
+            return names[0]
+        return next((host.lower()[:_MAX_NAME] for host in hosts if host), "sip")
 
     def out_of_reach(self, request: Request, domain: DomainConfig) -> int:
         """Return what to answer to an employee whose Request-URI leads out of their company.

@@ -29,7 +29,7 @@ from vpbx.directory import (
     read_host,
     read_place,
 )
-from vpbx.sip import SipStack
+from vpbx.sip import SipStack, Throttle
 from vpbx.sip.resolver import Resolver
 
 __all__ = ["Connections"]
@@ -57,11 +57,12 @@ class Connections:
         *,
         secret: bytes,
         max_tried: int,
+        throttle: Throttle | None = None,
         resolver: Resolver | None = None,
     ) -> None:
         self.resolver = resolver or Resolver()
         self.accounts = Accounts(self.resolver, clock, secret, self._stands)
-        self.gateways = Gateways(directory, clock, secret)
+        self.gateways = Gateways(directory, clock, secret, throttle)
         self.carriers = Carriers(
             directory, calls, self.resolver, self.accounts, self.gateways, clock, max_tried
         )

@@ -19,12 +19,15 @@ from vpbx.sip import (
     Binding,
     Ha1,
     Hop,
+    Proof,
     RegistrarLimits,
     Request,
     ServerTransaction,
     SipStack,
+    Throttle,
     ha1,
     make_response,
+    network_of,
     register,
 )
 
@@ -46,10 +49,13 @@ class _Here:
 class Gateways:
     """All trunks of mode `accept`."""
 
-    def __init__(self, directory: Directory, clock: Clock, secret: bytes) -> None:
+    def __init__(
+        self, directory: Directory, clock: Clock, secret: bytes, throttle: Throttle | None = None
+    ) -> None:
         self._directory = directory
         self._clock = clock
         self._authenticator = Authenticator(secret, clock=clock)
+        self._throttle = throttle or Throttle(clock)
         self._here: dict[int, _Here] = {}
 
     async def load(self) -> None:
@@ -94,14 +100,32 @@ class Gateways:
         return next((trunk for trunk in self._all() if trunk.username == user), None)
 
     def proves(self, trunk: Trunk, request: Request, hop: Hop, stack: SipStack) -> list[str]:
-        """Check a gateway's credentials; return the challenges to answer with, none if right."""
-        verdict = self._authenticator.verify(request, REALM, lambda user: self._ha1(trunk, user))
-        if verdict.ok:
+        """Check a gateway's credentials; return the challenges to answer with, none if right.
+
+        Wrong ones are counted by source; one with too many is not looked at for a while.
+        """
+        source, account = network_of(hop.host), f"gateway {trunk.id}"
+        stale = False
+        if not self._throttle.shut_out(hop, account):
+            verdict = self._authenticator.verify(
+                request, REALM, lambda user: self._ha1(trunk, user), source
+            )
+            if verdict.ok:
+                stack.layer.proved(hop, account)
+                return []
+            if verdict.result is AuthResult.WRONG:
+                self._throttle.failed(hop, account, login=trunk.username, domain=REALM)
+            stale = verdict.result is AuthResult.STALE
+        return self._authenticator.challenges(REALM, source=source, stale=stale)
+
+    def asks(self, request: Request, hop: Hop) -> list[str]:
+        """Return the challenges for a request that answers none which was sent to its source;
+        none when it does, rightly or not."""
+        source = network_of(hop.host)
+        proof, _ = self._authenticator.proof(request, REALM, source)
+        if proof is Proof.PROVED:
             return []
-        if verdict.result is AuthResult.WRONG:
-            stack.layer.throttle.failed(hop)
-            log.warning("a gateway's password is wrong", trunk=trunk.name, source=hop.host)
-        return self._authenticator.challenges(REALM, stale=verdict.result is AuthResult.STALE)
+        return self._authenticator.challenges(REALM, source=source, stale=proof is Proof.UNPROVED)
 
     # -- registering ------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vpbx.calls.addresses import hides_number, party_of
+from vpbx.calls.addresses import hides_caller, party_of
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Over, Result
 from vpbx.calls.walk import walk
@@ -24,7 +24,7 @@ class Outgoing:
 
     async def __call__(self, call: Call) -> Over:
         call.engage(self._employee.login)
-        call.hidden = call.guest is not None and hides_number(call.guest.session.request)
+        call.hidden = call.guest is not None and hides_caller(call.guest.session.request)
         call.journal.start(party_of(self._employee))
         await call.open_media()
         if not may_call(call.domain, self._employee, self._called):

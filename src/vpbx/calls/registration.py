@@ -41,7 +41,7 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         tx.respond(make_response(request, 401, headers=headers))
         return
     if isinstance(who, Refused):
-        tx.respond(make_response(request, who.code, who.reason or None))
+        tx.respond(make_response(request, who.code, who.reason or None, headers=who.headers))
         return
     domain, employee = who.domain, who.employee
     known = bindings_of(switch, domain, employee.login)
@@ -62,6 +62,8 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         keep_bindings(switch, domain, employee.login, result.bindings)
         if result.bindings and not was_online:
             switch.queues.freed(domain.id, employee.login)
+    if result.added:
+        admission.registered(tx.hop, who, max(binding.expires_at for binding in result.added))
     tx.respond(make_response(request, result.code, headers=result.headers))
 
 

@@ -8,8 +8,19 @@ from typing import Any
 
 import structlog
 
-from vpbx.calls.addresses import Shown, dialled, outside_caller
-from vpbx.calls.admission import Admission, Challenged, Refused
+from vpbx.calls.addresses import (
+    Shown,
+    dialled,
+    mistyped_ext,
+    outside_caller,
+)
+from vpbx.calls.admission import (
+    Admission,
+    Admitted,
+    Challenged,
+    Refused,
+    answer_outside_of_calls,
+)
 from vpbx.calls.call import Call, Route
 from vpbx.calls.callbacks import CallbackDesk
 from vpbx.calls.doors import Doors, TurnedAway, Unproven
@@ -27,7 +38,6 @@ from vpbx.clock import Clock, LoopClock
 from vpbx.directory import (
     Directory,
     DomainConfig,
-    Employee,
     Invalid,
     Number,
     read_number,
@@ -35,15 +45,13 @@ from vpbx.directory import (
 from vpbx.directory.goals import CODES, goal_of
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
-from vpbx.sip import Request, ServerTransaction, Session, SipStack, make_response
+from vpbx.sip import Request, ServerTransaction, Session, SipStack, Throttle
 from vpbx.sip.resolver import Resolver
 
 __all__ = ["CallService"]
 
 log = structlog.get_logger("vpbx.calls")
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER"
-_KNOWN = frozenset(ALLOW.split(", ")) | {"SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH"}
 _RETRY = (("Retry-After", "10"),)
 
 
@@ -80,10 +88,10 @@ class CallService:
             last_talks=last_talks,
             resolver=resolver,
         )
-        self._admission = Admission(self._switch)
+        self._doors = Doors(directory, self._switch.connections, self._switch.clock)
+        self._admission = Admission(self._switch, self._doors)
         self.connections = self._switch.connections
         """Trunks, and registrations at other operators."""
-        self._doors = Doors(directory, self.connections, self._switch.clock)
         self._callbacks = CallbackDesk(self._switch)
         self._made: Counter[tuple[int, str]] = Counter()
         """Calls by makecall that are under way, by company and login."""
@@ -91,6 +99,8 @@ class CallService:
     def attach(self, stack: SipStack) -> None:
         """Use `stack` from now on; its application is this service."""
         self._switch.stack = stack
+        self._admission.peers.load()
+        stack.doorkeeper = self._admission
         self.connections.attach(stack)
 
     async def start(self) -> None:
@@ -153,6 +163,11 @@ class CallService:
         """Have `on_leg(callid, Call-ID)` hear of each SIP call that a call consists of."""
         self._switch.on_leg = on_leg
 
+    @property
+    def guessing(self) -> Throttle:
+        """What is known of those who guess passwords."""
+        return self._admission.throttle
+
     def active(self) -> list[ActiveCall]:
         """Return the calls in progress."""
         return self._switch.calls.active()
@@ -189,15 +204,10 @@ class CallService:
 
     def on_request(self, tx: ServerTransaction) -> None:
         """Answer what is neither a call nor part of one."""
-        method = tx.request.method
-        if method == "REGISTER":
+        if tx.request.method == "REGISTER":
             self._switch.spawn(take_registration(self._switch, self._admission, tx))
-        elif method == "OPTIONS":
-            headers = [("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path")]
-            tx.respond(make_response(tx.request, 200, headers=headers))
         else:
-            code = 405 if method in _KNOWN else 501
-            tx.respond(make_response(tx.request, code, headers=[("Allow", ALLOW)]))
+            tx.respond(answer_outside_of_calls(tx.request))
 
     # -- letting calls in ------------------------------------------------------------------------
 
@@ -253,7 +263,7 @@ class CallService:
             session.challenge(who.challenges)
             return
         if isinstance(who, Refused):
-            session.reject(who.code, who.reason or None)
+            session.reject(who.code, who.reason or None, headers=who.headers)
             return
         domain, employee = who.domain, who.employee
         if code := self._admission.out_of_reach(session.request, domain):
@@ -269,6 +279,8 @@ class CallService:
         inside = domain.callee(plain)
         if inside is not None:
             shown = Shown(employee.ext or employee.login, employee.name)
+            if who.hides:
+                shown = Shown("")
             info = self._info(domain, Direction.INNER)
             await self._run(leg, domain, info, shown, Internal(employee, goal_of(inside)))
             return
@@ -277,11 +289,13 @@ class CallService:
         except Invalid:
             session.reject(404)
             return
-        await self._to_outside(leg, domain, employee, called)
+        if mistyped_ext(domain, called):
+            session.reject(404, "No such extension")
+            return
+        await self._to_outside(leg, who, called)
 
-    async def _to_outside(
-        self, leg: Leg, domain: DomainConfig, employee: Employee, called: str
-    ) -> None:
+    async def _to_outside(self, leg: Leg, who: Admitted, called: str) -> None:
+        domain, employee = who.domain, who.employee
         number = number_shown(domain, employee, called)
         if number is None:  # a call needs a number of ours to go through; there is none
             leg.session.reject(403, "No outgoing number")

@@ -21,7 +21,7 @@ from vpbx.clock import Clock
 from vpbx.directory import Contact, Directory, DomainConfig, PromisedCall
 from vpbx.events import CallEvent, CallInfo, Completed, Direction, EventBus
 from vpbx.media import EncodeResult, MediaEngine, Recording, Side
-from vpbx.sip import RegistrarLimits, SipStack
+from vpbx.sip import RegistrarLimits, SipStack, Throttle, WithoutQop
 from vpbx.sip.resolver import Resolver
 from vpbx.tasks import watched
 
@@ -73,6 +73,8 @@ class CallsConfig:
     country: str = "RU"
     """Numbering plan of a caller's or called number while no domain is known."""
     nonce_ttl_s: float = 300.0
+    without_qop: WithoutQop = WithoutQop.ONCE
+    """What to do with phones that know only RFC 2069's digest."""
     registrar: RegistrarLimits = field(default_factory=RegistrarLimits)
 
 
@@ -113,12 +115,14 @@ class Switch:
             max_calls_per_trunk=config.max_calls_per_trunk,
         )
         self.lines = Lines()
+        self.throttle = Throttle(clock)
         self.connections = Connections(
             directory,
             self.calls,
             clock,
             secret=config.secret,
             max_tried=config.max_trunks_tried,
+            throttle=self.throttle,
             resolver=resolver,
         )
         self.last_talks = LastTalks(last_talks)

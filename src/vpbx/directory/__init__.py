@@ -18,6 +18,7 @@ edit only what is there changes.
     await authenticate_key(key, host, remote_ip) -> KeyIdentity, or raises AuthFailure
     read_number(text, country) -> PhoneNumber(digits, extension)  normalize(text, country)
     directions_of(called)  region_of(called)  is_emergency(called, c)
+    is_outside_number(called, country)
     DomainConfig: find_employee find_department callee first_admin departments_of holding(number,
     moment) outgoing_number(employee, called); settings.blacklist.entry_for(client),
     settings.restrictions.allows(domain, employee, called), settings.caller_ids, …
@@ -55,7 +56,13 @@ from __future__ import annotations
 from vpbx.directory.blacklist import BlackListEntry
 from vpbx.directory.callbacks import PromisedCall
 from vpbx.directory.companies import NewDomain
-from vpbx.directory.directions import direction_of, directions_of, is_emergency, region_of
+from vpbx.directory.directions import (
+    direction_of,
+    directions_of,
+    is_emergency,
+    is_outside_number,
+    region_of,
+)
 from vpbx.directory.directory import Directory
 from vpbx.directory.errors import (
     CRM_DISABLED,
@@ -208,6 +215,7 @@ __all__ = [
     "direction_of",
     "directions_of",
     "is_emergency",
+    "is_outside_number",
     "normalize",
     "ordered",
     "production_calendar",

@@ -132,3 +132,16 @@ def _parse(digits: str) -> PhoneNumber | None:
         return phonenumbers.parse("+" + digits)
     except phonenumbers.NumberParseException:
         return None
+
+
+def is_outside_number(digits: str, country: str) -> bool:
+    """Say whether somebody outside may have this number: a service number of the country, an
+    emergency number, or a number of its plan dialled in full."""
+    if is_emergency(digits, country):
+        return True
+    number = phonenumbers.PhoneNumber(
+        country_code=phonenumbers.country_code_for_region(country), national_number=int(digits)
+    )
+    return phonenumbers.is_valid_number(number) or phonenumbers.is_valid_short_number_for_region(
+        number, country
+    )

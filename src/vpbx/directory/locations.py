@@ -74,6 +74,10 @@ class Locations:
             return tuple(row for row in rows if row.expires_at > now)
         return rows
 
+    def all(self) -> list[tuple[int, str, LocationRow]]:
+        """Return every device there is, as (domain id, login, device)."""
+        return [(*key, row) for key, rows in self._rows.items() for row in rows]
+
     def save(self, domain_id: int, login: str, rows: Sequence[LocationRow]) -> None:
         """Replace the devices of an employee."""
         key = (domain_id, login)

@@ -6,7 +6,18 @@ call is a `Session` that tells its `SessionListener` what happens. Nothing here 
 employees, routes or media: who may call and what an answer says is the owner's business.
 """
 
-from vpbx.sip.digest import Authenticator, AuthResult, Credentials, Ha1, Verdict, ha1
+from vpbx.sip.budget import BudgetLimits, Standing, network_of
+from vpbx.sip.digest import (
+    Authenticator,
+    AuthResult,
+    Credentials,
+    Ha1,
+    Proof,
+    Verdict,
+    WithoutQop,
+    ha1,
+)
+from vpbx.sip.doorkeeper import Doorkeeper
 from vpbx.sip.grammar import parse_address
 from vpbx.sip.listener import EndCause, SessionAdapter, SessionListener, SessionState
 from vpbx.sip.message import Request, Response, make_response
@@ -31,6 +42,7 @@ from vpbx.sip.sdp import (
 from vpbx.sip.session import Session
 from vpbx.sip.stack import Application, SipStack, StackConfig
 from vpbx.sip.target import Target
+from vpbx.sip.throttle import Recent, Throttle
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop, Listen
 from vpbx.sip.usage import WrongState
@@ -42,7 +54,9 @@ __all__ = [
     "AuthResult",
     "Authenticator",
     "Binding",
+    "BudgetLimits",
     "Credentials",
+    "Doorkeeper",
     "EndCause",
     "Ha1",
     "Hop",
@@ -50,6 +64,8 @@ __all__ = [
     "MalformedSdp",
     "MediaDescription",
     "NothingInCommon",
+    "Proof",
+    "Recent",
     "RegisterResult",
     "RegistrarLimits",
     "Registration",
@@ -64,8 +80,11 @@ __all__ = [
     "SessionState",
     "SipStack",
     "StackConfig",
+    "Standing",
     "Target",
+    "Throttle",
     "Verdict",
+    "WithoutQop",
     "WrongState",
     "build",
     "codecs_of",
@@ -73,6 +92,7 @@ __all__ = [
     "direction_answer",
     "ha1",
     "make_response",
+    "network_of",
     "parse_address",
     "register",
     "retarget",

@@ -6,8 +6,8 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .budget import BudgetLimits
 from .message import MAX_HEADERS
-from .throttle import ThrottleLimits
 from .timers import TimerValues
 from .transport import Hop, Limits, Listen
 from .validate import Abilities
@@ -27,9 +27,8 @@ class LayerConfig:
     max_transactions: int = 50_000
     """Over it requests outside of dialogs get 503 with Retry-After; over twice it, all do."""
     abilities: Abilities = field(default_factory=Abilities)
-    throttle: ThrottleLimits = field(default_factory=ThrottleLimits)
-    trusted: Callable[[str], bool] | None = None
-    """Hosts that are never shut out, since somebody could forge their address."""
     tap: Callable[[bool, bytes, Hop], None] | None = None
     """Sees each message: whether we sent it, its bytes, and who is at the other end."""
+    budgets: BudgetLimits | None = None
+    """What sources may take of our time; None counts nothing (phones, simulations)."""
     timers: TimerValues = field(default_factory=TimerValues)

@@ -1,9 +1,11 @@
 """Digest authentication, both sides: RFC 3261 §22, RFC 7616, RFC 8760.
 
 Server: `Authenticator` challenges with SHA-256 and MD5, `qop="auth"` only. Its nonces hold
-their own birth time and an HMAC, so nothing is stored for a challenge that nobody answers;
-what is stored (nonce counts already used) belongs to requests that proved the password, and
-is bounded. Passwords never come here, only their HA1.
+their own birth time and an HMAC over it, the realm and the source they were sent to, so
+nothing is stored for a challenge that nobody answers, and an answer shows that its sender
+receives what is sent to its address (`Proof`); what is stored (nonce counts already used)
+belongs to requests that proved the password, and is bounded. Passwords never come here, only
+their HA1.
 
 Client: `Challenge.choose` and `DigestAnswer` answer a 401 or 407 with `Credentials`, in the
 legacy form without qop too.
@@ -16,20 +18,22 @@ import hashlib
 import hmac
 import re
 import secrets
-import struct
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from vpbx.clock import Clock
+from vpbx.sip.equal_uri import same_for_digest
 from vpbx.sip.grammar import parse_auth
 from vpbx.sip.message import Request
 
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
-_NONCE_BIRTH = struct.Struct(">Q")
-_NONCE_LENGTH = 8 + 8 + 16
+_BIRTH_BYTES, _RANDOM_BYTES, _SEAL_BYTES = 6, 4, 11
+_NONCE_CHARS = 28
+"""21 bytes: short, since an answer to a stranger has little room."""
 _WINDOW = 64
+_USED_UP = 0xFFFFFFFF
 _HEX_COUNT = re.compile(r"[0-9a-fA-F]{8}\Z")
 
 
@@ -72,9 +76,40 @@ class AuthResult(Enum):
     MISSING = "missing"
     """No credentials for this realm: challenge."""
     STALE = "stale"
-    """The password is right, the nonce is too old, not ours or used up: challenge `stale`."""
+    """The nonce is not ours, or was sent to somebody else, and nothing else was looked at; or
+    the password is right and the nonce too old or used up: challenge `stale`."""
     WRONG = "wrong"
     """Unknown user, wrong password or an answer nobody asked for: challenge, count, throttle."""
+    OTHER_URI = "other uri"
+    """Made for another request than this one: 400, RFC 3261 §22.4."""
+
+
+class Proof(Enum):
+    """What credentials show of their sender, before any password is looked at."""
+
+    NONE = "none"
+    """There are none for this realm."""
+    UNPROVED = "unproved"
+    """Their nonce was not sent to this source by us."""
+    OTHER_URI = "other uri"
+    """They are for another request."""
+    PROVED = "proved"
+    """Their sender has received a challenge of ours at this source."""
+
+
+class WithoutQop(Enum):
+    """What to do with answers in the form of RFC 2069, without qop, count and cnonce.
+
+    Nothing in them tells a request from its replay, but for the nonce.
+    """
+
+    OFF = "off"
+    """They are wrong."""
+    ONCE = "once"
+    """A nonce is good for one of them; the next request is challenged anew."""
+    REUSE = "reuse"
+    """A nonce is good as long as it is young (RFC 2617 §3.2.2): the same request may be
+    replayed until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +134,13 @@ class Authenticator:
     """
 
     def __init__(
-        self, secret: bytes, *, clock: Clock, nonce_ttl_s: float = 300, max_nonces: int = 50_000
+        self,
+        secret: bytes,
+        *,
+        clock: Clock,
+        nonce_ttl_s: float = 300,
+        max_nonces: int = 50_000,
+        without_qop: WithoutQop = WithoutQop.OFF,
     ) -> None:
         if len(secret) < 16:
             raise ValueError("a digest secret has at least 16 bytes")
@@ -107,39 +148,69 @@ class Authenticator:
         self._clock = clock
         self._ttl_ms = int(nonce_ttl_s * 1000)
         self._max_nonces = max_nonces
+        self._without_qop = without_qop
         self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
         self._floor_ms = 0
         nobody = self._seal(b"nobody").hex()
         self._nobody = Ha1(md5=nobody, sha256=nobody * 2)
 
-    def challenges(self, realm: str, *, stale: bool = False, md5_only: bool = False) -> list[str]:
-        """Return the WWW-Authenticate values to send, MD5 before SHA-256.
+    def challenges(
+        self, realm: str, *, source: str = "", stale: bool = False, md5_only: bool = False
+    ) -> list[str]:
+        """Return the WWW-Authenticate values to send to `source`, MD5 before SHA-256.
 
         RFC 8760 §2.3 would have the stronger first. But a phone that knows one algorithm often
         reads one header: SIPp 3.6 and many desk phones then stop at `SHA-256` and never
         register, while one that knows both is free to take the second.
         """
-        head = f'Digest realm={quoted(realm)}, nonce="{self._nonce(realm)}", '
+        head = f'Digest realm={quoted(realm)}, nonce="{self._nonce(realm, source)}", '
         tail = 'qop="auth", stale=true' if stale else 'qop="auth"'
         names = ("MD5",) if md5_only else ("MD5", "SHA-256")
         return [f"{head}algorithm={name}, {tail}" for name in names]
 
-    def verify(self, request: Request, realm: str, lookup: Callable[[str], Ha1 | None]) -> Verdict:
-        """Check the request's credentials for `realm`.
+    def proof(self, request: Request, realm: str, source: str = "") -> tuple[Proof, str]:
+        """Say what a request's credentials show of its sender, and the username they claim.
+
+        Cheap, and nothing about passwords: for deciding whether to look further.
+        """
+        given = self._credentials(request, realm)
+        if given is None:
+            return Proof.NONE, ""
+        username = given.get("username", "")
+        if self._born_ms(given.get("nonce", ""), realm, source) is None:
+            return Proof.UNPROVED, username
+        if not same_for_digest(given.get("uri", ""), request.raw_uri):
+            return Proof.OTHER_URI, username
+        return Proof.PROVED, username
+
+    def verify(
+        self,
+        request: Request,
+        realm: str,
+        lookup: Callable[[str], Ha1 | None],
+        source: str = "",
+    ) -> Verdict:
+        """Check the credentials for `realm` in a request from `source`.
 
         `lookup` gives the HA1 kept for a username, None for an unknown one; both cost the
-        same. Only qop=auth is taken. Never raises for what the network sent.
+        same. Of qop only auth is taken. Never raises for what the network sent.
         """
         given = self._credentials(request, realm)
         if given is None:
             return Verdict(AuthResult.MISSING)
-        username = given.get("username", "")
+        username, nonce = given.get("username", ""), given.get("nonce", "")
+        born = self._born_ms(nonce, realm, source)
+        if born is None:
+            return Verdict(AuthResult.STALE, username)
+        if not same_for_digest(given.get("uri", ""), request.raw_uri):
+            return Verdict(AuthResult.OTHER_URI, username)
         kept = lookup(username)
         algorithm = given.get("algorithm", "MD5").upper()
-        if algorithm not in _HASHES or given.get("qop", "").lower() != "auth":
+        legacy = "qop" not in given and self._without_qop is not WithoutQop.OFF
+        if algorithm not in _HASHES or not (legacy or given.get("qop", "").lower() == "auth"):
             return Verdict(AuthResult.WRONG, username)
         secret = kept or self._nobody
-        nonce, count = given.get("nonce", ""), given.get("nc", "")
+        count = "" if legacy else given.get("nc", "")
         expected = _response(
             algorithm,
             secret.md5 if algorithm == "MD5" else secret.sha256,
@@ -152,9 +223,9 @@ class Authenticator:
         same = hmac.compare_digest(
             expected.encode(), given.get("response", "").lower().encode("utf-8", "replace")
         )
-        if not same or kept is None or not _HEX_COUNT.match(count):
+        if not same or kept is None or not (legacy or _HEX_COUNT.match(count)):
             return Verdict(AuthResult.WRONG, username)
-        if not self._spend(nonce, realm, int(count, 16)):
+        if not (self._spend_legacy(nonce, born) if legacy else self._spend(nonce, born, count)):
             return Verdict(AuthResult.STALE, username)
         return Verdict(AuthResult.OK, username)
 
@@ -168,33 +239,39 @@ class Authenticator:
         return None
 
     def _seal(self, text: bytes) -> bytes:
-        return hmac.digest(self._secret, text, "sha256")[:16]
+        return hmac.digest(self._secret, text, "sha256")[:_SEAL_BYTES]
 
-    def _nonce(self, realm: str) -> str:
-        stamp = _NONCE_BIRTH.pack(int(self._clock.time() * 1000)) + secrets.token_bytes(8)
-        return base64.urlsafe_b64encode(stamp + self._seal(stamp + realm.encode())).decode()
+    def _nonce(self, realm: str, source: str) -> str:
+        birth = int(self._clock.time() * 1000).to_bytes(_BIRTH_BYTES, "big")
+        stamp = birth + secrets.token_bytes(_RANDOM_BYTES)
+        seal = self._seal(stamp + f"{realm}\n{source}".encode("utf-8", "replace"))
+        return base64.urlsafe_b64encode(stamp + seal).decode()
 
-    def _born_ms(self, nonce: str, realm: str) -> int | None:
-        """Return when we made `nonce` for `realm`; None when we did not."""
+    def _born_ms(self, nonce: str, realm: str, source: str) -> int | None:
+        """Return when we made `nonce` for `realm` and `source`; None when we did not."""
+        if len(nonce) != _NONCE_CHARS:
+            return None
         try:
             raw = base64.urlsafe_b64decode(nonce)
         except ValueError:
             return None
-        if len(raw) != _NONCE_LENGTH:
+        stamp, seal = raw[:-_SEAL_BYTES], raw[-_SEAL_BYTES:]
+        ours = self._seal(stamp + f"{realm}\n{source}".encode("utf-8", "replace"))
+        if not hmac.compare_digest(seal, ours):
             return None
-        if not hmac.compare_digest(raw[16:], self._seal(raw[:16] + realm.encode())):
-            return None
-        return int(_NONCE_BIRTH.unpack_from(raw)[0])
+        return int.from_bytes(stamp[:_BIRTH_BYTES], "big")
 
-    def _spend(self, nonce: str, realm: str, count: int) -> bool:
+    def _is_young(self, born: int) -> bool:
+        age_ms = int(self._clock.time() * 1000) - born
+        return born > self._floor_ms and -1000 <= age_ms <= self._ttl_ms
+
+    def _spend(self, nonce: str, born: int, text: str) -> bool:
         """Use a nonce count once; False when nonce or count is no good (any more).
 
         Counts may come out of order within a window (UDP), each only once.
         """
-        born, now = self._born_ms(nonce, realm), int(self._clock.time() * 1000)
-        if born is None or count < 1 or born <= self._floor_ms:
-            return False
-        if not -1000 <= now - born <= self._ttl_ms:
+        count = int(text, 16)
+        if count < 1 or not self._is_young(born):
             return False
         _, highest, seen = self._counts.get(nonce, (born, 0, 0))
         if count > highest:
@@ -205,6 +282,16 @@ class Authenticator:
         if highest - count >= _WINDOW or seen & bit:
             return False
         self._remember(nonce, born, highest, seen | bit)
+        return True
+
+    def _spend_legacy(self, nonce: str, born: int) -> bool:
+        """Use a nonce in an answer without a count."""
+        if not self._is_young(born):
+            return False
+        if self._without_qop is WithoutQop.ONCE:
+            if nonce in self._counts:
+                return False
+            self._remember(nonce, born, _USED_UP, (1 << _WINDOW) - 1)
         return True
 
     def _remember(self, nonce: str, born: int, highest: int, seen: int) -> None:
@@ -222,7 +309,10 @@ class Authenticator:
 def _response(
     algorithm: str, secret: str, nonce: str, count: str, cnonce: str, method: str, uri: str
 ) -> str:
+    """Return what proves the password; without a count in the form of RFC 2069."""
     ha2 = _hash(algorithm, f"{method}:{uri}")
+    if not count:
+        return _hash(algorithm, f"{secret}:{nonce}:{ha2}")
     return _hash(algorithm, f"{secret}:{nonce}:{count}:{cnonce}:auth:{ha2}")
 
 

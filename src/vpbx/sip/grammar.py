@@ -15,7 +15,9 @@ formatting and its character classes. Its parsing is not used for what the netwo
 - folded lines and names with space before the colon are not understood (see `message`).
 
 The parsers here walk each text once, so their time is linear. All raise `ValueError`, and
-nothing else, when the text breaks RFC 3261 §25 in a way that matters.
+nothing else, when the text breaks RFC 3261 §25 in a way that matters. What does not matter,
+and phones, ALGs and carriers do send, is passed over: one semicolon with nothing behind it,
+spaces around separators.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from urllib.parse import unquote_to_bytes
 import sipmessage
 from sipmessage import grammar as rfc3261
 
+MAX_PARAMETERS = 100
+"""More in one URI or header value help nobody: RFC 8599's push contacts have five."""
 _CACHED_LENGTH = 256
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*").fullmatch
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?").fullmatch
@@ -186,12 +190,21 @@ def _uri_parameters(text: str) -> Parameters | None:
     if not _URI_TAIL(text) or _BAD_ESCAPE(text):
         raise ValueError("URI has bad parameters")
     items: list[tuple[str, str | None]] = []
-    for part in text[1:].split(";"):
+    for part in _proper(text[1:].split(";")):
         name, equal, value = part.partition("=")
         if not name:
             raise ValueError("URI has an empty parameter")
         items.append((unescape(name).lower(), unescape(value) if equal else None))
     return Parameters(items)
+
+
+def _proper(parts: list[str]) -> list[str]:
+    """Drop what a semicolon at the end leaves; `ValueError` for more than anybody needs."""
+    if len(parts) > MAX_PARAMETERS:
+        raise ValueError(f"more than {MAX_PARAMETERS} parameters")
+    if not parts[-1]:
+        parts.pop()
+    return parts
 
 
 def parse_hostport(text: str) -> tuple[str, int | None]:
@@ -225,17 +238,15 @@ def unquote(text: str) -> str:
 _ESCAPED_CHAR = re.compile(r"\\(.)", re.DOTALL).sub
 
 
+_QUOTED = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL).match
+
+
 def end_of_quotes(text: str, start: int) -> int:
     """Return the index after the quoted string that opens at `start`."""
-    at = start + 1
-    while True:
-        close = text.find('"', at)
-        if close < 0:
-            raise ValueError("unterminated quoted string")
-        escape = text.find("\\", at, close)
-        if escape < 0:
-            return close + 1
-        at = escape + 2
+    found = _QUOTED(text, start)
+    if found is None:
+        raise ValueError("unterminated quoted string")
+    return found.end()
 
 
 def split_quoted(text: str, separator: str, *, brackets: bool = False) -> list[str]:
@@ -280,7 +291,7 @@ def parse_parameters(text: str) -> Parameters:
     if text[0] != ";":
         raise ValueError("parameters must begin with a semicolon")
     items: dict[str, str | None] = {}
-    for part in parts:
+    for part in _proper(parts):
         name, equal, value = part.partition("=")
         if equal:
             name, value = name.rstrip(), value.lstrip()
@@ -356,8 +367,9 @@ def parse_via(text: str) -> sipmessage.Via:
         transport, _, sent_by = parts[2].partition(" ")
         if not _TOKEN(transport):
             raise ValueError("Via without a transport")
+    if " " in sent_by or "\t" in sent_by:
         sent_by = "".join(sent_by.split())
-    host, port = parse_hostport(sent_by.rstrip())
+    host, port = parse_hostport(sent_by)
     made = object.__new__(sipmessage.Via)
     made.__dict__.update(
         transport=transport.upper(),

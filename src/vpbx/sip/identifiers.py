@@ -38,6 +38,10 @@ os.register_at_fork(after_in_child=_random.empty)
 _OUR_BRANCH = f"{BRANCH_COOKIE}v{_random.take(8)}"
 
 
+OUR_BRANCH = _OUR_BRANCH.encode()
+"""With it begins each branch of this process, as bytes to look for."""
+
+
 def new_branch() -> str:
     """Return a branch no other transaction has (RFC 3261 §8.1.1.7)."""
     return _OUR_BRANCH + _random.take(16)

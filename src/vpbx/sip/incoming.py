@@ -154,7 +154,7 @@ class IncomingSession(Session):
     def _early_dialog(self) -> Dialog:
         if self.dialog is None:
             self.dialog = Dialog.of_request(self.request, self.hop, self._tag, self.media)
-            self.stack.dialogs[self.dialog.key] = (self, self.dialog)
+            self.stack.dialogs.add(self, self.dialog)
         return self.dialog
 
     def _response(self, code: int, headers: Headers, sdp: str | None) -> Response:

@@ -8,6 +8,7 @@ Nothing that arrives raises out of it.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import structlog
@@ -15,8 +16,10 @@ import structlog
 from vpbx.tasks import watched
 
 from ..clock import Clock
+from .budget import Budgets, Standing
 from .client_transaction import Nobody
 from .config import LayerConfig
+from .identifiers import OUR_BRANCH
 from .message import (
     MalformedMessage,
     Request,
@@ -27,7 +30,8 @@ from .message import (
     parse_message,
     serialize,
 )
-from .throttle import Throttle
+from .stateless import fitted
+from .throttle import OncePer
 from .timers import Timers
 from .transaction import (
     ClientListener,
@@ -48,6 +52,14 @@ _MAX_UDP_BYTES = 1300
 """Larger requests should not go by UDP (RFC 3261 §18.1.1)."""
 _RETRY_AFTER_S = 5
 _UNANSWERED = frozenset((TransactionState.CALLING, TransactionState.TRYING))
+_COMPLAIN_S = 60.0
+_AMPLIFIES = 2
+"""An answer to a stranger's datagram is at most so many times its size: whoever forged the
+source must gain nothing by us."""
+_LEAST_BYTES = 20
+"""Nothing shorter can be a message: keep-alives of phones, like `jaK` or NULs."""
+_PEEK_BYTES = 4096
+_CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
 class TransactionLayer:
@@ -56,6 +68,9 @@ class TransactionLayer:
     `on_request` is told of each new request but ACK and CANCEL, `on_ack` of each ACK that is
     not for a final response of 300-699, `on_stray_response` of a 2xx to an INVITE of ours that
     has no transaction any more. An INVITE that `on_request` does not answer at once gets a 100.
+
+    `screen` may answer a request before there is a transaction; `standing` says who is at a
+    hop, and `has_call` whether a Call-ID is that of a dialog: what has one is always read.
     """
 
     def __init__(
@@ -66,9 +81,19 @@ class TransactionLayer:
         on_request: Callable[[ServerTransaction], None],
         on_ack: Callable[[Request, Hop], None],
         on_stray_response: Callable[[Response, Hop], None],
+        screen: Callable[[Request, Hop], Response | None] | None = None,
+        standing: Callable[[Hop], Standing] | None = None,
+        has_call: Callable[[str], bool] | None = None,
     ) -> None:
         self.timers = Timers(clock, config.timers)
-        self.throttle = Throttle(clock, config.throttle, config.trusted)
+        self._budgets = (
+            Budgets(clock, config.budgets, standing) if config.budgets and standing else None
+        )
+        self._screen = screen
+        self._has_call = has_call
+        self._complaints = OncePer(clock, _COMPLAIN_S)
+        self._room = 0
+        """How long an answer to what is being taken may be, 0: as it is."""
         self._config = config
         self._clock = clock
         self._on_request = on_request
@@ -89,6 +114,17 @@ class TransactionLayer:
         self._preparing: set[asyncio.Task[None]] = set()
 
     # For the user agents.
+
+    @property
+    def budgets(self) -> Budgets | None:
+        """What sources may take; None when that is not counted."""
+        return self._budgets
+
+    def proved(self, hop: Hop, account: str) -> None:
+        """Hear that `account` has proved its password at `hop`."""
+        if self._budgets is not None:
+            self._budgets.changed(hop)
+        self._transports.pool.proved(hop, account)
 
     @property
     def listens(self) -> tuple[Listen, ...]:
@@ -194,11 +230,21 @@ class TransactionLayer:
 
     # For transports (transport.Receiver).
 
+    def wait_s(self, hop: Hop, size: int) -> float:
+        """Say how long a connection's next message has to wait."""
+        return self._budgets.wait_s(hop, size) if self._budgets is not None else 0.0
+
     def receive(self, data: bytes, hop: Hop) -> None:
         """Take a message; nothing it holds makes this raise."""
-        if self.throttle.muted(hop):
+        if len(data) < _LEAST_BYTES:
             return
-        if not data or not 0x21 <= data[0] <= 0x7E:
+        self._room = 0
+        if hop.transport == "udp" and (budgets := self._budgets) is not None:
+            if not budgets.admit(hop, len(data), lambda: self._is_ours(data)):
+                return
+            if budgets.is_stranger(hop):
+                self._room = _AMPLIFIES * len(data)
+        if not 0x21 <= data[0] <= 0x7E:
             # Keep-alives, STUN and RTP gone astray are no SIP, and no reason to complain.
             data = data.lstrip(b"\r\n")
             if not data or not 0x21 <= data[0] <= 0x7E:
@@ -218,8 +264,25 @@ class TransactionLayer:
         except MalformedMessage as error:
             self._take_malformed(error, hop)
         except Exception:
-            self.throttle.malformed(hop, "it made the stack fail")
+            self._complain(hop, "it made the stack fail")
             log.exception("A SIP message could not be processed", source=hop.host)
+
+    def _is_ours(self, data: bytes) -> bool:
+        """Say, without parsing, whether a message belongs to a request or a dialog of ours."""
+        head = data[:_PEEK_BYTES]
+        if head[:4] == b"SIP/":
+            return OUR_BRANCH in head
+        found = _CALL_ID.search(head)
+        if found is None or self._has_call is None:
+            return False
+        return self._has_call(found[1].strip().decode("utf-8", "replace"))
+
+    def _complain(self, hop: Hop, reason: str) -> None:
+        """Charge a source for nonsense, and say so once in a while."""
+        if self._budgets is not None:
+            self._budgets.malformed(hop)
+        if self._complaints.first(hop.host):
+            log.warning("A source sends malformed SIP", source=hop.host, reason=reason)
 
     def receive_broken(self, head: bytes, hop: Hop, code: int, reason: str) -> None:
         """Answer a message whose end cannot be found."""
@@ -325,7 +388,7 @@ class TransactionLayer:
         elif is_ack_for_dialog(ack):
             self._on_ack(ack, hop)
         else:
-            self.throttle.malformed(hop, "an ACK that can be for no dialog")
+            self._complain(hop, "an ACK that can be for no dialog")
 
     def _take_cancel(self, cancel: Request, hop: Hop, invite_key: str) -> None:
         # Answered without a transaction: a CANCEL sent again gets the same answer anyhow.
@@ -343,8 +406,6 @@ class TransactionLayer:
 
     def _take_new_request(self, request: Request, hop: Hop, key: str, destination: Hop) -> None:
         outside = not request.to_tag
-        if outside and self.throttle.blocked(hop):
-            return
         # Requests in dialogs get more room: most of them make an end of something.
         if self.transactions >= self._config.max_transactions * (1 if outside else 2):
             self._refuse(request, hop, 503, (("Retry-After", str(_RETRY_AFTER_S)),))
@@ -352,8 +413,11 @@ class TransactionLayer:
         refusal = judge(request, self._config.abilities)
         if refusal is not None:
             if refusal.malformed:
-                self.throttle.malformed(hop, refusal.reason)
+                self._complain(hop, refusal.reason)
             self._refuse(request, hop, refusal.code, refusal.headers)
+            return
+        if self._screen is not None and (answer := self._screen(request, hop)) is not None:
+            self._send_stateless(answer, hop)
             return
         merge_key = ""
         if outside:
@@ -393,8 +457,10 @@ class TransactionLayer:
     # Answers without a transaction.
 
     def _take_malformed(self, error: MalformedMessage, hop: Hop) -> None:
-        self.throttle.malformed(hop, error.reason)
         message = error.message
+        if message is None and error.code is None:
+            return  # no SIP at all: a keep-alive of some maker, or an accident
+        self._complain(hop, error.reason)
         if error.code is None or not isinstance(message, Request) or message.method == "ACK":
             return
         if "Via" not in message.headers:
@@ -411,8 +477,14 @@ class TransactionLayer:
     ) -> None:
         if hop.transport != "udp" and self._transports.connection(hop) is None:
             return
-        response = make_response(request, code, headers=headers)
-        self._transports.send(serialize(response), self._destination(response, hop))
+        self._send_stateless(make_response(request, code, headers=headers), hop)
+
+    def _send_stateless(self, response: Response, hop: Hop) -> None:
+        """Answer without a transaction, as shortly as a stranger's datagram asks for."""
+        destination = self._destination(response, hop)
+        data = fitted(response, self._room) if self._room else serialize(response)
+        if data:
+            self._transports.send(data, destination)
 
     def _destination(self, message: Request | Response, hop: Hop) -> Hop:
         """Say where a response goes: `message` is it, or its request; `hop` the source."""

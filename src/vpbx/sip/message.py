@@ -26,6 +26,7 @@ from .accessors import Message, has_break
 from .headers import KEYS, LISTS, Headers
 from .identifiers import is_our_branch, new_branch, new_call_id, new_tag
 from .status import REASONS
+from .transport.framing import MAX_HEAD_BYTES
 
 # fmt: off
 __all__ = [
@@ -37,6 +38,10 @@ __all__ = [
 
 MAX_HEADERS = 128
 """Header values a message may have; a fair message with sixty Via values has fewer."""
+
+MAX_LINE_BYTES = 8192
+"""Longest header line, its folded parts counted together: the longest that are seen, push
+contacts and identity tokens, have 4 KiB."""
 
 RESPONSE_COPIES = ("via", "record-route", "from", "to", "call-id", "cseq")
 """What a response takes over from its request (RFC 3261 §8.2.6.2, §12.1.1)."""
@@ -114,23 +119,30 @@ def parse_message(
     """Parse one message; `data` is a datagram, or exactly one message of a stream.
 
     Bytes after Content-Length are dropped (RFC 3261 §18.3). Headers are not judged here beyond
-    what is needed to cut the message (see `validate`). Raises `MalformedMessage`.
+    what is needed to cut the message (see `validate`). Raises `MalformedMessage`, with 513 when
+    the headers are longer than anybody needs; then only their beginning is read, for the answer.
     """
-    end = data.find(b"\r\n\r\n")
+    end = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES + 4)
     if end < 0:
         # RFC 4475's own baddn message stops before its blank line: there can be no body.
-        head, body = data.rstrip(b"\r\n"), b""
+        head, body = data[: MAX_HEAD_BYTES + 1].rstrip(b"\r\n"), b""
     else:
         head, body = data[:end], data[end + 4 :]
     text = head.decode("utf-8", "replace")
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD(" ", text)
     lines = text.split("\r\n")
+    too_long = len(head) > MAX_HEAD_BYTES
+    if len(head) > MAX_LINE_BYTES:
+        fair = [line for line in lines if len(line) <= MAX_LINE_BYTES]
+        too_long, lines = too_long or len(fair) < len(lines), fair or [""]
     message, code, reason = _parse_start_line(lines[0])
     code_of_lines, reason_of_lines = _parse_lines(message, lines, max_headers)
     code, reason = (code, reason) if code else (code_of_lines, reason_of_lines)
     if has_break("".join(lines)):
         code, reason = 400, "line end that is not CRLF"
+    if too_long:
+        code, reason = 513, "headers too long"
     if len(data) > max_bytes:
         code, reason = 513, "message too large"
     if not code:
@@ -198,8 +210,9 @@ def _parse_lines(message: AnyMessage, lines: list[str], max_headers: int) -> tup
 
 
 def _split(value: str) -> list[str]:
+    """Split a list; a comma too many leaves nothing behind."""
     try:
-        return grammar.split_list(value)
+        return [part for part in grammar.split_list(value) if part] or [value]
     except ValueError:
         return [value]
 

@@ -204,7 +204,7 @@ class OutgoingSession(Session):
             media = self._offered() if self._forks else self.media
             dialog = Dialog.of_response(self.request, response, self.hop, media)
             self._forks[dialog.remote_tag] = dialog
-            self.stack.dialogs[dialog.key] = (self, dialog)
+            self.stack.dialogs.add(self, dialog)
         return dialog
 
     def _in_order(self, dialog: Dialog, response: Response) -> bool:
@@ -262,7 +262,7 @@ class OutgoingSession(Session):
         self.learn_peer(response)
         for fork in self._forks.values():
             if fork is not dialog:
-                self.stack.dialogs.pop(fork.key, None)
+                self.stack.dialogs.remove(fork)
         self._finished()
         try:
             sdp = session_description(response)
@@ -376,6 +376,6 @@ class OutgoingSession(Session):
 
     def _forget_forks(self) -> None:
         for fork in self._forks.values():
-            self.stack.dialogs.pop(fork.key, None)
+            self.stack.dialogs.remove(fork)
         self._forks.clear()
         self.dialog = None

@@ -18,7 +18,8 @@ from vpbx.sip.message import Request
 from vpbx.sip.target import Target
 from vpbx.sip.transport import Hop
 
-_MAX_CONTACT_CHARS = 512
+_MAX_CONTACT_CHARS = 4096
+"""Push contacts (RFC 8599) hold two tokens of a phone's maker."""
 _MAX_PATHS = 8
 _COMPARED = ("transport", "user", "ttl", "method", "maddr")
 _DEFAULT_PORT = {"sip": 5060, "sips": 5061}

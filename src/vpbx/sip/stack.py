@@ -13,8 +13,10 @@ import structlog
 
 from vpbx.clock import Clock, LoopClock
 from vpbx.sip.body import BadBody
-from vpbx.sip.dialog import Dialog
+from vpbx.sip.budget import BudgetLimits, Standing
+from vpbx.sip.dialogs import Dialogs
 from vpbx.sip.digest import Credentials
+from vpbx.sip.doorkeeper import Doorkeeper
 from vpbx.sip.exchange import ClientAuth, Exchange
 from vpbx.sip.incoming import IncomingSession
 from vpbx.sip.layer import LayerConfig, TransactionLayer
@@ -48,10 +50,12 @@ class StackConfig:
     """More incoming calls than that are answered 503."""
     tls_client: ssl.SSLContext | None = None
     """For TLS connections we open; None verifies the peer against the system's authorities."""
-    trusted: Callable[[str], bool] | None = None
-    """Hosts that are never shut out, since somebody could forge their address (carriers)."""
     tap: Callable[[bool, bytes, Hop], None] | None = None
     """Sees each message: whether we sent it, its bytes, and who is at the other end."""
+    budgets: BudgetLimits | None = None
+    """What sources may take of our time; None counts nothing (phones, simulations)."""
+    connections_per_source: int = 1000
+    """Incoming connections of one address, those of registered phones not counted."""
 
 
 class Application(Protocol):
@@ -73,21 +77,29 @@ class SipStack:
         self.config = config
         self.clock: Clock = clock or LoopClock()
         self.app = app
+        self.doorkeeper: Doorkeeper | None = None
+        """Who is asked before anything is done for a stranger; None lets everybody in."""
+        self.dialogs: Dialogs[Session] = Dialogs()
         self.layer = TransactionLayer(
             LayerConfig(
                 listens=config.listens,
                 advertise=config.advertise,
                 tls_client=config.tls_client,
-                limits=Limits(message_bytes=config.max_message_bytes),
-                trusted=config.trusted,
+                limits=Limits(
+                    message_bytes=config.max_message_bytes,
+                    connections_per_source=config.connections_per_source,
+                ),
+                budgets=config.budgets,
                 tap=config.tap,
             ),
             clock=self.clock,
             on_request=self._on_request,
             on_ack=self._on_ack,
             on_stray_response=self._on_stray_response,
+            screen=self._screen,
+            standing=self._standing,
+            has_call=self.dialogs.has_call,
         )
-        self.dialogs: dict[tuple[str, str, str], tuple[Session, Dialog]] = {}
         self._live: set[Usage] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -126,7 +138,7 @@ class SipStack:
                 await asyncio.wait_for(self._idle.wait(), timeout_s)
             except TimeoutError:
                 log.info("Stopped before all calls were told", left=self._under_way)
-        for session in {*self._live, *(session for session, _ in self.dialogs.values())}:
+        for session in {*self._live, *self.dialogs.owners()}:
             session.abandon()
         self.dialogs.clear()
         await self.layer.stop()
@@ -253,11 +265,22 @@ class SipStack:
 
     # From the transaction layer
 
+    def _standing(self, hop: Hop) -> Standing:
+        return Standing.CARRIER if self.doorkeeper is None else self.doorkeeper.standing(hop)
+
+    def _screen(self, request: Request, hop: Hop) -> Response | None:
+        """Answer at once what needs no transaction: requests in no dialog of ours, strangers."""
+        tag = request.to_tag
+        if tag:
+            found = self.dialogs.find(request.call_id, tag, request.from_tag)
+            return None if found is not None else make_response(request, 481)
+        return None if self.doorkeeper is None else self.doorkeeper.screen(request, hop)
+
     def _on_request(self, tx: ServerTransaction) -> None:
         request = tx.request
         tag = request.to_tag
         if tag:
-            found = self.dialogs.get((request.call_id, tag, request.from_tag))
+            found = self.dialogs.find(request.call_id, tag, request.from_tag)
             if found is None:
                 tx.respond(make_response(request, 481))
             else:
@@ -287,7 +310,7 @@ class SipStack:
             session.hangup(500)
 
     def _on_ack(self, request: Request, hop: Hop) -> None:
-        found = self.dialogs.get((request.call_id, request.to_tag, request.from_tag))
+        found = self.dialogs.find(request.call_id, request.to_tag, request.from_tag)
         if found is not None:
             found[0].on_ack(found[1], request)
 
@@ -295,6 +318,6 @@ class SipStack:
         """A 2xx may outlive its transaction: its sender missed our ACK (RFC 3261 §13.2.2.4)."""
         if not 200 <= response.code < 300 or response.cseq_method != "INVITE":
             return
-        found = self.dialogs.get((response.call_id, response.from_tag, response.to_tag))
+        found = self.dialogs.find(response.call_id, response.from_tag, response.to_tag)
         if found is not None:
             found[0].on_late_answer(found[1], response)

@@ -289,7 +289,7 @@ class Usage:
     def forget(self) -> None:
         """Take nothing more from the peer."""
         if self.dialog is not None:
-            self.stack.dialogs.pop(self.dialog.key, None)
+            self.stack.dialogs.remove(self.dialog)
 
     def abandon(self) -> None:
         """The stack stops: wait for nothing any more."""

@@ -288,7 +288,7 @@ class Stage:
             self.clock.advance(10)
             await asyncio.sleep(0)
         assert self.stack.sessions == 0
-        assert self.stack.dialogs == {}
+        assert not len(self.stack.dialogs)
         assert self.stack.under_way == 0
         assert self.stack.layer.transactions == 0
         assert timers(self.clock) == 0

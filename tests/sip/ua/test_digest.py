@@ -16,6 +16,8 @@ from vpbx.sip.digest import (
     Credentials,
     DigestAnswer,
     Ha1,
+    Proof,
+    WithoutQop,
     ha1,
     parse_digest,
 )
@@ -100,7 +102,8 @@ def test_wrong_password_and_unknown_user_are_wrong(server: Authenticator) -> Non
 
 def test_unknown_user_costs_the_same_work_as_a_wrong_password(server: Authenticator) -> None:
     def work(username: str) -> list[str]:
-        value = client(server, Credentials(username, "guess")).value("REGISTER", "sip:x")
+        answer = client(server, Credentials(username, "guess"))
+        value = answer.value("REGISTER", "sip:acme.example")
         message = with_credentials(value)
         kept = users(username)
         calls: list[str] = []
@@ -288,3 +291,88 @@ def test_secrets_do_not_show() -> None:
     assert kept.md5 not in repr(kept)
     with pytest.raises(ValueError, match="16 bytes"):
         Authenticator(b"short", clock=ManualClock())
+
+
+A, B = "192.0.2.1", "192.0.2.2"
+
+
+def answer_to(server: Authenticator, source: str, credentials: Credentials = CREDENTIALS) -> str:
+    challenge = Challenge.choose(server.challenges(REALM, source=source))
+    assert challenge is not None
+    return DigestAnswer(challenge, credentials).value("REGISTER", "sip:acme.example")
+
+
+def test_a_nonce_is_good_for_the_source_it_was_sent_to(server: Authenticator) -> None:
+    message = with_credentials(answer_to(server, A))
+    assert server.verify(message, REALM, users, B).result is AuthResult.STALE
+    assert server.verify(message, REALM, users, A).ok
+
+
+def test_nothing_is_told_of_the_password_to_who_did_not_receive_the_challenge(
+    server: Authenticator,
+) -> None:
+    """Else a guess from a forged address could be tried by looking whether it is `stale`."""
+    for password in ("open sesame", "guess"):
+        message = with_credentials(answer_to(server, A, Credentials("701", password)))
+        assert server.verify(message, REALM, users, B).result is AuthResult.STALE
+
+
+def test_proof_says_who_has_received_a_challenge_before_any_password(
+    server: Authenticator, clock: ManualClock
+) -> None:
+    wrong = with_credentials(answer_to(server, A, Credentials("701", "guess")))
+    assert server.proof(request(), REALM, A) == (Proof.NONE, "")
+    assert server.proof(wrong, REALM, A) == (Proof.PROVED, "701")
+    assert server.proof(wrong, REALM, B) == (Proof.UNPROVED, "701")
+    assert server.proof(wrong, "other.example", A)[0] is Proof.NONE
+    clock.advance(1000)
+    assert server.proof(wrong, REALM, A)[0] is Proof.PROVED, "old, but it was received"
+    forged = with_credentials(answer_to(Authenticator(b"x" * 16, clock=clock), A))
+    assert server.proof(forged, REALM, A)[0] is Proof.UNPROVED
+
+
+def test_credentials_for_another_uri_are_told_so(server: Authenticator) -> None:
+    value = answer_to(server, A)
+    message = request(uri="sip:other@acme.example", headers=[f"Authorization: {value}"])
+    assert server.proof(message, REALM, A)[0] is Proof.OTHER_URI
+    assert server.verify(message, REALM, users, A).result is AuthResult.OTHER_URI
+
+
+def legacy(server: Authenticator, password: str = "open sesame") -> Request:
+    """An answer as RFC 2069 has it: no qop, nc or cnonce."""
+    given = parse_digest(server.challenges(REALM, source=A)[0])
+    assert given is not None
+    first = hashlib.md5(f"701:{REALM}:{password}".encode()).hexdigest()
+    second = hashlib.md5(b"REGISTER:sip:acme.example").hexdigest()
+    response = hashlib.md5(f"{first}:{given['nonce']}:{second}".encode()).hexdigest()
+    return with_credentials(
+        f'Digest username="701", realm="{REALM}", nonce="{given["nonce"]}", '
+        f'uri="sip:acme.example", response="{response}"'
+    )
+
+
+def test_an_answer_without_qop_is_taken_once_for_a_nonce(clock: ManualClock) -> None:
+    server = Authenticator(SECRET, clock=clock, without_qop=WithoutQop.ONCE)
+    message = legacy(server)
+    assert server.verify(message, REALM, users, A).ok
+    assert server.verify(message, REALM, users, A).result is AuthResult.STALE
+    assert server.verify(legacy(server), REALM, users, A).ok
+    assert server.verify(legacy(server, "guess"), REALM, users, A).result is AuthResult.WRONG
+    assert server.verify(message, REALM, users, B).result is AuthResult.STALE
+
+
+def test_an_answer_without_qop_may_be_used_again_while_the_nonce_is_young(
+    clock: ManualClock,
+) -> None:
+    server = Authenticator(SECRET, clock=clock, without_qop=WithoutQop.REUSE)
+    message = legacy(server)
+    assert server.verify(message, REALM, users, A).ok
+    clock.advance(299)
+    assert server.verify(message, REALM, users, A).ok
+    clock.advance(2)
+    assert server.verify(message, REALM, users, A).result is AuthResult.STALE
+
+
+def test_an_answer_without_qop_is_wrong_where_that_is_off(clock: ManualClock) -> None:
+    server = Authenticator(SECRET, clock=clock)
+    assert server.verify(legacy(server), REALM, users, A).result is AuthResult.WRONG

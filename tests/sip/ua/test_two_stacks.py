@@ -124,7 +124,7 @@ async def test_both_hang_up_at_the_same_time(pair: Pair, ann: Owner, bob: Owner)
         await asyncio.sleep(0.001)
     for stack in (pair.caller, pair.callee):
         assert stack.sessions == stack.under_way == 0
-        assert stack.dialogs == {}
+        assert not len(stack.dialogs)
 
 
 async def test_call_over_tcp_keeps_its_connection(ann: Owner, bob: Owner) -> None:
@@ -297,7 +297,7 @@ async def test_two_hundred_calls_leave_nothing_behind(pair: Pair, ann: Owner, bo
             await asyncio.sleep(0.001)
         for stack in (pair.caller, pair.callee):
             assert stack.sessions == stack.under_way == 0
-            assert stack.dialogs == {}
+            assert not len(stack.dialogs)
             assert stack.layer.transactions == 0
         assert timers(pair.clock) == 0
         assert sum(isinstance(one, Session) for one in gc.get_objects()) == 0

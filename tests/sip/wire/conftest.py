@@ -124,6 +124,7 @@ async def run_layer() -> AsyncIterator[RunLayer]:
         *transports: str, host: str = "127.0.0.1", clock: Clock | None = None, **settings: object
     ) -> Running:
         users = Users()
+        asked = {name: settings.pop(name, None) for name in ("screen", "standing", "has_call")}
         tls = settings.pop("tls", None)
         listens = tuple(
             Listen(one, host, 0, tls if one == "tls" else None) for one in transports or ("udp",)
@@ -134,6 +135,7 @@ async def run_layer() -> AsyncIterator[RunLayer]:
             on_request=users.take,
             on_ack=lambda request, hop: users.acks.append((request, hop)),
             on_stray_response=lambda response, hop: users.strays.append(response),
+            **asked,
         )
         await layer.start()
         running.append(layer)

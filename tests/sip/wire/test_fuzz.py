@@ -17,7 +17,6 @@ from vpbx.clock import ManualClock
 from vpbx.sip import grammar
 from vpbx.sip.layer import LayerConfig, TransactionLayer
 from vpbx.sip.message import MalformedMessage, Request, make_response, parse_message, serialize
-from vpbx.sip.throttle import ThrottleLimits
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop
 from vpbx.sip.transport.framing import Framer, Unframable
@@ -123,7 +122,7 @@ def layer() -> TransactionLayer:
         tx.respond(make_response(tx.request, 200 if tx.request.method == "BYE" else 486))
 
     layer = TransactionLayer(
-        LayerConfig((), throttle=ThrottleLimits(malformed=10**9), max_transactions=10**6),
+        LayerConfig((), max_transactions=10**6),
         clock=ManualClock(),
         on_request=on_request,
         on_ack=lambda request, hop: read_everything(request),

@@ -42,7 +42,7 @@ class TestUri:
         [
             *("", "sip", "sip:", ":", "701", "1sip:a@b", "sip:a@", "sip:a@b c", "sip:<a@b>"),
             *("sip:a b@c", "sip:a@b:x", "sip:a@b:70000", "sip:a@[::1", "sip:a@[::1]x"),
-            *("sip:a%@b", "sip:a%4@b", "sip:a@b;", "sip:a@b;;lr", "sip:a@b;x=%zz", "sip:-a"),
+            *("sip:a%@b", "sip:a%4@b", "sip:a@b;;lr", "sip:a@b;=1", "sip:a@b;x=%zz", "sip:-a"),
             *("tel:12 34", "isbn:<x>", "sip:a@b;x y", 'sip:a"b@c', "sip:a@b\x00"),
         ],
     )
@@ -98,7 +98,7 @@ class TestAddress:
         "text",
         [
             *("", "*", "<>", "<sip:a@b", "sip:a@b?x=y", "sip:a@b, sip:c@d", '"A <sip:a@b>'),
-            *('"A" sip:a@b', 'A "B" <sip:a@b>', "< sip:a@b >", "<sip:a@b>;;x", "<sip:a@b>;"),
+            *('"A" sip:a@b', 'A "B" <sip:a@b>', "< sip:a@b >", "<sip:a@b>;;x", "<sip:a@b>;;"),
             *("<sip:a@b>x", "<sip:a@b>;tag=", '<sip:a@b>;x="y', "<sip:a@b>;a b=c", "A"),
         ],
     )

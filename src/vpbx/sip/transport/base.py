@@ -46,8 +46,11 @@ class Limits:
 
     message_bytes: int = 65535
     connections: int = 10_000
-    connections_per_source: int = 200
-    """Incoming ones from one address: an office of phones behind one NAT needs many."""
+    connections_per_source: int = 1000
+    """Incoming ones from one address, those of registered phones not counted: an office of
+    phones behind one NAT needs many."""
+    connections_per_account: int = 30
+    """Of registered phones, whatever their addresses."""
     unsent_bytes: int = 1 << 20
     """What may wait in a connection whose peer does not read."""
     idle_s: float = 3900.0
@@ -61,6 +64,10 @@ class Limits:
 
 class Receiver(Protocol):
     """Who takes what transports bring."""
+
+    def wait_s(self, hop: Hop, size: int) -> float:
+        """Say how long a message of `size` bytes, the next of its stream, has to wait; 0: it is
+        taken now."""
 
     def receive(self, data: bytes, hop: Hop) -> None:
         """Take a datagram, or one message of a stream; must not raise."""
@@ -91,6 +98,8 @@ class Connection(ABC):
         self.half_since: float | None = None
         """When the message that is still incomplete began."""
         self.heard_message = False
+        self.account = ""
+        """Who proved a password there; empty: nobody yet."""
 
     @abstractmethod
     def write(self, data: bytes) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 
+MAX_HEAD_BYTES = 32768
+"""Start line and headers together: far more than any fair message has."""
 _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:\s*([^\r\n]*)", re.IGNORECASE)
 
 
 class Unframable(ValueError):
     """The end of a message cannot be found, so the stream cannot go on.
 
-    `head` is what there is of the message, for an answer with `code`.
+    `head` is what there is of the message, for an answer with `code`; `before` are the
+    messages that were complete before it.
     """
 
     def __init__(self, head: bytes, code: int, reason: str) -> None:
         super().__init__(reason)
         self.head = head
+        self.before: list[bytes] = []
         self.code = code
         self.reason = reason
 
@@ -30,6 +34,7 @@ class Framer:
     def __init__(self, max_bytes: int) -> None:
         self.pings = 0
         self._max_bytes = max_bytes
+        self._max_head = min(max_bytes, MAX_HEAD_BYTES)
         self._buffer = bytearray()
         self._scanned = 0
         self._total = 0
@@ -45,8 +50,12 @@ class Framer:
         buffer += data
         messages: list[bytes] = []
         while buffer:
-            if not self._total and not self._find_end():
-                break
+            try:
+                if not self._total and not self._find_end():
+                    break
+            except Unframable as error:
+                error.before = messages
+                raise
             if len(buffer) < self._total:
                 break
             messages.append(bytes(buffer[: self._total]))
@@ -61,10 +70,13 @@ class Framer:
             self._skip_line_ends()
         end = buffer.find(b"\r\n\r\n", self._scanned)
         if end < 0:
-            if len(buffer) > self._max_bytes:
-                raise Unframable(b"", 513, "headers without end")
+            if len(buffer) > self._max_head:
+                head = bytes(buffer[: self._max_head])
+                raise Unframable(head, 513, "headers without end")
             self._scanned = max(0, len(buffer) - 3)
             return False
+        if end > self._max_head:
+            raise Unframable(bytes(buffer[: self._max_head]), 513, "headers too long")
         head = bytes(buffer[: end + 4])
         lengths = _LENGTH.findall(head)
         if len(lengths) != 1 or not lengths[0].strip().isdigit() or len(lengths[0]) > 10:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -28,12 +29,19 @@ class Pool:
         self._by_id: dict[int, Connection] = {}
         self._by_place: dict[tuple[str, str, int], Connection] = {}
         self._incoming: dict[str, int] = {}
+        """How many strangers' connections each source has."""
+        self._accounts: dict[str, dict[int, Connection]] = {}
+        """The connections of each account, the oldest first."""
         self._sweeper: Timer | None = None
         self._sweep_s = min(_SWEEP_S, limits.half_message_s, limits.silent_s, limits.idle_s)
 
     def now(self) -> float:
         """Return the clock's seconds."""
         return self._clock.now()
+
+    def later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
+        """Call back after so many seconds."""
+        return self._clock.call_later(delay_s, callback)
 
     def new_id(self) -> int:
         """Return a number no connection had."""
@@ -70,13 +78,36 @@ class Pool:
         for place in connection.places():
             if self._by_place.get(place) is connection:
                 del self._by_place[place]
-        if connection.incoming:
-            count = self._incoming[hop.host] - 1
-            if count:
-                self._incoming[hop.host] = count
-            else:
-                del self._incoming[hop.host]
+        if connection.account:
+            theirs = self._accounts[connection.account]
+            del theirs[hop.connection]
+            if not theirs:
+                del self._accounts[connection.account]
+        elif connection.incoming:
+            self._uncount(hop.host)
         return True
+
+    def _uncount(self, host: str) -> None:
+        count = self._incoming[host] - 1
+        if count:
+            self._incoming[host] = count
+        else:
+            del self._incoming[host]
+
+    def proved(self, hop: Hop, account: str) -> None:
+        """Count a connection to the account that proved its password there, no more to its
+        source. An account with too many loses its oldest."""
+        connection = self._by_id.get(hop.connection)
+        if connection is None or not connection.incoming or connection.account:
+            return
+        self._uncount(connection.hop.host)
+        connection.account = account
+        theirs = self._accounts.setdefault(account, {})
+        theirs[hop.connection] = connection
+        if len(theirs) > self.limits.connections_per_account:
+            oldest = theirs[next(iter(theirs))]
+            log.info("An account has too many SIP connections: the oldest is closed", login=account)
+            oldest.abort()
 
     def find(self, hop: Hop) -> Connection | None:
         """Return the connection `hop` names, else any open one to its place."""

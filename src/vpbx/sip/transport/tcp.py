@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from ...clock import Timer
 from .base import Connection, Hop, Limits, Receiver
 from .framing import Framer, Unframable
 
@@ -17,9 +19,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("vpbx.sip")
 
+_MESSAGES_A_TURN = 16
+_BYTES_A_TURN = 65536
+"""What one connection brings is taken so much at a time; then the others have their turn."""
+
 
 class StreamConnection(asyncio.Protocol, Connection):
-    """One TCP or TLS connection, in either direction."""
+    """One TCP or TLS connection, in either direction.
+
+    While messages that have come wait for their turn, or for their source's budget, nothing
+    more is read: the peer has to wait too.
+    """
 
     def __init__(
         self, transport_name: str, pool: Pool, receiver: Receiver, asked_for: Hop | None = None
@@ -32,6 +42,11 @@ class StreamConnection(asyncio.Protocol, Connection):
         self._framer = Framer(self._limits.message_bytes)
         self._transport: asyncio.Transport | None = None
         self._closing = False
+        self._waiting: deque[bytes] = deque()
+        self._turn: Timer | None = None
+        """The next look at what waits; while it is set, nothing is read."""
+        self._paused = False
+        self._broken: Unframable | None = None
 
     def write(self, data: bytes) -> None:
         if self._transport is None or self._closing:
@@ -73,28 +88,74 @@ class StreamConnection(asyncio.Protocol, Connection):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        now = self._pool.now()
-        self.heard_at = now
+        self.heard_at = self._pool.now()
         framer = self._framer
         try:
             messages = framer.feed(data)
         except Unframable as error:
+            messages, self._broken = error.before, error
+        if framer.pings and self._transport is not None:
+            self._transport.write(b"\r\n" * min(framer.pings, _MESSAGES_A_TURN))
+            framer.pings = 0
+        if messages:
+            self.half_since = None
+        self._waiting += messages
+        if self._turn is None:
+            self._take_waiting()
+
+    def _take_waiting(self) -> None:
+        """Take what waits, as far as turn and budget allow, and see to the rest."""
+        self._turn = None
+        delay_s = self._take_some()
+        transport = self._transport
+        if self._closing or transport is None:
+            return
+        if self._waiting:
+            if delay_s:
+                self._turn = self._pool.later(delay_s, self._take_waiting)
+            else:
+                self._turn = asyncio.get_running_loop().call_soon(self._take_waiting)
+            transport.pause_reading()
+            self._paused = True
+            self.half_since = None
+            return
+        if self._broken is not None:
+            error = self._broken
             self._receiver.receive_broken(error.head, self.hop, error.code, error.reason)
             self.close(error.reason)
             return
-        if framer.pings and self._transport is not None:
-            self._transport.write(b"\r\n" * framer.pings)
-            framer.pings = 0
-        for message in messages:
-            self.heard_message = True
-            self._receiver.receive(message, self.hop)
-        if not framer.inside:
+        if self._paused:
+            self._paused = False
+            transport.resume_reading()
+        if not self._framer.inside:
             self.half_since = None
-        elif messages or self.half_since is None:
-            self.half_since = now
+        elif self.half_since is None:
+            self.half_since = self._pool.now()
+
+    def _take_some(self) -> float:
+        """Take at most a turn's messages; return how long the next has to wait."""
+        waiting, receiver = self._waiting, self._receiver
+        taken = size = 0
+        while waiting and taken < _MESSAGES_A_TURN and size < _BYTES_A_TURN:
+            message = waiting[0]
+            delay_s = receiver.wait_s(self.hop, len(message))
+            if delay_s:
+                return delay_s
+            waiting.popleft()
+            taken, size = taken + 1, size + len(message)
+            self.heard_message = True
+            receiver.receive(message, self.hop)
+        return 0.0
+
+    def eof_received(self) -> None:
+        """Take what a peer said last before it hung up (a BYE, an answer)."""
+        self._take_some()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self._transport = None
+        self._waiting.clear()
+        if self._turn is not None:
+            self._turn.cancel()
         if self._pool.remove(self):
             self._receiver.connection_lost(self)

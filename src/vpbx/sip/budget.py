@@ -1,0 +1,225 @@
+"""How much of our time a source may take, counted before a message is parsed.
+
+A phone that registered or a carrier has a budget of its own. All others, strangers, share
+three: one for each port of a host, one for each host (an IPv6 /64 is one), one for all of them.
+So whatever strangers send, those we know are served, and a stranger who is polite is answered
+beside one who floods. Where the last two run low, what is left is for ports that came before:
+a real sender comes again, and one who invents sources needs a new one each time.
+
+A message costs one unit, and one more for each two kilobytes; a malformed one costs five.
+Datagrams over a budget are dropped; a connection is not read until there is room again
+(`Budgets.wait_s`), so nothing on it is lost.
+
+One kind of datagram passes in any case, because a stranger cannot guess it: what belongs to a
+dialog or a request of ours (`Budgets.admit` is told how to find out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from ipaddress import ip_network
+
+from ..clock import Clock
+from .transport import Hop
+
+_ASK_AGAIN_S = 5.0
+_MALFORMED = 4.0
+_LEAST_WAIT_S = 0.001
+_BYTES_A_UNIT = 2048
+
+
+class Standing(Enum):
+    """Who is at the other end of a hop, as far as its address tells."""
+
+    STRANGER = "stranger"
+    PHONE = "phone"
+    """It proved an employee's password from there, and has not gone since."""
+    CARRIER = "carrier"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Units a second, and how many may come at once."""
+
+    per_s: float
+    burst: float
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """The budgets. A phone with ten lines sends some ten messages in its busiest second; a
+    carrier's host brings the calls of thousands."""
+
+    stranger: Rate = Rate(100, 200)
+    strangers_of_host: Rate = Rate(1000, 400)
+    strangers: Rate = Rate(2000, 400)
+    phone: Rate = Rate(200, 400)
+    carrier: Rate = Rate(10_000, 10_000)
+    sources: int = 50_000
+    """How many ports, and how many hosts, are remembered; the oldest are forgotten."""
+
+
+class Bucket:
+    """Units that come back with time."""
+
+    __slots__ = ("_at", "_rate", "level")
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._rate = rate
+        self._at = now
+        self.level = rate.burst
+
+    def fill(self, now: float) -> float:
+        """Return the units there are now."""
+        rate = self._rate
+        level = self.level + (now - self._at) * rate.per_s
+        self._at = now
+        self.level = level = min(level, rate.burst)
+        return level
+
+    @property
+    def half(self) -> float:
+        """Half of what may be there."""
+        return self._rate.burst / 2
+
+    def wait_s(self, cost: float) -> float:
+        """Return when `cost` will be there, or, if it never will, when the bucket is full."""
+        return max(0.0, min(cost, self._rate.burst) - self.level) / self._rate.per_s
+
+
+class _Source:
+    __slots__ = ("ask_at", "bucket", "host", "standing")
+
+    def __init__(self, standing: Standing, bucket: Bucket, host: Bucket, ask_at: float) -> None:
+        self.standing = standing
+        self.bucket = bucket
+        self.host = host
+        self.ask_at = ask_at
+
+
+class Budgets:
+    """The budgets of all sources. `standing` says who is at a hop; asked every few seconds."""
+
+    def __init__(
+        self, clock: Clock, limits: BudgetLimits, standing: Callable[[Hop], Standing]
+    ) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._standing = standing
+        self._sources: dict[Hop, _Source] = {}
+        self._hosts: dict[str, Bucket] = {}
+        self._strangers = Bucket(limits.strangers, clock.now())
+        self.dropped = 0
+        """Datagrams that were not read."""
+        self.delayed = 0
+        """How often a connection had to wait."""
+
+    def admit(self, hop: Hop, size: int, is_ours: Callable[[], bool]) -> bool:
+        """Say whether to read a datagram of `size` bytes, and charge it."""
+        now = self._clock.now()
+        cost = 1.0 + size // _BYTES_A_UNIT
+        source = self._sources.get(hop)
+        fresh = source is None
+        if source is None or now >= source.ask_at:
+            source = self._look(hop, source, now)
+        bucket = source.bucket
+        if source.standing is not Standing.STRANGER:
+            passes = bucket.fill(now) >= cost
+        else:
+            host, everybody = source.host, self._strangers
+            host.fill(now)
+            everybody.fill(now)
+            floors = (host.half, everybody.half) if fresh else (0.0, 0.0)
+            passes = (
+                bucket.fill(now) >= cost
+                and host.level - cost >= floors[0]
+                and everybody.level - cost >= floors[1]
+            )
+            if passes:
+                host.level -= cost
+                everybody.level -= cost
+        if passes:
+            bucket.level -= cost
+        elif not is_ours():
+            self.dropped += 1
+            return False
+        return True
+
+    def wait_s(self, hop: Hop, size: int) -> float:
+        """Charge a message of a connection; return how long to wait instead when it cannot be."""
+        now = self._clock.now()
+        cost = 1.0 + size // _BYTES_A_UNIT
+        source = self._sources.get(hop)
+        if source is None or now >= source.ask_at:
+            source = self._look(hop, source, now)
+        buckets = [source.bucket]
+        if source.standing is Standing.STRANGER:
+            buckets += (source.host, self._strangers)
+        for bucket in buckets:
+            bucket.fill(now)
+        wait_s = max(bucket.wait_s(cost) for bucket in buckets)
+        if wait_s > _LEAST_WAIT_S:
+            self.delayed += 1
+            return wait_s
+        for bucket in buckets:
+            bucket.level -= cost
+        return 0.0
+
+    def is_stranger(self, hop: Hop) -> bool:
+        """Say whether a hop that `admit` has just seen is nobody's."""
+        source = self._sources.get(hop)
+        return source is None or source.standing is Standing.STRANGER
+
+    def malformed(self, hop: Hop) -> None:
+        """Charge a source for a message that made us no sense."""
+        source = self._sources.get(hop)
+        if source is not None:
+            source.bucket.level -= _MALFORMED
+            if source.standing is Standing.STRANGER:
+                source.host.level -= _MALFORMED
+                self._strangers.level -= _MALFORMED
+
+    def changed(self, hop: Hop) -> None:
+        """Hear that somebody else, or nobody, is known at `hop` now."""
+        source = self._sources.get(hop)
+        if source is not None:
+            source.ask_at = 0.0
+
+    def _look(self, hop: Hop, source: _Source | None, now: float) -> _Source:
+        standing = self._standing(hop)
+        if source is None or source.standing is not standing:
+            limits = self._limits
+            rates = {Standing.PHONE: limits.phone, Standing.CARRIER: limits.carrier}
+            bucket = Bucket(rates.get(standing, limits.stranger), now)
+            source = _Source(standing, bucket, self._host(hop.host, now), 0.0)
+            _make_room(self._sources, limits.sources)
+            self._sources[hop] = source
+        source.ask_at = now + _ASK_AGAIN_S
+        return source
+
+    def _host(self, host: str, now: float) -> Bucket:
+        key = network_of(host)
+        bucket = self._hosts.get(key)
+        if bucket is None:
+            _make_room(self._hosts, self._limits.sources)
+            bucket = self._hosts[key] = Bucket(self._limits.strangers_of_host, now)
+        return bucket
+
+
+def _make_room(table: dict[Hop, _Source] | dict[str, Bucket], most: int) -> None:
+    while len(table) >= most:
+        del table[next(iter(table))]  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=4096)
+def network_of(host: str) -> str:
+    """Return what counts as one source: an IPv4 address, an IPv6 /64."""
+    if ":" not in host:
+        return host
+    try:
+        return str(ip_network(f"{host.partition('%')[0]}/64", strict=False))
+    except ValueError:
+        return host

@@ -1,0 +1,53 @@
+"""All dialogs of a stack, found by what a message carries (RFC 3261 §12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from .dialog import Dialog
+
+Owner = TypeVar("Owner")
+
+
+class Dialogs(Generic[Owner]):
+    """Dialogs and whose they are; one owner may have several (forks)."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], tuple[Owner, Dialog]] = {}
+        self._calls: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, owner: Owner, dialog: Dialog) -> None:
+        """Take in a dialog."""
+        if dialog.key not in self._found:
+            self._calls[dialog.call_id] = self._calls.get(dialog.call_id, 0) + 1
+        self._found[dialog.key] = owner, dialog
+
+    def remove(self, dialog: Dialog) -> None:
+        """Forget a dialog; harmless when it is not there."""
+        if self._found.pop(dialog.key, None) is not None:
+            left = self._calls[dialog.call_id] - 1
+            if left:
+                self._calls[dialog.call_id] = left
+            else:
+                del self._calls[dialog.call_id]
+
+    def find(self, call_id: str, local_tag: str, remote_tag: str) -> tuple[Owner, Dialog] | None:
+        """Return a dialog and its owner."""
+        return self._found.get((call_id, local_tag, remote_tag))
+
+    def has_call(self, call_id: str) -> bool:
+        """Say whether any dialog has this Call-ID."""
+        return call_id in self._calls
+
+    def owners(self) -> Iterator[Owner]:
+        """Return whose they are, once for each dialog."""
+        return (owner for owner, _ in self._found.values())
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._found.clear()
+        self._calls.clear()

@@ -1,0 +1,147 @@
+"""Strangers share budgets; whom we know has one of its own; what is ours always passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from vpbx.clock import ManualClock
+from vpbx.sip.budget import BudgetLimits, Budgets, Rate, Standing
+from vpbx.sip.transport import Hop
+
+LIMITS = BudgetLimits(
+    stranger=Rate(10, 20),
+    strangers_of_host=Rate(50, 60),
+    strangers=Rate(100, 200),
+    phone=Rate(20, 40),
+    carrier=Rate(500, 500),
+    sources=1000,
+)
+PHONE = Hop("udp", "192.0.2.1", 5062)
+CARRIER = Hop("udp", "203.0.113.1", 5060)
+
+
+@pytest.fixture
+def known() -> dict[Hop, Standing]:
+    return {PHONE: Standing.PHONE, CARRIER: Standing.CARRIER}
+
+
+@pytest.fixture
+def budgets(clock: ManualClock, known: dict[Hop, Standing]) -> Budgets:
+    return Budgets(clock, LIMITS, lambda hop: known.get(hop, Standing.STRANGER))
+
+
+def admitted(budgets: Budgets, hop: Hop, times: int = 1, size: int = 400) -> int:
+    return sum(budgets.admit(hop, size, lambda: False) for _ in range(times))
+
+
+def stranger(port: int = 40000, host: str = "198.51.100.7") -> Hop:
+    return Hop("udp", host, port)
+
+
+def test_one_port_that_floods_leaves_its_neighbours_alone(budgets: Budgets) -> None:
+    assert admitted(budgets, stranger(), 10_000) == 20
+    assert admitted(budgets, stranger(40001)) == 1
+    assert budgets.dropped == 9_980
+
+
+def test_what_was_spent_comes_back_with_time(budgets: Budgets, clock: ManualClock) -> None:
+    admitted(budgets, stranger(), 100)
+    clock.advance(1)
+    assert admitted(budgets, stranger(), 100) == 10
+    clock.advance(3600)
+    assert admitted(budgets, stranger(), 100) == 20, "never more than a burst"
+
+
+def test_strangers_cannot_spend_what_phones_and_carriers_have(budgets: Budgets) -> None:
+    for number in range(10_000):
+        admitted(budgets, stranger(1024 + number % 60_000, f"198.51.{number % 200}.9"))
+    assert admitted(budgets, PHONE, 40) == 40
+    assert admitted(budgets, CARRIER, 500) == 500
+
+
+def test_a_phone_behind_a_flooding_host_is_served(budgets: Budgets) -> None:
+    for port in range(1024, 3024):
+        admitted(budgets, Hop("udp", PHONE.host, port))
+    assert admitted(budgets, PHONE, 40) == 40
+
+
+def test_a_phone_gone_wild_spends_its_own(budgets: Budgets) -> None:
+    assert admitted(budgets, PHONE, 1000) == 40
+    assert admitted(budgets, stranger()) == 1
+
+
+def test_who_comes_again_passes_where_inventions_do_not(
+    clock: ManualClock,
+) -> None:
+    """Forged sources are new each time; a phone that registers sends again."""
+    limits = replace(LIMITS, sources=20_000)
+    budgets = Budgets(clock, limits, lambda hop: Standing.STRANGER)
+    office = stranger(5060, "203.0.113.77")
+    for number in range(5000):
+        admitted(budgets, Hop("udp", f"198.18.{number // 250}.{number % 250}", 5060))
+    first = admitted(budgets, office)
+    clock.advance(0.5)
+    for number in range(5000, 10_000):
+        admitted(budgets, Hop("udp", f"198.18.{number // 250}.{number % 250}", 5060))
+    assert (first, admitted(budgets, office)) == (0, 1)
+
+
+def test_large_messages_cost_more(budgets: Budgets) -> None:
+    assert admitted(budgets, stranger(), 100, size=20_000) == 2
+    assert admitted(budgets, stranger(40001), 100, size=400) == 20
+
+
+def test_malformed_messages_cost_more(budgets: Budgets) -> None:
+    count = 0
+    while admitted(budgets, stranger()):
+        budgets.malformed(stranger())
+        count += 1
+    assert count == 4
+
+
+def test_what_belongs_to_us_passes_over_any_budget(budgets: Budgets) -> None:
+    admitted(budgets, stranger(), 100)
+    assert budgets.admit(stranger(), 400, lambda: True)
+
+
+def test_a_stranger_who_registers_is_a_phone_from_then_on(
+    budgets: Budgets, known: dict[Hop, Standing]
+) -> None:
+    hop = stranger()
+    admitted(budgets, hop, 100)
+    assert budgets.is_stranger(hop)
+    known[hop] = Standing.PHONE
+    budgets.changed(hop)
+    assert admitted(budgets, hop, 100) == 40
+    assert not budgets.is_stranger(hop)
+
+
+def test_who_leaves_is_a_stranger_again(
+    budgets: Budgets, known: dict[Hop, Standing], clock: ManualClock
+) -> None:
+    admitted(budgets, PHONE)
+    del known[PHONE]
+    clock.advance(6)
+    assert admitted(budgets, PHONE, 100) == 20
+
+
+def test_a_connection_waits_instead(budgets: Budgets, clock: ManualClock) -> None:
+    hop = Hop("tcp", "198.51.100.7", 40000, 7)
+    taken = 0
+    while not (wait_s := budgets.wait_s(hop, 400)):
+        taken += 1
+    assert taken == 20
+    assert wait_s == pytest.approx(0.1)
+    clock.advance(wait_s)
+    assert budgets.wait_s(hop, 400) == 0
+    huge = Hop("tcp", "198.51.100.8", 40000, 8)
+    assert budgets.wait_s(huge, 40_000) == 0, "a message larger than any burst passes when full"
+
+
+def test_memory_is_bounded(budgets: Budgets) -> None:
+    for number in range(5000):
+        admitted(budgets, Hop("udp", f"198.18.{number // 250}.{number % 250}", 5060))
+    assert len(budgets._sources) <= 1000
+    assert len(budgets._hosts) <= 1000
