@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from tests.api.conftest import Server, World
+from vpbx.api import ApiConfig, create_app
 from vpbx.api.gate import CLIENT, Gate, asked_base, asked_domain
 
 
@@ -175,3 +179,24 @@ async def test_links_lead_to_where_the_request_came_to(asked: dict[str, str], ba
 
     status, _, body = await ask(Gate(linked, [PROXY]), **asked)
     assert (status, body.decode()) == (200, base)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"X-Forwarded-Proto": "http", "X-Forwarded-For": "203.0.113.5"}, 403),
+        ({"X-Forwarded-Proto": "http"}, 403),
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.5"}, 401),
+        ({}, 401),
+    ],
+)
+async def test_proxy_on_loopback_that_was_asked_in_clear_text_is_refused(
+    world: World, headers: dict[str, str], status: int
+) -> None:
+    services = replace(world.services, config=ApiConfig(trusted_proxies=("127.0.0.1",)))
+    async with (
+        Server(create_app(services)) as base,
+        aiohttp.ClientSession() as session,
+        session.get(f"{base}/crmapi/v1/users", headers=headers) as answer,
+    ):
+        assert answer.status == status

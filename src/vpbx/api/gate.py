@@ -75,6 +75,7 @@ class Gate:
         authority = Headers(scope=scope).get("host", "")
         if is_trusted:
             peer, secure = self._forwarded(scope, peer)
+            is_loopback = False  # the proxy is; who it speaks for came in clear text
             authority = _forwarded_authority(scope) or authority
         scope[CLIENT], scope[_SECURE] = peer, secure
         scope[_AUTHORITY] = authority.strip().lower()

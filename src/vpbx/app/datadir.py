@@ -13,21 +13,28 @@ prompts/               the built-in prompts, ready to play
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from vpbx.app.fault import StartError
 
-__all__ = ["DataDir", "ServerLock"]
+__all__ = ["DataDir", "ServerLock", "full_disk", "keep_private"]
+
+log = structlog.get_logger("vpbx.app")
 
 _URL_FILE = "database.url"
 _STATE_FILE = "server.json"
@@ -94,10 +101,41 @@ class DataDir:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise self._unusable(error) from error
+        self._close_to_others()
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise self._unusable(PermissionError("not writable for this user"))
 
+    def _close_to_others(self) -> None:
+        """Take from group and others what they may, whoever made it, with whatever umask.
+
+        The directories keep others from all that is in them; files that lie in the open of a
+        directory that was open until now are closed one by one.
+        """
+        folders = (
+            *(self.root, self.records, self.media, self.prompts, self.tls),
+            *(self.root / "sound", self.spool, self.recorded, self.left_behind),
+        )
+        files = (path for folder in (self.root, self.tls) for path in folder.iterdir())
+        for path in (*folders, *files):
+            with contextlib.suppress(FileNotFoundError):
+                mode = path.lstat().st_mode
+                if stat.S_ISLNK(mode) or not mode & 0o077:
+                    continue
+                try:
+                    path.chmod(stat.S_IMODE(mode) & ~0o077)
+                except PermissionError:
+                    log.warning("others may read what the server keeps", path=str(path))
+
+    def full(self) -> StartError:
+        """Return what to say when there is no room to begin with."""
+        return StartError(
+            f"The disk of {self.root} is full. Free some room there, or name another "
+            "directory with --data DIR."
+        )
+
     def _unusable(self, error: OSError) -> StartError:
+        if full_disk(error):
+            return self.full()
         return StartError(
             f"The data directory {self.root} cannot be used: {error.strerror or error}. "
             "Name another with --data DIR, or make it writable for this user."
@@ -174,6 +212,18 @@ class ServerLock:
             self._state.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def full_disk(error: BaseException) -> bool:
+    """Whether an error says that a disk has no room."""
+    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or (
+        "disk is full" in str(error)
+    )
+
+
+def keep_private() -> None:
+    """Let what this process and its children make be readable for its user alone."""
+    os.umask(0o077)
 
 
 def write_private(path: Path, content: bytes, *, replace: bool = True) -> None:

@@ -29,7 +29,7 @@ from vpbx.app.call_log import call_log
 from vpbx.app.certificate import Identities, outside_address
 from vpbx.app.control import Control
 from vpbx.app.database import open_database
-from vpbx.app.datadir import DataDir
+from vpbx.app.datadir import DataDir, full_disk, keep_private
 from vpbx.app.fault import PortTaken, StartError
 from vpbx.app.http import AsgiApp, HttpListener, with_metrics
 from vpbx.app.http_bounds import Bounds, Connections
@@ -111,8 +111,10 @@ class App:
         self._clock = LoopClock()
         try:
             await self._start()
-        except BaseException:
+        except BaseException as error:
             await self._started.aclose()
+            if full_disk(error) and not isinstance(error, StartError):
+                raise self.data.full() from error
             raise
 
     async def stop(self) -> None:
@@ -477,6 +479,7 @@ async def _keep_fresh(identities: Identities) -> None:
 
 def run(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT; `StartError` when it cannot begin."""
+    keep_private()
     with (
         logs.serving(config.log_level),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from vpbx.app import DataDir
+from vpbx.app.datadir import full_disk, keep_private
 from vpbx.cli.output import BAD_INPUT, Fault
 from vpbx.config import parse_database
 
@@ -32,6 +33,7 @@ def on_database(
     from vpbx.directory import Invalid, NotFound
 
     logs.set_up("warning")
+    keep_private()
     url = parse_database(url)
     data = data.absolute()
 
@@ -55,6 +57,10 @@ def on_database(
         return asyncio.run(run())
     except (Invalid, NotFound) as error:
         raise Fault(str(error), BAD_INPUT) from error
+    except Exception as error:
+        if full_disk(error):
+            raise Fault(str(DataDir(data).full())) from error
+        raise
 
 
 def is_empty(data: Path) -> bool:

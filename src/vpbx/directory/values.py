@@ -22,6 +22,7 @@ from vpbx.directory.text import composed
 T = TypeVar("T")
 
 MAX_TEXT = 255
+_MAX_INT = 2**31 - 1
 _EMAIL = re.compile(r"[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]")
 _TRUE = ("true", "1", "yes", "on")
@@ -75,7 +76,7 @@ class Values:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             self.wrong(field, "must be text")
             return default
-        result = composed(str(value).strip())
+        result = composed(str(value).strip()).strip()
         if required and not result:
             self.wrong(field, "must not be empty")
         elif len(result) > max_length:
@@ -123,7 +124,11 @@ class Values:
         low: int | None = None,
         high: int | None = None,
     ) -> int:
-        """Read a whole number, also from digits; low and high are allowed."""
+        """Read a whole number, also from digits; low and high are allowed.
+
+        Without them it is what every database keeps as an INTEGER.
+        """
+        low, high = -_MAX_INT if low is None else low, _MAX_INT if high is None else high
         value = self.raw(field)
         if value is None:
             if required:
@@ -136,9 +141,8 @@ class Values:
         except (TypeError, ValueError, OverflowError):
             self.wrong(field, "must be a whole number")
             return default
-        if (low is not None and result < low) or (high is not None and result > high):
-            bounds = f"from {low} to {high}" if high is not None else f"at least {low}"
-            self.wrong(field, f"must be {bounds}")
+        if not low <= result <= high:
+            self.wrong(field, f"must be from {low} to {high}")
             return default
         return result
 
