@@ -13,13 +13,13 @@ import tempfile
 import time
 import zoneinfo
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from vpbx.app import DataDir, StartError, certificate, ports
 from vpbx.app.certificate import Certificate
+from vpbx.cli import security_checks as security
+from vpbx.cli.findings import Finding, Result, bad, ok, warning
 from vpbx.config import Endpoint, ServeConfig
 
 __all__ = ["Finding", "Result", "examine"]
@@ -36,42 +36,6 @@ _TIME_ERROR = 5
 """What adjtimex(2) returns when nothing keeps the clock right."""
 
 
-class Result(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found. `remedy` says how to mend it; empty where nothing is wrong."""
-
-    subject: str
-    result: Result
-    found: str
-    remedy: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "check": self.subject,
-            "result": str(self.result),
-            "found": self.found,
-            "remedy": self.remedy,
-        }
-
-
-def ok(subject: str, found: str, remedy: str = "") -> Finding:
-    return Finding(subject, Result.OK, found, remedy)
-
-
-def warning(subject: str, found: str, remedy: str) -> Finding:
-    return Finding(subject, Result.WARNING, found, remedy)
-
-
-def bad(subject: str, found: str, remedy: str) -> Finding:
-    return Finding(subject, Result.BAD, found, remedy)
-
-
 async def examine(settings: ServeConfig) -> list[Finding]:
     """Run all checks, in the order in which a server would fail."""
     directory = DataDir(settings.data)
@@ -83,6 +47,8 @@ async def examine(settings: ServeConfig) -> list[Finding]:
     findings += await trunks(directory, settings.database)
     findings += [await media_engine(settings)]
     findings += [clock(), open_files()]
+    findings += await security.weak_passwords(directory, settings.database)
+    findings += [security.public_sip(settings), security.front(settings), security.packages()]
     return findings
 
 
