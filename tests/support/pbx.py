@@ -35,6 +35,8 @@ class Pbx:
         """`under` is a command that runs the server, such as `("prlimit", "--nofile=256")`."""
         self.data, self.database, self.under = data, database, under
         self.rtp_ports = rtp_ports or any_rtp_ports()
+        self.stderr: int | None = None
+        """Where the server's log goes in place of `log_file`."""
         self.process: subprocess.Popen[bytes] | None = None
         self.addresses: dict[str, str] = {}
         self._sip = self._tls = "127.0.0.1:0"
@@ -50,7 +52,8 @@ class Pbx:
         if self.database:
             command += ["--database", self.database]
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+            stderr = log if self.stderr is None else self.stderr
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
         assert self.process.stdout is not None
         watchdog = time.monotonic() + timeout_s
         line = b""
