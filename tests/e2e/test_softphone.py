@@ -152,6 +152,41 @@ async def test_click_to_call_rings_the_softphone_and_then_the_customer(company: 
     ]
 
 
+async def test_a_customer_s_softphone_chooses_in_a_menu_and_waits_for_a_colleague_s(
+    company: Company,
+) -> None:
+    """Digits by a real phone; the employee's phone registers while the customer waits."""
+    login = await company.employee("711")
+    async with company.directory() as (directory, domain):
+        users = [{"login": login, "calls_enable": True}]
+        values = {"name": "Sales", "call_order": "EVENLY", "users": users}
+        group = await directory.groups.add(domain, values)
+        item = {"button": "1", "type": "group", "group": group.id}
+        ivr = {"name": "Main", "greeting": True, "items": [item]}
+        await directory.telnums.add(domain, company.number, trunk=company.trunk, user=login)
+        edit = {"type": "ivr", "greeting": False, "ivr": ivr}
+        await directory.telnums.edit(domain, company.number, edit)
+    await company.known(f"/telnums/{company.number}")
+    customer = carrier_that_answers(company)
+    phone = softphone(company, login, tone_hz=1500)
+    async with customer:
+        await customer.command("dial", f"sip:{company.number}@{company.pbx.sip}")
+        await customer.happens("CALL_ESTABLISHED")
+        await customer.hears_something()  # the menu's prompt
+        await customer.command("sndcode", "1")
+        async with phone:
+            await phone.registers()
+            await phone.happens("CALL_INCOMING", timeout_s=5)
+            await phone.command("accept")
+            await phone.hears_something()
+            await phone.command("hangup")
+            await customer.happens("CALL_CLOSED")
+        history = await company.crm.gets("history")
+    assert (history["type"], history["status"], history["user"]) == ("in", "Success", login)
+    assert history["groupRealName"] == "Sales"
+    assert frequency(phone.heard()[-1]) == pytest.approx(700, abs=10)
+
+
 async def get_json(company: Company, path: str) -> Any:
     """Ask the API and return what it answered."""
     async with (

@@ -84,7 +84,11 @@ class CallbackDesk:
         switch, promised = self._switch, self._promised.get(ticket)
         if promised is None or switch.stopping:
             return
-        attempt = await self._prepare(promised, login)
+        attempt = None
+        try:
+            attempt = await self._prepare(promised, login)
+        except Exception as error:  # the database is away: later then
+            log.warning("a customer cannot be called back now", error=repr(error))
         if attempt is None:
             switch.queues.not_taken(ticket, login)
             return

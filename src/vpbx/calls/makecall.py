@@ -11,6 +11,7 @@ from vpbx.calls.internal import begin_inner
 from vpbx.calls.outcome import Ender, Over
 from vpbx.calls.outgoing import may_call, number_shown
 from vpbx.calls.ringing import ring
+from vpbx.calls.staff import members_of
 from vpbx.calls.statuses import announcement, code_for_caller, sip_code
 from vpbx.calls.switch import Switch
 from vpbx.calls.walk import walk
@@ -162,13 +163,8 @@ def _free(switch: Switch, domain: DomainConfig, group: str) -> Employee:
     department = domain.find_department(group)
     if department is None:
         raise Invalid.one("group", "there is no such department")
-    for member in department.members:
-        employee = domain.employees.get(member.login)
-        if employee is None or not member.calls_enable or not employee.receives_calls:
-            continue
-        if switch.lines.busy(domain.id, employee.login) and not employee.call_waiting:
-            continue
-        if _has_phone(switch, domain, employee):
+    for employee in members_of(domain, department.id):
+        if employee.receives_calls and switch.staff.available(domain.id, employee.login):
             return employee
     raise Invalid.one("group", "nobody of the department is free and registered")
 

@@ -43,17 +43,25 @@ class CompanyStaff:
     def free(self, domain_id: int, login: str, ticket: Ticket) -> bool:
         """Say whether an employee is to be had; who rings for `ticket` already is, until they
         talk in another call."""
+        callid = ticket.callid if isinstance(ticket, Waiting) else ""
+        return self.available(domain_id, login, besides=callid, rings=login in ticket.reserved)
+
+    def available(
+        self, domain_id: int, login: str, *, besides: str = "", rings: bool = False
+    ) -> bool:
+        """Say whether an employee is to be had for a call (`besides` that one of theirs).
+
+        `rings`: their phone rings for it already, so it is there and does ring.
+        """
         domain = self._directory.cached_by_id(domain_id)
         employee = domain.employees.get(login) if domain is not None else None
         if employee is None:
             return False
-        callid = ticket.callid if isinstance(ticket, Waiting) else ""
-        if self._lines.busy(domain_id, login, besides=callid) and not employee.call_waiting:
+        if self._lines.busy(domain_id, login, besides=besides) and not employee.call_waiting:
             return False
-        if login in ticket.reserved:
-            return True
-        return not self._lines.rings(domain_id, login, besides=callid) and self._reachable(
-            domain_id, employee
+        return rings or (
+            not self._lines.rings(domain_id, login, besides=besides)
+            and self._reachable(domain_id, employee)
         )
 
     def _reachable(self, domain_id: int, employee: Employee) -> bool:

@@ -126,7 +126,8 @@ class Switch:
             resolver=resolver,
         )
         self.last_talks = LastTalks(last_talks)
-        self.queues = Queues(clock, CompanyStaff(directory, self.lines, self.last_talks))
+        self.staff = CompanyStaff(directory, self.lines, self.last_talks)
+        self.queues = Queues(clock, self.staff)
         self.lines.watch(self._line_moved)
         events.subscribe(self._note_talks)
         self.call_back: Callable[[PromisedCall], None] = lambda promised: None

@@ -6,6 +6,8 @@ The lines themselves are call control's; here are only the rows they are made of
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,7 @@ class PromisedCall:
     not_before: float = 0.0
 
 
+_WRITTEN_WITHIN_S = 2.0
 _table = tables.callbacks
 _DELETE = delete(_table).where(_table.c.callid == bindparam("b_callid"))
 _INSERT = insert(_table)
@@ -59,9 +62,14 @@ class Callbacks:
             return [PromisedCall(**{name: getattr(row, name) for name in names}) for row in rows]
 
     async def promise(self, call: PromisedCall) -> None:
-        """Keep a promise, or what has become of it; returns when it is written."""
+        """Keep a promise, or what has become of it; returns when it is written.
+
+        A database that is away is not waited for long: it gets the row when it is back.
+        """
         self.keep(call)
-        await self._writer.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WRITTEN_WITHIN_S):
+                await self._writer.flush()
 
     def keep(self, call: PromisedCall) -> None:
         """The same without waiting for the database."""

@@ -114,7 +114,8 @@ class _Visit:
     async def _go_on(self, event: Event) -> Outcome | None:
         call = self._call
         if isinstance(event, Digit):
-            if event.leg is call.guest and event.digit == _CALL_BACK and self._calls_back:
+            wanted = event.leg is call.guest and event.digit == _CALL_BACK
+            if wanted and self._waits and self._calls_back:
                 return await self._promise()
         elif self._look.means(event):
             self._look = call.remind(_LOOK_S)
@@ -184,7 +185,8 @@ class _Visit:
         """Tell the guest their place and what they are offered, and again before long."""
         call, department = self._call, self._department
         waited_s = call.switch.clock.now() - self._came
-        self._speech = call.remind(pause_s - waited_s % pause_s)
+        rest_s = pause_s - waited_s % pause_s
+        self._speech = call.remind(rest_s if rest_s > 1.0 else rest_s + pause_s)
         if department is None:
             return
         sounds: tuple[str, ...] = ()
