@@ -203,6 +203,18 @@ async def test_a_refusal_moves_the_hunt_on_at_once(world: World, code: int) -> N
     assert world.story()[:3] == ["ringing ann", "ring ended ann", "ringing bob"]
 
 
+async def test_one_busy_device_of_two_moves_the_hunt_on(world: World) -> None:
+    await members(world, ANN, BOB, call_order="BYORDER", call_duration=30)
+    desk, mobile, bob = await world.phone(ANN), await world.phone(ANN), await world.phone(BOB)
+    customer = await world.customer_calls(SALES)
+    at_mobile = await rings(mobile)
+    (await rings(desk)).reject(486)
+    async with asyncio.timeout(2):
+        await (await rings(bob)).answer()
+    assert (await at_mobile.ended()).cause == "cancel"
+    customer.hangup()
+
+
 async def test_in_waterfall_the_next_joins(hasty_world: World) -> None:
     world = hasty_world
     await members(world, ANN, BOB, call_order="WATERFALL", call_duration=5)

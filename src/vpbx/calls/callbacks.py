@@ -118,7 +118,8 @@ class CallbackDesk:
             return None
         employee, group = domain.employees.get(login), domain.departments.get(promised.gid)
         number = domain.numbers.get(promised.diversion)
-        number = number or domain.outgoing_number(employee, promised.client)
+        if number is None or not number.outgoing:
+            number = domain.outgoing_number(employee, promised.client)
         if employee is None or group is None or number is None:
             return None
         info = CallInfo(

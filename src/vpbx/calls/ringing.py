@@ -23,6 +23,8 @@ __all__ = ["Ringing", "ring"]
 
 _ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 _BUSY = frozenset((486, 600))
+_REFUSALS = frozenset(range(600, 700))
+"""What a device says for all of the person's."""
 _RANK = (
     Result.NO_ANSWER,
     Result.BUSY,
@@ -95,12 +97,18 @@ class Ringing:
     Who does not receive calls, or talks already and has no call waiting, is not rung, unless
     `insist`: they asked for this call themselves. Their mobile rings too, or instead, where
     they have set that (crm-api §6 mobile_redirect). `leave` must be called at the end.
+
+    A device that declines speaks for the person; one that is busy does so only in a hunt
+    (`hunts`), which then moves on at once.
     """
 
-    def __init__(self, call: Call, side: Side = Side.B, *, insist: bool = False) -> None:
+    def __init__(
+        self, call: Call, side: Side = Side.B, *, insist: bool = False, hunts: bool = False
+    ) -> None:
         self._call = call
         self._side = side
         self._insist = insist
+        self._decisive = _REFUSALS | {486} if hunts else _REFUSALS
         self._people: dict[str, _Person] = {}
         self._winner: Leg | None = None
         self._rang = False
@@ -268,7 +276,7 @@ class Ringing:
             person.result = Result.DECLINED
         elif code == 488 and person.result is Result.UNREACHABLE:
             person.result = Result.NOT_ACCEPTABLE
-        if code >= 600:
+        if code in self._decisive:
             self._drop(person)
         if not person.reachable:
             self._stopped(person)

@@ -64,7 +64,9 @@ class _Visit:
     def __init__(self, call: Call, group: str) -> None:
         self._call = call
         self._group = group
-        self._ringing = Ringing(call)
+        found = self._department
+        hunts = found is not None and found.call_order is not CallOrder.ALL
+        self._ringing = Ringing(call, hunts=hunts)
         now = call.switch.clock.now()
         if call.waits_since is None:
             call.waits_since = now
