@@ -8,8 +8,10 @@ nothing internal.
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -20,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vpbx.api.errors import ApiError, refuse
 from vpbx.api.services import PREFIX
+from vpbx.directory import is_unavailable
 from vpbx.sparing import Sparing
 
 __all__ = ["CLIENT", "Gate", "asked_base", "asked_domain", "is_address"]
@@ -38,6 +41,9 @@ _SOUND_AUTHORITY = re.compile(
 
 _LINKS = f"{PREFIX}/records/"
 HTTPS_REQUIRED = "HTTPS is required"
+DATABASE_AWAY = "The database does not answer, try again"
+RETRY_S = 5
+_OUTAGE_NOTED_S = 60.0
 _API_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -57,6 +63,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, trusted_proxies: Sequence[str] = ()) -> None:
         self._app = app
+        self._outage_noted_at = -math.inf
         self._trusted = tuple(ip_network(item, strict=False) for item in trusted_proxies)
         # One caller makes many requests: parse its address once.
         self._peer = lru_cache(maxsize=4096)(self._judge)
@@ -102,7 +109,12 @@ class Gate:
             path = scope["path"] = _SLASHES.sub("/", path).rstrip("/") or "/"
         try:
             await self._app(scope, receive, send_guarded)
-        except Exception:
+        except Exception as error:
+            if is_unavailable(error) and not started:
+                self._note_outage(error)
+                away = ApiError(503, DATABASE_AWAY, headers={"Retry-After": str(RETRY_S)})
+                await refuse(away)(scope, receive, send_guarded)
+                return
             request_id = secrets.token_hex(8)
             log.exception(
                 "An API request failed",
@@ -115,6 +127,13 @@ class Gate:
                 raise
             answer = refuse(ApiError(500, "Internal error", headers={"X-Request-Id": request_id}))
             await answer(scope, receive, send_guarded)
+
+    def _note_outage(self, error: Exception) -> None:
+        """Log that the database is away, once in a while."""
+        now = time.monotonic()
+        if now - self._outage_noted_at > _OUTAGE_NOTED_S:
+            self._outage_noted_at = now
+            log.warning("The database does not answer, the API says 503", error=repr(error))
 
     def _judge(self, peer: str) -> tuple[bool, bool]:
         """Return (is loopback, is a trusted proxy)."""

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from vpbx.app.datadir import DataDir
 from vpbx.app.fault import StartError
-from vpbx.db import Database
+from vpbx.db import Database, take_up
 
 __all__ = ["open_database"]
 
 _ANSWER_S = 15.0
+_PATIENCE_S = 1.5
+"""How long somebody who asked waits for a database that is locked or away; the API's promise is
+an answer within 2 s."""
+
+log = structlog.get_logger("vpbx.app")
 
 
 async def open_database(data: DataDir, url: str) -> Database:
-    """Open and migrate the database; `StartError` when it cannot be reached."""
+    """Open and migrate the database; `StartError` when it cannot be reached.
+
+    What the last run could not write before its end is written first.
+    """
     found = data.database_url(url)
-    database = Database.from_url(found) if found else Database.for_data_dir(data.root)
+
+    def opened(patience_s: float | None) -> Database:
+        if found:
+            return Database.from_url(found, patience_s=patience_s)
+        return Database.for_data_dir(data.root, patience_s=patience_s)
+
+    database = opened(None)
     try:
         async with asyncio.timeout(_ANSWER_S):
-            await database.migrate()
+            await database.revisions()
+        await database.migrate()  # takes its time where there is much to change
+        units = await take_up(data.unwritten, database)
+        if units:
+            log.info("what the last run could not write is written", units=units)
     except Exception as error:
         await database.close()
         where = database.url.render_as_string(hide_password=True)
@@ -34,4 +54,5 @@ async def open_database(data: DataDir, url: str) -> Database:
                 "are right."
             )
         ) from error
-    return database
+    await database.close()
+    return opened(_PATIENCE_S)

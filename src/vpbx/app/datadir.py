@@ -68,6 +68,11 @@ class DataDir:
         return self.root / "sound" / "left"
 
     @property
+    def unwritten(self) -> Path:
+        """What the last run could not write into the database before its end."""
+        return self.root / "unwritten.jsonl"
+
+    @property
     def secrets_key(self) -> Path:
         return self.root / "secrets.key"
 

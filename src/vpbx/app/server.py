@@ -162,7 +162,7 @@ class App:
         self.database = database = await open_database(data, config.database)
         self._later(database.close, 0.5)
         data.remember_database(config.database)
-        self._writer = writer = Writer(database)
+        self._writer = writer = Writer(database, spill=data.unwritten)
         await writer.start()
         self._later(writer.stop, 1.5)
         self.directory = Directory(

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 from sqlalchemy.sql.base import Executable
 
-from vpbx.db.sqlite import PRAGMAS
+from vpbx.db.sqlite import BUSY_TIMEOUT_S, pragmas
 
 Values: TypeAlias = dict[str, Any]
 Batch: TypeAlias = tuple[Executable, Sequence[Values]]
@@ -27,13 +27,15 @@ Batch: TypeAlias = tuple[Executable, Sequence[Values]]
 
 _DIALECT = sqlite_dialect(paramstyle="named")
 _KNOWN_STATEMENTS = 500
+_JOIN_S = 0.3
 
 
 class SqliteBatches:
     """Writes to one file. The thread starts with the first write; `close` ends it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, wait_s: float = BUSY_TIMEOUT_S) -> None:
         self._path = path
+        self._wait_s = wait_s
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
@@ -49,17 +51,17 @@ class SqliteBatches:
         await job.done
 
     def close(self) -> None:
-        """Finish what is being written, and end."""
+        """Finish what is being written, and end; a thread that waits for a lock is left to it."""
         if self._thread is not None:
             self._jobs.put(None)
-            self._thread.join()
+            self._thread.join(_JOIN_S)
             self._thread = None
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             try:
-                self._write(job.batches)
-            except Exception as error:
+                self._write(job)
+            except (Exception, asyncio.CancelledError) as error:
                 job.tell(error)
             else:
                 job.tell(None)
@@ -67,13 +69,15 @@ class SqliteBatches:
             self._connection.close()
             self._connection = None
 
-    def _write(self, batches: Sequence[Batch]) -> None:
+    def _write(self, job: _Job) -> None:
         connection = self._connection or self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement, rows in batches:
+            for statement, rows in job.batches:
                 prepared = self._prepare(statement, rows[0])
                 connection.executemany(prepared.sql, prepared.bound(rows))
+            if job.done.cancelled():  # nobody waits: whoever did has made other plans
+                raise asyncio.CancelledError
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -82,7 +86,7 @@ class SqliteBatches:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None)
-        for pragma in PRAGMAS:
+        for pragma in pragmas(self._wait_s):
             connection.execute(pragma)
         self._connection = connection
         return connection
@@ -103,12 +107,12 @@ class _Job:
     batches: Sequence[Batch]
     done: asyncio.Future[None]
 
-    def tell(self, error: Exception | None) -> None:
+    def tell(self, error: BaseException | None) -> None:
         """Tell the waiting loop, from the thread, how it went."""
         with contextlib.suppress(RuntimeError):  # a loop that is closed waits for nothing
             self.done.get_loop().call_soon_threadsafe(self._tell, error)
 
-    def _tell(self, error: Exception | None) -> None:
+    def _tell(self, error: BaseException | None) -> None:
         if self.done.done():
             return
         if error is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,17 +14,24 @@ from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
+from vpbx.db.faults import Unavailable
 from vpbx.db.reader import Prepared, Row
 
 _Dialect: Any = PGDialect_asyncpg  # untyped
 _CONNECTIONS = 4
+_QUIET_S = 1.0
+_STATEMENT_S = 10.0
 
 
 class PostgresReader:
     """A pool of asyncpg's own, which prepares each statement once a connection."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, patience_s: float | None = None) -> None:
         _, self._connect = _Dialect().create_connect_args(url)
+        self._patience_s = patience_s
+        if patience_s is not None:
+            self._connect["command_timeout"] = _STATEMENT_S
+        self._heard_at = -math.inf
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -30,10 +39,28 @@ class PostgresReader:
         return Prepared.of(statement.compile(dialect=_Dialect()))
 
     async def read(self, prepared: Prepared, values: Mapping[str, Any]) -> Sequence[Row]:
-        pool = self._pool or await self._open()
         bound = {**prepared.fixed, **values}
-        rows: list[Row] = await pool.fetch(prepared.sql, *[bound[name] for name in prepared.names])
+        arguments = [bound[name] for name in prepared.names]
+        async with contextlib.AsyncExitStack() as stack:
+            async with asyncio.timeout(self._patience_s):
+                pool = self._pool or await self._open()
+                connection = await stack.enter_async_context(pool.acquire())
+            await self._ping(connection)
+            rows: list[Row] = await connection.fetch(prepared.sql, *arguments)
+        self._heard_at = time.monotonic()
         return rows
+
+    async def _ping(self, connection: Any) -> None:
+        """See whether the database still answers, if it was not heard of for a while."""
+        if self._patience_s is None or time.monotonic() - self._heard_at <= _QUIET_S:
+            return
+        asking = asyncio.ensure_future(connection.execute("SELECT 1"))
+        done, _ = await asyncio.wait((asking,), timeout=self._patience_s)
+        if not done:
+            connection.terminate()  # to cancel the question politely would take as long again
+            asking.add_done_callback(_seen)
+            raise Unavailable("the database does not answer")
+        asking.result()
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
@@ -49,6 +76,11 @@ class PostgresReader:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await pool.close()
+
+
+def _seen(asking: asyncio.Future[Any]) -> None:
+    if not asking.cancelled():
+        asking.exception()
 
 
 async def _leave(_connection: asyncpg.Connection) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeAlias
 from sqlalchemy import Select
 from sqlalchemy.engine import URL
 
+from vpbx.db.sqlite import BUSY_TIMEOUT_S
+
 __all__ = ["Prepared", "Reader", "Row", "open_reader"]
 
 Row: TypeAlias = Sequence[Any]
@@ -52,15 +54,17 @@ class Reader(Protocol):
         ...
 
 
-def open_reader(url: URL) -> Reader:
+def open_reader(url: URL, patience_s: float | None = None) -> Reader:
     """Return the reader of a database; connections are opened as they are needed.
 
-    Only the driver that is used is loaded: 3 MB less of memory without asyncpg.
+    With `patience_s` a database that is locked or away raises after that time. Only the driver
+    that is used is loaded: 3 MB less of memory without asyncpg.
     """
     if url.get_backend_name() == "sqlite":
         from vpbx.db.sqlite_reader import SqliteReader
 
-        return SqliteReader(str(url.database))
+        wait_s = BUSY_TIMEOUT_S if patience_s is None else patience_s
+        return SqliteReader(str(url.database), wait_s)
     from vpbx.db.postgres_reader import PostgresReader
 
-    return PostgresReader(url)
+    return PostgresReader(url, patience_s)

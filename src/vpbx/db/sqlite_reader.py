@@ -35,8 +35,9 @@ class SqliteReader:
     The text is gathered in the order of the rows: a LIMIT keeps SQLite from merging both.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, wait_s: float = BUSY_TIMEOUT_S) -> None:
         self._path = path
+        self._wait_s = wait_s
         # A ThreadPoolExecutor's own two futures and locks a read cost as much as a small read.
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -75,7 +76,7 @@ class SqliteReader:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            self._path, timeout=self._wait_s, isolation_level=None, check_same_thread=False
         )
         connection.text_factory = bytes  # as JSON is parsed
         connection.execute("PRAGMA query_only=ON")

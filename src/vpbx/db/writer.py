@@ -12,6 +12,8 @@ disk in either case.
 
 What may go wrong:
 - the database is gone or busy: everything is kept (up to a bound) and tried again, logged once;
+- the process ends while the database is away: what is left goes into the spill file, for the
+  next start to write (`spill`);
 - one unit is refused (a constraint, a wrong value): the transaction is undone and each unit is
   written in one of its own; the refused one is dropped and logged.
 """
@@ -20,28 +22,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Table
-from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.sql.base import Executable
 
 from vpbx.db.batches import Batch, Values
 from vpbx.db.database import Database
+from vpbx.db.faults import brief, is_passing
+from vpbx.db.spill import save
 from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.db")
 
-_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_BUSY_WORDS = ("locked", "busy", "disk", "unable to open", "readonly", "i/o error")
-_PASSING_SQLSTATES = ("08", "40", "53", "55", "57", "58")
-"""SQLSTATE classes that say "later": connection, rollback, resources, locks, operator, system."""
+_LET_GO_S = 0.5
+"""For a write that is under way to notice that nobody waits for it."""
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0)
 
 
 class Write(NamedTuple):
@@ -81,6 +83,7 @@ class Writer:
 
     gather_s: how long to wait for company once something is queued.
     max_pending: how many units are kept while the database is away; more are dropped.
+    spill: the file for what cannot be written before the end; None: it is lost.
     """
 
     def __init__(
@@ -90,12 +93,15 @@ class Writer:
         gather_s: float = 0.02,
         max_units: int = 500,
         max_pending: int = 100_000,
+        spill: Path | None = None,
     ) -> None:
+        self._spill = spill
         self._database = database
         self._gather_s = gather_s
         self._max_units = max_units
         self._max_pending = max_pending
         self._pending: deque[list[Write]] = deque()
+        self._underway: list[list[Write]] = []
         self._submitted = 0
         self._done = 0
         self._dropped = 0
@@ -107,7 +113,7 @@ class Writer:
     @property
     def pending(self) -> int:
         """How many units wait to be written."""
-        return len(self._pending)
+        return len(self._underway) + len(self._pending)
 
     def submit(self, writes: Sequence[Write]) -> None:
         """Queue `writes` as one unit: one transaction, in this order. Never waits."""
@@ -136,18 +142,44 @@ class Writer:
             await self._progress.wait_for(lambda: self._done >= goal)
 
     async def stop(self, timeout_s: float = 3.0) -> None:
-        """Write what is left, at most for `timeout_s`, and end."""
+        """Write what is left, at most for `timeout_s`; put the rest into the spill file; end.
+
+        Being cancelled while it writes only shortens the time.
+        """
         if self._task is None:
             return
+        task, self._task = self._task, None
         try:
-            async with asyncio.timeout(timeout_s):
-                await self.flush()
-        except TimeoutError:
-            log.error("stopped before everything was written", units=len(self._pending))
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        self._task = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self.flush()
+        finally:
+            task.cancel()
+            try:
+                await asyncio.wait((task,), timeout=_LET_GO_S)
+            finally:
+                self._save_rest()
+
+    def _save_rest(self) -> None:
+        """Keep what is not written. Of what is on its way none may know whether it arrives."""
+        units = [*self._underway, *self._pending]
+        self._underway, self._pending = [], deque()
+        if not units:
+            return
+        if self._spill is None:
+            log.error("stopped before everything was written", units=len(units))
+            return
+        batches = ([(b.statement, b.params) for b in gather([unit])] for unit in units)
+        try:
+            kept = save(self._spill, self._database.dialect, (unit for unit in batches if unit))
+        except OSError as error:
+            log.error(
+                "stopped before everything was written, and it cannot be kept",
+                units=len(units),
+                error=str(error),
+            )
+        else:
+            log.warning("the next start will write what is left", units=kept)
 
     async def _run(self) -> None:
         while True:
@@ -158,11 +190,9 @@ class Writer:
                 self._pending.popleft() for _ in range(min(len(self._pending), self._max_units))
             ]
             if units:
-                try:
-                    await self._write_stubbornly(units)
-                except asyncio.CancelledError:
-                    self._pending.extendleft(reversed(units))
-                    raise
+                self._underway = units
+                await self._write_stubbornly(units)
+                self._underway = []
                 self._done += len(units)
                 _tell(units)
             if not self._pending:
@@ -180,9 +210,9 @@ class Writer:
                 if batches:
                     await self._database.write(batches)
             except Exception as error:
-                if _is_passing(error):
+                if is_passing(error):
                     if attempt == 0:
-                        log.error("the database does not answer, trying again", error=_brief(error))
+                        log.error("the database does not answer, trying again", error=brief(error))
                     await asyncio.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
                     attempt += 1
                     continue
@@ -190,7 +220,7 @@ class Writer:
                     for unit in units:
                         await self._write_stubbornly([unit])
                 else:
-                    log.error("the database refused a write, it is dropped", error=_brief(error))
+                    log.error("the database refused a write, it is dropped", error=brief(error))
             else:
                 if attempt:
                     log.info(
@@ -256,22 +286,3 @@ def _related(table: Table, other: Table) -> bool:
 
 def _refers(table: Table, other: Table) -> bool:
     return any(key.column.table is other for key in table.foreign_keys)
-
-
-def _is_passing(error: Exception) -> bool:
-    """Whether the same write may succeed later."""
-    if isinstance(error, sqlite3.OperationalError):
-        words = str(error).lower()
-        return any(word in words for word in _BUSY_WORDS)
-    if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None)
-        if state and not error.connection_invalidated:
-            return str(state)[:2] in _PASSING_SQLSTATES
-        return error.connection_invalidated or isinstance(error, InterfaceError)
-    return isinstance(error, OSError)  # asyncpg's connecting errors, TimeoutError
-
-
-def _brief(error: Exception) -> str:
-    """Return what went wrong without the statement's values (they may be private)."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"

@@ -53,6 +53,7 @@ ext, `group_id` a department's ext.
 
 from __future__ import annotations
 
+from vpbx.db import is_passing as is_unavailable
 from vpbx.directory.blacklist import BlackListEntry
 from vpbx.directory.callbacks import PromisedCall
 from vpbx.directory.companies import NewDomain
@@ -216,6 +217,7 @@ __all__ = [
     "directions_of",
     "is_emergency",
     "is_outside_number",
+    "is_unavailable",
     "normalize",
     "ordered",
     "production_calendar",
