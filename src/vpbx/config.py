@@ -126,6 +126,9 @@ class ServeConfig:
     """Where its challenges are answered (RFC 8555 §8.3): what the outside reaches as port 80."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose `X-Forwarded-*` headers are believed."""
+    allow_private_crm: bool = False
+    """Whether companies may send commands, webhooks and registrations to private addresses even
+    when there are several; one alone always may."""
     media: str = ""
     """Control socket of an RTPProxy elsewhere, `udp:HOST:PORT`; empty: in this process."""
     log_level: str = "info"
@@ -165,6 +168,7 @@ class ServeConfig:
         acme_trust: Path | None = None,
         acme_http: str = DEFAULT_ACME_HTTP,
         trusted_proxies: str = "",
+        allow_private_crm: bool = False,
         media: str = "",
         log_level: str = "info",
         log_sip: Path | None = None,
@@ -189,6 +193,7 @@ class ServeConfig:
             acme_trust=_parse_file(acme_trust, "--acme-trust"),
             acme_http=_parse_on(acme_http, "--acme-http"),
             trusted_proxies=_parse_networks(trusted_proxies),
+            allow_private_crm=allow_private_crm,
             media=media,
             log_level=parse_log_level(log_level),
             log_sip=log_sip,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,9 +19,9 @@ from vpbx.app import DataDir
 from vpbx.app.certificate import server_context
 from vpbx.config import ServeConfig
 from vpbx.crm import CrmClient, Formats
-from vpbx.crm.client import is_public
 from vpbx.crm.post import MAX_ANSWER
 from vpbx.directory import Format
+from vpbx.outside import is_public
 
 FIELDS: dict[str, str | int] = {"cmd": "event", "callid": "1", "groupRealName": "Отдел"}
 
@@ -159,7 +160,7 @@ async def test_a_compressed_answer_is_not_unpacked(client: CrmClient, crm: Crm) 
 
 
 async def test_private_addresses_can_be_ruled_out(crm: Crm) -> None:
-    client = CrmClient(Formats(), private_addresses=False)
+    client = CrmClient(Formats(), private=lambda: False)
     await client.start()
     by_address = await client.send(1, integration(crm.url), FIELDS)
     by_name = await client.send(1, integration(f"http://localhost:{crm.port}/crm"), FIELDS)
@@ -167,6 +168,59 @@ async def test_private_addresses_can_be_ruled_out(crm: Crm) -> None:
     assert not by_address.taken
     assert not by_name.taken
     assert crm.came == []
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1", "localhost"])
+async def test_another_spelling_of_a_private_address_is_one(crm: Crm, host: str) -> None:
+    client = CrmClient(Formats(), private=lambda: False)
+    await client.start()
+    answer = await client.send(1, integration(f"http://{host}:{crm.port}/crm"), FIELDS)
+    await client.close()
+    assert not answer.taken
+    assert crm.came == []
+
+
+async def test_a_second_company_ends_connections_to_private_addresses(crm: Crm) -> None:
+    """The kept one of before is not used any more, by name or by address."""
+    alone = True
+    client = CrmClient(Formats(), private=lambda: alone)
+    await client.start()
+    urls = [crm.url, f"http://localhost:{crm.port}/crm"]
+    for url in urls:
+        assert (await client.send(1, integration(url), FIELDS)).taken
+    alone = False
+    for url in urls:
+        answer = await client.send(1, integration(url), FIELDS)
+        assert "private" in answer.reason
+    alone = True
+    assert (await client.send(1, integration(crm.url), FIELDS)).taken
+    await client.close()
+    assert len(crm.came) == 3
+
+
+async def test_a_name_that_changes_its_address_gets_nowhere(
+    crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: public when it is looked at, private when it is connected to."""
+    answers = iter(["93.184.216.34", "127.0.0.1"])
+    looked_up = []
+
+    class Rebinding:
+        async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
+            looked_up.append(address := next(answers))
+            one = {"hostname": host, "host": address, "port": port}
+            return [{**one, "family": socket.AF_INET, "proto": 0, "flags": 0}]
+
+        async def close(self) -> None: ...
+
+    monkeypatch.setattr("vpbx.crm.client.aiohttp.DefaultResolver", Rebinding)
+    client = CrmClient(Formats(), private=lambda: False, timeout_s=0.3)
+    await client.start()
+    answer = await client.send(1, integration(f"http://x.example:{crm.port}/crm"), FIELDS)
+    await client.close()
+    assert not answer.taken
+    assert crm.came == []
+    assert looked_up == ["93.184.216.34"], "what was looked at is what is connected to"
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -295,6 +349,10 @@ async def test_a_certificate_that_is_not_trusted_is_a_failure(
         ("fe80::1%eth0", False),
         ("fd00::1", False),
         ("::ffff:127.0.0.1", False),
+        ("[::1]", False),
+        ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::8.8.8.8", True),
+        ("2002:7f00:1::1", False),
     ],
 )
 def test_which_addresses_are_public(host: str, public: bool) -> None:

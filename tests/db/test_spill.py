@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -67,6 +68,12 @@ def lock(url: str) -> Iterator[Callable[[], None]]:
         yield let_go
     finally:
         let_go()
+
+
+def tell(processes: list[int], what: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):  # a backend that has just ended
+            os.kill(process, what)
 
 
 async def ids(url: str) -> list[tuple[int, int]]:
@@ -248,8 +255,7 @@ async def test_a_postgresql_that_hangs_is_left_in_time_and_found_again(
         below = Path(f"/proc/{above}/task/{above}/children").read_text().split()
         processes = [above, *map(int, below)]
         await asyncio.sleep(1.1)
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        tell(processes, signal.SIGSTOP)
         try:
             for attempt in (hurried.connect, hurried.begin):
                 began = time.monotonic()
@@ -264,8 +270,7 @@ async def test_a_postgresql_that_hangs_is_left_in_time_and_found_again(
             assert is_passing(away.value)
             assert time.monotonic() - began < 1.5
         finally:
-            for process in processes:
-                os.kill(process, signal.SIGCONT)
+            tell(processes, signal.SIGCONT)
         await asyncio.sleep(0.6)
         async with hurried.begin() as connection:
             await connection.execute(_INSERT, row(1))

@@ -81,7 +81,7 @@ async def test_a_server_stopped_while_the_database_is_locked_loses_and_doubles_n
         result = await sipp.done()
         assert result.ok, f"both sides were told: {result.output}"
     assert own.crm.of("history") == [], "what is not written is not told"
-    assert (own.pbx.data / "unwritten.jsonl").stat().st_mode & 0o777 == 0o600
+    assert (own.pbx.data / "unwritten-calls.jsonl").stat().st_mode & 0o777 == 0o600
     await asyncio.to_thread(own.pbx.start)
     rows = await rows_of(own, 1)
     assert [row["status"] for row in rows] == ["success"]
@@ -92,4 +92,4 @@ async def test_a_server_stopped_while_the_database_is_locked_loses_and_doubles_n
     for uid in uids:
         kinds = [event["type"] for event in own.crm.of("event", callid=uid)]
         assert kinds == ["INCOMING", "ACCEPTED", "COMPLETED"]
-    assert not (own.pbx.data / "unwritten.jsonl").exists()
+    assert not (own.pbx.data / "unwritten-calls.jsonl").exists()

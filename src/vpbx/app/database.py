@@ -37,8 +37,10 @@ async def open_database(data: DataDir, url: str) -> Database:
         async with asyncio.timeout(_ANSWER_S):
             await database.revisions()
         await database.migrate()  # takes its time where there is much to change
-        units = await take_up(data.unwritten, database)
-        if units:
+        for what in ("calls", "settings"):
+            units = await take_up(data.unwritten(what), database)
+            if not units:
+                continue
             log.info("what the last run could not write is written", units=units)
     except Exception as error:
         await database.close()

@@ -67,10 +67,9 @@ class DataDir:
         """Sound that an earlier run left."""
         return self.root / "sound" / "left"
 
-    @property
-    def unwritten(self) -> Path:
+    def unwritten(self, what: str) -> Path:
         """What the last run could not write into the database before its end."""
-        return self.root / "unwritten.jsonl"
+        return self.root / f"unwritten-{what}.jsonl"
 
     @property
     def secrets_key(self) -> Path:

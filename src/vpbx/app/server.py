@@ -162,11 +162,15 @@ class App:
         self.database = database = await open_database(data, config.database)
         self._later(database.close, 0.5)
         data.remember_database(config.database)
-        self._writer = writer = Writer(database, spill=data.unwritten)
+        self._writer = writer = Writer(database, spill=data.unwritten("calls"))
         await writer.start()
         self._later(writer.stop, 1.5)
         self.directory = Directory(
-            database, clock=self._clock, secrets=Secrets.from_file(data.secrets_key)
+            database,
+            clock=self._clock,
+            secrets=Secrets.from_file(data.secrets_key),
+            allow_private=config.allow_private_crm,
+            spill=data.unwritten("settings"),
         )
         await self.directory.start()
         self._later(self.directory.stop, 0.7)
@@ -216,7 +220,7 @@ class App:
         def learned(domain_id: int, form: Format) -> None:
             self._spawn(self.directory.integrations.learn_format(domain_id, form))
 
-        client = CrmClient(Formats(learned))
+        client = CrmClient(Formats(learned), private=self.directory.private)
         await client.start()
         self._later(client.close, 0.3)
         self.outbox = Outbox(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from vpbx import config
 from vpbx.cli.options import (
     Advertise,
@@ -72,6 +74,14 @@ def serve(
             show_default=False,
         ),
     ] = "",
+    allow_private_crm: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private-crm",
+            envvar="VPBX_ALLOW_PRIVATE_CRM",
+            help="With several companies, too, CRM, webhook and operator addresses may be private.",
+        ),
+    ] = False,
     media: Annotated[
         str,
         option(
@@ -133,6 +143,7 @@ def serve(
         acme_directory=acme_directory,
         acme_trust=acme_trust,
         trusted_proxies=trusted_proxies,
+        allow_private_crm=allow_private_crm,
         media=media,
         log_level=log_level,
         log_sip=log_sip,

@@ -3,10 +3,9 @@
 One POST a command, on kept connections. The address comes from a customer's settings, so what
 is done with it is bounded: http and https only; redirections are not followed (they are a
 refusal like any other, or the server could be led anywhere, with the token); of an answer at
-most `MAX_ANSWER` bytes are read; proxies of the environment and cookies are not used; and where
-`private_addresses` is off, no address of this machine's or a private network is connected to,
-whatever a name resolves to (a provider with many customers sets it so; a company with its CRM
-beside its PBX could not).
+most `MAX_ANSWER` bytes are read; proxies of the environment and cookies are not used; and while
+`private` says no, no address of this machine's or a private network is connected to, whatever a
+name resolves to (`vpbx.outside`): what was resolved and found good is what is connected to.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 import aiohttp
@@ -29,9 +27,11 @@ from yarl import URL
 from vpbx.crm.encoding import CONTENT_TYPE, Formats, encode
 from vpbx.crm.post import Target, connector, post
 from vpbx.directory import Format, Integration
+from vpbx.outside import Private, is_public
 
 _KEEP_ALIVE_S = 15.0
 _KNOWN_TARGETS = 1000
+_PRIVATE = "the CRM's address is a private one; see --allow-private-crm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +55,30 @@ class Answer:
         return self.error or f"HTTP {self.status}"
 
 
-class PublicResolver(AbstractResolver):
-    """Resolves names, and finds nothing where only private addresses stand behind one."""
+class NotPublic(OSError):
+    """Only private addresses stand behind a name."""
 
-    def __init__(self, inner: AbstractResolver) -> None:
+
+class PublicResolver(AbstractResolver):
+    """Resolves names; unless `private` says yes, to addresses that are public."""
+
+    def __init__(self, inner: AbstractResolver, private: Private) -> None:
         self._inner = inner
+        self._private = private
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
+        if self._private():
+            return found
         public = [entry for entry in found if is_public(entry["host"])]
         if not public:
-            raise OSError(f"{host} has no public address")
+            raise NotPublic
         return public
 
     async def close(self) -> None:
         await self._inner.close()
-
-
-def is_public(host: str) -> bool:
-    """Tell whether an IP address may be reached from anywhere; True for what is a name."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return True
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_global and not address.is_multicast
 
 
 class CrmClient:
@@ -92,12 +89,13 @@ class CrmClient:
         formats: Formats,
         *,
         timeout_s: float = 10.0,
-        private_addresses: bool = True,
+        private: Private = lambda: True,
         user_agent: str = "vpbx",
     ) -> None:
         self._formats = formats
         self._timeout_s = timeout_s
-        self._private_addresses = private_addresses
+        self._private = private
+        self._was_private = private()
         # What comes back compressed would have to be bounded after unpacking: ask for none.
         self._headers = {
             form: {
@@ -113,9 +111,7 @@ class CrmClient:
 
     async def start(self) -> None:
         """Be ready to connect."""
-        resolver: AbstractResolver = aiohttp.DefaultResolver()
-        if not self._private_addresses:
-            resolver = PublicResolver(resolver)
+        resolver = PublicResolver(aiohttp.DefaultResolver(), self._private)
         self._connector = connector(resolver, _KEEP_ALIVE_S)
 
     async def close(self) -> None:
@@ -158,9 +154,16 @@ class CrmClient:
     async def _deliver(self, address: str, token: str, form: Format, body: bytes) -> Answer:
         if self._connector is None:
             return Answer(0, error="not started")
+        private = self._private()
+        if private != self._was_private:  # connections made under the other rule are not kept
+            self._was_private = private
+            await self._connector.close()
+            await self.start()
         target = self._target(address, token, form)
         if target is None:
-            return Answer(0, error="the CRM's address is no http or https URL we may reach")
+            return Answer(0, error="the CRM's address is no http or https URL")
+        if not (private or is_public(target.host)):
+            return Answer(0, error=_PRIVATE)
         try:
             async with asyncio.timeout(self._timeout_s):
                 reply = await post(self._connector, target, body)
@@ -185,8 +188,6 @@ class CrmClient:
         try:
             url = URL(address)
             if url.scheme not in ("http", "https") or not url.host:
-                return None
-            if not self._private_addresses and not is_public(url.host):
                 return None
             headers = {**self._headers[form], **_token_header(token), **_basic(url)}
             return Target(url.with_user(None), headers)
@@ -215,9 +216,13 @@ def _brief(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorSSLError):
         return "no TLS connection can be made"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
+        if isinstance(error.os_error, NotPublic):
+            return _PRIVATE
         return "the CRM's name cannot be resolved"
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
+        if isinstance(cause, NotPublic):
+            return _PRIVATE
         return f"cannot connect: {os.strerror(cause.errno) if cause.errno else cause}"
     if isinstance(error, HttpProcessingError):
         return "the CRM's answer is not HTTP"

@@ -53,6 +53,7 @@ class Target:
 
     def __init__(self, url: URL, headers: Mapping[str, str]) -> None:
         loop = asyncio.get_running_loop()
+        self.host = url.host or ""
         self.request = aiohttp.ClientRequest("POST", url, headers=headers, loop=loop)
         """Says whom to connect to, and how."""
         lines = [f"POST {url.raw_path_qs} HTTP/1.1"]

@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from vpbx.directory import tables
 from vpbx.directory.companies import check_domain
 from vpbx.directory.errors import NotFound
-from vpbx.directory.integration import check_url
+from vpbx.directory.integration import check_url, host_of
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.page import Page, page
 from vpbx.directory.places import is_ip, read_place
@@ -241,6 +241,8 @@ class Webhooks:
                     check_url(url)
                 except ValueError as error:
                     reader.wrong("url", str(error))
+                else:
+                    self._directory.check_public(reader, "url", host_of(url))
             if await tx.count(tables.webhooks) >= MAX_WEBHOOKS:
                 reader.wrong("limits", f"the domain may have at most {MAX_WEBHOOKS} subscriptions")
             reader.done()

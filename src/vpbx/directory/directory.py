@@ -7,6 +7,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 from sqlalchemy import text
@@ -40,6 +41,8 @@ from vpbx.directory.secrets import Secrets
 from vpbx.directory.telnums import Telnums
 from vpbx.directory.trunks import Trunks
 from vpbx.directory.users import Users
+from vpbx.directory.values import Values
+from vpbx.outside import is_public
 from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.directory")
@@ -59,7 +62,10 @@ class Directory:
         clock: Clock | None = None,
         poll_s: float = 0.5,
         secrets: Secrets | None = None,
+        allow_private: bool = True,
+        spill: Path | None = None,
     ) -> None:
+        self._allow_private = allow_private
         self._database = database
         self._clock = clock
         self._poll_s = poll_s
@@ -72,7 +78,7 @@ class Directory:
         self._editing: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._refreshing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self.writer = Writer(database, gather_s=0.02)
+        self.writer = Writer(database, gather_s=0.02, spill=spill)
         """Writes devices' registrations and counters in the background."""
         self.companies = Companies(self)
         self.users = Users(self)
@@ -324,6 +330,15 @@ class Directory:
         self._index = index
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def private(self) -> bool:
+        """Tell whether settings may name private addresses (`vpbx.outside`)."""
+        return self._allow_private or len(self._index.domains) <= 1
+
+    def check_public(self, reader: Values, field: str, host: str) -> None:
+        """Note in `reader` that `field` names a private address, where none may be named."""
+        if not (self.private() or is_public(host)):
+            reader.wrong(field, "must not be an address of a private network")
 
     async def refresh(self) -> None:
         """Read the indexes again if anything changed anywhere."""

@@ -55,6 +55,7 @@ class Integrations:
             row = await tx.first(table)
             reader = Values(values)
             changes = _read(reader, new=row is None)
+            self._directory.check_public(reader, "url", host_of(changes.get("url")))
             reader.done()
             if row is None:
                 defaults: dict[str, Any] = {"networks": [], "origins": []}
@@ -97,6 +98,11 @@ class Integrations:
                 crm_user_id=user.id if user else None,
                 crm_group_id=group.id if group else None,
             )
+
+
+def host_of(url: str | None) -> str:
+    """Return the host of a URL that was found good; "" where there is none."""
+    return (urlsplit(url).hostname or "") if url else ""
 
 
 def check_url(text: str, *, password: bool = False) -> str:

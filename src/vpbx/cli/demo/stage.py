@@ -141,6 +141,7 @@ def _settings(data: Path, narrator: Narrator) -> ServeConfig:
             narrator.say(f"[yellow]Port {endpoint.port} ({label}) is taken: {port} it is[/yellow]")
         found[name] = Endpoint(endpoint.host, port)
     return ServeConfig(
+        allow_private_crm=True,  # the demo's own CRM, whatever companies come beside it
         data=data,
         sip=found["sip"],
         sip_tls=found["sip_tls"],
