@@ -1,10 +1,14 @@
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from vpbx.media import MediaEngine, MediaSession, Recording, RecordingWorker, RtpPeer, Side
@@ -273,3 +277,61 @@ async def test_a_peer_without_address_is_still_recorded(
     assert heard
     assert not silent
     b.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a file system of a megabyte and a half, where we may make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1536k", "tmpfs", str(folder)]
+    made = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"no file system can be made: {made.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def test_while_the_disk_is_full_a_recording_waits_for_room(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    worker = RecordingWorker(look_again_s=0.05)
+    full = small_disk / "full"
+    with full.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    recordings = [short_recording(tmp_path, str(number)) for number in range(3)]
+    encoding = [
+        asyncio.create_task(
+            worker.encode(recording, small_disk / "1" / f"{place}.mp3", left=Side.A)
+        )
+        for place, recording in enumerate(recordings)
+    ]
+    done, waiting = await asyncio.wait(encoding, timeout=2)
+    assert done == set(), "nothing is given up"
+    assert all(file.exists() for recording in recordings for file in recording.files)
+    full.unlink()
+    done, waiting = await asyncio.wait(encoding, timeout=20)
+    assert waiting == set()
+    assert all(task.result().ok for task in done)
+    assert len(list((small_disk / "1").glob("*.mp3"))) == 3
+    await worker.stop()
+
+
+async def test_a_stop_does_not_wait_for_room(small_disk: Path, tmp_path: Path) -> None:
+    worker = RecordingWorker(look_again_s=0.05)
+    with (small_disk / "full").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    recording = short_recording(tmp_path)
+    encoding = asyncio.create_task(
+        worker.encode(recording, small_disk / "1" / "1.mp3", left=Side.A)
+    )
+    await asyncio.wait((encoding,), timeout=1)
+    async with asyncio.timeout(5):
+        await worker.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await encoding
+    assert all(file.exists() for file in recording.files), "for the next start"

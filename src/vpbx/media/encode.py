@@ -8,6 +8,7 @@ over the packets. A call of ten minutes takes well under a second of CPU.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -39,6 +40,7 @@ _DECODER = {
 }
 _MAX_S = 12 * 3600
 _NICENESS = 10
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Empty(Exception):
@@ -210,7 +212,9 @@ def work(job: Mapping[str, Any]) -> dict[str, object]:
         processors = len(os.sched_getaffinity(0))
         seconds = encode(files, names, Path(job["target"]), swap=job["swap"], processes=processors)
     except Exception as error:
-        return {"ok": False, "seconds": 0.0, "error": f"{type(error).__name__}: {error}"}
+        no_room = isinstance(error, OSError) and error.errno in _NO_ROOM
+        text = f"{type(error).__name__}: {error}"
+        return {"ok": False, "seconds": 0.0, "error": text, "no_room": no_room}
     for file in files:
         with contextlib.suppress(OSError):
             file.unlink()

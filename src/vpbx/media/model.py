@@ -145,3 +145,5 @@ class EncodeResult:
     ok: bool
     seconds: float = 0.0
     error: str = ""
+    no_room: bool = False
+    """Whether it failed for want of room on the disk."""

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import json
 import re
+import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,7 @@ from .model import EncodeResult, Recording, Side
 log = structlog.get_logger("vpbx.media")
 
 _PIECE = re.compile(r"(?P<callid>[A-Za-z0-9_-]+)-(?P<number>\d+)\.\d+\.\d+\.rtp")
+_SPARE = 1024 * 1024
 _LIMIT_S = 600.0
 """A recording that takes longer than this to encode has hung the worker."""
 
@@ -94,7 +96,9 @@ class RecordingWorker:
     recording that kills it twice is given up, and its pcap files stay where they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, look_again_s: float = 5.0) -> None:
+        self._look_again_s = look_again_s
+        self._no_room = False
         self._process: _Process | None = None
         self._turn: asyncio.Lock | None = None
         self._stopped = False
@@ -104,8 +108,9 @@ class RecordingWorker:
 
         Both start at the first packet of either; gaps are silence. `target` appears complete
         (atomic rename), its folder is made, and the pcap files are then removed. Never
-        raises: a failure is logged and told in the result, and leaves the pcap files. Only
-        `stop` ends what waits here, as if it were cancelled: `recover` does it another day.
+        raises: a failure is logged and told in the result, and leaves the pcap files. While
+        the disk is full this waits for room. Only `stop` ends what waits here, as if it were
+        cancelled: `recover` does it another day.
         """
         job = {
             "files": [str(file) for file in recording.files],
@@ -113,17 +118,36 @@ class RecordingWorker:
             "names": {str(key): name for key, name in recording.payload_names.items()},
             "target": str(target),
         }
+        result = await self._in_turn(job)
+        while result.no_room:
+            await self._until_room(recording, target)
+            result = await self._in_turn(job)
+            if not result.no_room and self._no_room:
+                self._no_room = False
+                log.info("there is room again, recordings are made")
+        if not result.ok:
+            log.error("a recording was not encoded", callid=recording.callid, error=result.error)
+        return result
+
+    async def _in_turn(self, job: Mapping[str, object]) -> EncodeResult:
         if self._turn is None:
             self._turn = asyncio.Lock()
         async with self._turn:
             result = await self._attempt(job)
             if result is None:
                 result = await self._attempt(job)
-        if result is None:
-            result = EncodeResult(False, error="the encoder died twice")
-        if not result.ok:
-            log.error("a recording was not encoded", callid=recording.callid, error=result.error)
-        return result
+        return result or EncodeResult(False, error="the encoder died twice")
+
+    async def _until_room(self, recording: Recording, target: Path) -> None:
+        """Wait until the MP3 will fit; how full the disk is, is looked at, not tried out."""
+        if not self._no_room:
+            self._no_room = True
+            log.error("the disk is full, recordings are made when there is room")
+        while not self._stopped:
+            await asyncio.sleep(self._look_again_s)
+            if await asyncio.to_thread(_has_room, recording.files, target):
+                return
+        raise asyncio.CancelledError
 
     async def _attempt(self, job: Mapping[str, object]) -> EncodeResult | None:
         """Return the worker's answer, None when it died of the job."""
@@ -141,7 +165,12 @@ class RecordingWorker:
             log.warning("the recording encoder has died", error=str(error))
             await self._end(0)
             return None
-        return EncodeResult(bool(answer["ok"]), float(answer["seconds"]), str(answer["error"]))
+        return EncodeResult(
+            bool(answer["ok"]),
+            float(answer["seconds"]),
+            str(answer["error"]),
+            bool(answer.get("no_room")),
+        )
 
     async def _running(self) -> _Process:
         if self._process is None or self._process.ended.done():
@@ -191,6 +220,13 @@ class RecordingWorker:
             target, left = planned
             results.append((recording.callid, await self.encode(recording, target, left=left)))
         return results
+
+
+def _has_room(files: Sequence[Path], target: Path) -> bool:
+    """Tell whether the MP3 of these files will fit: it takes less than they do."""
+    folder = next(parent for parent in target.parents if parent.is_dir())
+    needed = sum(file.stat().st_size for file in files if file.exists())
+    return shutil.disk_usage(folder).free > needed + _SPARE
 
 
 def left_behind(folders: tuple[Path, ...]) -> list[Recording]:
