@@ -11,6 +11,7 @@ from vpbx.api import (
     caller_ids,
     calls,
     domain,
+    events,
     groups,
     history,
     lists,
@@ -43,4 +44,5 @@ SECTIONS = (
     sipuri_transfers.section,
     branches.section,
     webhook.section,
+    events.section,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from vpbx.api.rates import Rates
 from vpbx.calls import CallService
@@ -33,6 +35,21 @@ class ApiConfig:
     """How long a record link waits for a recording that is still being encoded."""
 
 
+class Commands(Protocol):
+    """What was sent to companies' CRMs (`vpbx.crm.IntegrationLog`)."""
+
+    async def events(
+        self, domain_id: int, *, after: int | None, limit: int, callid: str, cmd: str, state: str
+    ) -> list[dict[str, Any]]:
+        """Return commands as `events.CommandEvent`, those after a number or the newest."""
+
+    def stream(self, domain_id: int, after: int | None) -> AsyncIterator[list[dict[str, Any]]]:
+        """Give commands as they come; [] now and then while none does."""
+
+    async def replay(self, domain_id: int, event_id: int) -> bool:
+        """Send a command once more; False when there is none of that number."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiServices:
     """The public faces of directory, history and calls."""
@@ -41,6 +58,8 @@ class ApiServices:
     history: History
     calls: CallService
     clock: Clock
+    commands: Commands | None = None
+    """The log of the integration."""
     config: ApiConfig = field(default_factory=ApiConfig)
     makecalls: Rates = field(init=False)
     """How often each key asks for calls."""

@@ -13,17 +13,15 @@ from vpbx.db import Database, take_up
 __all__ = ["open_database"]
 
 _ANSWER_S = 15.0
-_PATIENCE_S = 1.5
-"""How long somebody who asked waits for a database that is locked or away; the API's promise is
-an answer within 2 s."""
 
 log = structlog.get_logger("vpbx.app")
 
 
-async def open_database(data: DataDir, url: str) -> Database:
+async def open_database(data: DataDir, url: str, *, patience_s: float | None = None) -> Database:
     """Open and migrate the database; `StartError` when it cannot be reached.
 
-    What the last run could not write before its end is written first.
+    What the last run could not write before its end is written first. `patience_s`: see
+    `vpbx.db.Database`.
     """
     found = data.database_url(url)
 
@@ -57,4 +55,4 @@ async def open_database(data: DataDir, url: str) -> Database:
             )
         ) from error
     await database.close()
-    return opened(_PATIENCE_S)
+    return opened(patience_s)

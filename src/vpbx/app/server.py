@@ -46,6 +46,7 @@ from vpbx.crm import (
     CrmClient,
     CrmRecorder,
     Formats,
+    IntegrationLog,
     Outbox,
     Webhooks,
     WebhookSender,
@@ -83,6 +84,9 @@ _HTTP_SHARE = 4
 """Of the files that may be open HTTP gets one in so many; calls, phones and disks the rest."""
 _CERTIFICATES_EVERY_S = 3.0
 """How often changed certificate files are looked for."""
+_PATIENCE_S = 1.5
+"""How long somebody who asked waits for a database that is locked or away; the API's promise is
+an answer within 2 s."""
 NODE = 0
 """Which of several servers on one database this is; there is one, until there are more."""
 
@@ -159,7 +163,9 @@ class App:
         listeners = self._bind_http(tls)
         config = self.config = with_sip_ports(self.config)
 
-        self.database = database = await open_database(data, config.database)
+        self.database = database = await open_database(
+            data, config.database, patience_s=_PATIENCE_S
+        )
         self._later(database.close, 0.5)
         data.remember_database(config.database)
         self._writer = writer = Writer(database, spill=data.unwritten("calls"))
@@ -376,6 +382,7 @@ class App:
             history=self.history,
             calls=self.calls,
             clock=self._clock,
+            commands=IntegrationLog(self.outbox),
             config=ApiConfig(
                 trusted_proxies=self.config.trusted_proxies,
                 https_port=self.config.https.port if self.config.https else 0,

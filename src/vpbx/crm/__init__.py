@@ -9,8 +9,10 @@ from __future__ import annotations
 from vpbx.crm.client import Answer, CrmClient
 from vpbx.crm.contact import Contacts
 from vpbx.crm.encoding import Formats
+from vpbx.crm.face import IntegrationLog
 from vpbx.crm.lane import Limits
 from vpbx.crm.outbox import Outbox, OutboxConfig
+from vpbx.crm.record import Asked, CommandLog, Entry, State
 from vpbx.crm.recorder import CrmRecorder
 from vpbx.crm.store import Counts, Stuck
 from vpbx.crm.tables import crm_outbox
@@ -18,14 +20,19 @@ from vpbx.crm.webhooks import Webhooks, WebhookSender
 
 __all__ = [
     "Answer",
+    "Asked",
+    "CommandLog",
     "Contacts",
     "Counts",
     "CrmClient",
     "CrmRecorder",
+    "Entry",
     "Formats",
+    "IntegrationLog",
     "Limits",
     "Outbox",
     "OutboxConfig",
+    "State",
     "Stuck",
     "WebhookSender",
     "Webhooks",

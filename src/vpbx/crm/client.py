@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +45,8 @@ class Answer:
     error: str = ""
     charset: str = ""
     """Of the body, as the CRM says."""
+    format: str = ""
+    """What the command was sent as, if it was."""
 
     @property
     def taken(self) -> bool:
@@ -122,36 +126,57 @@ class CrmClient:
             self._targets.clear()
 
     async def send(
-        self, domain_id: int, integration: Integration, fields: Mapping[str, str | int]
+        self,
+        domain_id: int,
+        integration: Integration,
+        fields: Mapping[str, str | int],
+        *,
+        delivery: str = "",
     ) -> Answer:
         """Send one command; the answer says how it went. Nothing is raised but cancellation.
 
         In format `auto` a command refused as a form is sent once more, as JSON (D15).
         """
         form = self._formats.first(domain_id, integration)
-        answer = await self._post(integration, fields, form)
+        answer = await self._post(integration, fields, form, delivery)
         again = self._formats.second(integration, form, answer.status)
         if again is not None:
             form = again
-            second = await self._post(integration, fields, form)
+            second = await self._post(integration, fields, form, delivery)
             if second.taken or not second.status:
                 answer = second
         if answer.status:
             self._formats.note(domain_id, integration, form, answer.status)
         return answer
 
-    async def post_json(self, address: str, token: str, value: Mapping[str, Any]) -> Answer:
+    async def post_json(
+        self, address: str, token: str, value: Mapping[str, Any], *, delivery: str = ""
+    ) -> Answer:
         """Post a JSON object to `address`, with the token in a header too, as commands are."""
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-        return await self._deliver(address, token, Format.JSON, body)
+        return await self._deliver(address, token, Format.JSON, body, delivery)
 
     async def _post(
-        self, integration: Integration, fields: Mapping[str, str | int], form: Format
+        self,
+        integration: Integration,
+        fields: Mapping[str, str | int],
+        form: Format,
+        delivery: str,
     ) -> Answer:
         token = integration.token
-        return await self._deliver(integration.url, token, form, encode(fields, token, form))
+        body = encode(fields, token, form)
+        secret = integration.signing_secret
+        return await self._deliver(integration.url, token, form, body, delivery, secret)
 
-    async def _deliver(self, address: str, token: str, form: Format, body: bytes) -> Answer:
+    async def _deliver(
+        self,
+        address: str,
+        token: str,
+        form: Format,
+        body: bytes,
+        delivery: str = "",
+        secret: str = "",
+    ) -> Answer:
         if self._connector is None:
             return Answer(0, error="not started")
         private = self._private()
@@ -164,14 +189,17 @@ class CrmClient:
             return Answer(0, error="the CRM's address is no http or https URL")
         if not (private or is_public(target.host)):
             return Answer(0, error=_PRIVATE)
+        own = {"X-VPBX-Delivery": delivery} if delivery else {}
+        if secret:
+            own["X-VPBX-Signature"] = signature(secret, body, time.time())
         try:
             async with asyncio.timeout(self._timeout_s):
-                reply = await post(self._connector, target, body)
+                reply = await post(self._connector, target, body, own)
         except TimeoutError:
             return Answer(0, error="no answer in time")
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             return Answer(0, error=_brief(error))
-        return Answer(reply.status, reply.body, charset=reply.charset)
+        return Answer(reply.status, reply.body, charset=reply.charset, format=form.value)
 
     def _target(self, address: str, token: str, form: Format) -> Target | None:
         """Return where to post, found out once; None for an address that may not be used."""
@@ -193,6 +221,13 @@ class CrmClient:
             return Target(url.with_user(None), headers)
         except ValueError:
             return None
+
+
+def signature(secret: str, body: bytes, now: float) -> str:
+    """Return what proves that a body is ours: `t=` epoch seconds, `v1=` HMAC-SHA256 of `t.body`."""
+    at = str(int(now))
+    signed = hmac.digest(secret.encode(), at.encode() + b"." + body, "sha256").hex()
+    return f"t={at},v1={signed}"
 
 
 def _token_header(token: str) -> dict[str, str]:

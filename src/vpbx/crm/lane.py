@@ -33,6 +33,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any
 
 from vpbx.clock import Clock, Timer
 from vpbx.crm.commands import Fields
@@ -77,6 +78,19 @@ class Command:
     """When it was made, by the monotonic clock."""
     held: bool = False
     """Whether it may not be sent yet."""
+    replay_of: int | None = None
+    """The number in the log of what is sent once more."""
+    # What came of it so far, for the log (`record`).
+    log_id: int | None = None
+    state: str = "waiting"
+    format: str = ""
+    status: int = 0
+    latency_ms: int = 0
+    answer: str = ""
+    error: str = ""
+    done_ms: int | None = None
+    next_ms: int | None = None
+    tries: list[list[Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -226,6 +240,10 @@ class Lane:
             self._ready()
         return was_troubled
 
+    def pause_s(self, command: Command) -> float:
+        """Return how long a command that was just refused waits for its next try."""
+        return PAUSES_S[min(command.attempts, len(PAUSES_S)) - 1]
+
     def refused(self, command: Command) -> bool:
         """The CRM did not take it. True: it waits for another try; False: it is given up."""
         self.failures += 1
@@ -236,7 +254,7 @@ class Lane:
         queue = self._queues[command.callid]
         queue.state = QueueState.WAITING
         self._waiting += len(queue.commands)
-        pause_s = PAUSES_S[min(command.attempts, len(PAUSES_S)) - 1]
+        pause_s = self.pause_s(command)
         queue.timer = self._clock.call_later(pause_s, lambda: self._on_timer(command.callid))
         return True
 

@@ -32,6 +32,8 @@ from vpbx.clock import Clock, Timer
 from vpbx.crm.client import Answer, CrmClient
 from vpbx.crm.commands import Fields
 from vpbx.crm.lane import Command, Lane, Limits, Tally
+from vpbx.crm.record import CommandLog, State, note
+from vpbx.crm.replay import Replays
 from vpbx.crm.store import Counts, Store, Stuck
 from vpbx.db import Database, Write, Writer
 from vpbx.directory import Integration
@@ -42,7 +44,9 @@ log = structlog.get_logger("vpbx.crm")
 _READ_AGAIN_S = 2.0
 LATE_S = 60.0
 """An event older than this, of a call that is over, is late."""
-_LEFT_OUT = Answer(0, error="left out: late")
+_LEFT_OUT = Answer(0, error="late: the call is over")
+_KEPT = Answer(299)
+"""In place of an answer, where there is no address: commands are fetched from the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class OutboxConfig:
     """Requests to one domain's CRM at the same time."""
     failed_kept_s: float = 30 * 86_400.0
     """How long commands that were given up can be seen."""
+    log_kept_s: float = 30 * 86_400.0
+    """How long the log of the integration goes back."""
     sweep_s: float = 900.0
     """How often rows are looked through for those whose time is up."""
     lane: Limits = field(default_factory=Limits)
@@ -92,6 +98,8 @@ class Outbox:
         is_open: Callable[[str], bool] = lambda callid: False,
         webhook: Callable[[int, Fields], Awaitable[Answer]] | None = None,
     ) -> None:
+        self.record = CommandLog(database, node)
+        """The log of the integration."""
         self._writer = writer
         self._client = client
         self._settings = settings
@@ -100,6 +108,8 @@ class Outbox:
         self._config = config or OutboxConfig()
         self._is_open = is_open
         self._store = Store(database, node)
+        self.replays = Replays(self._store, self.record, writer, self._send_again, clock)
+        """What is to be sent once more."""
         self._tally = Tally()
         self._desks: dict[int, _Desk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,11 +117,11 @@ class Outbox:
         self._sweeper: Timer | None = None
         self._sweeping = False
 
-    def put(self, domain_id: int, fields: Fields, *, when_written: bool = False) -> Write:
-        """Take a command of a call (`fields["callid"]`) and return the write of its row.
+    def put(self, domain_id: int, fields: Fields, *, when_written: bool = False) -> list[Write]:
+        """Take a command of a call (`fields["callid"]`) and return the writes of its rows.
 
-        The caller commits the write; the sending begins by itself, with `when_written` not
-        before the write, and what stands with it in one transaction, is committed.
+        The caller commits them; the sending begins by itself, with `when_written` not before
+        they, and what stands with them in one transaction, are committed.
         """
         now = self._clock.time()
         command = Command(
@@ -125,7 +135,9 @@ class Outbox:
         )
         self._desk(domain_id).lane.put(command)
         write = self._store.insert(command)
-        return write._replace(then=partial(self._release, command)) if when_written else write
+        if when_written:
+            write = write._replace(then=partial(self._release, command))
+        return [self.record.opened(command), write]  # in this order: the second names the first
 
     def _release(self, command: Command) -> None:
         desk = self._desks.get(command.domain_id)
@@ -158,9 +170,11 @@ class Outbox:
     async def start(self) -> None:
         """Take up what an earlier run left, and begin to send."""
         domains = await self._store.recover()
+        await self.record.start()
         for domain_id in domains:
             self._desk(domain_id)  # spilled, as all made before we run: its rows are read
         self._running = True
+        await self.replays.start()
         for desk in list(self._desks.values()):
             self._kick(desk)
         self._sweeper = self._clock.call_later(self._config.sweep_s, self._sweep)
@@ -173,6 +187,7 @@ class Outbox:
                 while self._tasks:
                     await asyncio.wait(self._tasks)
         self._running = False
+        await self.replays.stop()
         if self._sweeper is not None:
             self._sweeper.cancel()
         tasks = list(self._tasks)
@@ -227,19 +242,21 @@ class Outbox:
         desk.starting -= 1
         try:
             while self._running and (command := desk.lane.take()) is not None:
+                began = self._clock.now()
                 answer = await self._send(command)
+                took_s = self._clock.now() - began
                 if answer is _LEFT_OUT:
                     desk.lane.leave_out(command)
-                    self._done_with(desk, command)
+                    self._done_with(desk, command, answer, State.LEFT_OUT, took_s)
                 elif answer.taken:
-                    self._on_taken(desk, command)
+                    self._on_taken(desk, command, answer, took_s)
                 else:
-                    self._on_refused(desk, command, answer)
+                    self._on_refused(desk, command, answer, took_s)
         finally:
             desk.workers -= 1
             self._kick(desk)
 
-    async def _send(self, command: Command) -> Answer:
+    async def _send(self, command: Command, *, late: bool = False) -> Answer:
         """Send a command; whatever goes wrong is an answer too, or its queue would stand still."""
         try:
             if command.fields["cmd"] == "webhook" and self._webhook is not None:
@@ -247,9 +264,13 @@ class Outbox:
             integration = await self._settings(command.domain_id)
             if integration is None or not integration.enabled:
                 return Answer(0, error="the integration is switched off")
-            if self._is_late(command) and not integration.late_events:
+            if not integration.url:
+                return _KEPT
+            if self._is_late(command) and not (late or integration.late_events):
                 return _LEFT_OUT
-            return await self._client.send(command.domain_id, integration, command.fields)
+            return await self._client.send(
+                command.domain_id, integration, command.fields, delivery=str(command.id)
+            )
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)
             log.error(  # no traceback: it might show the token
@@ -267,19 +288,29 @@ class Outbox:
             and not self._is_open(command.callid)
         )
 
-    def _on_taken(self, desk: _Desk, command: Command) -> None:
+    async def _send_again(self, command: Command) -> Answer:
+        """Send a command of the replays: nothing is late of what somebody asked for."""
+        return await self._send(command, late=True)
+
+    def _on_taken(self, desk: _Desk, command: Command, answer: Answer, took_s: float) -> None:
         if desk.lane.taken(command):
             self._log_back(desk)
-        self._done_with(desk, command)
+        state = State.KEPT if answer is _KEPT else State.TAKEN
+        self._done_with(desk, command, answer, state, took_s)
 
-    def _done_with(self, desk: _Desk, command: Command) -> None:
+    def _done_with(
+        self, desk: _Desk, command: Command, answer: Answer, state: str, took_s: float
+    ) -> None:
         command.taken = True
+        note(command, answer, state=state, now=self._clock.time(), took_s=took_s, next_s=None)
+        writes = self.record.changed(command)
         if command.is_row:
-            self._writer.submit([self._store.delete(command)])
+            writes.append(self._store.delete(command))
+        self._writer.submit(writes)
         if desk.lane.wants_rows:
             self._kick(desk)
 
-    def _on_refused(self, desk: _Desk, command: Command, answer: Answer) -> None:
+    def _on_refused(self, desk: _Desk, command: Command, answer: Answer, took_s: float) -> None:
         lane = desk.lane
         was_troubled = lane.troubled
         given_up = not lane.refused(command)
@@ -300,7 +331,11 @@ class Outbox:
                 )
             desk.given_up += 1
         now = self._clock.time()
-        self._writer.submit([self._store.tried(command, now, answer.reason, given_up=given_up)])
+        state = State.FAILED if given_up else State.WAITING
+        next_s = None if given_up else lane.pause_s(command)
+        note(command, answer, state=state, now=now, took_s=took_s, next_s=next_s)
+        tried = self._store.tried(command, now, answer.reason, given_up=given_up)
+        self._writer.submit([tried, *self.record.changed(command)])
         if lane.wants_rows:
             self._kick(desk)
 
@@ -354,6 +389,7 @@ class Outbox:
                 given_up_before=now - self._config.lane.keep_trying_s - self._config.sweep_s,
                 forget_before=now - self._config.failed_kept_s,
             )
+            await self.record.sweep(now - self._config.log_kept_s)
         except Exception as error:
             log.warning("the outbox cannot be looked through", error=type(error).__name__)
             return

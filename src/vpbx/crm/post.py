@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -64,9 +65,10 @@ class Target:
             raise ValueError("no address for a request")
         self._head = "\r\n".join(lines)
 
-    def message(self, body: bytes) -> bytes:
-        """Return the whole request, to be sent at once."""
-        return f"{self._head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    def message(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Return the whole request, to be sent at once; `headers` are of this one alone."""
+        own = "".join([f"\r\n{name}: {value}" for name, value in headers.items()])
+        return f"{self._head}{own}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 class _Handler(ResponseHandler):
@@ -149,7 +151,12 @@ def connector(resolver: aiohttp.abc.AbstractResolver, keep_s: float) -> aiohttp.
     return made
 
 
-async def post(connector: aiohttp.TCPConnector, target: Target, body: bytes) -> Reply:
+async def post(
+    connector: aiohttp.TCPConnector,
+    target: Target,
+    body: bytes,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Reply:
     """Return the answer.
 
     Raises aiohttp.ClientError, aiohttp.http.HttpProcessingError or OSError.
@@ -161,7 +168,7 @@ async def post(connector: aiohttp.TCPConnector, target: Target, body: bytes) -> 
             raise aiohttp.ServerDisconnectedError
         assert isinstance(protocol, _Handler)
         protocol.begin()
-        transport.write(target.message(body))
+        transport.write(target.message(body, headers))
         head, content = await protocol.read()
         answer = await _read(content)
         protocol.finish()

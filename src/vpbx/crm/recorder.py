@@ -44,7 +44,7 @@ class CrmRecorder:
             domain = self._sends(event.call, "event")
             if domain is None:
                 return ()
-            return [self._outbox.put(event.call.domain_id, event_command(event))]
+            return self._outbox.put(event.call.domain_id, event_command(event))
         if isinstance(event, CallEnded):
             return self._ended(event)
         if isinstance(event, Rated):
@@ -60,13 +60,13 @@ class CrmRecorder:
         if domain is not None:
             rating = rated.rating if rated is not None else None
             command = history_command(event, domain, rating=rating, link=self._link)
-            writes.append(self._put(event.call, command))
+            writes += self._put(event.call, command)
         return writes
 
     def _rated(self, event: Rated) -> list[Write]:
         if self._sends(event.call, "rating") is None:
             return []
-        return [self._put(event.call, rating_command(event))]
+        return self._put(event.call, rating_command(event))
 
     def _sends(self, call: CallInfo, cmd: str) -> DomainConfig | None:
         """Return the domain if its CRM is sent commands of this kind."""
@@ -77,6 +77,6 @@ class CrmRecorder:
         commands: Commands = integration.commands
         return domain if getattr(commands, cmd) else None
 
-    def _put(self, call: CallInfo, fields: Fields) -> Write:
+    def _put(self, call: CallInfo, fields: Fields) -> list[Write]:
         """Send when all that the event caused is committed."""
         return self._outbox.put(call.domain_id, fields, when_written=True)

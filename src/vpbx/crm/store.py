@@ -10,7 +10,8 @@ from sqlalchemy import bindparam, func, select
 
 from vpbx.crm.commands import Fields
 from vpbx.crm.lane import Command
-from vpbx.crm.tables import FAILED, PENDING, crm_outbox
+from vpbx.crm.record import CommandLog
+from vpbx.crm.tables import FAILED, PENDING, REPLAY, crm_outbox
 from vpbx.db import Database, Values, Write, insert_or_ignore
 
 _C = crm_outbox.c
@@ -86,7 +87,14 @@ class Store:
             "attempts": 0,
             "tried_ms": None,
             "error": "",
+            "log_id": command.log_id,
         }
+
+    def replay(self, command: Command, record: CommandLog) -> list[Write]:
+        """The command is to be sent once more, when there is time."""
+        record.number(command)
+        row = {**(self._row(command) or {}), "status": REPLAY}
+        return [record.opened(command), Write(_INSERT, row, command.id)]
 
     def delete(self, command: Command) -> Write:
         """The CRM took it."""
@@ -115,14 +123,16 @@ class Store:
         self._last = max(self._last, (last or 0) >> _NODE_BITS)
         return domains
 
-    async def read(self, domain_id: int, after_id: int, limit: int) -> list[Command]:
+    async def read(
+        self, domain_id: int, after_id: int, limit: int, status: str = PENDING
+    ) -> list[Command]:
         """Return the next pending commands after `after_id`, in order."""
         statement = (
-            select(_C.id, _C.callid, _C.fields, _C.created_ms, _C.attempts)
+            select(_C.id, _C.callid, _C.fields, _C.created_ms, _C.attempts, _C.log_id)
             .where(
                 _C.node == self._node,
                 _C.domain_id == domain_id,
-                _C.status == PENDING,
+                _C.status == status,
                 _C.id > after_id,
             )
             .order_by(_C.id)
@@ -139,9 +149,20 @@ class Store:
                 created_ms / 1000,
                 attempts,
                 is_row=True,
+                log_id=log_id,
             )
-            for row_id, callid, fields, created_ms, attempts in rows
+            for row_id, callid, fields, created_ms, attempts, log_id in rows
         ]
+
+    async def read_replays(self, domain_id: int, after_id: int, limit: int) -> list[Command]:
+        """Return the next commands to be sent once more, in order."""
+        return await self.read(domain_id, after_id, limit, REPLAY)
+
+    async def replaying(self) -> list[int]:
+        """Return the domains with commands to be sent once more."""
+        statement = select(_C.domain_id).where(_C.node == self._node, _C.status == REPLAY)
+        async with self._database.connect() as connection:
+            return list((await connection.execute(statement.distinct())).scalars().all())
 
     async def sweep(self, *, given_up_before: float, forget_before: float) -> int:
         """Give up what has waited since before the one time, forget what failed before the other.

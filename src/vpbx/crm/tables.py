@@ -3,17 +3,18 @@
 `crm_outbox` holds each command that the CRM has not taken yet. `fields` is the command as a
 JSON object without `crm_token`, which is added when it is sent, so that a token put right also
 counts for what waits. Rows whose `status` is failed were given up; they are kept to be seen.
+Those of status replay are sent once more because somebody asked for it (`replay`).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
 
 from vpbx.db import metadata
 
 _BIG = BigInteger().with_variant(Integer, "sqlite")
 
-PENDING, FAILED = "pending", "failed"
+PENDING, FAILED, REPLAY = "pending", "failed", "replay"
 
 crm_outbox = Table(
     "crm_outbox",
@@ -29,5 +30,39 @@ crm_outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("tried_ms", _BIG),
     Column("error", Text, nullable=False),
+    Column("log_id", _BIG),
     Index("ix_crm_outbox_pending", "node", "domain_id", "status", "id"),
 )
+
+crm_log = Table(
+    "crm_log",
+    metadata,
+    Column("id", _BIG, primary_key=True, autoincrement=False),
+    Column("node", SmallInteger, nullable=False),
+    Column("domain_id", Integer, nullable=False),
+    Column("callid", Text, nullable=False),
+    Column("cmd", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("created_ms", _BIG, nullable=False),
+    Column("done_ms", _BIG),
+    Column("next_ms", _BIG),
+    Column("attempts", Integer, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("latency_ms", Integer, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("tries", Text, nullable=False),
+    Column("replay_of", _BIG),
+    Index("ix_crm_log_domain", "domain_id", "id"),
+    Index("ix_crm_log_call", "domain_id", "callid"),
+    Index(
+        "ix_crm_log_failed",
+        "domain_id",
+        "id",
+        sqlite_where=text("state = 'failed'"),
+        postgresql_where=text("state = 'failed'"),
+    ),
+)
+"""What was sent, for people and for those who fetch it; see `record`."""

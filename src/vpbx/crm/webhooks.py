@@ -38,9 +38,12 @@ class Webhooks:
         """Tell the domain's subscribers to `kind`; the caller commits what is returned."""
         line = f"w{self._clock_ms()}-{next(self._serial)}"
         return [
-            self._outbox.put(domain.id, webhook_fields(kind, hook.id, data, f"{line}-{hook.id}"))
+            write
             for hook in domain.settings.webhooks
             if hook.type == kind
+            for write in self._outbox.put(
+                domain.id, webhook_fields(kind, hook.id, data, f"{line}-{hook.id}")
+            )
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
@@ -45,10 +46,11 @@ class Integrations:
     async def set(self, domain: DomainConfig, values: Mapping[str, Any]) -> Integration:
         """Set or change the integration.
 
-        url, token (both needed the first time), format (auto, form, json), enabled,
-        networks (list of IP networks), origins (list of https://host), late_events (send or
-        drop), and history, event, contact, rating: whether each command is sent. Another url
-        or format forgets what `auto` had learned.
+        url, token (both needed the first time; url "": nothing is sent, commands are fetched
+        from the log), format (auto, form, json), enabled, networks (list of IP networks),
+        origins (list of https://host), late_events (send or drop), sign (true makes a new
+        secret, false ends signing), and history, event, contact, rating: whether each command
+        is sent. Another url or format forgets what `auto` had learned.
         """
         table = tables.integrations
         async with self._directory.edit(domain) as tx:
@@ -124,8 +126,10 @@ def check_url(text: str, *, password: bool = False) -> str:
 def _read(reader: Values, *, new: bool) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if new or reader.has("url"):
-        url = reader.text("url", required=True, max_length=MAX_URL)
-        if url:
+        url = reader.text("url", required=new and not reader.has("url"), max_length=MAX_URL)
+        if not url:
+            changes["url"] = ""
+        else:
             changes["url"] = reader.matching("url", partial(check_url, password=True))
             changes["learned_format"] = Format.AUTO.value
     if new or reader.has("token"):
@@ -139,6 +143,9 @@ def _read(reader: Values, *, new: bool) -> dict[str, Any]:
         changes["networks"] = _networks(reader)
     if reader.has("origins"):
         changes["origins"] = _origins(reader)
+    if reader.has("sign"):  # a secret of ours, new each time: nobody has to think of one
+        sign = reader.boolean("sign")
+        changes["signing_secret"] = "whsec_" + secrets.token_urlsafe(32) if sign else ""
     if reader.has("late_events"):
         late = reader.choice("late_events", LateEvents, LateEvents.DROP)
         changes["late_events"] = late is LateEvents.SEND

@@ -279,6 +279,7 @@ class _Loading:
             Commands(row.send_history, row.send_event, row.send_contact, row.send_rating),
             tuple(row.origins),
             row.late_events,
+            row.signing_secret,
         )
 
     async def _lists(self) -> dict[str, list[str]]:

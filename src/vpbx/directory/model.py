@@ -299,6 +299,8 @@ class Integration:
     """Browser origins allowed to call the API (CORS)."""
     late_events: bool = False
     """Whether events older than a minute, of calls that are over, are still sent."""
+    signing_secret: str = field(default="", repr=False)
+    """Signs what is sent, where the CRM wants that; empty: nothing is signed."""
 
     @property
     def shown_url(self) -> str:

@@ -370,6 +370,7 @@ integrations = Table(
     _flag("send_contact", True),
     _flag("send_rating", True),
     _flag("late_events", False),
+    _text("signing_secret"),
 )
 
 locations = Table(
