@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from vpbx.app import DataDir
-from vpbx.app.certificate import server_context
+from vpbx.app.certificate import Identities
 from vpbx.app.http import AsgiApp, HttpListener, with_metrics
 from vpbx.config import Endpoint, ServeConfig
 
@@ -41,7 +41,7 @@ async def test_listener_on_port_0_says_which_it_got_and_answers() -> None:
 
 async def test_listener_speaks_tls_with_the_servers_certificate(tmp_path: Path) -> None:
     DataDir(tmp_path).prepare()
-    tls = server_context(ServeConfig(data=tmp_path))
+    tls = Identities(ServeConfig(data=tmp_path)).context
     trust = ssl.create_default_context(cafile=tmp_path / "tls" / "certificate.pem")
     listener = HttpListener(Endpoint("127.0.0.1", 0), tls=tls)
     listener.bind()

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from tests.crm.world import TOKEN, Behaviour, Crm, close, hang, integration, json_only, status
 from vpbx.app import DataDir
-from vpbx.app.certificate import server_context
+from vpbx.app.certificate import Identities
 from vpbx.config import ServeConfig
 from vpbx.crm import CrmClient, Formats
 from vpbx.crm.post import MAX_ANSWER
@@ -324,7 +324,7 @@ async def test_a_certificate_that_is_not_trusted_is_a_failure(
     client: CrmClient, tmp_path: Path
 ) -> None:
     DataDir(tmp_path).prepare()
-    ours = server_context(ServeConfig(data=tmp_path))
+    ours = Identities(ServeConfig(data=tmp_path)).context
     server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0, ssl=ours)
     async with server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"

@@ -15,7 +15,7 @@ import pytest
 import websockets
 
 from vpbx.app import DataDir
-from vpbx.app.certificate import server_context
+from vpbx.app.certificate import Identities
 from vpbx.app.http import HttpListener
 from vpbx.app.http_bounds import Bounds, Connections, Turnstile, source_of
 from vpbx.config import Endpoint, ServeConfig
@@ -130,7 +130,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         context = trust = None
         if tls:
             DataDir(tmp_path).prepare()
-            context = server_context(ServeConfig(data=tmp_path))
+            context = Identities(ServeConfig(data=tmp_path)).context
             trust = ssl.create_default_context(cafile=tmp_path / "tls" / "certificate.pem")
         connections = Connections(Bounds(**bounds))
         listener = HttpListener(Endpoint("127.0.0.1", 0), tls=context, connections=connections)
