@@ -106,6 +106,9 @@ DELETE /branches/{domain}                          Connecting other PBXs Deletin
 GET    /webhook
 POST   /webhook
 DELETE /webhook/{id}
+GET    /events                                     Main settings View
+GET    /events/stream                              Main settings View
+POST   /events/{id}/replay                         Main settings Editing
 GET    /calls                                      Employees View
 POST   /calls/{callid}/hangup                      Employees Editing
 """

@@ -158,7 +158,7 @@ async def test_the_history_row_and_its_command_are_one_transaction(
         (row,) = await node.rows()
         assert row.cmd == "history"
         tables = [write.statement.table.name for write in units[-1]]
-        assert tables == ["call_history", "call_journal", "call_history", "crm_outbox"]
+        assert tables == ["call_history", "call_journal", "call_history", "crm_log", "crm_outbox"]
         async with database.connect() as connection:
             assert len((await connection.execute(select(call_history))).all()) == 1
             assert (await connection.execute(select(call_journal))).all() == []

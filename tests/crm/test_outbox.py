@@ -284,7 +284,10 @@ async def test_rows_older_than_a_day_are_given_up_even_if_never_tried(
                 clock.advance(600)
                 await asyncio.sleep(0.01)
         clock.advance(31 * 86_400)
-        await node.until_rows(0)
+        async with asyncio.timeout(10):
+            while await node.rows():  # a sweep that was under way counts from before
+                clock.advance(900)
+                await asyncio.sleep(0.01)
 
 
 async def test_an_outage_is_logged_once_and_its_end_once(

@@ -219,7 +219,7 @@ class Node:
     def put(self, callid: str, number: int = 0, domain_id: int = 1) -> None:
         """Put a command into the outbox and commit it."""
         fields: Fields = {"cmd": "event", "callid": callid, "number": number}
-        self.writer.submit([self.outbox.put(domain_id, fields)])
+        self.writer.submit(self.outbox.put(domain_id, fields))
 
     async def start(self) -> None:
         await self.writer.start()

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from vpbx.api import records
 from vpbx.api.models import Error
 from vpbx.api.operation import Operation, Section
+from vpbx.api.outgoing import WEBHOOKS
 from vpbx.api.services import PREFIX
 from vpbx.history import LINK_PATH
 
@@ -49,6 +50,7 @@ _PATH_WORDS = {
     ),
     "callid": ("A call in progress, from GET /calls or a command.", "201594855300017"),
     "webhook/id": ("Id of the subscription.", "898254be-e2cd-4e8a-90d1-1615a42eb2dd"),
+    "events/id": ("Id of the command, from GET /events.", "7394857643219841024"),
     "music/type": ("Which music.", "holdmusic"),
     "media-catalog/type": ("What the files are for.", "greeting"),
 }
@@ -94,6 +96,7 @@ def document(sections: Sequence[Section], version: str) -> dict[str, Any]:
                     schemas[operation.body.__name__] = schema
     components["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-KEY"}}
     made["security"] = [{"key": []}]
+    made["webhooks"] = WEBHOOKS
     return made
 
 

@@ -33,6 +33,7 @@ from vpbx.app.datadir import DataDir, full_disk, keep_private
 from vpbx.app.fault import PortTaken, StartError
 from vpbx.app.http import AsgiApp, HttpListener, with_metrics
 from vpbx.app.http_bounds import Bounds, Connections
+from vpbx.app.integration import integration_answers, integration_follows
 from vpbx.app.limits import raise_open_files
 from vpbx.app.live import answers
 from vpbx.app.recovery import Recovery
@@ -247,8 +248,9 @@ class App:
 
         cached = self.directory.cached
         events.subscribe(call_log)
-        events.subscribe(CrmRecorder(self.outbox, cached, link, recorder.is_open))
-        return Contacts(client, self.outbox.crm_answers)
+        self._crm = CrmRecorder(self.outbox, cached, link, recorder.is_open)
+        events.subscribe(self._crm)
+        return Contacts(client, self.outbox.crm_answers, self.outbox.asked)
 
     async def _start_media(self) -> MediaEngine:
         config, data = self.config, self.data
@@ -413,7 +415,14 @@ class App:
         self._spawn(acme.run())
 
     async def _answer_commands(self) -> None:
-        control = Control(self.data.root, answers(self.calls), {"trace": self.trace.follow})
+        control = Control(
+            self.data.root,
+            {**answers(self.calls), **integration_answers(self.directory, self.outbox)},
+            {
+                "trace": self.trace.follow,
+                **integration_follows(self.directory, self._crm),
+            },
+        )
         await control.start()
         self._later(control.stop, 0.1)
 

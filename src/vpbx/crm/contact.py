@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 
-from vpbx.crm.client import CrmClient
-from vpbx.crm.commands import contact_command
+from vpbx.crm.client import Answer, CrmClient
+from vpbx.crm.commands import Fields, contact_command
 from vpbx.crm.lenient import read_object
 from vpbx.directory import Contact, DomainConfig
 
@@ -20,12 +21,21 @@ MAX_NAME = 100
 MAX_RESPONSIBLE = 64
 
 
+Asked: TypeAlias = Callable[[int, Fields, Answer, float], None]
+"""(domain id, question, answer, seconds it took)"""
+
+
 class Contacts:
-    """Asks CRMs who a caller is. `answers` hears of each domain whose CRM answered."""
+    """Asks CRMs who a caller is. `answers` hears of each domain whose CRM answered, `asked` of
+    each question."""
 
     def __init__(
-        self, client: CrmClient, answers: Callable[[int], None] = lambda domain_id: None
+        self,
+        client: CrmClient,
+        answers: Callable[[int], None] = lambda domain_id: None,
+        asked: Asked = lambda domain_id, fields, answer, took_s: None,
     ) -> None:
+        self._asked = asked
         self._client = client
         self._answers = answers
         self._silent: set[int] = set()
@@ -39,15 +49,18 @@ class Contacts:
         included. A late, wrong or missing answer is None. Raises nothing but cancellation.
         """
         integration = domain.integration
-        if integration is None or not integration.enabled or not integration.commands.contact:
+        if integration is None or not (integration.enabled and integration.url):
             return None
+        if not integration.commands.contact:
+            return None
+        fields = contact_command(phone, callid, diversion)
+        began = time.monotonic()
         try:
             async with asyncio.timeout(domain.contact_timeout_s):
-                fields = contact_command(phone, callid, diversion)
                 answer = await self._client.send(domain.id, integration, fields)
         except TimeoutError:
-            self._failed(domain, "no answer in time")
-            return None
+            answer = Answer(0, error="no answer in time")
+        self._asked(domain.id, fields, answer, time.monotonic() - began)
         if not answer.taken:
             self._failed(domain, answer.reason)
             return None

@@ -139,6 +139,14 @@ class Outbox:
             write = write._replace(then=partial(self._release, command))
         return [self.record.opened(command), write]  # in this order: the second names the first
 
+    def asked(self, domain_id: int, fields: Fields, answer: Answer, took_s: float) -> None:
+        """Keep in the log that the CRM was asked who calls, and what it said."""
+        now = self._clock.time()
+        question = Command(self._store.new_id(now), domain_id, str(fields["callid"]), fields, now)
+        state = State.TAKEN if answer.taken else State.FAILED
+        note(question, answer, state=state, now=now, took_s=took_s, next_s=None)
+        self._writer.submit([self.record.opened(question)])
+
     def _release(self, command: Command) -> None:
         desk = self._desks.get(command.domain_id)
         if desk is not None:

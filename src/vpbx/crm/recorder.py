@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from vpbx.crm.commands import EVENT_TYPE, Fields, event_command, history_command, rating_command
 from vpbx.crm.outbox import Outbox
 from vpbx.db import Write
-from vpbx.directory import Commands, DomainConfig
+from vpbx.directory import DomainConfig
 from vpbx.events import CallEnded, CallEvent, CallInfo, Direction, Rated
+
+_HEARD = 1000
 
 
 class CrmRecorder:
@@ -34,17 +38,14 @@ class CrmRecorder:
         self._link = link
         self._is_open = is_open
         self._ratings: dict[str, Rated] = {}
+        self._listeners: dict[int, set[asyncio.Queue[Fields]]] = {}
 
     def __call__(self, event: CallEvent) -> Iterable[Write]:
         """Return the writes that put the commands of `event` into the outbox."""
-        kind = type(event)
         if event.call.direction is Direction.INNER:
             return ()
-        if kind in EVENT_TYPE:
-            domain = self._sends(event.call, "event")
-            if domain is None:
-                return ()
-            return self._outbox.put(event.call.domain_id, event_command(event))
+        if type(event) in EVENT_TYPE:
+            return self._out(event.call, "event", lambda domain: event_command(event))
         if isinstance(event, CallEnded):
             return self._ended(event)
         if isinstance(event, Rated):
@@ -53,30 +54,52 @@ class CrmRecorder:
             self._ratings[event.call.callid] = event
         return ()
 
+    async def listen(self, domain_id: int) -> AsyncIterator[Fields]:
+        """Give the commands of a domain as they are made, whether or not a CRM is sent them.
+
+        Whoever is too slow misses some.
+        """
+        heard: asyncio.Queue[Fields] = asyncio.Queue(_HEARD)
+        listeners = self._listeners.setdefault(domain_id, set())
+        listeners.add(heard)
+        try:
+            while True:
+                yield await heard.get()
+        finally:
+            listeners.discard(heard)
+            if not listeners:
+                self._listeners.pop(domain_id, None)
+
     def _ended(self, event: CallEnded) -> list[Write]:
         rated = self._ratings.pop(event.call.callid, None)
         writes = self._rated(rated) if rated is not None else []
-        domain = self._sends(event.call, "history")
-        if domain is not None:
-            rating = rated.rating if rated is not None else None
-            command = history_command(event, domain, rating=rating, link=self._link)
-            writes += self._put(event.call, command)
+        rating = rated.rating if rated is not None else None
+        writes += self._out(
+            event.call,
+            "history",
+            lambda domain: history_command(event, domain, rating=rating, link=self._link),
+        )
         return writes
 
     def _rated(self, event: Rated) -> list[Write]:
-        if self._sends(event.call, "rating") is None:
-            return []
-        return self._put(event.call, rating_command(event))
+        return self._out(event.call, "rating", lambda domain: rating_command(event))
 
-    def _sends(self, call: CallInfo, cmd: str) -> DomainConfig | None:
-        """Return the domain if its CRM is sent commands of this kind."""
+    def _out(self, call: CallInfo, cmd: str, make: Callable[[DomainConfig], Fields]) -> list[Write]:
+        """Make a command, if anybody is to have it; what can be asked for goes when it is there."""
         domain = self._domains(call.domain)
-        integration = domain.integration if domain is not None else None
-        if integration is None or not integration.enabled:
-            return None
-        commands: Commands = integration.commands
-        return domain if getattr(commands, cmd) else None
-
-    def _put(self, call: CallInfo, fields: Fields) -> list[Write]:
-        """Send when all that the event caused is committed."""
-        return self._outbox.put(call.domain_id, fields, when_written=True)
+        if domain is None:
+            return []
+        integration = domain.integration
+        sent = (
+            integration is not None and integration.enabled and getattr(integration.commands, cmd)
+        )
+        listeners = self._listeners.get(domain.id)
+        if not (sent or listeners):
+            return []
+        fields = make(domain)
+        for heard in listeners or ():
+            with contextlib.suppress(asyncio.QueueFull):
+                heard.put_nowait(fields)
+        if not sent:
+            return []
+        return self._outbox.put(call.domain_id, fields, when_written=cmd != "event")
