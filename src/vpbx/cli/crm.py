@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vpbx import config
+from vpbx.cli import integration
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import show, show_rows
 from vpbx.cli.store import on_database, on_directory
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from vpbx.directory import Directory, Integration, Number
 
 app = typer.Typer(no_args_is_help=True, help="The company's CRM.")
+integration.add_to(app)
 
 
 @app.command("set")
@@ -56,6 +59,13 @@ def set_(
             show_default=False,
         ),
     ] = "",
+    poll: Annotated[
+        bool, typer.Option("--poll", help="Send nothing: the CRM fetches by GET /events.")
+    ] = False,
+    sign: Annotated[
+        bool | None,
+        typer.Option("--sign/--no-sign", help="Sign commands, with a new secret that is shown."),
+    ] = None,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
@@ -69,7 +79,10 @@ def set_(
         "networks": allow,
         "origins": origin,
         "late_events": late_events or None,
+        "sign": sign,
     }
+    if poll:
+        given |= {"url": "", "token": token or secrets.token_urlsafe(16)}
 
     async def work(directory: Directory) -> Integration:
         company = await directory.companies.get(domain)
@@ -77,7 +90,7 @@ def set_(
         return await directory.integrations.set(company, changes)
 
     changed = on_directory(data, database, work)
-    _show(domain, changed, as_json)
+    _show(domain, changed, as_json, secret=changed.signing_secret if sign else "")
 
 
 @app.command("show")
@@ -180,7 +193,9 @@ def _stuck_row(stuck: Stuck) -> dict[str, Any]:
     }
 
 
-def _show(domain: str, integration: Integration, as_json: bool) -> None:
+def _show(domain: str, integration: Integration, as_json: bool, secret: str = "") -> None:
+    where = integration.shown_url or "commands are fetched"
+    signed = f" Signed with the secret {secret}" if secret else ""
     show(
         {
             "domain": domain,
@@ -188,10 +203,12 @@ def _show(domain: str, integration: Integration, as_json: bool) -> None:
             "format": str(integration.format),
             "enabled": integration.enabled,
             "late_events": "send" if integration.late_events else "drop",
+            "signed": bool(integration.signing_secret),
+            **({"signing_secret": secret} if secret else {}),
             "networks": [str(network) for network in integration.networks],
             "origins": list(integration.origins),
         },
         as_json=as_json,
-        text=f"The CRM of [bold]{domain}[/bold]: {integration.shown_url}, "
-        f"format {integration.format}, {'on' if integration.enabled else 'off'}.",
+        text=f"The CRM of [bold]{domain}[/bold]: {where}, "
+        f"format {integration.format}, {'on' if integration.enabled else 'off'}.{signed}",
     )
