@@ -1,0 +1,384 @@
+"""A guest who is being served: what happens to them, who is found for them, what they hear.
+
+The part of a call that steps use. How it lives, from its first moment to its end, and how two
+legs are joined is said in `call`.
+
+A step asks `next` for what happens and gets only what it must decide: the guest's end, other
+descriptions, stale timers and legs that were given up, transfers nobody serves are dealt with
+there, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import structlog
+
+from vpbx.calls.addresses import Shown
+from vpbx.calls.bridge import Bridge
+from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
+from vpbx.calls.leg import Ended, Leg, LegEvent, Offered, Reanswered, Referred, Repeated
+from vpbx.calls.outcome import Ender, Over
+from vpbx.calls.postdial import PostDial
+from vpbx.calls.registry import ActiveCall, State
+from vpbx.calls.shared.lines import Use
+from vpbx.calls.sound import OUR_CODECS, Sound
+from vpbx.calls.sounds import Spoken, music, spoken
+from vpbx.calls.switch import Switch
+from vpbx.calls.told.chapter import Chapter
+from vpbx.calls.told.journal import Journal
+from vpbx.directory import DomainConfig
+from vpbx.events import CallInfo, Destination, Direction
+from vpbx.media import MediaError, Side
+from vpbx.sip import AudioCodec
+
+__all__ = ["Interrupted", "Phase", "Played", "Served"]
+
+log = structlog.get_logger("vpbx.calls")
+
+RINGBACK = "ringback"
+
+
+class Interrupted(Exception):
+    """The call was ended where its task could not be cancelled."""
+
+
+class Phase(Enum):
+    """How far a call has come."""
+
+    SERVING = auto()
+    OVER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Played(Event):
+    """The prompts that `say` began under this number have been heard to their end."""
+
+    number: int
+
+
+class Served:
+    """A call, as far as steps use it: `Call`."""
+
+    def __init__(
+        self,
+        switch: Switch,
+        domain: DomainConfig,
+        info: CallInfo,
+        *,
+        guest: Leg | None,
+        shown: Shown,
+        max_forwards: int = 70,
+    ) -> None:
+        self.switch = switch
+        self._domain = domain
+        self.chapter = Chapter(info, switch.events, switch.clock, switch.lines)
+        """What is told of it now: one callid."""
+        self.guest = guest
+        """Who is being served: who called; for makecall the employee, once they have answered."""
+        self.host: Leg | None = None
+        """Who was found for the guest."""
+        self.shown = shown
+        """The guest, as those who are rung see them."""
+        self.max_forwards = max_forwards
+        self.hidden = False
+        """Whether whoever is called outside is not to see who calls (CLIR)."""
+        self.through_menu = False
+        """Whether the guest has been in a menu."""
+        self.bridge = Bridge(switch.media, domain.language)
+        self.inbox = Inbox(self._notice)
+        self.ended_by: Ender | None = None
+        self.waits_since: float | None = None
+        """When the guest first came to a department, by the clock: their place in lines."""
+        self.settled: Over | None = None
+        """What has decided an unanswered call already, though a prompt is still played."""
+        self.phase = Phase.SERVING
+        self.post_dial = ""
+        """What is to be dialled once the host has answered: the extension behind their number."""
+        self._post_dialling: PostDial | None = None
+        self._code = 0
+        self._task: asyncio.Task[None] | None = None
+        self._engaged: set[str] = set()
+        self._trunks: list[str] = []
+        self._spoken = 0
+        self._opening = False
+        if guest is not None:
+            guest.inbox = self.inbox
+            self.note_leg(guest)
+        switch.calls.add(self)
+
+    def note_leg(self, leg: Leg) -> None:
+        """Have it known, for whoever traces the call, that `leg` is part of it."""
+        if self.switch.on_leg is not None:
+            self.switch.on_leg(self.info.callid, leg.session.request.call_id)
+
+    @property
+    def domain(self) -> DomainConfig:
+        """The company as it is set at this moment; as it was last, once it is gone."""
+        current = self.switch.directory.cached(self._domain.name)
+        if current is not None:
+            self._domain = current
+        return self._domain
+
+    @property
+    def info(self) -> CallInfo:
+        """What holds for the chapter that is open."""
+        return self.chapter.info
+
+    @property
+    def journal(self) -> Journal:
+        """The events of the chapter that is open."""
+        return self.chapter.journal
+
+    # -- told by legs and by the switch ------------------------------------------------------
+
+    def _notice(self, event: Event) -> bool:
+        """See an event before the task does: the guest's end is the call's."""
+        if type(event) is Ended and event.leg is self.guest:
+            self.hang_up(Ender.CALLER)
+            return True
+        return False
+
+    def hang_up(self, by: Ender, code: int = 0) -> None:
+        """End the call from outside of its task; `code` is what an unanswered guest is told."""
+        if self.phase is Phase.OVER or self.ended_by is not None:
+            return
+        self.ended_by, self._code = by, code
+        # Not now: this may be the call's own task, deep in something it asked of a leg.
+        asyncio.get_running_loop().call_soon(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if self.phase is Phase.SERVING and self._task is not None and not self._opening:
+            self._task.cancel()
+
+    def picture(self) -> ActiveCall:
+        """Return how it stands now."""
+        story, bridge = self.chapter.story, self.bridge
+        state = State.WAITING
+        if story.answered_at is not None:
+            state = State.TALKING
+        elif story.ringing or (self.guest is None and self.info.direction is Direction.OUT):
+            state = State.RINGING  # in a call made for the CRM first at the employee
+        elif story.dialing is not None:
+            state = State.DIALING
+        return ActiveCall(
+            self.info,
+            story.owner,
+            story.answered_at,
+            state,
+            story.group,
+            story.caller,
+            bridge.on_hold,
+            bridge.recording,
+        )
+
+    # -- used by routes and steps: what happens ------------------------------------------------
+
+    async def next(self, *, transfers: bool = False) -> Event:
+        """Return the next event that the step in progress must decide.
+
+        Never the guest's end, which cancels the step. `Referred` only where `transfers` are
+        served; elsewhere they are declined.
+        """
+        event = None
+        while event is None:
+            event = await self._one(transfers=transfers)
+        return event
+
+    async def _one(self, *, transfers: bool = False) -> Event | None:
+        """Wait for one event, and return it if it is none that can be dealt with here."""
+        event = await self.inbox.get()
+        if isinstance(event, LegEvent):
+            if await self._attended(event.leg, event, transfers=transfers):
+                return None
+        elif type(event) is Tick and not event.reminder.active:
+            return None
+        return event
+
+    async def _attended(self, leg: Leg, event: LegEvent, *, transfers: bool) -> bool:
+        """Do what concerns only a leg's sound, and say whether that was all."""
+        ours = leg.inbox is self.inbox
+        if isinstance(event, Referred):
+            if transfers and ours:
+                return False
+            event.drop()
+        elif not ours:
+            pass  # given up, or taken by somebody else, since it said this
+        elif isinstance(event, Repeated):
+            await self.bridge.aim(anew=event.leg.side)
+        elif isinstance(event, Offered):
+            if not leg.ended:
+                await self.bridge.renegotiate(leg, event.sdp)
+        elif isinstance(event, Reanswered):
+            if not leg.ended:
+                await self.bridge.renegotiated(leg, event.code, event.sdp)
+        else:
+            return False
+        return True
+
+    def remind(self, delay_s: float) -> Reminder:
+        """Put a `Tick` into the inbox `delay_s` seconds from now."""
+        return Reminder(self.switch.clock, self.inbox, delay_s)
+
+    # -- used by routes and steps: people and trunks --------------------------------------------
+
+    def engage(self, login: str) -> None:
+        """An employee places this call: they are busy from now to its end."""
+        self._engaged.add(login)
+        self._use(login, Use.PLACING)
+
+    def busy(self, login: str) -> bool:
+        """Say whether an employee talks or calls somebody."""
+        return self.switch.lines.busy(self.info.domain_id, login)
+
+    def _use(self, login: str, use: Use | None) -> None:
+        info, now = self.info, self.switch.clock.now()
+        self.switch.lines.move(info.domain_id, login, info.callid, use, now=now)
+
+    def seize(self, trunk: str) -> None:
+        """This call uses a trunk, named by its key, until `free` or its end."""
+        self._trunks.append(trunk)
+        self.switch.calls.seize(trunk)
+
+    def free(self, trunk: str) -> None:
+        """This call does not use a trunk any more."""
+        self._trunks.remove(trunk)
+        self.switch.calls.free(trunk)
+
+    # -- used by routes and steps: sound ----------------------------------------------------------
+
+    @property
+    def codecs(self) -> tuple[AudioCodec, ...]:
+        """What the next leg may speak: what the guest does, then what else they can; where
+        nobody has said that, what we would offer them."""
+        guest = self.guest
+        if guest is None:
+            return OUR_CODECS
+        spoken = guest.sound.codecs
+        if guest.able is spoken:
+            return spoken or OUR_CODECS
+        return (*spoken, *(codec for codec in guest.able if codec not in spoken)) or OUR_CODECS
+
+    def offer(self, side: Side, *, encrypted: bool = False) -> Sound:
+        """Return what to offer to a leg of `side`, described; with keys for SRTP where its
+        signalling is `encrypted`."""
+        sound = self.bridge.sound(side)
+        peer = self.guest.sound.peer if self.guest is not None else None
+        ptime_ms = peer.ptime_ms if peer is not None else 20
+        try:
+            sound.may_encrypt = encrypted
+            sound.describe(self.codecs, ptime_ms)
+        except MediaError as error:
+            log.warning("a call cannot be encrypted", callid=self.info.callid, error=str(error))
+            sound = self.bridge.sound(side)
+            sound.describe(self.codecs, ptime_ms)
+        return sound
+
+    async def open_media(self) -> None:
+        """Get media for the call and take the guest's offer, if one is there.
+
+        Raises MediaError, or one of `sound.Unusable`.
+        """
+        if self.ended_by is not None:
+            raise Interrupted
+        self._opening = True  # a half-open session would be lost; it takes a millisecond
+        try:
+            await self.bridge.open(self.info.callid, self._media_lost)
+        except MediaError as error:
+            self.switch.media_failed(error)
+            raise
+        finally:
+            self._opening = False
+        self.switch.media_serves()
+        domain = self.domain
+        chosen = domain.settings.holdmusic
+        self.bridge.hold_music = music(domain, self.switch.config.uploads, chosen, "holdmusic")
+        if self.ended_by is not None:
+            raise Interrupted
+        guest = self.guest
+        if guest is not None:
+            guest.sound = self.bridge.sound(guest.side)
+            if guest.session.remote_sdp:
+                guest.agree(guest.session.remote_sdp)
+                guest.able = guest.sound.codecs
+            await self.bridge.seat(guest)
+
+    async def progress(self, leg: Leg | None = None) -> None:
+        """Let the guest know that it rings; with `leg`, hear its early media instead."""
+        guest = self.guest
+        if guest is None or guest.ended:
+            return
+        if leg is not None:
+            await self.bridge.point(leg.side, leg.sound.peer)
+            await self.bridge.hush(guest.side)
+            if guest.waiting:
+                guest.ring(leg.sound)
+                await self.bridge.aim()
+        else:
+            await self._ring_back(guest)
+
+    async def _ring_back(self, guest: Leg) -> None:
+        """Let the guest hear that it rings: in a department or after a menu what the company
+        has chosen (crm-api §11 music), else the tone that is theirs or ours."""
+        domain, sound = self.domain, RINGBACK
+        if self.info.direction is Direction.IN and (
+            self.through_menu or self.chapter.story.group is not None
+        ):
+            chosen = domain.settings.ringback
+            sound = music(domain, self.switch.config.uploads, chosen, RINGBACK)
+        if guest.waiting and (sound == RINGBACK or not self.ring_early()):
+            guest.ring()
+        elif not self.bridge.loops(guest.side):
+            await self.bridge.loop(guest.side, sound)
+
+    def say(self, *prompts: Spoken) -> Played:
+        """Begin to let the guest hear prompts; the event returned comes when they were heard.
+
+        A prompt is the name of a built-in one, which the company may have replaced, or the path
+        of an upload; a tuple is a phrase, said in a row (`vpbx.media.phrases`). The guest must
+        have been answered (`pick_up`). The event does not come when other prompts, `hush` or a
+        talk put an end to them.
+        """
+        assert self.guest is not None
+        self._spoken += 1
+        played = Played(self._spoken)
+        domain, uploads = self.domain, self.switch.config.uploads
+        sounds = [spoken(domain, uploads, each) for each in prompts]
+        self.bridge.speak(self.guest.side, sounds, lambda: self.inbox.put(played))
+        return played
+
+    async def hear_out(self, *prompts: Spoken) -> None:
+        """Let the guest hear prompts to their end; digits and all else is ignored meanwhile."""
+        played = self.say(*prompts)
+        while await self.next() != played:
+            pass
+
+    async def greet(self, sound: str = "greeting") -> None:
+        """Answer the guest and let them hear a greeting; who hangs up in it ended at `hello`."""
+        self.journal.enter(Destination.HELLO, group=self.chapter.story.group)
+        await self.pick_up()
+        await self.hear_out(sound)
+
+    def ring_early(self) -> bool:
+        """Let a guest who waits hear us without an answer (early media); False: they cannot."""
+        guest = self.guest
+        if guest is None or not guest.waiting or guest.sound.peer is None:
+            return False
+        guest.ring(guest.sound)
+        return True
+
+    async def pick_up(self) -> None:
+        """Answer a guest who waits, so that they can hear us; does nothing if somebody has."""
+        guest = self.guest
+        if guest is not None and guest.waiting:
+            guest.accept()
+            while guest.sound.peer is None:  # their description comes with the ACK
+                await self._one()
+
+    def _media_lost(self) -> None:
+        if self.host is None:
+            return  # nobody speaks while it rings
+        log.info("no sound from either side, call ended", callid=self.info.callid)
+        self.hang_up(Ender.SYSTEM, 480)
