@@ -43,7 +43,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", ["departments.md", "menus.md"])
+@pytest.mark.parametrize("page", ["departments.md", "menus.md", "routing.md"])
 def test_every_command_does_what_the_page_says(company: Path, page: str) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", (DOCS / page).read_text(), re.M | re.S)
     assert blocks
