@@ -23,6 +23,7 @@ def bindings_of(switch: Switch, domain: DomainConfig, login: str) -> tuple[Bindi
             user_agent=row.user_agent,
             instance=row.instance,
             q=row.q,
+            reg_id=row.reg_id,
         )
         for row in rows
     )
@@ -46,6 +47,7 @@ def keep_bindings(
             user_agent=binding.user_agent,
             instance=binding.instance,
             q=binding.q,
+            reg_id=binding.reg_id,
         )
         for binding in bindings
     ]

@@ -51,6 +51,7 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         tx.hop,
         now=switch.clock.time(),
         limits=switch.config.registrar,
+        unreachable=switch.stack.layer.why_unreachable,
     )
     if any(admission.is_carriers(binding.hop, tx.hop) for binding in result.added):
         log.warning("device claims a carrier's address", domain=domain.name, login=employee.login)
@@ -64,7 +65,15 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
             switch.queues.freed(domain.id, employee.login)
     if result.added:
         admission.registered(tx.hop, who, max(binding.expires_at for binding in result.added))
-    tx.respond(make_response(request, result.code, headers=result.headers))
+    if result.reason:
+        log.warning(
+            "a device cannot register",
+            login=employee.login,
+            domain=domain.name,
+            source=tx.hop.host,
+            reason=result.reason,
+        )
+    tx.respond(make_response(request, result.code, result.reason or None, headers=result.headers))
 
 
 def _tell(domain: str, login: str, known: tuple[Binding, ...], result: RegisterResult) -> None:

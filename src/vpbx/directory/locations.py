@@ -36,6 +36,8 @@ class LocationRow:
     user_agent: str = ""
     instance: str = ""
     q: float = 1.0
+    reg_id: int = 0
+    """Which of its flows (RFC 5626)."""
 
 
 _table = tables.locations

@@ -391,6 +391,7 @@ locations = Table(
     _text("user_agent"),
     _text("instance"),
     Column("q", Float, nullable=False, default=1.0),
+    _number("reg_id", 0),
     ForeignKeyConstraint(
         ["domain_id", "login"], ["users.domain_id", "users.login"], ondelete="CASCADE"
     ),

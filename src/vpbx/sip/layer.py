@@ -120,6 +120,10 @@ class TransactionLayer:
         """What sources may take; None when that is not counted."""
         return self._budgets
 
+    def why_unreachable(self, hop: Hop) -> str:
+        """Say why nothing can ever be sent to a hop; empty when it can."""
+        return self._transports.why_unreachable(hop)
+
     def proved(self, hop: Hop, account: str) -> None:
         """Hear that `account` has proved its password at `hop`."""
         if self._budgets is not None:

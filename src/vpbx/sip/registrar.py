@@ -1,15 +1,19 @@
-"""What a REGISTER does to a list of bindings: RFC 3261 §10.3, RFC 3327, RFC 3581.
+"""What a REGISTER does to a list of bindings: RFC 3261 §10.3, RFC 3327, RFC 3581, RFC 5626 §6.
 
 Pure: bindings and a request in, bindings and an answer out. Authentication, storage and the
 200's sending belong to whoever calls. A binding remembers the way the request came, so that
 a device behind NAT is reached through its open path (`next_hop`).
+
+A device that names itself (`+sip.instance`) replaces its former binding; with `reg-id` it may
+have several, one for each flow, and each replaces its own.
 """
 
 from __future__ import annotations
 
 import email.utils
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vpbx.sip.dialog import came_through_nat, next_hop
@@ -21,6 +25,7 @@ from vpbx.sip.transport import Hop
 _MAX_CONTACT_CHARS = 4096
 """Push contacts (RFC 8599) hold two tokens of a phone's maker."""
 _MAX_PATHS = 8
+_INSTANCE = re.compile(r'["\\\x00-\x1f]').sub
 _COMPARED = ("transport", "user", "ttl", "method", "maddr")
 _DEFAULT_PORT = {"sip": 5060, "sips": 5061}
 
@@ -51,7 +56,10 @@ class Binding:
     """Seconds since 1970 UTC."""
     user_agent: str = ""
     instance: str = ""
+    """What the device calls itself (RFC 5626 §4.1)."""
     q: float = 1.0
+    reg_id: int = 0
+    """Which of its flows this is (RFC 5626 §4.2); 0: it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class RegisterResult:
     bindings: tuple[Binding, ...]
     code: int
     headers: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    """What to say beside the code; empty: the usual words."""
     added: tuple[Binding, ...] = ()
     removed: tuple[Binding, ...] = ()
 
@@ -79,12 +89,14 @@ class _Asked:
     expires_s: int
     q: float
     instance: str
+    reg_id: int
 
 
 class _Refused(Exception):
-    def __init__(self, code: int, *headers: tuple[str, str]) -> None:
+    def __init__(self, code: int, *headers: tuple[str, str], reason: str = "") -> None:
         super().__init__(code)
         self.code = code
+        self.reason = reason
         self.headers = headers
 
 
@@ -100,11 +112,13 @@ def register(
     *,
     now: float,
     limits: RegistrarLimits | None = None,
+    unreachable: Callable[[Hop], str] | None = None,
 ) -> RegisterResult:
     """Apply a REGISTER (already authenticated) that came from `hop` to `bindings`.
 
     All of its contacts or none: 400 (malformed), 420 (Path without `Supported: path`), 423
-    (too short), 500 (out of order) leave the bindings as they were, but for those expired.
+    (too short), 500 (out of order) leave the bindings as they were, but for those expired; so
+    does a contact of which `unreachable` says why no request can ever get there.
     A request without Contact only asks for the list.
     """
     limits = limits or RegistrarLimits()
@@ -121,25 +135,49 @@ def register(
             if len(asked) > limits.max_contacts:
                 raise _Refused(403)
             kept, added = _update(alive, asked, request, hop, path, now, limits.max_contacts)
+            _check_reach(added, unreachable)
     except _Refused as refusal:
-        return RegisterResult(alive, refusal.code, refusal.headers, (), expired)
-    identities = {(binding.contact, binding.instance) for binding in kept}
-    removed = tuple(b for b in alive if (b.contact, b.instance) not in identities)
+        return RegisterResult(alive, refusal.code, refusal.headers, refusal.reason, removed=expired)
+    identities = {(b.contact, b.instance, b.reg_id) for b in kept}
+    removed = tuple(b for b in alive if (b.contact, b.instance, b.reg_id) not in identities)
     return RegisterResult(
-        kept, 200, tuple(_answer_headers(kept, path, now)), added, expired + removed
+        kept,
+        200,
+        tuple(_answer_headers(kept, path, now)),
+        added=added,
+        removed=expired + removed,
     )
+
+
+def _check_reach(added: Sequence[Binding], unreachable: Callable[[Hop], str] | None) -> None:
+    for binding in added:
+        why = unreachable(binding.hop) if unreachable is not None else ""
+        if why:
+            warning = ("Warning", f'399 vpbx "{why}"')
+            raise _Refused(400, warning, reason=f"Contact Cannot Be Reached: {why}")
 
 
 def _answer_headers(
     bindings: Sequence[Binding], path: tuple[str, ...], now: float
 ) -> list[tuple[str, str]]:
     headers = [
-        ("Contact", f"<{b.contact}>;expires={max(1, math.ceil(b.expires_at - now))};q={b.q:g}")
+        (
+            "Contact",
+            f"<{b.contact}>;expires={max(1, math.ceil(b.expires_at - now))};q={b.q:g}{_flow(b)}",
+        )
         for b in bindings
     ]
     headers += [("Path", value) for value in path]
     headers.append(("Date", email.utils.formatdate(now, usegmt=True)))
     return headers
+
+
+def _flow(binding: Binding) -> str:
+    """Return how a device named itself and its flow, so that it finds its own in the list."""
+    if not binding.instance:
+        return ""
+    text = f';+sip.instance="{binding.instance}"'
+    return f"{text};reg-id={binding.reg_id}" if binding.reg_id else text
 
 
 def _path(request: Request) -> tuple[str, ...]:
@@ -201,8 +239,16 @@ def _asked(value: str, request: Request, limits: RegistrarLimits) -> _Asked:
         text=text,
         expires_s=min(seconds, limits.max_expires_s),
         q=_q(address.parameters.get("q")),
-        instance=(address.parameters.get("+sip.instance") or "").strip('"')[:128],
+        instance=_INSTANCE("", address.parameters.get("+sip.instance") or "")[:128],
+        reg_id=_reg_id(address.parameters.get("reg-id")),
     )
+
+
+def _reg_id(value: str | None) -> int:
+    """Return the number of a flow, 1 to 2**31-1; 0 for none, or for nonsense."""
+    if value is None or not value.isascii() or not value.isdigit() or len(value) > 9:
+        return 0
+    return int(value)
 
 
 def _q(value: str | None) -> float:
@@ -226,7 +272,10 @@ def _identity(uri: Uri) -> tuple[object, ...]:
 
 def _same(binding: Binding, asked: _Asked) -> bool:
     if asked.instance and binding.instance == asked.instance:
-        return True
+        if binding.reg_id == asked.reg_id:
+            return True
+        if binding.reg_id and asked.reg_id:
+            return False  # two flows of one device, which may write the same Contact in both
     if binding.contact == asked.text:
         return True
     try:
@@ -270,6 +319,7 @@ def _update(
             user_agent=(request.headers.get("User-Agent") or "")[:256],
             instance=item.instance,
             q=item.q,
+            reg_id=item.reg_id,
         )
         added.append(binding)
     # A device that lost its memory leaves dead contacts behind: the ones that would expire

@@ -215,3 +215,60 @@ def test_device_on_a_connection_is_reached_through_it() -> None:
     assert target_of(result.bindings[0]).hop == Hop("tls", "203.0.113.5", 5061, 17)
     result = ask((), "Contact: <sip:701@df7jal23ls0d.invalid;transport=ws>", hop=source)
     assert target_of(result.bindings[0]).hop == source
+
+
+INSTANCE = ';+sip.instance="<urn:uuid:0001>"'
+
+
+def test_two_flows_of_one_device_stand_side_by_side_and_each_replaces_its_own() -> None:
+    """RFC 5626 §6: instance and reg-id together are the device's flow."""
+    first = ask((), PHONE + INSTANCE + ";reg-id=1")
+    elsewhere = Hop("udp", "192.0.2.9", 5070)
+    second = ask(
+        first.bindings, PHONE + INSTANCE + ";reg-id=2", hop=elsewhere, call_id="c2", via=VIA
+    )
+    assert [binding.reg_id for binding in second.bindings] == [1, 2]
+    assert second.removed == ()
+    assert contacts(second) == [
+        '<sip:701@192.0.2.9:5060>;expires=3600;q=1;+sip.instance="<urn:uuid:0001>";reg-id=1',
+        '<sip:701@192.0.2.9:5060>;expires=3600;q=1;+sip.instance="<urn:uuid:0001>";reg-id=2',
+    ]
+    moved = ask(
+        second.bindings,
+        "Contact: <sip:701@192.0.2.9:6000>" + INSTANCE + ";reg-id=1",
+        call_id="c3",
+    )
+    assert sorted((b.reg_id, b.contact) for b in moved.bindings) == [
+        (1, "sip:701@192.0.2.9:6000"),
+        (2, "sip:701@192.0.2.9:5060"),
+    ]
+    gone = ask(moved.bindings, PHONE + INSTANCE + ";reg-id=2;expires=0", call_id="c4")
+    assert [binding.reg_id for binding in gone.bindings] == [1]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "99999999999", "٣", ""])
+def test_a_reg_id_that_is_none_is_passed_over(text: str) -> None:
+    result = ask((), PHONE + INSTANCE + (f";reg-id={text}" if text else ""))
+    assert result.bindings[0].reg_id == 0
+
+
+def test_an_instance_cannot_break_out_of_the_answer() -> None:
+    result = ask((), PHONE + ';+sip.instance="<urn:x>\\";q=0"')
+    (contact,) = contacts(result)
+    assert contact.count('"') == 2
+
+
+def test_a_contact_nobody_can_reach_is_refused_with_the_reason() -> None:
+    before = ask((), PHONE).bindings
+    message = request(headers=("Contact: <sip:701@224.0.0.1>",), cseq=2, via=VIA)
+    result = register(
+        before,
+        message,
+        SOURCE,
+        now=NOW,
+        unreachable=lambda hop: "a group" if hop.host == "224.0.0.1" else "",
+    )
+    assert (result.code, result.reason) == (400, "Contact Cannot Be Reached: a group")
+    assert result.headers == (("Warning", '399 vpbx "a group"'),)
+    assert result.bindings == before
+    assert not result.changed

@@ -22,6 +22,7 @@ from .udp import UdpSocket
 
 log = structlog.get_logger("vpbx.sip")
 
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _SECURE = frozenset(("tls", "wss"))
 _KNOWN_HOSTS = 4096
 _TRY_S = 0.5
@@ -252,6 +253,27 @@ class Transports:
                 chosen = chosen or udp
         return chosen
 
+    def why_unreachable(self, hop: Hop) -> str:
+        """Say why nothing can ever be sent to a hop; empty when it can, as far as is known."""
+        try:
+            address = ipaddress.ip_address(hop.host.partition("%")[0])
+        except ValueError:
+            return ""  # a name; what it means may change
+        if address.is_multicast or address.is_unspecified or hop.host == "255.255.255.255":
+            return "not the address of one device"
+        if hop.transport == "udp" and self._udp_socket(hop) is None:
+            return f"no UDP over IPv{address.version} here"
+        if hop.transport in ("ws", "wss") and self.pool.find(hop) is None:
+            return "a WebSocket is reached by its own connection only"
+        for one in self.listens:
+            if (one.transport, one.port) == (hop.transport, hop.port) and hop.host in (
+                one.host,
+                self._advertise,
+                self._source_towards(hop.host) if one.host in _ANY else one.host,
+            ):
+                return "this server's own address"
+        return ""
+
     def local_address(self, hop: Hop) -> tuple[str, int]:
         """Return the host and port a peer at `hop` can reach us at, by the same transport.
 
@@ -261,7 +283,7 @@ class Transports:
         host, port = self._listening(hop)
         if self._advertise and self._is_outside(hop.host):
             return self._advertise, port
-        if host and host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        if host and host not in _ANY:
             return host, port
         return self._source_towards(hop.host), port
 
