@@ -24,6 +24,9 @@ DEFAULT_ACME_HTTP = "0.0.0.0:80"
 DEFAULT_RTP = "20000-30000"
 DEFAULT_MAKECALLS_PER_EMPLOYEE = 4
 DEFAULT_MAKECALLS_PER_SECOND = 10
+DEFAULT_SIP_CONNECTIONS = 1000
+DEFAULT_WITHOUT_QOP = "once"
+WITHOUT_QOP = ("off", "once", "reuse")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 OFF = "off"
 MIN_RTP_PORTS = 8
@@ -129,6 +132,10 @@ class ServeConfig:
     allow_private_crm: bool = False
     """Whether companies may send commands, webhooks and registrations to private addresses even
     when there are several; one alone always may."""
+    sip_connections: int = DEFAULT_SIP_CONNECTIONS
+    """TCP and TLS connections of one address whose phones have not registered (yet)."""
+    digest_without_qop: str = DEFAULT_WITHOUT_QOP
+    """What to do with phones that know only RFC 2069's digest: `vpbx.sip.WithoutQop`."""
     media: str = ""
     """Control socket of an RTPProxy elsewhere, `udp:HOST:PORT`; empty: in this process."""
     log_level: str = "info"
@@ -169,6 +176,8 @@ class ServeConfig:
         acme_http: str = DEFAULT_ACME_HTTP,
         trusted_proxies: str = "",
         allow_private_crm: bool = False,
+        sip_connections: int = DEFAULT_SIP_CONNECTIONS,
+        digest_without_qop: str = DEFAULT_WITHOUT_QOP,
         media: str = "",
         log_level: str = "info",
         log_sip: Path | None = None,
@@ -194,6 +203,10 @@ class ServeConfig:
             acme_http=_parse_on(acme_http, "--acme-http"),
             trusted_proxies=_parse_networks(trusted_proxies),
             allow_private_crm=allow_private_crm,
+            sip_connections=_parse_count(sip_connections, "--sip-connections", 1, 100_000),
+            digest_without_qop=_parse_choice(
+                digest_without_qop, "--digest-without-qop", WITHOUT_QOP
+            ),
             media=media,
             log_level=parse_log_level(log_level),
             log_sip=log_sip,
@@ -219,6 +232,19 @@ def _parse_on(text: str, option: str) -> Endpoint:
     if found is None:
         raise ConfigError(option, "cannot be off where --acme is given")
     return found
+
+
+def _parse_count(number: int, option: str, least: int, most: int) -> int:
+    if not least <= number <= most:
+        raise ConfigError(option, f"{number} is not a number from {least} to {most}")
+    return number
+
+
+def _parse_choice(text: str, option: str, choices: tuple[str, ...]) -> str:
+    choice = text.strip().lower()
+    if choice not in choices:
+        raise ConfigError(option, f"'{text}' is not one of {', '.join(choices)}")
+    return choice
 
 
 def parse_log_level(text: str) -> str:

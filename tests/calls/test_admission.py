@@ -160,7 +160,7 @@ async def test_guessing_from_many_addresses_is_slowed_and_the_owner_gets_in(
             codes.append(0)
     assert codes[:19] == [401] * 19
     assert set(codes[21:]) <= {0, 503}, "they wait for their turn, or are sent away"
-    assert world.service.guessing.guessed_accounts == 1
+    assert world.service.guessing.guessed_accounts == [f"{ANN}@{DOMAIN}"]
     assert (await world.register(phone)).code == 200, "a registered phone notices nothing"
     other = await world.agent(ANN)
     assert (await world.register(other)).code == 200, "nor another one behind its address"
@@ -256,4 +256,42 @@ async def test_service_numbers_as_long_as_an_ext_go_out(world: World, called: st
     carried = await world.carrier.incoming()
     assert carried.session.request.uri.user == called
     call.hangup()
+    await world.ended()
+
+
+@pytest.mark.parametrize(
+    ("contact", "why"),
+    [
+        ("sip:ann@224.0.0.1", "not the address of one device"),
+        ("sip:ann@[2001:db8::1]:5060", "no UDP over IPv6 here"),
+        ("sip:ann@198.51.100.1:5060;transport=ws", "a WebSocket is reached by its own connection"),
+        ("sip:ann@127.0.0.1:{own}", "this server's own address"),
+    ],
+)
+async def test_a_device_that_could_never_ring_is_told_why(
+    world: World, contact: str, why: str
+) -> None:
+    phone = await world.agent(ANN)
+    contact = contact.format(own=world.hop().port)
+    answer = await world.register(phone, headers=[("Contact", f"<{contact}>")])
+    assert answer.code == 400
+    assert why in answer.phrase
+    assert why in answer.headers["Warning"]
+    assert not world.directory.locations.online((await world.domain()).id, ANN)
+
+
+async def test_both_flows_of_a_phone_ring_and_survive_a_restart(world: World) -> None:
+    """Two registrations of one instance (RFC 5626): Contact alike, ports of their own."""
+    flows = [await world.agent(ANN) for _ in range(2)]
+    for number, flow in enumerate(flows, 1):
+        contact = f'<sip:{ANN}@127.0.0.1:{flow.port}>;+sip.instance="<urn:x>";reg-id={number}'
+        answer = await world.register(flow, headers=[("Contact", contact), ("Expires", "300")])
+        assert answer.code == 200
+    await world.directory.writer.flush()
+    await world.directory.locations.load()
+    customer = await world.customer_calls()
+    rung = [await flow.incoming() for flow in flows]
+    await rung[1].answer()
+    await customer.answered()
+    customer.hangup()
     await world.ended()

@@ -27,7 +27,7 @@ from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
 from vpbx.app.call_log import call_log
 from vpbx.app.certificate import Identities, outside_address
-from vpbx.app.control import Control
+from vpbx.app.control import Control, Question
 from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir, full_disk, keep_private
 from vpbx.app.fault import PortTaken, StartError
@@ -37,6 +37,7 @@ from vpbx.app.integration import integration_answers, integration_follows
 from vpbx.app.limits import raise_open_files
 from vpbx.app.live import answers
 from vpbx.app.recovery import Recovery
+from vpbx.app.sip_metrics import SipMetrics, defence
 from vpbx.app.sip_trace import PcapFile, SipTrace
 from vpbx.app.watchdog import Watchdog
 from vpbx.calls import CallsConfig, CallService, TrunkState
@@ -64,7 +65,7 @@ from vpbx.directory import (
 from vpbx.events import CallInfo, EventBus
 from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
-from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig
+from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig, WithoutQop
 from vpbx.tasks import watched
 
 __all__ = ["App", "run", "settle"]
@@ -293,6 +294,7 @@ class App:
                 secret=self.data.secret("digest nonces"),
                 uploads=self.data.media,
                 node=NODE,
+                without_qop=WithoutQop(config.digest_without_qop),
                 after_callid=await self.history.last_callid(),
                 max_makecalls=config.makecalls_per_employee,
             ),
@@ -315,6 +317,7 @@ class App:
                 listens=tuple(listens),
                 advertise=config.advertise,
                 budgets=BudgetLimits(),
+                connections_per_source=config.sip_connections,
                 tap=self._trace_sip(),
             ),
             self.calls,
@@ -417,7 +420,11 @@ class App:
     async def _answer_commands(self) -> None:
         control = Control(
             self.data.root,
-            {**answers(self.calls), **integration_answers(self.directory, self.outbox)},
+            {
+                **answers(self.calls),
+                **integration_answers(self.directory, self.outbox),
+                "defence": self._defence,
+            },
             {
                 "trace": self.trace.follow,
                 **integration_follows(self.directory, self._crm),
@@ -426,10 +433,14 @@ class App:
         await control.start()
         self._later(control.stop, 0.1)
 
+    async def _defence(self, question: Question) -> dict[str, Any]:
+        return defence(self.stack, self.calls)
+
     def _watch(self) -> None:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.registry.register(_Gauges(self))
+        self.registry.register(SipMetrics(self.stack, self.calls))
         watchdog = Watchdog(self._clock, self.registry)
         watchdog.start()
         self._started.callback(watchdog.stop)

@@ -49,6 +49,8 @@ async def examine(settings: ServeConfig) -> list[Finding]:
     findings += [clock(), open_files()]
     findings += await security.weak_passwords(directory, settings.database)
     findings += [security.public_sip(settings), security.front(settings), security.packages()]
+    if running:
+        findings.append(await asyncio.to_thread(security.guessing, directory))
     return findings
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vpbx.app import DataDir
+from vpbx.app.control import ControlFault, ask
 from vpbx.cli.findings import Finding, ok, warning
 from vpbx.config import Endpoint, ServeConfig
 
@@ -210,3 +211,21 @@ def _installed_at(name: str) -> float:
 def _is_public(endpoint: Endpoint | None) -> bool:
     """Whether others than this machine can reach it."""
     return endpoint is not None and not ipaddress.ip_address(endpoint.host).is_loopback
+
+
+def guessing(directory: DataDir) -> Finding:
+    """Does somebody guess the phones' passwords?"""
+    subject = "passwords"
+    try:
+        counts = ask(directory.root, "defence")
+    except (ControlFault, OSError) as error:
+        return warning(subject, f"the server does not say: {error}", "Is it still starting?")
+    names = counts["guessed_accounts"]
+    if names:
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        return warning(
+            subject,
+            f"being guessed now: {shown}; {counts['wrong_passwords']} wrong ones since the start",
+            "See `Wrong password` in the log for the sources; give these phones long passwords.",
+        )
+    return ok(subject, f"{counts['wrong_passwords']} wrong ones since the server's start")

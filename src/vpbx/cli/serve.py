@@ -91,6 +91,23 @@ def serve(
             show_default=False,
         ),
     ] = "",
+    sip_connections: Annotated[
+        int,
+        option(
+            "--sip-connections",
+            "N",
+            "TCP and TLS connections one address may have before its phones register.",
+        ),
+    ] = config.DEFAULT_SIP_CONNECTIONS,
+    digest_without_qop: Annotated[
+        str,
+        option(
+            "--digest-without-qop",
+            "once|reuse|off",
+            "Old phones that answer a challenge without qop: take each challenge once, take it "
+            "again for five minutes (a copied request could be replayed), or refuse them.",
+        ),
+    ] = config.DEFAULT_WITHOUT_QOP,
     log_level: Annotated[
         str, option("--log-level", "LEVEL", ", ".join(config.LOG_LEVELS) + ".")
     ] = "info",
@@ -144,6 +161,8 @@ def serve(
         acme_trust=acme_trust,
         trusted_proxies=trusted_proxies,
         allow_private_crm=allow_private_crm,
+        sip_connections=sip_connections,
+        digest_without_qop=digest_without_qop,
         media=media,
         log_level=log_level,
         log_sip=log_sip,

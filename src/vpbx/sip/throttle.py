@@ -138,7 +138,7 @@ class Throttle:
         self._accounts: Recent[str, _Turns] = Recent(limits.remembered)
         self._sources: Recent[str, _Turns] = Recent(limits.remembered)
         self._said = OncePer(clock, limits.window_s, limits.remembered)
-        self._guessed: Recent[str, float] = Recent(limits.remembered)
+        self._guessed: Recent[str, tuple[float, str]] = Recent(limits.remembered)
         self.failures = 0
         """Wrong passwords since the start."""
         self.slowed = 0
@@ -147,10 +147,14 @@ class Throttle:
         """How often a source was shut out of an account."""
 
     @property
-    def guessed_accounts(self) -> int:
-        """How many accounts are being guessed now: failures used up their free tries."""
+    def guessed_accounts(self) -> list[str]:
+        """The accounts being guessed now, as login@domain: failures used up their free tries."""
         now = self._clock.now()
-        return sum(now < until for until in self._guessed.values())
+        return [name for until, name in self._guessed.values() if now < until]
+
+    def _note_guessing(self, account: str, login: str, domain: str) -> None:
+        name = f"{login[:_SHOWN_CHARS]}@{domain[:_SHOWN_CHARS]}"
+        self._guessed.put(account, (self._clock.now() + self._limits.window_s, name))
 
     def failed(self, hop: Hop, account: str, *, login: str, domain: str) -> None:
         """Count a wrong password; the first of an account in a minute is logged by its login."""
@@ -171,7 +175,7 @@ class Throttle:
         if found.count == limits.failures + 1:
             found.shut_until = now + limits.block_s
             self.shut += 1
-            self._guessed.put(account, now + limits.window_s)
+            self._note_guessing(account, login, domain)
             log.warning(
                 "A source is shut out of an account: too many wrong passwords",
                 login=login[:_SHOWN_CHARS],
@@ -205,7 +209,7 @@ class Throttle:
             wait_s = max(wait_s, turns.bucket.wait_s(1))
         if wait_s:
             self.slowed += 1
-            self._guessed.put(account, now + limits.window_s)
+            self._note_guessing(account, login, domain)
             if self._said.first(f"slow {account}"):
                 log.warning(
                     "An account's password is being guessed: tries are slowed",
