@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from tests.support.corpus import SOURCES
+from tests.support.corpus import torture as read_torture
 from vpbx.clock import Clock, LoopClock, ManualClock
 from vpbx.sip.layer import LayerConfig, TransactionLayer
 from vpbx.sip.message import Request, Response, parse_message
 from vpbx.sip.transaction import ClientTransaction, ServerTransaction
 from vpbx.sip.transport import Hop, Listen
-
-TORTURE = Path(__file__).resolve().parents[4] / "shared" / "data" / "rfc4475"
 
 
 def pytest_asyncio_loop_factories(
@@ -29,17 +29,10 @@ def pytest_asyncio_loop_factories(
     return {"uvloop": uvloop.new_event_loop}
 
 
-@pytest.fixture(scope="session")
-def torture_folder() -> Path:
-    if not TORTURE.is_dir():
-        pytest.skip(f"{TORTURE} is not there: it holds RFC 4475's messages")
-    return TORTURE
-
-
-@pytest.fixture
-def torture(torture_folder: Path) -> Callable[[str], bytes]:
-    """Read a message of RFC 4475 by its name there."""
-    return lambda name: (torture_folder / f"{name}.dat").read_bytes()
+@pytest.fixture(params=SOURCES)
+def torture(request: pytest.FixtureRequest) -> Callable[[str], bytes]:
+    """Read a message of RFC 4475 by its name there: our own of that kind, and the RFC's."""
+    return lambda name: read_torture(name, request.param)
 
 
 @dataclass

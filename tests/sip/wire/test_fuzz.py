@@ -6,13 +6,13 @@ The examples are drawn the same each time (derandomized), so that a failure can 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from tests.support.corpus import all_torture
 from vpbx.clock import ManualClock
 from vpbx.sip import grammar
 from vpbx.sip.layer import LayerConfig, TransactionLayer
@@ -50,8 +50,7 @@ SEEDS = [
     b"ACK sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@b>\r\nTo: <sip:c@d>\r\n"
     b"Call-ID: c4\r\nCSeq: 1 ACK\r\n\r\n",
 ]
-TORTURE = Path(__file__).resolve().parents[4] / "shared" / "data" / "rfc4475"
-SEEDS += [path.read_bytes() for path in sorted(TORTURE.glob("*.dat"))]
+SEEDS += all_torture().values()
 
 BITS = [
     *(
