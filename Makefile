@@ -26,8 +26,17 @@ run: setup ## start the demo: a call comes in, is answered, and the PBX keeps ru
 test: $(VENV)/.installed-dev $(VENV)/.installed-system ## run all tests (T=path or -k words)
 	@$(BIN)/python -m tests.run $(T)
 
-bench: $(VENV)/.installed-dev $(VENV)/.installed-system ## measure against the targets (PEER=asterisk to compare)
-	@PEER=$(PEER) $(BIN)/python -m bench
+fuzz: $(VENV)/.installed-dev $(VENV)/.installed-system ## fuzz SIP, SDP, STUN and HTTP for ten minutes (FUZZ_SECONDS=N)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/pytest tests/hostile/test_fuzz.py
+
+MEASURES := $(filter-out bench,$(MAKECMDGOALS))
+bench: $(VENV)/.installed-dev $(VENV)/.installed-system ## measure against the targets, or what is named: make bench attack (PEER=asterisk to compare)
+	@PEER=$(PEER) $(BIN)/python -m bench $(MEASURES)
+
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+$(MEASURES): bench ;
+.PHONY: $(MEASURES)
+endif
 
 lint: $(VENV)/.installed-dev ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check .
@@ -47,4 +56,4 @@ lock: $(VENV)/.installed-dev ## renew the locks from pyproject.toml
 clean: ## remove what setup and the tests made
 	@rm -rf $(VENV) build dist bench-out .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
 
-.PHONY: help setup run test bench lint fmt lock clean
+.PHONY: help setup run test fuzz bench lint fmt lock clean

@@ -6,11 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
-from bench import api, calls, history
+from bench import api, attack, calls, history
 from bench.report import Report
 
 OUT = Path("bench-out")
-WHAT = ["cpu", "rate", "latency", "memory", "history", "api"]
+WHAT = ["cpu", "rate", "latency", "memory", "history", "api", "attack"]
 
 
 def main() -> None:
@@ -27,6 +27,8 @@ def main() -> None:
         history.run(OUT, report, quick=options.quick)
     if "api" in chosen:
         api.run(OUT, report, quick=options.quick)
+    if "attack" in chosen:
+        attack.run(OUT, report, peer=os.environ.get("PEER", ""), quick=options.quick)
     report.end()
 
 

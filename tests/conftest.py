@@ -35,6 +35,7 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Leave what came of the tests where tests/run.py gathers it."""
+    _print_fuzzed(terminalreporter)
     if hasattr(config, "workerinput"):
         return  # a part of what the run as a whole will tell
     stats = terminalreporter.stats
@@ -132,3 +133,15 @@ async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
     opened = Database.from_url(sqlite_url)
     yield opened
     await opened.close()
+
+
+def _print_fuzzed(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many messages the fuzzers sent, wherever they ran."""
+    counts: dict[str, int] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "fuzzed" and report.when == "call":
+                counts[value[0]] = counts.get(value[0], 0) + value[1]
+    if counts:
+        shown = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+        terminalreporter.write_line(f"fuzzed without a finding: {shown}")
