@@ -11,6 +11,7 @@ import hashlib
 import os
 import random
 import re
+import resource
 import socket
 import sys
 import time
@@ -152,7 +153,14 @@ def guesses(port: int, seconds: float) -> int:
     return count
 
 
+def nothing(port: int, seconds: float) -> int:
+    """No flood: what this machine does by itself."""
+    time.sleep(seconds)
+    return 0
+
+
 KINDS: dict[str, tuple[str, Callable[[int, float], int]]] = {
+    "nothing": ("no flood, to compare", nothing),
     "options": ("OPTIONS from one port", datagrams(lambda: message("OPTIONS"))),
     "invites": (
         "INVITEs from 500 ports of one address",
@@ -187,6 +195,8 @@ KINDS: dict[str, tuple[str, Callable[[int, float], int]]] = {
 
 def main() -> None:
     """Send one flood."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192), most))
     kind, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     print(KINDS[kind][1](port, seconds), flush=True)
 

@@ -1,7 +1,8 @@
 """How much of our time a source may take, counted before a message is parsed.
 
 A phone that registered or a carrier has a budget of its own. All others, strangers, share
-three: one for each port of a host, one for each host (an IPv6 /64 is one), one for all of them.
+three: one for each port of a host, one for each host (an IPv6 /64 is one), one for all of them
+and each kind of message, so that a flood of INVITEs keeps no new phone from registering.
 So whatever strangers send, those we know are served, and a stranger who is polite is answered
 beside one who floods. Where the last two run low, what is left is for ports that came before:
 a real sender comes again, and one who invents sources needs a new one each time.
@@ -28,6 +29,7 @@ from .transport import Hop
 _ASK_AGAIN_S = 5.0
 _MALFORMED = 4.0
 _LEAST_WAIT_S = 0.001
+_KINDS = (b"REGI", b"INVI", b"OPTI", b"")
 _BYTES_A_UNIT = 2048
 
 
@@ -55,7 +57,8 @@ class BudgetLimits:
 
     stranger: Rate = Rate(100, 200)
     strangers_of_host: Rate = Rate(1000, 400)
-    strangers: Rate = Rate(2000, 400)
+    strangers: Rate = Rate(1000, 300)
+    """All of them, for each kind of message: REGISTER, INVITE, OPTIONS, anything else."""
     phone: Rate = Rate(200, 400)
     carrier: Rate = Rate(10_000, 10_000)
     sources: int = 50_000
@@ -111,16 +114,16 @@ class Budgets:
         self._standing = standing
         self._sources: dict[Hop, _Source] = {}
         self._hosts: dict[str, Bucket] = {}
-        self._strangers = Bucket(limits.strangers, clock.now())
+        self._kinds = {kind: Bucket(limits.strangers, clock.now()) for kind in _KINDS}
         self.dropped = 0
         """Datagrams that were not read."""
         self.delayed = 0
         """How often a connection had to wait."""
 
-    def admit(self, hop: Hop, size: int, is_ours: Callable[[], bool]) -> bool:
-        """Say whether to read a datagram of `size` bytes, and charge it."""
+    def admit(self, hop: Hop, data: bytes, is_ours: Callable[[], bool]) -> bool:
+        """Say whether to read a datagram, and charge it."""
         now = self._clock.now()
-        cost = 1.0 + size // _BYTES_A_UNIT
+        cost = 1.0 + len(data) // _BYTES_A_UNIT
         source = self._sources.get(hop)
         fresh = source is None
         if source is None or now >= source.ask_at:
@@ -129,7 +132,7 @@ class Budgets:
         if source.standing is not Standing.STRANGER:
             passes = bucket.fill(now) >= cost
         else:
-            host, everybody = source.host, self._strangers
+            host, everybody = source.host, self._of_kind(data)
             host.fill(now)
             everybody.fill(now)
             floors = (host.half, everybody.half) if fresh else (0.0, 0.0)
@@ -148,19 +151,32 @@ class Budgets:
             return False
         return True
 
-    def wait_s(self, hop: Hop, size: int) -> float:
+    def _of_kind(self, data: bytes) -> Bucket:
+        return self._kinds.get(data[:4]) or self._kinds[b""]
+
+    def wait_s(self, hop: Hop, data: bytes) -> float:
         """Charge a message of a connection; return how long to wait instead when it cannot be."""
         now = self._clock.now()
-        cost = 1.0 + size // _BYTES_A_UNIT
+        cost = 1.0 + len(data) // _BYTES_A_UNIT
         source = self._sources.get(hop)
         if source is None or now >= source.ask_at:
             source = self._look(hop, source, now)
         buckets = [source.bucket]
+        shared: tuple[Bucket, ...] = ()
         if source.standing is Standing.STRANGER:
-            buckets += (source.host, self._strangers)
+            shared = source.host, self._of_kind(data)
+            buckets += shared
         for bucket in buckets:
             bucket.fill(now)
-        wait_s = max(bucket.wait_s(cost) for bucket in buckets)
+        # Who can wait leaves half of what is shared to those whose datagrams would be lost.
+        wait_s = (
+            max(
+                source.bucket.wait_s(cost),
+                *(bucket.wait_s(bucket.half + cost) for bucket in shared),
+            )
+            if shared
+            else source.bucket.wait_s(cost)
+        )
         if wait_s > _LEAST_WAIT_S:
             self.delayed += 1
             return wait_s
@@ -180,7 +196,7 @@ class Budgets:
             source.bucket.level -= _MALFORMED
             if source.standing is Standing.STRANGER:
                 source.host.level -= _MALFORMED
-                self._strangers.level -= _MALFORMED
+                self._kinds[b""].level -= _MALFORMED
 
     def changed(self, hop: Hop) -> None:
         """Hear that somebody else, or nobody, is known at `hop` now."""

@@ -234,9 +234,9 @@ class TransactionLayer:
 
     # For transports (transport.Receiver).
 
-    def wait_s(self, hop: Hop, size: int) -> float:
+    def wait_s(self, hop: Hop, data: bytes) -> float:
         """Say how long a connection's next message has to wait."""
-        return self._budgets.wait_s(hop, size) if self._budgets is not None else 0.0
+        return self._budgets.wait_s(hop, data) if self._budgets is not None else 0.0
 
     def receive(self, data: bytes, hop: Hop) -> None:
         """Take a message; nothing it holds makes this raise."""
@@ -244,7 +244,7 @@ class TransactionLayer:
             return
         self._room = 0
         if hop.transport == "udp" and (budgets := self._budgets) is not None:
-            if not budgets.admit(hop, len(data), lambda: self._is_ours(data)):
+            if not budgets.admit(hop, data, lambda: self._is_ours(data)):
                 return
             if budgets.is_stranger(hop):
                 self._room = _AMPLIFIES * len(data)

@@ -33,7 +33,8 @@ def budgets(clock: ManualClock, known: dict[Hop, Standing]) -> Budgets:
 
 
 def admitted(budgets: Budgets, hop: Hop, times: int = 1, size: int = 400) -> int:
-    return sum(budgets.admit(hop, size, lambda: False) for _ in range(times))
+    data = b"REGISTER".ljust(size)
+    return sum(budgets.admit(hop, data, lambda: False) for _ in range(times))
 
 
 def stranger(port: int = 40000, host: str = "198.51.100.7") -> Hop:
@@ -88,6 +89,14 @@ def test_who_comes_again_passes_where_inventions_do_not(
     assert (first, admitted(budgets, office)) == (0, 1)
 
 
+def test_a_flood_of_calls_keeps_no_new_phone_from_registering(budgets: Budgets) -> None:
+    for number in range(10_000):
+        hop = Hop("udp", f"198.18.{number // 250}.{number % 250}", 5060)
+        budgets.admit(hop, b"INVITE", lambda: False)
+    assert admitted(budgets, stranger(5060, "203.0.113.78")) == 1
+    assert budgets.admit(stranger(5060, "203.0.113.79"), b"OPTIONS", lambda: False)
+
+
 def test_large_messages_cost_more(budgets: Budgets) -> None:
     assert admitted(budgets, stranger(), 100, size=20_000) == 2
     assert admitted(budgets, stranger(40001), 100, size=400) == 20
@@ -103,7 +112,7 @@ def test_malformed_messages_cost_more(budgets: Budgets) -> None:
 
 def test_what_belongs_to_us_passes_over_any_budget(budgets: Budgets) -> None:
     admitted(budgets, stranger(), 100)
-    assert budgets.admit(stranger(), 400, lambda: True)
+    assert budgets.admit(stranger(), b"INVITE", lambda: True)
 
 
 def test_a_stranger_who_registers_is_a_phone_from_then_on(
@@ -130,14 +139,25 @@ def test_who_leaves_is_a_stranger_again(
 def test_a_connection_waits_instead(budgets: Budgets, clock: ManualClock) -> None:
     hop = Hop("tcp", "198.51.100.7", 40000, 7)
     taken = 0
-    while not (wait_s := budgets.wait_s(hop, 400)):
+    while not (wait_s := budgets.wait_s(hop, b"OPTIONS")):
         taken += 1
     assert taken == 20
     assert wait_s == pytest.approx(0.1)
     clock.advance(wait_s)
-    assert budgets.wait_s(hop, 400) == 0
+    assert budgets.wait_s(hop, b"OPTIONS") == 0
     huge = Hop("tcp", "198.51.100.8", 40000, 8)
-    assert budgets.wait_s(huge, 40_000) == 0, "a message larger than any burst passes when full"
+    assert budgets.wait_s(huge, b"OPTIONS".ljust(40_000)) == 0, (
+        "a message larger than any burst passes when full"
+    )
+
+
+def test_connections_that_can_wait_leave_room_for_datagrams(budgets: Budgets) -> None:
+    for number in range(200):
+        hop = Hop("tcp", f"198.18.0.{number}", 40_000, number + 1)
+        while not budgets.wait_s(hop, b"REGISTER"):
+            pass
+    assert admitted(budgets, stranger(5060, "203.0.113.80")) == 0, "a port that is new"
+    assert admitted(budgets, stranger(5060, "203.0.113.80")) == 1, "one that comes again"
 
 
 def test_memory_is_bounded(budgets: Budgets) -> None:

@@ -65,9 +65,8 @@ class Limits:
 class Receiver(Protocol):
     """Who takes what transports bring."""
 
-    def wait_s(self, hop: Hop, size: int) -> float:
-        """Say how long a message of `size` bytes, the next of its stream, has to wait; 0: it is
-        taken now."""
+    def wait_s(self, hop: Hop, data: bytes) -> float:
+        """Say how long a message, the next of its stream, has to wait; 0: it is taken now."""
 
     def receive(self, data: bytes, hop: Hop) -> None:
         """Take a datagram, or one message of a stream; must not raise."""

@@ -138,7 +138,7 @@ class StreamConnection(asyncio.Protocol, Connection):
         taken = size = 0
         while waiting and taken < _MESSAGES_A_TURN and size < _BYTES_A_TURN:
             message = waiting[0]
-            delay_s = receiver.wait_s(self.hop, len(message))
+            delay_s = receiver.wait_s(self.hop, message)
             if delay_s:
                 return delay_s
             waiting.popleft()
