@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 __all__ = ["ConfigError", "Endpoint", "PortRange", "ServeConfig", "parse_database"]
 
@@ -127,6 +128,10 @@ class ServeConfig:
     """Certificates to trust that authority by, PEM; None: those of the system."""
     acme_http: Endpoint = Endpoint("0.0.0.0", 80)  # noqa: S104
     """Where its challenges are answered (RFC 8555 §8.3): what the outside reaches as port 80."""
+    smtp: str = field(default="", repr=False)
+    """URL of the mail server, with its password; empty: no mail is sent."""
+    mail_from: str = ""
+    """Who letters are from."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose `X-Forwarded-*` headers are believed."""
     allow_private_crm: bool = False
@@ -174,6 +179,8 @@ class ServeConfig:
         acme_directory: str = DEFAULT_ACME,
         acme_trust: Path | None = None,
         acme_http: str = DEFAULT_ACME_HTTP,
+        smtp: str = "",
+        mail_from: str = "",
         trusted_proxies: str = "",
         allow_private_crm: bool = False,
         sip_connections: int = DEFAULT_SIP_CONNECTIONS,
@@ -201,6 +208,8 @@ class ServeConfig:
             acme_directory=_parse_https(acme_directory, "--acme-directory"),
             acme_trust=_parse_file(acme_trust, "--acme-trust"),
             acme_http=_parse_on(acme_http, "--acme-http"),
+            smtp=_parse_smtp(smtp, mail_from),
+            mail_from=_parse_email(mail_from, "--mail-from") if mail_from else "",
             trusted_proxies=_parse_networks(trusted_proxies),
             allow_private_crm=allow_private_crm,
             sip_connections=_parse_count(sip_connections, "--sip-connections", 1, 100_000),
@@ -219,6 +228,22 @@ def _parse_email(text: str, option: str) -> str:
     if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text):
         raise ConfigError(option, f"'{text}' is not an e-mail address")
     return text
+
+
+def _parse_smtp(url: str, mail_from: str) -> str:
+    """Return the URL as it is; what is wrong with it is said without its password."""
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError("--smtp", "must be smtp[s]://[USER:PASSWORD@]HOST[:PORT]")
+    if not mail_from and "@" not in unquote(parts.username or ""):
+        raise ConfigError("--mail-from", "is needed with --smtp: the address letters are from")
+    return url
 
 
 def _parse_https(text: str, option: str) -> str:

@@ -248,6 +248,23 @@ class Rated:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageLeft:
+    """The caller left a voicemail message, before the call's `CallEnded` (CRM: nothing).
+
+    `boxes`: logins of whom it is for; `client`: who left it, digits ("" hid their number, an
+    ext of an inner call); `name`: theirs, as the CRM knows it; `seconds`: its length. Its sound
+    is the call's recording.
+    """
+
+    call: CallInfo
+    at: float
+    boxes: tuple[str, ...]
+    client: str
+    name: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingReady:
     """The MP3 of a recorded call is complete on disk (or, `ok` false, will never be)."""
 
@@ -269,6 +286,7 @@ CallEvent: TypeAlias = (
     | Transferred
     | CallEnded
     | Rated
+    | MessageLeft
     | RecordingReady
 )
 

@@ -102,6 +102,8 @@ class Story:
     dialing: Party | None = None
     """For whom the customer is dialled."""
     talking: Party | None = None
+    talked_until: float | None = None
+    """When the talk ended, where something came after it: the customer was asked to rate it."""
 
     def tell(self, event: CallEvent) -> None:
         """Go on by one event."""
@@ -132,6 +134,8 @@ class Story:
         """Return the end. `code` is the final SIP status of an unanswered call; `gave_up`: who
         placed the call ended it, and neither we nor whom they called."""
         answered = self.answered_at is not None
+        if answered and self.talking is None and self.talked_until is not None:
+            at = self.talked_until
         direction, user, group = self.call.direction, self.owner, self.group
         status = status_of(direction, answered=answered, gave_up=gave_up, code=code)
         destination = Destination.NONE
@@ -201,6 +205,7 @@ class Story:
     def _completed(self, event: Completed) -> None:
         if self.talking is not None and self.talking.login == event.user.login:
             self.talking = None
+            self.talked_until = event.at
 
     def _rated(self, event: Rated) -> None:
         self.rating = event.rating

@@ -134,6 +134,8 @@ class Scene:
                 return f"{LETTERS[command['type']]}({command['user']})"
             case "history":
                 return f"H({command['status']},{command['user']})"
+            case "rating":
+                return f"R({command['rating']})"
         return command["cmd"]
 
     def _check(self, command: dict[str, str]) -> None:
@@ -144,6 +146,10 @@ class Scene:
         assert len(command["callid"]) <= 15
         assert command["crm_token"] == "secret"
         assert command["phone"] == CUSTOMER
+        if command["cmd"] == "rating":
+            assert command["user"] == history["user"]
+            assert command.get("ext") == history["ext"]
+            return
         assert command["diversion"] in (self.office, self.sales)
         if command["cmd"] == "contact":
             return
@@ -177,7 +183,9 @@ class Scene:
         assert str(row["wait"]) == history["wait"]
         account = "sales" if row["account"] == self.group else row["account"]
         reason = row.get("reason", "")
-        words = (row["type"], row["status"], reason, row["destination"], account)
+        rated = f"rated {row['rating']}" if "rating" in row else ""
+        assert str(row.get("rating", "")) == history.get("rating", "")
+        words = (row["type"], row["status"], reason, row["destination"], account, rated)
         return " ".join(word for word in words if word)
 
     async def rows(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ The table is call-events: what happens, the commands, whether a department is na
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from tests.paths.scene import ANN, BOB, CUSTOMER, EVE, Scene
 from vpbx.directory import Invalid
 
 Play: TypeAlias = Callable[[Scene], Awaitable[None]]
+BEEP_HZ = 1000
 FRIEND = "79260000000"
 WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 OPEN, CLOSED = {"start": 0, "end": 86_400}, {"holiday": True}
@@ -337,6 +339,61 @@ async def asks_to_be_called_back(scene: Scene) -> None:
     await customer.rtp.hear(20)
     customer.dial("1")
     await customer.ended(timeout_s=15)
+
+
+# -- voicemail, rating ---------------------------------------------------------------------------
+
+
+@path("C I(ann) X(ann) H(Missed,ann)", "in missed vm ann")
+async def voicemail_with_a_message(scene: Scene) -> None:
+    ann = await scene.phone(ANN)
+    await scene.app.directory.am_users.add(await scene.domain(), [ANN])
+    customer = await scene.customer()
+    (await ann.incoming()).reject(486)
+    await customer.answered()
+    await customer.heard(BEEP_HZ, timeout_s=20)
+    customer.say(700)
+    await asyncio.sleep(5)  # two seconds of sound are a message
+    customer.hangup()
+
+
+@path("C I(ann) X(ann) H(Missed,ann)", "in missed am ann")
+async def voicemail_without_a_message(scene: Scene) -> None:
+    ann = await scene.phone(ANN)
+    await scene.app.directory.am_users.add(await scene.domain(), [ANN])
+    customer = await scene.customer()
+    (await ann.incoming()).reject(486)
+    await customer.answered()
+    customer.hangup()
+
+
+@path("C I(ann) A(ann) E(ann) R(4) H(Success,ann)", "in success user ann rated 4")
+async def rated_after_the_employee_hung_up(scene: Scene) -> None:
+    ann = await scene.phone(ANN)
+    domain = await scene.domain()
+    await scene.app.directory.telnums.configure(domain, scene.office, {"rating": True})
+    customer = await scene.customer()
+    call = await ann.incoming()
+    await call.answer()
+    await customer.answered()
+    call.hangup()
+    await scene.crm.until(lambda: "COMPLETED" in str(scene.crm.commands))
+    customer.dial("74")  # 7 is no mark
+    await customer.ended()
+
+
+@path("C I(ann) A(ann) E(ann) H(Success,ann)", "in success user ann")
+async def customer_hangs_up_instead_of_rating(scene: Scene) -> None:
+    ann = await scene.phone(ANN)
+    domain = await scene.domain()
+    await scene.app.directory.telnums.configure(domain, scene.office, {"rating": True})
+    customer = await scene.customer()
+    call = await ann.incoming()
+    await call.answer()
+    await customer.answered()
+    call.hangup()
+    await scene.crm.until(lambda: "COMPLETED" in str(scene.crm.commands))
+    customer.hangup()
 
 
 # -- outgoing -----------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from vpbx.app.live import answers
 from vpbx.app.recovery import Recovery
 from vpbx.app.sip_metrics import SipMetrics, defence
 from vpbx.app.sip_trace import PcapFile, SipTrace
+from vpbx.app.voicemail import VoiceMailbox
 from vpbx.app.watchdog import Watchdog
 from vpbx.calls import CallsConfig, CallService, TrunkState
 from vpbx.clock import Clock, LoopClock
@@ -64,6 +65,7 @@ from vpbx.directory import (
 )
 from vpbx.events import CallInfo, EventBus
 from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
+from vpbx.mail import Mailboxes, MailQueue, MailRecorder, Smtp
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
 from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig, WithoutQop
 from vpbx.tasks import watched
@@ -106,6 +108,8 @@ class App:
         self.calls: CallService
         self.history: History
         self.outbox: Outbox
+        self.mail: MailQueue
+        self.boxes: Mailboxes
         self.stack: SipStack
         self._clock: Clock
         self._started = AsyncExitStack()
@@ -187,6 +191,7 @@ class App:
         events = EventBus(writer.submit)
         recorder = self._keep_history(events)
         contacts = await self._connect_crm(writer, events, recorder)
+        mailbox = await self._keep_mail(writer, events)
         recovery = Recovery(
             directory=self.directory,
             history=self.history,
@@ -204,7 +209,7 @@ class App:
         self._later(worker.stop, 1)
         self._started.callback(self._drop_background)
         self._spawn(recovery.recode(data, worker, self._recording_path))
-        await self._start_calls(media, events, contacts, worker, tls)
+        await self._start_calls(media, events, contacts, worker, mailbox, tls)
         await self._answer_http(listeners)
         await self._answer_commands()
         self._spawn(_keep_fresh(identities))
@@ -253,6 +258,23 @@ class App:
         events.subscribe(self._crm)
         return Contacts(client, self.outbox.crm_answers, self.outbox.asked)
 
+    async def _keep_mail(self, writer: Writer, events: EventBus) -> VoiceMailbox:
+        data, config = self.data, self.config
+        smtp = Smtp.parse(config.smtp, config.mail_from) if config.smtp else None
+        self.mail = queue = MailQueue(self.database, smtp, data.records, clock=self._clock)
+        self.boxes = boxes = Mailboxes(self.database, writer)
+
+        def path(call: CallInfo) -> Path:
+            return self._recording_path(call).relative_to(data.records)
+
+        def changed(domain_id: int, login: str) -> None:
+            boxes.changed(domain_id, login)
+
+        events.subscribe(MailRecorder(queue, self.directory.cached, path, changed))
+        await queue.start()
+        self._later(queue.stop, 0.3)
+        return VoiceMailbox(boxes, data.records, data.prompts / "voicemail")
+
     async def _start_media(self) -> MediaEngine:
         config, data = self.config, self.data
         host = config.sip.host if config.sip else config.sip_tls.host  # type: ignore[union-attr]
@@ -286,6 +308,7 @@ class App:
         events: EventBus,
         contacts: Contacts,
         worker: RecordingWorker,
+        mailbox: VoiceMailbox,
         tls: ssl.SSLContext,
     ) -> None:
         config = self.config
@@ -304,6 +327,7 @@ class App:
             contact=contacts.contact,
             records=_Records(self._recording_path),
             encoder=worker,
+            mailbox=mailbox,
             last_talks=self.history.last_talks,
             clock=self._clock,
         )

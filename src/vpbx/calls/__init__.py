@@ -23,7 +23,14 @@ from vpbx.calls.carriers import TrunkState
 from vpbx.calls.makecall import MadeCall, TooManyCalls
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.service import CallService
-from vpbx.calls.switch import AskContact, CallsConfig, Encoder, RecordingPlan
+from vpbx.calls.switch import (
+    AskContact,
+    CallsConfig,
+    Encoder,
+    Mailbox,
+    RecordingPlan,
+    StoredMessage,
+)
 from vpbx.calls.told.chapter import left_side
 
 __all__ = [
@@ -33,7 +40,9 @@ __all__ = [
     "CallsConfig",
     "Encoder",
     "MadeCall",
+    "Mailbox",
     "RecordingPlan",
+    "StoredMessage",
     "TooManyCalls",
     "TrunkState",
     "left_side",

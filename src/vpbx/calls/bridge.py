@@ -35,6 +35,7 @@ class Bridge:
     __slots__ = (
         "_engine",
         "_held",
+        "_kept",
         "_loops",
         "_peers",
         "_seats",
@@ -52,6 +53,7 @@ class Bridge:
         """What a seat hears while the other one holds."""
         self.session: MediaSession | None = None
         self.recording = False
+        self._kept: Recording | None = None
         self._seats: dict[Side, Leg] = {}
         self._peers: dict[Side, RtpPeer] = {}
         self._held: set[Side] = set()
@@ -286,13 +288,21 @@ class Bridge:
         self.recording = False
         return await self._media.stop_recording()
 
+    async def keep_recording(self) -> None:
+        """End the recording that runs; `close` returns it."""
+        self._kept = await self.stop_recording()
+
     async def close(self) -> Recording | None:
-        """Let go of everything; return what a recording that still ran captured. Never raises."""
+        """Let go of everything; return what a recording captured that still ran, or was kept.
+
+        Never raises.
+        """
         for side in tuple(self._speaking):
             self._stop_speaking(side)
         self._seats.clear()
         session, self.session = self.session, None
-        return None if session is None else await session.close()
+        running = None if session is None else await session.close()
+        return running or self._kept
 
     @property
     def _media(self) -> MediaSession:

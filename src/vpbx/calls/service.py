@@ -33,7 +33,14 @@ from vpbx.calls.outgoing import Outgoing, number_shown
 from vpbx.calls.registration import take_registration
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.shared.last_talks import AskHistory
-from vpbx.calls.switch import AskContact, CallsConfig, Encoder, RecordingPlan, Switch
+from vpbx.calls.switch import (
+    AskContact,
+    CallsConfig,
+    Encoder,
+    Mailbox,
+    RecordingPlan,
+    Switch,
+)
 from vpbx.clock import Clock, LoopClock
 from vpbx.directory import (
     Directory,
@@ -72,6 +79,7 @@ class CallService:
         contact: AskContact | None = None,
         records: RecordingPlan | None = None,
         encoder: Encoder | None = None,
+        mailbox: Mailbox | None = None,
         last_talks: AskHistory | None = None,
         clock: Clock | None = None,
         resolver: Resolver | None = None,
@@ -85,6 +93,7 @@ class CallService:
             contact=contact,
             records=records,
             encoder=encoder,
+            mailbox=mailbox,
             last_talks=last_talks,
             resolver=resolver,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -25,7 +25,15 @@ from vpbx.sip import RegistrarLimits, SipStack, Throttle, WithoutQop
 from vpbx.sip.resolver import Resolver
 from vpbx.tasks import watched
 
-__all__ = ["AskContact", "CallsConfig", "Encoder", "RecordingPlan", "Switch"]
+__all__ = [
+    "AskContact",
+    "CallsConfig",
+    "Encoder",
+    "Mailbox",
+    "RecordingPlan",
+    "StoredMessage",
+    "Switch",
+]
 
 log = structlog.get_logger("vpbx.calls")
 
@@ -45,6 +53,37 @@ class Encoder(Protocol):
 
     async def encode(self, recording: Recording, target: Path, *, left: Side) -> EncodeResult:
         """Write one stereo MP3 to `target`."""
+
+
+class StoredMessage(Protocol):
+    """A voicemail message (`vpbx.mail.Message`)."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def callid(self) -> str: ...
+    @property
+    def client(self) -> str:
+        """Who left it, digits; "": they hid their number."""
+
+    @property
+    def heard(self) -> bool: ...
+
+
+class Mailbox(Protocol):
+    """The voice mailboxes of employees."""
+
+    async def messages(self, domain_id: int, login: str) -> Sequence[StoredMessage]:
+        """Return an employee's messages, new ones first."""
+
+    async def sound(self, message: StoredMessage) -> Path:
+        """Return what `MediaSession.play` takes; MediaError or OSError when it is gone."""
+
+    def hear(self, domain_id: int, login: str, message_id: int) -> None:
+        """It is no new message any more."""
+
+    def delete(self, domain_id: int, login: str, message_id: int) -> None:
+        """Take it out of the box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +133,7 @@ class Switch:
         contact: AskContact | None = None,
         records: RecordingPlan | None = None,
         encoder: Encoder | None = None,
+        mailbox: Mailbox | None = None,
         resolver: Resolver | None = None,
         last_talks: AskHistory | None = None,
     ) -> None:
@@ -107,6 +147,7 @@ class Switch:
         self.encoder = encoder
         self.on_leg: Callable[[str, str], None] | None = None
         """Hears of each SIP call (its Call-ID) that a call of ours (its callid) consists of."""
+        self.mailbox = mailbox
         self.callids = CallIds(config.node, clock)
         self.callids.follow(config.after_callid)
         self.calls = CallRegistry(

@@ -23,6 +23,7 @@ from vpbx.directory.goals import (
     ToEcho,
     ToEmployee,
     ToFax,
+    ToMailbox,
     ToMenu,
     ToMessage,
     ToOutside,
@@ -66,7 +67,7 @@ async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) ->
 
 def enter(call: Call, goal: Goal, place: Destination) -> None:
     """Say where the call is now; what needs no time, and what is taken at once, is no place."""
-    if isinstance(goal, ByHours | ToEcho | SetDnd):
+    if isinstance(goal, ByHours | ToEcho | ToMailbox | SetDnd):
         return
     if isinstance(goal, ToMenu):
         call.through_menu = True

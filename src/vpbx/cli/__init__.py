@@ -24,6 +24,7 @@ from vpbx.cli import (
     group,
     key,
     lists,
+    mail,
     media,
     music,
     number,
@@ -96,6 +97,7 @@ for name, commands in (
 for name, commands in (
     ("calls", calls.app),
     ("phones", phones.app),
+    ("mail", mail.app),
     ("certificate", certificate.app),
 ):
     app.add_typer(commands, name=name, rich_help_panel="Now")

@@ -65,6 +65,19 @@ def serve(
         Path | None,
         option("--acme-trust", "FILE", "Certificates to trust that authority by, PEM."),
     ] = None,
+    smtp: Annotated[
+        str,
+        option(
+            "--smtp",
+            "URL",
+            "Mail server, smtp[s]://USER:PASSWORD@HOST:PORT, for voicemail and faxes; better in "
+            "the environment, where others do not see it.",
+            show_default=False,
+        ),
+    ] = "",
+    mail_from: Annotated[
+        str, option("--mail-from", "ADDRESS", "Who letters are from.", show_default=False)
+    ] = "",
     trusted_proxies: Annotated[
         str,
         option(
@@ -159,6 +172,8 @@ def serve(
         acme_http=acme_http,
         acme_directory=acme_directory,
         acme_trust=acme_trust,
+        smtp=smtp,
+        mail_from=mail_from,
         trusted_proxies=trusted_proxies,
         allow_private_crm=allow_private_crm,
         sip_connections=sip_connections,

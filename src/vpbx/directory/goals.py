@@ -29,6 +29,7 @@ __all__ = [
     "ToEcho",
     "ToEmployee",
     "ToFax",
+    "ToMailbox",
     "ToMenu",
     "ToMessage",
     "ToOutside",
@@ -108,6 +109,11 @@ class ToEcho:
 
 
 @dataclass(frozen=True, slots=True)
+class ToMailbox:
+    """The voice mailbox of who calls, to hear what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetDnd:
     """Switch "do not disturb" of who calls on or off."""
 
@@ -124,6 +130,7 @@ Goal: TypeAlias = (
     | ToFax
     | ToMessage
     | ToEcho
+    | ToMailbox
     | SetDnd
 )
 
@@ -131,6 +138,7 @@ CODES: dict[str, Goal] = {
     "*43": ToEcho(),
     "*78": SetDnd(on=True),
     "*79": SetDnd(on=False),
+    "*97": ToMailbox(),
 }
 """What an employee dials to have something done: docs/phones.md tells them."""
 

@@ -124,6 +124,29 @@ class VoicemailCopies:
             or any(group.id in self.groups for group in domain.departments_of(login))
         )
 
+    def boxes(self, domain: DomainConfig, *, user: str = "", group: str = "") -> tuple[str, ...]:
+        """Return whose mailboxes a message for an employee or department goes into, by login.
+
+        Of a department those of its members who have voicemail, else all its members; of
+        neither everybody who has it, else the first administrator: a message is never lost.
+        """
+        if user in domain.employees:
+            return (user,)
+        department = domain.departments.get(group)
+        if department is None:
+            logins = [login for login in domain.employees if self.covers(domain, login)]
+            return tuple(logins) or (domain.first_admin().login,)
+        members = [
+            member.login
+            for member in department.members
+            if not member.branch_domain and member.login in domain.employees
+        ]
+        if not members:
+            return (domain.first_admin().login,)
+        if group in self.groups:
+            return tuple(members)
+        return tuple(m for m in members if self.covers(domain, m)) or tuple(members)
+
 
 class RegistrationStatus(StrEnum):
     """How a SIP registration stands (§14)."""

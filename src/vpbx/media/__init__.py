@@ -10,6 +10,7 @@ Knows nothing of SIP or of companies. IPv4 only, as RTPProxy's pcap recording is
 """
 
 from .conversion import UnfitFile
+from .ear import Ear
 from .engine import MediaEngine
 from .model import (
     EncodeResult,
@@ -29,6 +30,7 @@ from .session import MediaSession
 from .upload import convert_upload, remove_upload, upload_bytes
 
 __all__ = [
+    "Ear",
     "EncodeResult",
     "MediaConfig",
     "MediaEngine",

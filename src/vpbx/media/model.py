@@ -137,6 +137,11 @@ class Recording:
     payload_names: dict[int, str] = field(default_factory=dict)
     """Dynamic payload types whose codec is known; others are guessed from their packets."""
 
+    def discard(self) -> None:
+        """Delete what was captured."""
+        for file in self.files:
+            file.unlink(missing_ok=True)
+
 
 @dataclass(frozen=True, slots=True)
 class EncodeResult:

@@ -12,9 +12,11 @@ from vpbx.calls.steps.dnd import dnd
 from vpbx.calls.steps.echo import echo
 from vpbx.calls.steps.employee import employee
 from vpbx.calls.steps.hours import hours
+from vpbx.calls.steps.mailbox import mailbox
 from vpbx.calls.steps.menu import menu
 from vpbx.calls.steps.message import message
 from vpbx.calls.steps.outside import outside
+from vpbx.calls.steps.voicemail import voicemail
 from vpbx.directory.goals import (
     ByHours,
     Goal,
@@ -22,9 +24,11 @@ from vpbx.directory.goals import (
     ToDepartment,
     ToEcho,
     ToEmployee,
+    ToMailbox,
     ToMenu,
     ToMessage,
     ToOutside,
+    ToVoicemail,
 )
 
 __all__ = ["STEPS", "Step"]
@@ -39,5 +43,7 @@ STEPS: dict[type[Goal], Step] = {
     ToOutside: outside,
     ToMessage: message,
     ToEcho: echo,
+    ToVoicemail: voicemail,
+    ToMailbox: mailbox,
     SetDnd: dnd,
 }

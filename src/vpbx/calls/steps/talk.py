@@ -5,6 +5,7 @@ from __future__ import annotations
 from vpbx.calls.call import Call
 from vpbx.calls.leg import Digit, Ended
 from vpbx.calls.outcome import Ender, Joined, Over
+from vpbx.calls.steps.rating import rate
 
 __all__ = ["talk"]
 
@@ -17,6 +18,7 @@ async def talk(call: Call, joined: Joined) -> Over:
         event = await call.next()
         match event:
             case Ended(leg=leg) if leg is host:
+                await rate(call)
                 call.ended_by = Ender.CALLEE
                 return Over()
             case Digit(body=body) if body:

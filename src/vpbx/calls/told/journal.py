@@ -39,7 +39,9 @@ from vpbx.events import (
     Entered,
     EventBus,
     Group,
+    MessageLeft,
     Party,
+    Rated,
     RecordingReady,
     RingEnded,
     Ringing,
@@ -161,6 +163,16 @@ class Journal:
         if self.started and not self.ended:
             self.stop_all()
             self._publish(Taken(self.info, self._at(), place, account))
+
+    def rate(self, party: Party, rating: int) -> None:
+        """Publish that the customer has rated an employee, 1 to 5."""
+        if self.started and not self.ended:
+            self._publish(Rated(self.info, self._at(), party, rating))
+
+    def leave_message(self, boxes: tuple[str, ...], client: str, name: str, seconds: int) -> None:
+        """Publish that the caller has left a voicemail message."""
+        if self.started and not self.ended:
+            self._publish(MessageLeft(self.info, self._at(), boxes, client, name, seconds))
 
     def ring(self, party: Party, group: Group | None = None) -> None:
         """A device of `party` rings."""

@@ -1,0 +1,91 @@
+"""Voice mailboxes: what was left for an employee, and what of it they have heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, delete, func, select, update
+
+from vpbx.db import Database, Write, Writer
+from vpbx.mail.tables import voicemail
+
+__all__ = ["Mailboxes", "Message"]
+
+_C = voicemail.c
+_HEARD = update(voicemail).where(_C.id == bindparam("key")).values(heard=1)
+_DELETE = delete(voicemail).where(_C.id == bindparam("key"))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A voicemail message. left_at: seconds since 1970; path: its sound, below the recordings."""
+
+    id: int
+    callid: str
+    client: str
+    """Who left it, digits; "": they hid their number."""
+    name: str
+    left_at: float
+    seconds: int
+    heard: bool
+    path: str
+
+
+class Mailboxes:
+    """The boxes of all employees. `changed` is called with (domain_id, login) after changes."""
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
+        self._writer = writer
+        self.changed: Callable[[int, str], None] = lambda domain_id, login: None
+
+    async def messages(self, domain_id: int, login: str) -> list[Message]:
+        """Return an employee's messages: new ones first, each kind the oldest first."""
+        await self._writer.flush()
+        query = (
+            select(voicemail)
+            .where(_C.domain_id == domain_id, _C.login == login)
+            .order_by(_C.heard, _C.left_ms, _C.id)
+        )
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            Message(
+                row.id,
+                str(row.callid),
+                row.client,
+                row.name,
+                row.left_ms / 1000,
+                row.seconds,
+                bool(row.heard),
+                row.path,
+            )
+            for row in rows
+        ]
+
+    async def counts(self, domain_id: int, login: str) -> tuple[int, int]:
+        """Return how many messages are new, and how many were heard (RFC 3842)."""
+        query = (
+            select(_C.heard, func.count())
+            .where(_C.domain_id == domain_id, _C.login == login)
+            .group_by(_C.heard)
+        )
+        async with self._database.connect() as connection:
+            found = {int(heard): int(count) for heard, count in await connection.execute(query)}
+        return found.get(0, 0), found.get(1, 0)
+
+    def hear(self, domain_id: int, login: str, message_id: int) -> None:
+        """A message was heard; it is an old one from now on."""
+        self._change(domain_id, login, message_id, _HEARD)
+
+    def delete(self, domain_id: int, login: str, message_id: int) -> None:
+        """Take a message out of the box; the recording stays with the call's history."""
+        self._change(domain_id, login, message_id, _DELETE)
+
+    def _change(self, domain_id: int, login: str, message_id: int, statement: object) -> None:
+        def told() -> None:
+            self.changed(domain_id, login)
+
+        write = Write(statement, {"key": message_id}, message_id, told)  # type: ignore[arg-type]
+        self._writer.submit([write])

@@ -1,0 +1,310 @@
+"""E-mail on its way: kept in the database until a mail server has taken it.
+
+A letter that is not taken is tried again with growing pauses for a day, then given up; both can
+be seen (`vpbx mail queue`). A mail server that is away is told once in the log, and again when
+it is back. A letter waits for the recording it brings; where that never comes, it goes without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+import structlog
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from vpbx.clock import Clock
+from vpbx.db import Database, Write
+from vpbx.events import epoch_ms
+from vpbx.mail.tables import GIVEN_UP, WAITING, mail_queue
+
+__all__ = ["Letter", "MailQueue", "QueuedLetter", "Smtp"]
+
+log = structlog.get_logger("vpbx.mail")
+
+_C = mail_queue.c
+_INSERT = insert(mail_queue)
+_DELETE = delete(mail_queue).where(_C.id == bindparam("key"))
+_TRIED = (
+    update(mail_queue)
+    .where(_C.id == bindparam("key"))
+    .values(
+        attempts=bindparam("new_attempts"),
+        next_ms=bindparam("new_next"),
+        status=bindparam("new_status"),
+        error=bindparam("new_error"),
+    )
+)
+_PAUSES_S = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+_GIVE_UP_S = 24 * 3600
+_FOR_SOUND_S = 900
+"""So long a letter waits for its recording."""
+_LOOK_S = 30.0
+_SOON_MS = 2000
+_AT_ONCE = 20
+_TIMEOUT_S = 60
+_MAX_ERROR = 200
+_PERMANENT = range(500, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter to be sent. attachment: a file below the directory of recordings; "": none."""
+
+    domain_id: int
+    recipient: str
+    subject: str
+    body: str
+    attachment: str = ""
+    attachment_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedLetter:
+    """A letter that was not taken yet, as support sees it. Times: seconds since 1970."""
+
+    id: int
+    domain_id: int
+    recipient: str
+    subject: str
+    made_at: float
+    next_at: float
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """The mail server to hand letters to, and who they are from."""
+
+    host: str
+    port: int
+    sender: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    """TLS from the first byte (smtps); else STARTTLS where the server offers it."""
+
+    @classmethod
+    def parse(cls, url: str, sender: str) -> Smtp:
+        """Read smtp[s]://[user:password@]host[:port]; ValueError says what it must look like."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError("must be smtp[s]://[USER:PASSWORD@]HOST[:PORT]")
+        tls = parts.scheme == "smtps"
+        username = unquote(parts.username or "")
+        sender = sender or (username if "@" in username else "")
+        if "@" not in sender:
+            raise ValueError("needs --mail-from ADDRESS: who letters are from")
+        return cls(
+            parts.hostname,
+            parts.port or (465 if tls else 25),
+            sender,
+            username,
+            unquote(parts.password or ""),
+            tls,
+        )
+
+    async def send(self, message: EmailMessage) -> None:
+        """Hand one message over; raises what aiosmtplib raises."""
+        await aiosmtplib.send(
+            message,
+            hostname=self.host,
+            port=self.port,
+            username=self.username or None,
+            password=self.password or None,
+            use_tls=self.tls,
+            timeout=_TIMEOUT_S,
+        )
+
+
+class MailQueue:
+    """Letters of all companies. `start` it to send; `smtp` None: letters are not even kept."""
+
+    def __init__(self, database: Database, smtp: Smtp | None, files: Path, *, clock: Clock) -> None:
+        self._database = database
+        self._smtp = smtp
+        self._files = files
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._away = False
+        self._told_off = False
+
+    async def start(self) -> None:
+        """Begin to send."""
+        if self._smtp is not None:
+            self._task = asyncio.create_task(self._run(), name="vpbx-mail")
+
+    async def stop(self) -> None:
+        """Send no more; what is left goes after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def wake(self) -> None:
+        """Look for letters now."""
+        self._wake.set()
+
+    def put(self, letter: Letter) -> list[Write]:
+        """Return the writes that put a letter on its way; none without a mail server."""
+        if self._smtp is None:
+            if not self._told_off:
+                self._told_off = True
+                log.warning("no mail is sent", hint="vpbx serve --smtp URL --mail-from ADDRESS")
+            return []
+        now = epoch_ms(self._clock.time())
+        values = {
+            "domain_id": letter.domain_id,
+            "made_ms": now,
+            "next_ms": now,
+            "attempts": 0,
+            "status": WAITING,
+            "recipient": letter.recipient,
+            "subject": letter.subject,
+            "body": letter.body,
+            "attachment": letter.attachment,
+            "attachment_name": letter.attachment_name,
+            "error": "",
+        }
+        return [Write(_INSERT, values, None, self.wake)]
+
+    async def pending(self, *, given_up: bool = False) -> list[QueuedLetter]:
+        """Return the letters that wait (or were given up), the oldest first."""
+        status = GIVEN_UP if given_up else WAITING
+        query = select(mail_queue).where(_C.status == status).order_by(_C.id)
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            QueuedLetter(
+                row.id,
+                row.domain_id,
+                row.recipient,
+                row.subject,
+                row.made_ms / 1000,
+                row.next_ms / 1000,
+                row.attempts,
+                row.error,
+            )
+            for row in rows
+        ]
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            pause_s = _LOOK_S
+            try:
+                pause_s = await self._send_due()
+            except Exception as error:  # the database is away, say; that is told elsewhere
+                log.debug("letters cannot be looked for", error=repr(error))
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _send_due(self) -> float:
+        """Send what is due; return the seconds until something else is."""
+        now = epoch_ms(self._clock.time())
+        query = select(mail_queue).where(_C.status == WAITING).order_by(_C.next_ms).limit(_AT_ONCE)
+        async with self._database.connect() as connection:
+            rows: Sequence[Any] = (await connection.execute(query)).all()
+        due = [row for row in rows if row.next_ms <= now]
+        for row in due:
+            await self._send(row)
+        if due:
+            return 0.05
+        waits = [float(row.next_ms - now) / 1000 for row in rows[:1]]
+        return min([_LOOK_S, *waits])
+
+    async def _send(self, row: Any) -> None:
+        now_s = self._clock.time()
+        age_s = now_s - row.made_ms / 1000
+        attachment = self._files / row.attachment if row.attachment else None
+        content = None
+        if attachment is not None:
+            content = await asyncio.to_thread(_read, attachment)
+            if content is None and age_s < _FOR_SOUND_S:
+                values = (row.attempts, epoch_ms(now_s) + _SOON_MS, WAITING, row.error)
+                await self._tried(row.id, *values)
+                return
+        assert self._smtp is not None
+        try:
+            await self._smtp.send(_message(self._smtp.sender, row, content))
+        except aiosmtplib.SMTPResponseException as error:
+            told = f"{error.code} {error.message}"
+            await self._failed(row, age_s, told, final=_is_final(error))
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            self._tell_away(str(error) or type(error).__name__)
+            await self._failed(row, age_s, str(error) or type(error).__name__, final=False)
+        else:
+            if self._away:
+                self._away = False
+                log.info("the mail server takes letters again", host=self._smtp.host)
+            async with self._database.begin() as connection:
+                await connection.execute(_DELETE, {"key": row.id})
+
+    def _tell_away(self, why: str) -> None:
+        assert self._smtp is not None
+        if not self._away:
+            self._away = True
+            log.warning("the mail server does not take letters", host=self._smtp.host, why=why)
+
+    async def _failed(self, row: Any, age_s: float, why: str, *, final: bool) -> None:
+        attempts = row.attempts + 1
+        pause_s = _PAUSES_S[min(attempts, len(_PAUSES_S)) - 1]
+        status = GIVEN_UP if final or age_s + pause_s > _GIVE_UP_S else WAITING
+        if status == GIVEN_UP:
+            log.warning("a letter was given up", recipient=row.recipient, why=why)
+        next_ms = epoch_ms(self._clock.time() + pause_s)
+        await self._tried(row.id, attempts, next_ms, status, why[:_MAX_ERROR])
+
+    async def _tried(self, key: int, attempts: int, next_ms: int, status: int, why: str) -> None:
+        values = {
+            "key": key,
+            "new_attempts": attempts,
+            "new_next": next_ms,
+            "new_status": status,
+            "new_error": why,
+        }
+        async with self._database.begin() as connection:
+            await connection.execute(_TRIED, values)
+
+
+def _is_final(error: aiosmtplib.SMTPResponseException) -> bool:
+    """Whether the server will never take this letter (RFC 5321 §4.2.1), our login apart."""
+    return error.code in _PERMANENT and not isinstance(error, aiosmtplib.SMTPAuthenticationError)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _message(sender: str, row: Any, content: bytes | None) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = row.recipient
+    message["Subject"] = row.subject
+    message["Date"] = formatdate(row.made_ms / 1000)
+    message["Message-ID"] = make_msgid(f"letter-{row.id}", sender.partition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(row.body)
+    if content is not None:
+        kind = mimetypes.guess_type(row.attachment_name)[0] or "application/octet-stream"
+        maintype, subtype = kind.split("/", 1)
+        message.add_attachment(
+            content, maintype=maintype, subtype=subtype, filename=row.attachment_name
+        )
+    return message

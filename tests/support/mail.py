@@ -1,0 +1,58 @@
+"""A real mail server that says what a test wants it to say."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any, cast
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.support.ports import free_port
+
+__all__ = ["MailServer"]
+
+
+class MailServer:
+    """Takes letters on loopback; `refusal`: what it answers instead of taking one."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.letters: list[EmailMessage] = []
+        self.recipients: list[str] = []
+        self.refusal = ""
+        self.tries = 0
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.tries += 1
+        if self.refusal:
+            return self.refusal
+        content = cast(bytes, envelope.content)
+        letter: Any = email.message_from_bytes(content, policy=default)
+        self.letters.append(letter)
+        self.recipients += envelope.rcpt_tos
+        return "250 taken"
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: SMTP(self, loop=loop), "127.0.0.1", self.port
+        )
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def until(self, count: int, timeout_s: float = 15.0) -> None:
+        """Wait until so many letters are there."""
+        async with asyncio.timeout(timeout_s):
+            while len(self.letters) < count:
+                await asyncio.sleep(0.02)
