@@ -64,10 +64,8 @@ class Bounds:
     turn_requests: int = 4
     """Requests begun in one turn of the loop."""
 
-    @property
-    def backlog(self) -> int:
-        """Connections that the kernel keeps for us."""
-        return min(128, self.total)
+    backlog: int = 1024
+    """Connections that the kernel keeps for us; beyond, who connects waits a second or more."""
 
 
 class Guest(Protocol):

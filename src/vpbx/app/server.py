@@ -465,9 +465,9 @@ class App:
         PlatformCollector(registry=self.registry)
         self.registry.register(_Gauges(self))
         self.registry.register(SipMetrics(self.stack, self.calls))
-        watchdog = Watchdog(self._clock, self.registry)
-        watchdog.start()
-        self._started.callback(watchdog.stop)
+        self.watchdog = Watchdog(self._clock, self.registry)
+        self.watchdog.start()
+        self._started.callback(self.watchdog.stop)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = watched(asyncio.create_task(work))
@@ -563,6 +563,7 @@ async def _serve(config: ServeConfig) -> None:
     app = App(config)
     await app.start()
     settle()
+    app.watchdog.forget()
     with contextlib.suppress(OSError):  # a log on a full disk; whoever waits for it is served
         os.write(1, f"ready {app.addresses}\n".encode())
     await stop.wait()

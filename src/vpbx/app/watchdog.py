@@ -65,6 +65,11 @@ class Watchdog:
         if self._witness is not None:
             self._witness.stop()
 
+    def forget(self) -> None:
+        """Begin anew: what held the loop up so far was the start."""
+        self.stop()
+        self.start()
+
     def _next(self) -> None:
         self._due = self._clock.now() + self.PERIOD_S
         self._timer = self._clock.call_later(self.PERIOD_S, self._tick)
