@@ -7,9 +7,12 @@ import structlog
 from vpbx.calls.admission import Admission, Challenged, Refused
 from vpbx.calls.devices import bindings_of, keep_bindings
 from vpbx.calls.switch import Switch
+from vpbx.clock import Timer
 from vpbx.sip import Binding, RegisterResult, ServerTransaction, make_response, register
 
-__all__ = ["take_registration"]
+__all__ = ["Expiry", "take_registration"]
+
+_LOOK_S = 15.0
 
 log = structlog.get_logger("vpbx.calls")
 
@@ -86,10 +89,42 @@ def _tell(domain: str, login: str, known: tuple[Binding, ...], result: RegisterR
     for binding in (*known, *result.removed):
         if binding.contact in before - after:
             before.discard(binding.contact)
-            _say("a registration ends", domain, login, binding)
+            _say("a registration ends", domain, login, binding, why="the device says so")
 
 
-def _say(event: str, domain: str, login: str, binding: Binding) -> None:
+class Expiry:
+    """Notices registrations that run out, since nobody else does before the next call."""
+
+    def __init__(self, switch: Switch) -> None:
+        self._switch = switch
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        """Look from now on, every 15 s."""
+        self._timer = self._switch.clock.call_later(_LOOK_S, self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        directory = self._switch.directory
+        for domain_id, login, row in directory.locations.expire():
+            domain = directory.cached_by_id(domain_id)
+            log.info(
+                "a registration ends",
+                domain=domain.name if domain is not None else "",
+                login=login,
+                source=f"{row.transport}:{row.host}:{row.port}",
+                agent=row.user_agent[:100],
+                why="it ran out",
+            )
+        self.start()
+
+
+def _say(event: str, domain: str, login: str, binding: Binding, **why: str) -> None:
     hop = binding.hop
     log.info(
         event,
@@ -97,4 +132,5 @@ def _say(event: str, domain: str, login: str, binding: Binding) -> None:
         login=login,
         source=f"{hop.transport}:{hop.host}:{hop.port}",
         agent=binding.user_agent[:100],
+        **why,
     )

@@ -30,7 +30,7 @@ from vpbx.calls.leg import Leg
 from vpbx.calls.makecall import MadeCall, MakeCall, Outside, TooManyCalls, plan_call
 from vpbx.calls.outcome import Ender
 from vpbx.calls.outgoing import Outgoing, number_shown
-from vpbx.calls.registration import take_registration
+from vpbx.calls.registration import Expiry, take_registration
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.shared.last_talks import AskHistory
 from vpbx.calls.switch import (
@@ -102,6 +102,7 @@ class CallService:
         self.connections = self._switch.connections
         """Trunks, and registrations at other operators."""
         self._callbacks = CallbackDesk(self._switch)
+        self._expiry = Expiry(self._switch)
         self._made: Counter[tuple[int, str]] = Counter()
         """Calls by makecall that are under way, by company and login."""
 
@@ -117,6 +118,7 @@ class CallService:
         back from before a restart; the stack listens by then."""
         await self.connections.start()
         await self._callbacks.resume()
+        self._expiry.start()
 
     # -- what the program asks -----------------------------------------------------------------
 
@@ -192,6 +194,7 @@ class CallService:
     async def stop(self, timeout_s: float = 4.0) -> None:
         """Take no new calls, end all others, wait until each has said its end."""
         self._switch.stopping = True
+        self._expiry.stop()
         for call in self._switch.calls:
             call.hang_up(Ender.SYSTEM, 503)
         await self._switch.wait(timeout_s)

@@ -92,6 +92,14 @@ class Locations:
         writes += [Write(_INSERT, {**who, **asdict(row)}, key) for row in rows]
         self._writer.submit(writes)
 
+    def expire(self) -> list[tuple[int, str, LocationRow]]:
+        """Forget the devices whose registration has run out; return them as `all` does."""
+        now = self._directory.clock.time()
+        gone = [item for item in self.all() if item[2].expires_at <= now]
+        for domain_id, login in {(domain_id, login) for domain_id, login, _ in gone}:
+            self.save(domain_id, login, self.bindings(domain_id, login))
+        return gone
+
     def online(self, domain_id: int, login: str) -> bool:
         """Say whether any device of the employee is registered."""
         return bool(self.bindings(domain_id, login))
