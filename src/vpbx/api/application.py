@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import vpbx
-from vpbx.api import cors, docs, older, openapi, records
+from vpbx.api import branch_link, cors, docs, older, openapi, records
 from vpbx.api.answer import answer, to_json
 from vpbx.api.auth import Door
 from vpbx.api.errors import METHOD_NOT_ALLOWED, ApiError, not_found, refuse
@@ -47,6 +47,8 @@ def create_app(services: ApiServices) -> FastAPI:
     routes += [route_to(LINK_PATH, method, recordings) for method in ("GET", "HEAD")]
     older_version = older.OlderVersion(services, door)
     routes += [route_to(older.PATH, method, older_version) for method in ("GET", "POST")]
+    if services.branches is not None:
+        routes += branch_link.routes(services.branches.answering)
     switch = Switch(routes)
     app.router.routes.append(switch)
     _add_document(app)

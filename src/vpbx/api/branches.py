@@ -168,5 +168,7 @@ async def delete_branch(call: Call) -> Response:
 )
 async def sync_branch(call: Call) -> Response:
     """Exchange directories now."""
-    branches = call.services.directory.branches
-    return answer(show(await branches.sync(call.domain, call.path["domain"])))
+    peer = call.path["domain"]
+    if call.services.branches is not None:
+        return answer(show(await call.services.branches.sync(call.domain, peer)))
+    return answer(show(await call.services.directory.branches.sync(call.domain, peer)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vpbx.api.rates import Rates
+from vpbx.branches import BranchLinks
 from vpbx.calls import CallService
 from vpbx.clock import Clock
 from vpbx.directory import Directory
@@ -61,6 +62,8 @@ class ApiServices:
     commands: Commands | None = None
     """The log of the integration."""
     config: ApiConfig = field(default_factory=ApiConfig)
+    branches: BranchLinks | None = None
+    """Connections to PBXs of other servers."""
     makecalls: Rates = field(init=False)
     """How often each key asks for calls."""
 

@@ -7,13 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vpbx.app.control import Answers, ControlFault, Question
+from vpbx.branches import BranchLinks
 from vpbx.calls import ActiveCall, CallService
+from vpbx.directory import Directory, NotFound
 
 __all__ = ["answers"]
 
 
-def answers(calls: CallService) -> Mapping[str, Answers]:
-    """Return the verbs `calls` (domain: one company's only), `hangup` (domain, callid), trunks."""
+def answers(
+    calls: CallService, directory: Directory, branches: BranchLinks
+) -> Mapping[str, Answers]:
+    """Return the verbs `calls` (domain: one company's only), `hangup` (domain, callid), `trunks`,
+    `sync` (domain, peer)."""
 
     async def listed(question: Question) -> list[dict[str, Any]]:
         domain = question.get("domain") or ""
@@ -37,7 +42,17 @@ def answers(calls: CallService) -> Mapping[str, Answers]:
             for trunk in calls.connections.carriers.states()
         ]
 
-    return {"calls": listed, "hangup": hangup, "trunks": trunks}
+    async def sync(question: Question) -> dict[str, Any]:
+        domain = await directory.domain(str(question.get("domain", "")))
+        if domain is None:
+            raise ControlFault("there is no such company")
+        try:
+            branch = await branches.sync(domain, str(question.get("peer", "")))
+        except NotFound as error:
+            raise ControlFault(str(error)) from error
+        return {"domain": branch.domain, "status": str(branch.status), "reason": branch.reason}
+
+    return {"calls": listed, "hangup": hangup, "trunks": trunks, "sync": sync}
 
 
 def _row(call: ActiveCall) -> dict[str, Any]:

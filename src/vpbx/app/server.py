@@ -41,6 +41,7 @@ from vpbx.app.sip_metrics import SipMetrics, defence
 from vpbx.app.sip_trace import PcapFile, SipTrace
 from vpbx.app.voicemail import VoiceMailbox
 from vpbx.app.watchdog import Watchdog
+from vpbx.branches import BranchLinks
 from vpbx.calls import CallsConfig, CallService, TrunkState
 from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
@@ -106,6 +107,7 @@ class App:
         self.database: Database
         self.directory: Directory
         self.calls: CallService
+        self.branches: BranchLinks
         self.history: History
         self.outbox: Outbox
         self.mail: MailQueue
@@ -356,6 +358,10 @@ class App:
             raise kind(f"SIP cannot listen: {error}. See `vpbx doctor`.") from error
         self._later(self._hang_up, 2 * _GOODBYE_S)
         await self.calls.start()
+        secrets = self.calls.connections.branch_secrets
+        self.branches = BranchLinks(self.directory, self._clock, secrets, self._sip_told)
+        self.branches.start()
+        self._later(self.branches.stop, 0.3)
 
     def _trace_sip(self) -> Callable[[bool, bytes, Hop], None]:
         """Keep what goes over the wire, for who asks for it later or now."""
@@ -370,6 +376,17 @@ class App:
         )
         self.calls.trace(self.trace.leg)
         return self.trace.message
+
+    def _sip_told(self) -> str:
+        """Say where this server takes calls, for connected PBXs: SIP URIs with spaces."""
+        told = []
+        for scheme, endpoint in (("sips", self.config.sip_tls), ("sip", self.config.sip)):
+            if endpoint is not None:
+                own = outside_address() if endpoint.host in _ANY else endpoint.host
+                host = self.config.advertise or own
+                host = f"[{host}]" if ":" in host else host
+                told.append(f"{scheme}:{host}:{endpoint.port}")
+        return " ".join(told)
 
     def _registration_failed(self, domain: DomainConfig, registration: SipRegistration) -> None:
         """Tell who subscribed that a company's registration fails (crm-api §14)."""
@@ -412,6 +429,7 @@ class App:
             calls=self.calls,
             clock=self._clock,
             commands=IntegrationLog(self.outbox),
+            branches=self.branches,
             config=ApiConfig(
                 trusted_proxies=self.config.trusted_proxies,
                 https_port=self.config.https.port if self.config.https else 0,
@@ -445,7 +463,7 @@ class App:
         control = Control(
             self.data.root,
             {
-                **answers(self.calls),
+                **answers(self.calls, self.directory, self.branches),
                 **integration_answers(self.directory, self.outbox),
                 "defence": self._defence,
             },

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-import secrets as random
+import secrets as tokens
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -67,9 +67,11 @@ class _Link:
 class BranchLinks:
     """All connections of this server. `sip` says where it takes calls, for the other side."""
 
-    def __init__(self, directory: Directory, clock: Clock, sip: Callable[[], str]) -> None:
-        self.secrets = BranchSecrets(directory)
-        self.answering = Answering(directory, self.secrets, sip, self._exchanged)
+    def __init__(
+        self, directory: Directory, clock: Clock, secrets: BranchSecrets, sip: Callable[[], str]
+    ) -> None:
+        self.secrets = secrets
+        self.answering = Answering(directory, secrets, sip, self._exchanged)
         self._directory = directory
         self._clock = clock
         self._sip = sip
@@ -200,7 +202,7 @@ class BranchLinks:
             auto_decompress=False,
         ) as http:
             given = await self._post(http, url / "challenge", names)
-            challenge, counter = str(given.get("challenge", "")), random.token_hex(16)
+            challenge, counter = str(given.get("challenge", "")), tokens.token_hex(16)
             ours = write_content(domain, self._sip())
             told = {
                 **names,

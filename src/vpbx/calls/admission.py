@@ -139,15 +139,18 @@ class Admission:
         method = request.method
         if method not in ("INVITE", "REGISTER"):
             return answer_outside_of_calls(request)
+        if method == "INVITE" and self._doors.visits(request, hop):
+            challenges = self._switch.connections.across.asks(request, hop)
+            return _challenged(request, challenges) if challenges else None
         if method == "INVITE" and self._doors.knocks(request, hop):
             return None
         try:
             realm = self._realm(request)
-            challenges = self._gateways_challenges(request, hop, realm)
+            asked = self._gateways_challenges(request, hop, realm)
         except ValueError:
             return make_response(request, 400)
-        if challenges is not None:
-            return _challenged(request, challenges) if challenges else None
+        if asked is not None:
+            return _challenged(request, asked) if asked else None
         proof, username = self._authenticator.proof(request, realm, network_of(hop.host))
         if proof is Proof.PROVED:
             return self._turned_away(request, hop, realm, username)

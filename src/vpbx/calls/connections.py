@@ -13,7 +13,9 @@ from contextlib import suppress
 
 import structlog
 
+from vpbx.branches import BranchSecrets
 from vpbx.calls.accounts import Account, Accounts, registration_key
+from vpbx.calls.across import Across
 from vpbx.calls.carriers import Carriers, trunk_key
 from vpbx.calls.gateways import Gateways
 from vpbx.calls.registry import CallRegistry
@@ -63,6 +65,8 @@ class Connections:
         self.resolver = resolver or Resolver()
         self.accounts = Accounts(self.resolver, clock, secret, self._stands)
         self.gateways = Gateways(directory, clock, secret, throttle)
+        self.branch_secrets = BranchSecrets(directory)
+        self.across = Across(directory, self.resolver, clock, self.branch_secrets, secret, throttle)
         self.carriers = Carriers(
             directory, calls, self.resolver, self.accounts, self.gateways, clock, max_tried
         )
@@ -105,6 +109,7 @@ class Connections:
         self._tasks.clear()
         self.accounts.stop()
         self.carriers.stop()
+        self.across.stop()
 
     async def _follow(self, since: int) -> None:
         while True:
@@ -121,6 +126,7 @@ class Connections:
     async def _read(self) -> None:
         assert self._stack is not None
         self.carriers.tidy()
+        await self.across.prepare(self._stack)
         wanted = []
         anew = []
         for domain_id, registration in await self._directory.sip_registrations.everywhere():

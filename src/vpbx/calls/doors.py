@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from vpbx.calls.across import Visitor
 from vpbx.calls.addresses import trunk_dialled
 from vpbx.calls.connections import Connections
 from vpbx.clock import Clock
@@ -64,6 +65,7 @@ class Doors:
         self._accounts = connections.accounts
         self._carriers = connections.carriers
         self._gateways = connections.gateways
+        self._across = connections.across
         self._buckets = _Buckets(clock)
 
     def knocks(self, request: Request, hop: Hop) -> bool:
@@ -74,16 +76,26 @@ class Doors:
             or self._accounts.by_contact(user) is not None
             or self._carriers.source(hop) is not None
             or self._gateways.source(hop) is not None
+            or self._across.knocks(request, hop)
             or self._accounts.by_operator(hop, user) is not None
         )
 
+    def visits(self, request: Request, hop: Hop) -> bool:
+        """Say whether this comes from a connected PBX, as it claims: then `Across.asks` of it."""
+        return self._carriers.source(hop) is None and self._across.knocks(request, hop)
+
     async def open(
         self, request: Request, hop: Hop, stack: SipStack
-    ) -> Guest | Unproven | TurnedAway:
+    ) -> Guest | Visitor | Unproven | TurnedAway:
         """Return the number an INVITE may reach; call it when `knocks` said so."""
         user = _user(request)
         if user[:4].lower() == _SIPURI_PREFIX:
             return await self._sipuri(user, hop)
+        if self.visits(request, hop):
+            visitor = await self._across.visitor(request, hop, stack)
+            if isinstance(visitor, list):
+                return Unproven(tuple(visitor))
+            return visitor or TurnedAway(404)
         account = self._accounts.by_contact(user)
         trunk = None
         if account is not None and not account.telnum:

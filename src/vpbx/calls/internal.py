@@ -8,9 +8,9 @@ from vpbx.calls.outcome import Over
 from vpbx.calls.walk import owner_of, walk
 from vpbx.directory import Employee
 from vpbx.directory.goals import Goal
-from vpbx.events import Destination
+from vpbx.events import Destination, Party
 
-__all__ = ["Internal", "Service", "begin_inner"]
+__all__ = ["Internal", "Service", "Visit", "begin_inner"]
 
 
 class Internal:
@@ -23,6 +23,20 @@ class Internal:
     async def __call__(self, call: Call) -> Over:
         call.engage(self._employee.login)
         begin_inner(call, self._goal, self._employee)
+        await call.open_media()
+        return await walk(call, self._goal)
+
+
+class Visit:
+    """The route of a call from `caller` of a connected PBX to somebody of this company."""
+
+    def __init__(self, caller: Party, goal: Goal) -> None:
+        self._caller = caller
+        self._goal = goal
+
+    async def __call__(self, call: Call) -> Over:
+        user, group = owner_of(call.domain, self._goal)
+        call.journal.start(user, group=group, caller=self._caller)
         await call.open_media()
         return await walk(call, self._goal)
 

@@ -23,7 +23,7 @@ from vpbx.directory import (
     normalize,
     read_number,
 )
-from vpbx.directory.goals import Goal, ToOutside, goal_of
+from vpbx.directory.goals import Goal, ToBranch, ToOutside, goal_of, of_ext
 from vpbx.events import Direction
 from vpbx.media import Side
 from vpbx.story import status_of
@@ -118,7 +118,10 @@ def plan_call(
     """Find out who is to call whom, showing what; raises Invalid naming the field."""
     employee = _employee(switch, domain, user) if user else _free(switch, domain, group or "")
     inside = domain.callee(phone.strip())
+    across = of_ext(domain, phone.strip())
     called, extension = phone, ""
+    if isinstance(across, ToBranch):
+        return Plan(employee, across, None, Shown(across.ext))
     if inside is None:
         dialled = read_number(phone, domain.country, "phone")
         called, extension = dialled.digits, dialled.extension

@@ -12,7 +12,7 @@ from vpbx.calls.inbox import Event, Reminder, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
 from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Sound, Unusable
-from vpbx.calls.trunks import dial_through, ways_out
+from vpbx.calls.trunks import call_across, dial_through, ways_out
 from vpbx.calls.ways import Way
 from vpbx.directory import Employee
 from vpbx.events import Group, Party
@@ -84,7 +84,8 @@ class _Person:
 
 @dataclass(frozen=True, slots=True)
 class _Mobile:
-    """A mobile that is rung: showing what, by which way, and by which others it may be."""
+    """A leg that uses a way: a mobile that is rung, showing what, and by which other ways it may
+    be; or somebody of a connected PBX."""
 
     clid: str
     way: str
@@ -143,7 +144,9 @@ class Ringing:
                 return False
         mobile = employee.mobile_redirect
         redirected = mobile.enabled and employee.mobile != ""
-        if not (redirected and mobile.forward):
+        if "@" in employee.login:
+            self._ring_across(person)
+        elif not (redirected and mobile.forward):
             for target in devices_of(self._call.switch, self._call.domain, employee):
                 self._ring_device(person, target)
         if redirected:
@@ -221,6 +224,19 @@ class Ringing:
             headers=[("Max-Forwards", str(call.max_forwards))],
         )
         call.note_leg(leg)
+        person.legs.append(leg)
+
+    def _ring_across(self, person: _Person) -> None:
+        """Ring somebody of a connected PBX; there, all their phones ring, or they are busy."""
+        call = self._call
+        peer = person.employee.login.partition("@")[2]
+        way = call.switch.connections.across.way(call.domain, peer, call.switch.stack)
+        if way is None:
+            return
+        sound = call.offer(self._side)
+        leg = call_across(call, way, person.employee.ext, sound, side=self._side)
+        leg.party = person.party
+        self._mobiles[leg] = _Mobile("", way.key, ())
         person.legs.append(leg)
 
     def _ring_mobile(self, person: _Person) -> None:

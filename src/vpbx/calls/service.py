@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from vpbx.calls.across import Visitor
 from vpbx.calls.addresses import (
     Shown,
     dialled,
@@ -25,7 +26,7 @@ from vpbx.calls.call import Call, Route
 from vpbx.calls.callbacks import CallbackDesk
 from vpbx.calls.doors import Doors, TurnedAway, Unproven
 from vpbx.calls.incoming import Incoming
-from vpbx.calls.internal import Internal, Service
+from vpbx.calls.internal import Internal, Service, Visit
 from vpbx.calls.leg import Leg
 from vpbx.calls.makecall import MadeCall, MakeCall, Outside, TooManyCalls, plan_call
 from vpbx.calls.outcome import Ender
@@ -49,7 +50,7 @@ from vpbx.directory import (
     Number,
     read_number,
 )
-from vpbx.directory.goals import CODES, goal_of
+from vpbx.directory.goals import CODES, goal_of, of_ext
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
 from vpbx.sip import Request, ServerTransaction, Session, SipStack, Throttle
@@ -238,6 +239,9 @@ class CallService:
         if isinstance(guest, Unproven):
             session.challenge(guest.challenges)
             return
+        if isinstance(guest, Visitor):
+            await self._from_branch(leg, guest)
+            return
         if isinstance(guest, TurnedAway):
             session.reject(guest.code, guest.reason or None)
             return
@@ -251,6 +255,17 @@ class CallService:
             return
         info = self._info(domain, Direction.IN, caller.user, number)
         await self._run(leg, domain, info, caller, Incoming(number), way=guest.way)
+
+    async def _from_branch(self, leg: Leg, visitor: Visitor) -> None:
+        """Take a call from a connected PBX: to somebody of the company, or not at all."""
+        domain, caller = visitor.domain, visitor.caller
+        inside = domain.callee(visitor.ext)
+        if inside is None:
+            leg.session.reject(404)
+            return
+        info = self._info(domain, Direction.INNER)
+        route = Visit(caller, goal_of(inside))
+        await self._run(leg, domain, info, Shown(caller.ext, caller.name), route)
 
     def _blacklisted(self, domain: DomainConfig, number: Number, caller: Shown) -> bool:
         """Say whether the company refuses this caller (crm-api §10); counted and logged."""
@@ -288,13 +303,13 @@ class CallService:
             route = Service(employee, plain, goal)
             await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
             return
-        inside = domain.callee(plain)
+        inside = of_ext(domain, plain)
         if inside is not None:
             shown = Shown(employee.ext or employee.login, employee.name)
             if who.hides:
                 shown = Shown("")
             info = self._info(domain, Direction.INNER)
-            await self._run(leg, domain, info, shown, Internal(employee, goal_of(inside)))
+            await self._run(leg, domain, info, shown, Internal(employee, inside))
             return
         try:
             called = read_number(called, domain.country).digits

@@ -7,6 +7,7 @@ call, not even a ringing one; who has call waiting on is to be had while they ta
 
 from __future__ import annotations
 
+from vpbx.calls.across import connected, member, ringee
 from vpbx.calls.shared.last_talks import LastTalks
 from vpbx.calls.shared.lines import Lines
 from vpbx.calls.shared.queues import Rule, Ticket, Waiting
@@ -54,26 +55,27 @@ class CompanyStaff:
         `rings`: their phone rings for it already, so it is there and does ring.
         """
         domain = self._directory.cached_by_id(domain_id)
-        employee = domain.employees.get(login) if domain is not None else None
-        if employee is None:
+        employee = ringee(domain, login) if domain is not None else None
+        if domain is None or employee is None:
             return False
         if self._lines.busy(domain_id, login, besides=besides) and not employee.call_waiting:
             return False
         return rings or (
             not self._lines.rings(domain_id, login, besides=besides)
-            and self._reachable(domain_id, employee)
+            and self._reachable(domain, employee)
         )
 
-    def _reachable(self, domain_id: int, employee: Employee) -> bool:
+    def _reachable(self, domain: DomainConfig, employee: Employee) -> bool:
+        if "@" in employee.login:
+            return connected(domain, employee.login)
         mobile = employee.mobile_redirect.enabled and employee.mobile != ""
-        return mobile or self._directory.locations.online(domain_id, employee.login)
+        return mobile or self._directory.locations.online(domain.id, employee.login)
 
 
 def members_of(domain: DomainConfig, group: str) -> list[Employee]:
-    """Return a department's own employees who receive its calls, in their order."""
+    """Return a department's people who receive its calls, in their order; those of connected
+    PBXs too."""
     department = domain.departments.get(group)
-    return [
-        domain.employees[member.login]
-        for member in (department.members if department is not None else ())
-        if member.calls_enable and not member.branch_domain and member.login in domain.employees
-    ]
+    members = department.members if department is not None else ()
+    people = [member(domain, each) for each in members if each.calls_enable]
+    return [person for person in people if person is not None]

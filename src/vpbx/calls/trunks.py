@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vpbx.calls.addresses import Shown, name_addr
 from vpbx.calls.call import Call
 from vpbx.calls.leg import Leg
 from vpbx.calls.sound import Sound
@@ -12,7 +13,7 @@ from vpbx.events import Direction
 from vpbx.media import Side
 from vpbx.sip import Hop
 
-__all__ = ["dial_through", "ways_out"]
+__all__ = ["call_across", "dial_through", "ways_out"]
 
 
 def ways_out(switch: Switch, domain: DomainConfig, number: Number | None) -> list[Way]:
@@ -55,4 +56,23 @@ def dial_through(
         headers=[("Max-Forwards", str(call.max_forwards)), *identity],
     )
     call.note_leg(leg)
+    return leg
+
+
+def call_across(
+    call: Call, way: Way, ext: str, sound: Sound, *, hop: Hop | None = None, side: Side = Side.B
+) -> Leg:
+    """Call an ext of the connected PBX that `way` leads to, as who calls is shown here."""
+    leg = Leg(side, call.inbox, sound)
+    call.seize(way.key)
+    leg.session = call.switch.stack.invite(
+        way.target(ext, hop or way.hops[0]),
+        from_=name_addr(call.shown, call.domain.name),
+        to=name_addr(Shown(ext), way.written_host),
+        sdp=sound.local,
+        listener=leg,
+        credentials=way.credentials,
+        headers=[("Max-Forwards", str(call.max_forwards))],
+        hairpin=True,
+    )
     return leg

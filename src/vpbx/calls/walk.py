@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import structlog
 
+from vpbx.calls.across import colleague_party
 from vpbx.calls.addresses import group_of, party_of
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Joined, Onward, Over, Result
@@ -19,6 +20,7 @@ from vpbx.directory.goals import (
     ByHours,
     Goal,
     SetDnd,
+    ToBranch,
     ToDepartment,
     ToEcho,
     ToEmployee,
@@ -75,7 +77,7 @@ def enter(call: Call, goal: Goal, place: Destination) -> None:
         place = _PLACE.get(type(goal), Destination.NONE)
         if isinstance(goal, ToMessage):
             place = Destination.OFFTIME if goal.closed else call.chapter.story.place
-    if isinstance(goal, ToEmployee | ToDepartment):
+    if isinstance(goal, ToEmployee | ToDepartment | ToBranch):
         user, group = owner_of(call.domain, goal)
     elif isinstance(goal, ToVoicemail | ToMessage | ToOutside):
         user, group = None, call.chapter.story.group
@@ -98,6 +100,10 @@ def owner_of(domain: DomainConfig, goal: Goal) -> tuple[Party, Group | None]:
             first = next((m.login for m in department.members if m.login in domain.employees), "")
             person = domain.employees.get(first) or domain.first_admin()
             return party_of(person), group_of(department)
+        case ToBranch(domain=peer, ext=ext) if peer in domain.settings.branches:
+            for colleague in domain.settings.branches[peer].members:
+                if colleague.ext == ext:
+                    return colleague_party(colleague, peer), None
         case ByHours(telnum=telnum) if telnum in domain.numbers:
             work = domain.numbers[telnum].work
             if work is not None and work.subtype in (Subtype.USER, Subtype.GROUP):

@@ -14,6 +14,7 @@ import typer
 from vpbx import __version__
 from vpbx.cli import (
     blacklist,
+    branch,
     callerid,
     calls,
     certificate,
@@ -79,6 +80,7 @@ for name, commands in (
     ("group", group.app),
     ("number", number.app),
     ("trunk", trunk.app),
+    ("branch", branch.app),
     ("key", key.app),
     ("crm", crm.app),
     ("media", media.app),

@@ -25,6 +25,7 @@ __all__ = [
     "ByHours",
     "Goal",
     "SetDnd",
+    "ToBranch",
     "ToDepartment",
     "ToEcho",
     "ToEmployee",
@@ -35,6 +36,7 @@ __all__ = [
     "ToOutside",
     "ToVoicemail",
     "goal_of",
+    "of_ext",
     "of_item",
     "of_name",
     "of_number",
@@ -57,6 +59,14 @@ class ToDepartment:
     """A department, by id."""
 
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToBranch:
+    """An internal number of the connected PBX `domain` (crm-api §16)."""
+
+    domain: str
+    ext: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,7 @@ class SetDnd:
 Goal: TypeAlias = (
     ToEmployee
     | ToDepartment
+    | ToBranch
     | ToMenu
     | ByHours
     | ToOutside
@@ -200,6 +211,18 @@ def of_timeout(department: Department) -> Goal:
 def goal_of(found: Employee | Department) -> ToEmployee | ToDepartment:
     """Return the goal that is this employee or department."""
     return ToDepartment(found.id) if isinstance(found, Department) else ToEmployee(found.login)
+
+
+def of_ext(domain: DomainConfig, ext: str) -> Goal | None:
+    """Return who answers an internal number or a login; of the same ext here and at a connected
+    PBX the own one wins, of several connected ones the first by name. None: nobody."""
+    found = domain.callee(ext)
+    if found is not None:
+        return goal_of(found)
+    for name, branch in sorted(domain.settings.branches.items()):
+        if ext and any(member.ext == ext for member in branch.members):
+            return ToBranch(name, ext)
+    return None
 
 
 def of_name(domain: DomainConfig, name: str) -> Goal | None:

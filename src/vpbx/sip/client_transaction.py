@@ -56,6 +56,8 @@ class ClientTransaction(Transaction):
         self._ack = b""
         self._cancel: tuple[tuple[str, str], ...] | None = None
         self._cancel_sent = False
+        self.hairpin = bool(getattr(listener, "hairpin", False))
+        """Whether its request may come back to us: then that is no loop."""
         if request.method == "INVITE":
             self._steps, self.state = self._INVITE, State.CALLING
         else:

@@ -200,6 +200,10 @@ class TransactionLayer:
         self._transports.send(b"\r\n\r\n", hop)
         return True
 
+    async def can_connect(self, hop: Hop) -> bool:
+        """Try for half a second to open a connection to `hop`, for later messages to use."""
+        return await self._transports.can_connect(hop)
+
     def local_address(self, hop: Hop) -> tuple[str, int]:
         """Return host and port to write into Via and Contact towards `hop`."""
         return self._transports.local_address(hop)
@@ -427,7 +431,7 @@ class TransactionLayer:
         if outside:
             headers = request.headers
             merge_key = f"{headers['Call-ID']}\n{request.from_tag}\n{headers['CSeq']}"
-        if (merge_key and merge_key in self._merged) or self._is_loop(request):
+        if (merge_key and merge_key in self._merged) or (outside and self._is_loop(request)):
             self._refuse(request, hop, 482)
             return
         tx = ServerTransaction(self, request, hop, key)
@@ -448,14 +452,17 @@ class TransactionLayer:
             tx.respond(make_response(tx.request, 100))
 
     def _is_loop(self, request: Request) -> bool:
-        """Say whether a request of ours came back unchanged (a spiral changes its target)."""
+        """Say whether a request of ours came back unchanged (a spiral changes its target).
+
+        Asked outside of dialogs: what is in one ends here in any case.
+        """
         for value in request.headers.getlist("Via"):
             at = value.find("branch=")
             branch = value[at + 7 :].partition(";")[0].strip() if at >= 0 else ""
             if is_our_branch(branch):
                 own = self._clients.get(branch + request.method)
                 if own is not None and own.request.raw_uri == request.raw_uri:
-                    return True
+                    return not own.hairpin
         return False
 
     # Answers without a transaction.

@@ -56,6 +56,7 @@ class OutgoingSession(Session):
         "_timeout",
         "_tries",
         "_tx",
+        "hairpin",
     )
     direction = "out"
 
@@ -94,6 +95,8 @@ class OutgoingSession(Session):
         self._acks: dict[str, tuple[Request, Hop]] = {}
         self._timeout: Timer | None = None
         self._cancelled = False
+        self.hairpin = False
+        """Whether it may come back to us as another call."""
         self._held = True
         self.media = self._offered()
 

@@ -168,6 +168,7 @@ class SipStack:
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
         timeout_s: float | None = None,
+        hairpin: bool = False,
     ) -> Session:
         """Call somebody. `from_` and `to` are header values without tags (name-addr).
 
@@ -175,7 +176,7 @@ class SipStack:
         A 401 or 407 is answered once with `credentials`. When nobody has answered after
         `timeout_s` the call is cancelled and `on_failure` told 408. A Max-Forwards in
         `headers` takes the place of the usual 70. The listener is never called before this
-        returns.
+        returns. `hairpin`: that it comes back to this very stack is meant, and no loop.
         """
         session = OutgoingSession(
             self,
@@ -189,6 +190,7 @@ class SipStack:
             headers=headers,
         )
         self._live.add(session)
+        session.hairpin = hairpin
         session.start(timeout_s)
         return session
 

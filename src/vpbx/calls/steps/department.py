@@ -14,6 +14,7 @@ waits with music; they go on hearing it when somebody is rung for them later.
 
 from __future__ import annotations
 
+from vpbx.calls.across import ringee
 from vpbx.calls.addresses import group_of
 from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event, Reminder
@@ -148,7 +149,7 @@ class _Visit:
                 self._rung.discard(login)
                 ringing.stop(login)
             for login in tuple(self._ticket.reserved):
-                employee = self._call.domain.employees.get(login)
+                employee = ringee(self._call.domain, login)
                 if login not in self._rung and employee is not None and group is not None:
                     self._rung.add(login)
                     ringing.begin(employee, group_of(group))

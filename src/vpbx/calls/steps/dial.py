@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import structlog
 
@@ -10,15 +11,18 @@ from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event, Reminder, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, Progress
 from vpbx.calls.outcome import Joined, Over, Result
-from vpbx.calls.sound import Unusable
+from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.trunks import dial_through
 from vpbx.calls.ways import Way
 from vpbx.media import Side
 from vpbx.sip import Hop
 
-__all__ = ["dial"]
+__all__ = ["dial", "dial_by"]
 
 log = structlog.get_logger("vpbx.calls")
+
+Place: TypeAlias = Callable[[Way, Hop, Sound], Leg]
+"""Begins a leg through a way, at one of its places."""
 
 _RINGING = (180, 181, 182)
 _BUSY = (486, 600)
@@ -33,15 +37,24 @@ async def dial(call: Call, called: str, clid: str, ways: Sequence[Way]) -> Joine
     all, as long as nobody's phone has rung: first the other addresses of the same trunk, then
     the next trunk. The guest hears ringing, or the carrier's early media.
     """
-    outcome: Joined | Over = Over(Result.UNREACHABLE, 503)
     if not ways:
         log.warning("no trunk can take a call", domain=call.domain.name)
+    return await dial_by(
+        call,
+        ways,
+        lambda way, hop, sound: dial_through(call, way, called, clid, sound, hop=hop),
+    )
+
+
+async def dial_by(call: Call, ways: Sequence[Way], place: Place) -> Joined | Over:
+    """Call by the first of `ways` that can, with legs that `place` makes."""
+    outcome: Joined | Over = Over(Result.UNREACHABLE, 503)
     carriers = call.switch.connections.carriers
     for way in ways:
         for hop in way.tries:
             last = way is ways[-1] and hop == way.tries[-1]
             attempt = _Attempt(call, way, hop, last=last)
-            outcome = await attempt.make(called, clid)
+            outcome = await attempt.make(place)
             if not attempt.worth_another:
                 carriers.served(way)
                 return outcome
@@ -70,10 +83,10 @@ class _Attempt:
         self.worth_another = False
         """Whether it failed in a way that another trunk may not."""
 
-    async def make(self, called: str, clid: str) -> Joined | Over:
+    async def make(self, place: Place) -> Joined | Over:
         call, config = self._call, self._call.switch.config
         sound = call.offer(Side.B)
-        leg = dial_through(call, self._way, called, clid, sound, hop=self._hop)
+        leg = place(self._way, self._hop, sound)
         self._too_long = call.remind(config.dial_timeout_s)
         self._silent = None if self._last else call.remind(config.trunk_silence_s)
         outcome: Joined | Over | None = None

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Outcome
+from vpbx.calls.steps.branch import branch
 from vpbx.calls.steps.department import department
 from vpbx.calls.steps.dnd import dnd
 from vpbx.calls.steps.echo import echo
@@ -21,6 +22,7 @@ from vpbx.directory.goals import (
     ByHours,
     Goal,
     SetDnd,
+    ToBranch,
     ToDepartment,
     ToEcho,
     ToEmployee,
@@ -39,6 +41,7 @@ STEPS: dict[type[Goal], Step] = {
     ToEmployee: employee,
     ToDepartment: department,
     ToMenu: menu,
+    ToBranch: branch,
     ByHours: hours,
     ToOutside: outside,
     ToMessage: message,
