@@ -19,6 +19,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 import structlog
@@ -196,9 +197,10 @@ class BranchLinks:
         url = _address(branch)
         secret = await self.secrets.of(domain, branch)
         names = {"from": domain.name, "to": branch.domain}
+        trust = await asyncio.to_thread(_trust, branch.ca)  # reading authorities takes a while
         async with aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
-            connector=aiohttp.TCPConnector(ssl=_trust(branch), limit=1),
+            connector=aiohttp.TCPConnector(ssl=trust, limit=1),
             auto_decompress=False,
         ) as http:
             given = await self._post(http, url / "challenge", names)
@@ -318,6 +320,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _trust(branch: Branch) -> ssl.SSLContext:
-    """Return whom to trust: the authority given for this connection, else the system's."""
-    return ssl.create_default_context(cadata=branch.ca or None)
+@lru_cache(maxsize=64)
+def _trust(ca: str) -> ssl.SSLContext:
+    """Return whom to trust: the authority given for a connection, else the system's."""
+    return ssl.create_default_context(cadata=ca or None)

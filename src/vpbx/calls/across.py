@@ -9,7 +9,7 @@ through the server's own socket, so that each has the call in its own history.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -40,7 +40,7 @@ from vpbx.sip import (
     ha1,
     network_of,
 )
-from vpbx.sip.resolver import Followed, Resolver
+from vpbx.sip.resolver import Followed, Resolver, is_address
 
 __all__ = ["Across", "Visitor", "colleague_party", "connected", "member", "ringee"]
 
@@ -158,7 +158,8 @@ class Across:
         self._peers[at] = peer
         if names and names[0].transport == "tls":
             await names[0].ready(1.0)
-            peer.tls = any([await stack.layer.can_connect(hop) for hop in names[0].hops[:1]])
+            for hop in _by_name(names[0].hops[:1], branch.domain):
+                peer.tls = await stack.layer.can_connect(hop)
 
     def _follow(self, place: tuple[str, int, str]) -> Followed:
         name = Followed(self._resolver, self._clock, *place)
@@ -180,7 +181,7 @@ class Across:
         if found is None:
             return None
         names = found.names if found.tls or len(found.names) < 2 else found.names[1:]
-        hops = tuple(hop for name in names for hop in name.order())
+        hops = tuple(hop for name in names for hop in _by_name(name.order(), peer))
         if not found.names:
             own = own_socket(stack)
             hops = (own,) if own is not None else ()
@@ -248,6 +249,14 @@ class Across:
         login = person.login if person is not None else ext
         caller = Party(f"{login}@{peer}", name[:80], ext)
         return Visitor(domain, caller, request.uri.user or "")
+
+
+def _by_name(hops: tuple[Hop, ...], peer: str) -> tuple[Hop, ...]:
+    """Have the certificate of a TLS hop show the other side's domain, wherever it is."""
+    return tuple(
+        replace(hop, name=peer) if hop.transport == "tls" and is_address(hop.host) else hop
+        for hop in hops
+    )
 
 
 def own_socket(stack: SipStack) -> Hop | None:

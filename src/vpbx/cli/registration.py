@@ -121,7 +121,7 @@ def list_(
         return await directory.companies.get(domain)
 
     found = on_directory(data, database, work).settings.sip_registrations.values()
-    columns = ("telnum", "name", "domain", "status", "active", "outgoing")
+    columns = ("telnum", "name", "domain", "status", "active", "outgoing", "reason")
     show_rows([_row(r) for r in found], as_json=as_json, columns=columns, empty="None.")
 
 
@@ -170,6 +170,7 @@ def _row(found: SipRegistration) -> dict[str, Any]:
         "name": found.name,
         "domain": found.domain,
         "status": str(found.status),
+        "reason": found.reason,
         "active": found.active,
         "outgoing": found.outgoing,
         "auth_name": found.auth_name,

@@ -33,7 +33,7 @@ from vpbx.clock import Clock
 from vpbx.sip.transport import Hop
 from vpbx.tasks import watched
 
-__all__ = ["Followed", "Found", "Resolver", "Unresolved", "default_port"]
+__all__ = ["Followed", "Found", "Resolver", "Unresolved", "default_port", "is_address"]
 
 log = structlog.get_logger("vpbx.sip")
 
@@ -126,7 +126,7 @@ def _read_hosts(text: str) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     for line in text.splitlines():
         address, *hosts = line.partition("#")[0].split() or [""]
-        if _is_address(address):
+        if is_address(address):
             for host in hosts:
                 names.setdefault(host.lower().rstrip("."), []).append(address)
     return names
@@ -159,7 +159,7 @@ class Resolver:
         host = host.strip("[]").lower().rstrip(".")
         transport = transport or "udp"
         port = port or default_port(transport)
-        if _is_address(host):
+        if is_address(host):
             return Found((_Place(0, 0, (Hop(transport, host, port),)),))
         usable = [one for one in self._hosts.find(host) if self.ipv6 or ":" not in one]
         if not usable:
@@ -322,7 +322,8 @@ def _server_name(transport: str, host: str) -> str:
     return host if transport == "tls" else ""
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Say whether `host` is an IP address, not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
