@@ -8,6 +8,7 @@ through the server's own socket, so that each has the call in its own history.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -41,12 +42,14 @@ from vpbx.sip import (
     network_of,
 )
 from vpbx.sip.resolver import Followed, Resolver, is_address
+from vpbx.tasks import watched
 
 __all__ = ["Across", "Visitor", "colleague_party", "connected", "member", "ringee"]
 
 log = structlog.get_logger("vpbx.calls")
 
 _OWN = "127.0.0.1"
+_NAME_S = 5.0
 
 
 @dataclass(slots=True)
@@ -122,6 +125,7 @@ class Across:
         self._throttle = throttle or Throttle(clock)
         self._stack: SipStack | None = None
         self._peers: dict[tuple[int, str], _Peer] = {}
+        self._probes: set[asyncio.Task[None]] = set()
 
     async def prepare(self, stack: SipStack) -> None:
         """Be ready to call every connected PBX, as it is set now."""
@@ -157,9 +161,15 @@ class Across:
                 name.stop()
         self._peers[at] = peer
         if names and names[0].transport == "tls":
-            await names[0].ready(1.0)
-            for hop in _by_name(names[0].hops[:1], branch.domain):
-                peer.tls = await stack.layer.can_connect(hop)
+            probe = watched(asyncio.get_running_loop().create_task(self._probe(peer, stack)))
+            self._probes.add(probe)
+            probe.add_done_callback(self._probes.discard)
+
+    async def _probe(self, peer: _Peer, stack: SipStack) -> None:
+        """Find out, beside everything else, whether the other side answers by TLS."""
+        await peer.names[0].ready(_NAME_S)
+        for hop in _by_name(peer.names[0].hops[:1], peer.branch.domain):
+            peer.tls = await stack.layer.can_connect(hop)
 
     def _follow(self, place: tuple[str, int, str]) -> Followed:
         name = Followed(self._resolver, self._clock, *place)
@@ -168,6 +178,8 @@ class Across:
 
     def stop(self) -> None:
         """Follow no name any more."""
+        for probe in self._probes:
+            probe.cancel()
         for peer in self._peers.values():
             for name in peer.names:
                 name.stop()

@@ -126,7 +126,6 @@ class Connections:
     async def _read(self) -> None:
         assert self._stack is not None
         self.carriers.tidy()
-        await self.across.prepare(self._stack)
         wanted = []
         anew = []
         for domain_id, registration in await self._directory.sip_registrations.everywhere():
@@ -146,6 +145,7 @@ class Connections:
         for account in anew:
             if before[account.key] == account and not self._untold[account.key]:
                 self.accounts.renew(account.key)
+        await self.across.prepare(self._stack)
 
     def _of_registration(self, domain_id: int, registration: SipRegistration) -> Account | None:
         try:
