@@ -31,6 +31,7 @@ from vpbx.branches.secrets import BranchSecrets
 from vpbx.branches.wire import Malformed, digest, read_content, write_content
 from vpbx.clock import Clock
 from vpbx.directory import Branch, BranchStatus, Directory, DomainConfig, NotFound
+from vpbx.tasks import watched
 
 __all__ = ["BranchLinks"]
 
@@ -78,12 +79,14 @@ class BranchLinks:
         self._sip = sip
         self._links: dict[tuple[int, str], _Link] = {}
         self._busy: dict[tuple[int, str], asyncio.Lock] = {}
+        self._digests: dict[int, tuple[int, str]] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to exchange."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="vpbx-branches")
+        loop = asyncio.get_running_loop()
+        self._task = watched(loop.create_task(self._run(), name="vpbx-branches"))
 
     async def stop(self) -> None:
         """End it."""
@@ -141,7 +144,7 @@ class BranchLinks:
             domain = await self._directory.domain_by_id(domain_id)
             if domain is None or not domain.enabled or not domain.services.branch:
                 continue
-            ours = digest(write_content(domain, self._sip()))
+            ours = self._digest(domain)
             for branch in domain.settings.branches.values():
                 at = domain.id, branch.domain
                 seen.add(at)
@@ -155,6 +158,16 @@ class BranchLinks:
             del self._links[gone]
             self._busy.pop(gone, None)
         return due
+
+    def _digest(self, domain: DomainConfig) -> str:
+        """Return the digest of what a company tells, made once for each state of it."""
+        known = self._digests.get(domain.id)
+        if known is None or known[0] != domain.revision:
+            known = self._digests[domain.id] = (
+                domain.revision,
+                digest(write_content(domain, self._sip())),
+            )
+        return known[1]
 
     def _exchanged(self, domain: DomainConfig, peer: str, content: str) -> None:
         """Note that the other side has `content` of us now."""
@@ -174,6 +187,9 @@ class BranchLinks:
                 return await self._there(domain, branch)
             except NotFound:
                 return branch  # deleted meanwhile
+            except ValueError as error:  # the server's key file was replaced
+                wrong = _NoExchange(BranchStatus.ERROR, f"the key cannot be read: {error}")
+                return await self._failed(domain, branch, wrong)
             except _NoExchange as error:
                 return await self._failed(domain, branch, error)
 
