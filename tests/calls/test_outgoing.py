@@ -271,7 +271,7 @@ async def test_an_emergency_number_leaves_as_it_is(world: World) -> None:
 
 async def test_what_is_no_number_is_not_found(world: World) -> None:
     phone = await world.phone(ANN)
-    for called in ("nobody", "*97", "%22;x", "7910-abc"):
+    for called in ("nobody", "*96", "%22;x", "7910-abc"):
         call = await world.phone_calls(phone, called)
         assert (await call.ended()).code == 404
     assert world.events == []
