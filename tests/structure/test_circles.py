@@ -1,4 +1,4 @@
-"""No file of call control needs, by whatever way, a file that needs it; types included."""
+"""No file needs, by whatever way, a file that needs it; types included."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-import vpbx.calls
+import pytest
 
-PACKAGE = "vpbx.calls"
-ROOT = Path(vpbx.calls.__file__).parent
+import vpbx
+
+SOURCE = Path(vpbx.__file__).parent
 
 
-def needs() -> dict[str, set[str]]:
-    """Every module of the package, and which others of it each imports."""
+def needs(part: str) -> dict[str, set[str]]:
+    """Every module of a part, and which others of it each imports."""
     files = {}
-    for file in ROOT.rglob("*.py"):
-        parts = (PACKAGE, *file.relative_to(ROOT).with_suffix("").parts)
+    root = SOURCE / part
+    for file in root.rglob("*.py"):
+        parts = ("vpbx", part, *file.relative_to(root).with_suffix("").parts)
         files[".".join(part for part in parts if part != "__init__")] = file
     found: dict[str, set[str]] = {name: set() for name in files}
     for name, file in files.items():
@@ -33,8 +35,9 @@ def needs() -> dict[str, set[str]]:
     return found
 
 
-def test_no_circle_of_files() -> None:
-    graph = needs()
+@pytest.mark.parametrize("part", ["calls", "directory"])
+def test_no_circle_of_files(part: str) -> None:
+    graph = needs(part)
     assert len(graph) > 20
     try:
         tuple(TopologicalSorter(graph).static_order())

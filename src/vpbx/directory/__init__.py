@@ -11,9 +11,9 @@ edit only what is there changes.
 
     Directory(database, *, clock=None, poll_s=0.5, secrets=None)    start() stop()
     await domain(name), domain_by_id(id), domains() -> list    domain_names()
-    cached(name), cached_number(telnum): no await; None when not loaded yet
+    cached(name): no await; None when not loaded yet
     await number(telnum) -> (DomainConfig, Number) | None
-    trunks() trunk(name, domain) trunks_of(domain) default_trunk(domain)
+    trunks() trunk(name, domain) trunks_of(domain)
     revision    await changed(since) -> revision
     await authenticate_key(key, host, remote_ip) -> KeyIdentity, or raises AuthFailure
     read_number(text, country) -> PhoneNumber(digits, extension)  normalize(text, country)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 
@@ -15,10 +15,8 @@ from vpbx.directory import tables
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.numbering import read_number, visible
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 MAX_ENTRIES = 10_000
 _RANGE = re.compile(r"[0-9]{1,15}\*")
@@ -42,15 +40,15 @@ class BlackListEntry:
 class BlackLists:
     """Operations on a domain's black list."""
 
-    def __init__(self, directory: Directory, writer: Writer) -> None:
-        self._directory = directory
+    def __init__(self, store: Store, writer: Writer) -> None:
+        self._store = store
         self._writer = writer
 
     async def list(
         self, domain: DomainConfig, *, statistics: bool = False
     ) -> tuple[BlackListEntry, ...]:
         """Return the entries by number, with counts if asked."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         entries = current.settings.blacklist.entries
         counts: Mapping[str, tuple[int, int]] = await self._counts(current) if statistics else {}
         return tuple(
@@ -64,7 +62,7 @@ class BlackLists:
         One that is there already gets the new comment.
         """
         blacklist = tables.blacklist
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values({"": list(entries)}, country=tx.domain.country)
             wanted: dict[str, str] = {}
             for item in reader.objects("", max_items=MAX_ENTRIES):
@@ -84,7 +82,7 @@ class BlackLists:
     async def delete(self, domain: DomainConfig, telnums: Iterable[str]) -> None:
         """Delete entries; NotFound, and nothing deleted, when one is not in the list."""
         blacklist = tables.blacklist
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             wanted = {_spelled(telnum, tx.domain.country) for telnum in telnums}
             if not wanted:
                 raise Invalid.one("telnum", "is required")
@@ -93,7 +91,7 @@ class BlackLists:
 
     async def set_block_anonymous(self, domain: DomainConfig, state: bool) -> None:
         """Refuse callers that hide their number, or not."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             await tx.set_domain(block_anonymous=state)
 
     def blocked(self, domain: DomainConfig, entry: str) -> None:
@@ -107,7 +105,7 @@ class BlackLists:
         today = self._today(domain)
         week, year = today - timedelta(days=6), today - timedelta(days=364)
         counts: dict[str, tuple[int, int]] = {}
-        async with self._directory.look(domain) as tx:
+        async with self._store.look(domain) as tx:
             for row in await tx.all(_hits, _hits.c.day >= year):
                 of_week, of_year = counts.get(row.telnum, (0, 0))
                 recent = row.calls if row.day >= week else 0
@@ -115,7 +113,7 @@ class BlackLists:
         return counts
 
     def _today(self, domain: DomainConfig) -> date:
-        now = datetime.fromtimestamp(self._directory.clock.time(), UTC)
+        now = datetime.fromtimestamp(self._store.clock.time(), UTC)
         return now.astimezone(domain.zone).date()
 
 

@@ -6,7 +6,7 @@ import hmac
 import uuid
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -21,10 +21,8 @@ from vpbx.directory.page import Page, page
 from vpbx.directory.places import is_ip, read_place
 from vpbx.directory.policy import Branch, BranchStatus, BranchUser, Webhook
 from vpbx.directory.scope import Tx
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 MIN_KEY = 8
 MAX_CA = 64_000
@@ -35,20 +33,20 @@ WEBHOOK_TYPES = ("sipregs_error",)
 class Branches:
     """Operations on a domain's connections to other PBXs."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def list(
         self, domain: DomainConfig, *, search: str = "", start: int = 0, limit: int | None = None
     ) -> Page[Branch]:
         """Search in name, domain."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         found = current.settings.branches.values()
         return page(found, lambda b: (b.name, b.domain), search=search, start=start, limit=limit)
 
     async def get(self, domain: DomainConfig, peer: str) -> Branch:
         """Return the connection to the PBX `peer`; raises NotFound."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         found = current.settings.branches.get(peer.lower())
         if found is None:
             raise NotFound("no such connection")
@@ -57,7 +55,7 @@ class Branches:
     async def add(self, domain: DomainConfig, values: Mapping[str, Any]) -> Branch:
         """Connect domain*, name*, key*. It waits until the other side has done the same."""
         branches = tables.branches
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values)
             peer = reader.matching("domain", check_domain, required=True)
             name = reader.text("name", required=True)
@@ -71,13 +69,13 @@ class Branches:
             if await tx.first(branches, branches.c.domain == peer) is not None:
                 reader.wrong("domain", "this PBX is connected already")
             reader.done()
-            sealed = self._directory.secrets.seal(key)
+            sealed = self._store.secrets.seal(key)
             await tx.insert(branches, domain=peer, name=name, sealed_key=sealed)
         return await self.get(domain, peer)
 
     async def edit(self, domain: DomainConfig, peer: str, values: Mapping[str, Any]) -> Branch:
         """Change name."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, peer)
             reader = Values(values)
             name = reader.text("name", row.name, required=reader.has("name"))
@@ -91,7 +89,7 @@ class Branches:
         """Say where the other side is, where its domain's name does not: url (https, or http on
         loopback), sip (HOST:PORT or a SIP URI), ca (PEM). "" takes one back; it is tried anew.
         """
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, peer)
             reader = Values(values)
             changes: dict[str, Any] = {}
@@ -107,7 +105,7 @@ class Branches:
 
     async def delete(self, domain: DomainConfig, peer: str) -> None:
         """Disconnect; its employees leave our departments."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, peer)
             await tx.delete(tables.branches, tables.branches.c.id == row.id)
 
@@ -118,13 +116,13 @@ class Branches:
         not added us leaves the status as it was.
         """
         branch = await self.get(domain, peer)
-        there = await self._directory.domain(branch.domain)
+        there = await self._store.domain(branch.domain)
         theirs = there.settings.branches.get(domain.name) if there is not None else None
         if there is None or theirs is None:
             return branch
         if not hmac.compare_digest(self.key(branch).encode(), self.key(theirs).encode()):
             return await self.keep(domain, peer, BranchStatus.ERROR, ())
-        here = await self._directory.current(domain)
+        here = await self._store.current(domain)
         await self.keep(there, domain.name, BranchStatus.SUCCESS, _people(here))
         return await self.keep(domain, peer, BranchStatus.SUCCESS, _people(there))
 
@@ -141,13 +139,13 @@ class Branches:
         """Keep how the connection stands, why and, if given, who is there (the whole list) and
         where they take calls."""
         people = tables.branch_users
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, peer)
             changes: dict[str, Any] = {"status": status.value, "reason": reason}
             if sip_told is not None:
                 changes["sip_told"] = sip_told
             if members is not None:
-                changes["synced_at"] = int(self._directory.clock.time())
+                changes["synced_at"] = int(self._store.clock.time())
                 wanted = {(each.kind, each.login): each for each in members}
                 before = await tx.all(people, people.c.branch_id == row.id)
                 for old in before:
@@ -174,7 +172,7 @@ class Branches:
 
     def key(self, branch: Branch) -> str:
         """Return the key both sides must hold."""
-        return self._directory.secrets.open(branch.key)
+        return self._store.secrets.open(branch.key)
 
 
 def _people(domain: DomainConfig) -> list[BranchUser]:
@@ -223,16 +221,16 @@ async def _existing(tx: Tx, peer: str) -> Row[Any]:
 class Webhooks:
     """Operations on a domain's subscriptions."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def list(self, domain: DomainConfig) -> tuple[Webhook, ...]:
         """Return all subscriptions."""
-        return (await self._directory.current(domain)).settings.webhooks
+        return (await self._store.current(domain)).settings.webhooks
 
     async def add(self, domain: DomainConfig, values: Mapping[str, Any]) -> Webhook:
         """Subscribe: type (sipregs_error), url*."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values)
             kind = reader.choice("type", WEBHOOK_TYPES, WEBHOOK_TYPES[0])
             url = reader.text("url", required=True, max_length=2000)
@@ -242,7 +240,7 @@ class Webhooks:
                 except ValueError as error:
                     reader.wrong("url", str(error))
                 else:
-                    self._directory.check_public(reader, "url", host_of(url))
+                    self._store.check_public(reader, "url", host_of(url))
             if await tx.count(tables.webhooks) >= MAX_WEBHOOKS:
                 reader.wrong("limits", f"the domain may have at most {MAX_WEBHOOKS} subscriptions")
             reader.done()
@@ -252,6 +250,6 @@ class Webhooks:
 
     async def delete(self, domain: DomainConfig, webhook_id: str) -> None:
         """Unsubscribe; raises NotFound."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             if not await tx.delete(tables.webhooks, tables.webhooks.c.id == webhook_id):
                 raise NotFound("no such subscription")

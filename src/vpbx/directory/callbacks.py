@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select
 
 from vpbx.db import Write, Writer
 from vpbx.directory import tables
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
+from vpbx.directory.store import Store
 
 __all__ = ["Callbacks", "PromisedCall"]
 
@@ -50,14 +47,14 @@ _INSERT = insert(_table)
 class Callbacks:
     """The promises that have not been kept yet."""
 
-    def __init__(self, directory: Directory, writer: Writer) -> None:
-        self._directory = directory
+    def __init__(self, store: Store, writer: Writer) -> None:
+        self._store = store
         self._writer = writer
 
     async def all(self) -> list[PromisedCall]:
         """Return what was promised and not kept when the server stopped, the oldest first."""
         names = PromisedCall.__dataclass_fields__
-        async with self._directory.reading() as connection:
+        async with self._store.reading() as connection:
             rows = await connection.execute(select(_table).order_by(_table.c.since))
             return [PromisedCall(**{name: getattr(row, name) for name in names}) for row in rows]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -14,27 +14,25 @@ from vpbx.directory.names import group_row, user_row
 from vpbx.directory.policy import CallerIds
 from vpbx.directory.regions import REGIONS, Region
 from vpbx.directory.scope import Tx
+from vpbx.directory.store import Store
 from vpbx.directory.telnums import number_row
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 
 class CallerIdRules:
     """Operations on which number outgoing calls show."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def get(self, domain: DomainConfig) -> tuple[str, CallerIds]:
         """Return the main number and the rules for employees, departments and regions."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         return current.main_telnum, current.settings.caller_ids
 
     async def telnums(self, domain: DomainConfig) -> tuple[Number, ...]:
         """Return all numbers; `outgoing` says whether calls may leave with them."""
-        return tuple((await self._directory.current(domain)).numbers.values())
+        return tuple((await self._store.current(domain)).numbers.values())
 
     def regions(self) -> tuple[Region, ...]:
         """Return all regions."""
@@ -42,7 +40,7 @@ class CallerIdRules:
 
     async def set_main(self, domain: DomainConfig, values: Mapping[str, Any]) -> None:
         """Set the company's number: telnum*."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             number = await self._number(tx, reader)
             reader.done()
@@ -51,7 +49,7 @@ class CallerIdRules:
 
     async def set_user(self, domain: DomainConfig, values: Mapping[str, Any]) -> None:
         """Set an employee's number: telnum*, login*."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             number = await self._number(tx, reader)
             row = await user_row(tx, reader.text("login", required=True))
@@ -62,7 +60,7 @@ class CallerIdRules:
 
     async def set_group(self, domain: DomainConfig, values: Mapping[str, Any]) -> None:
         """Set a department's number: telnum*, id*."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             number = await self._number(tx, reader)
             row = await group_row(tx, reader.text("id", required=True))
@@ -74,7 +72,7 @@ class CallerIdRules:
     async def set_region(self, domain: DomainConfig, values: Mapping[str, Any]) -> None:
         """Set the number for calls to a region: telnum*, id*."""
         table = tables.caller_ids
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             number = await self._number(tx, reader)
             region = reader.choice("id", REGIONS, "", required=True)
@@ -84,18 +82,18 @@ class CallerIdRules:
 
     async def delete_user(self, domain: DomainConfig, login: str) -> None:
         """Delete an employee's number; NotFound when none is set."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             await self._drop(tx, "user_id", await user_row(tx, login))
 
     async def delete_group(self, domain: DomainConfig, group_id: str) -> None:
         """Delete a department's number; NotFound when none is set."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             await self._drop(tx, "group_id", await group_row(tx, group_id))
 
     async def delete_region(self, domain: DomainConfig, region_id: str) -> None:
         """Delete a region's number; NotFound when none is set."""
         table = tables.caller_ids
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             if not await tx.delete(table, table.c.region_id == region_id):
                 raise NotFound("no number is set for this region")
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import available_timezones
 
 from sqlalchemy import insert, select
@@ -15,10 +15,8 @@ from vpbx.directory import tables
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.names import FIRST_EXT, ha1, new_password, read_password
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 ADMIN = "admin"
 LANGUAGES = ("en", "ru")
@@ -56,8 +54,8 @@ class NewDomain:
 class Companies:
     """Operations on domains, for the operator (command line)."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def add(
         self,
@@ -81,7 +79,7 @@ class Companies:
         zone = changes["timezone"]
         changes.setdefault("country", _country_of(zone))
         changes.setdefault("language", "ru" if changes["country"] == "RU" else "en")
-        async with self._directory.edit_all() as connection:
+        async with self._store.edit_all() as connection:
             exists = select(tables.domains.c.id).where(tables.domains.c.name == name)
             if await connection.scalar(exists) is not None:
                 raise Invalid.one("domain", "this domain exists already")
@@ -89,7 +87,7 @@ class Companies:
                 insert(tables.domains).values(
                     name=name,
                     allowed=["ALL"],
-                    created_at=int(self._directory.clock.time()),
+                    created_at=int(self._store.clock.time()),
                     **changes,
                 )
             )
@@ -121,7 +119,7 @@ class Companies:
 
     async def get(self, name: str) -> DomainConfig:
         """Return a domain; raises NotFound."""
-        found = await self._directory.domain(name)
+        found = await self._store.domain(name)
         if found is None:
             raise NotFound(f"there is no domain {name}")
         return found
@@ -134,9 +132,9 @@ class Companies:
         reader = Values(values)
         changes = _read(reader)
         reader.done()
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             await tx.set_domain(**changes)
-        return await self._directory.current(domain)
+        return await self._store.current(domain)
 
     async def switch(self, domain: DomainConfig, enabled: bool) -> DomainConfig:
         """Switch the service of a domain on or off."""
@@ -144,17 +142,12 @@ class Companies:
 
     async def delete(self, domain: DomainConfig) -> None:
         """Remove a domain with everything it set. Its calls' history is not touched."""
-        async with self._directory.edit_all() as connection:
+        async with self._store.edit_all() as connection:
             done = await connection.execute(
                 tables.domains.delete().where(tables.domains.c.id == domain.id)
             )
             if not done.rowcount:
                 raise NotFound("no such domain")
-
-    async def set_main_number(self, domain: DomainConfig, telnum: str) -> DomainConfig:
-        """Make `telnum` the company's main number."""
-        await self._directory.telnums.set_main(domain, telnum)
-        return await self._directory.current(domain)
 
 
 def check_domain(text: str) -> str:

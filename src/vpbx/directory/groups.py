@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -24,10 +24,8 @@ from vpbx.directory.names import (
 )
 from vpbx.directory.page import Page, page
 from vpbx.directory.scope import Tx
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 DURATIONS = (5, 10, 15, 20, 25, 30)
 DEFAULT_DURATION = 15
@@ -39,20 +37,20 @@ MAX_MEMBERS = 1000
 class Groups:
     """Operations on a domain's departments."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def list(
         self, domain: DomainConfig, *, search: str = "", start: int = 0, limit: int | None = None
     ) -> Page[Department]:
         """Search in id, name, ext; by ext."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         found = current.departments.values()
         return page(found, lambda d: (d.id, d.name, d.ext), search=search, start=start, limit=limit)
 
     async def get(self, domain: DomainConfig, group_id: str) -> Department:
         """Return one department; raises NotFound."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         found = current.find_department(group_id)
         if found is None:
             raise NotFound("no such department")
@@ -65,7 +63,7 @@ class Groups:
         user | group | telnum}, advanced (off), queue_position, users [{login*, calls_enable*}].
         """
         gid = f"g_{uuid.uuid4()}"
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             changes = await _read(reader, tx, None)
             members = await _read_members(reader, tx)
@@ -83,7 +81,7 @@ class Groups:
         self, domain: DomainConfig, group_id: str, values: Mapping[str, Any]
     ) -> Department:
         """Change what is sent; `users` replaces the list, in this order."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, group_id)
             reader = Values(values, country=tx.domain.country)
             changes = await _read(reader, tx, row)
@@ -102,7 +100,7 @@ class Groups:
 
     async def delete(self, domain: DomainConfig, group_id: str) -> None:
         """Delete a department and every mention of it (docs/consistency.md)."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, group_id)
             heir = await first_admin_row(tx)
             if heir is None:
@@ -117,7 +115,7 @@ class Groups:
         `calls_disable`, then `remove`; logins or exts. Who is a member already and is added
         again moves to the position.
         """
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, group_id)
             reader = Values(values, country=tx.domain.country)
             add = await _users_of(reader, tx, "add")

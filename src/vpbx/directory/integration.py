@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from vpbx.directory import tables
 from vpbx.directory.errors import NotFound
 from vpbx.directory.model import DomainConfig, Format, Integration
 from vpbx.directory.names import group_row, user_row
+from vpbx.directory.store import Store
+from vpbx.directory.telnums import find_number
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 MAX_URL = 2000
 _COMMANDS = ("history", "event", "contact", "rating")
@@ -33,12 +32,12 @@ class LateEvents(StrEnum):
 class Integrations:
     """Operations on a domain's integration."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def get(self, domain: DomainConfig) -> Integration:
         """Return the integration; raises NotFound when none was set."""
-        found = (await self._directory.current(domain)).integration
+        found = (await self._store.current(domain)).integration
         if found is None:
             raise NotFound("no CRM is set")
         return found
@@ -53,11 +52,11 @@ class Integrations:
         is sent. Another url or format forgets what `auto` had learned.
         """
         table = tables.integrations
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await tx.first(table)
             reader = Values(values)
             changes = _read(reader, new=row is None)
-            self._directory.check_public(reader, "url", host_of(changes.get("url")))
+            self._store.check_public(reader, "url", host_of(changes.get("url")))
             reader.done()
             if row is None:
                 defaults: dict[str, Any] = {"networks": [], "origins": []}
@@ -68,12 +67,12 @@ class Integrations:
 
     async def learn_format(self, domain_id: int, learned: Format) -> None:
         """Remember which format the CRM takes (D15); nothing when there is no integration."""
-        async with self._directory.edit(domain_id) as tx:
+        async with self._store.edit(domain_id) as tx:
             await tx.update(tables.integrations, learned_format=learned.value)
 
     async def delete(self, domain: DomainConfig) -> None:
         """Forget the integration: no commands, no address list."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             if not await tx.delete(tables.integrations):
                 raise NotFound("no CRM is set")
 
@@ -85,8 +84,8 @@ class Integrations:
         fallback: login, ext or department id that gets the call when they do not answer;
         "": the number's own route.
         """
-        number = await self._directory.telnums.get(domain, telnum)
-        async with self._directory.edit(domain) as tx:
+        number = find_number(await self._store.current(domain), telnum)
+        async with self._store.edit(domain) as tx:
             reader = Values({"crm": fallback or None})
             user = await user_row(tx, fallback) if fallback else None
             group = await group_row(tx, fallback) if fallback and user is None else None

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from vpbx.directory import tables
 from vpbx.directory.errors import (
@@ -23,9 +22,7 @@ from vpbx.directory.errors import (
     NotFound,
 )
 from vpbx.directory.model import DomainConfig
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
+from vpbx.directory.store import Store
 
 _FULL = ("View", "Creating", "Editing", "Deleting")
 _AREAS: dict[str, tuple[str, ...]] = {
@@ -80,8 +77,8 @@ class KeyInfo:
 class Keys:
     """Operations on a domain's API keys."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def add(
         self, domain: DomainConfig, rights: Iterable[str] | None = None, note: str = ""
@@ -89,20 +86,20 @@ class Keys:
         """Make a key with `rights` (`"Employees:View"`, `"Employees -> View"`); None: all."""
         held = RIGHTS if rights is None else tuple(_right(each) for each in rights)
         key = f"vpbx_{secrets.token_urlsafe(32)}"
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             key_id = await tx.insert(
                 tables.api_keys,
                 key_hash=_hash(key),
                 prefix=key[:9],
                 note=note[:255],
                 rights=sorted(set(held)),
-                created_at=int(self._directory.clock.time()),
+                created_at=int(self._store.clock.time()),
             )
         return NewKey(key_id, key)
 
     async def list(self, domain: DomainConfig) -> tuple[KeyInfo, ...]:
         """Return the domain's keys, without the keys themselves."""
-        async with self._directory.look(domain) as tx:
+        async with self._store.look(domain) as tx:
             rows = await tx.all(tables.api_keys, order=tables.api_keys.c.id)
         return tuple(
             KeyInfo(row.id, row.prefix, row.note, tuple(row.rights), row.created_at) for row in rows
@@ -110,7 +107,7 @@ class Keys:
 
     async def revoke(self, domain: DomainConfig, key_id: int) -> None:
         """Delete a key; raises NotFound."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             if not await tx.delete(tables.api_keys, tables.api_keys.c.id == key_id):
                 raise NotFound("no such key")
 
@@ -120,13 +117,13 @@ class Keys:
         Whoever holds no valid key learns nothing but `Invalid token`. The time of the lookup
         depends on the hash of the key only.
         """
-        found = self._directory.key(_hash(key)) if key else None
+        found = self._store.key(_hash(key)) if key else None
         domain = None
         if found is not None:
-            domain = await self._directory.domain_by_id(found.domain_id)
+            domain = await self._store.domain_by_id(found.domain_id)
         if found is None or domain is None:
             raise AuthFailure(INVALID_TOKEN)
-        if host and self._directory.knows(host) and host.lower() != domain.name:
+        if host and self._store.knows(host) and host.lower() != domain.name:
             raise AuthFailure(INVALID_TOKEN)
         integration = domain.integration
         if integration is not None and integration.networks and remote_ip is not None:

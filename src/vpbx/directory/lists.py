@@ -6,7 +6,6 @@ Never recorded (`record/users-exception`), on the BLF list, and who gets voicema
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Table
 
@@ -15,10 +14,8 @@ from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import Department, DomainConfig, Employee
 from vpbx.directory.names import group_row, user_row
 from vpbx.directory.scope import Tx
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 
 class _List:
@@ -29,13 +26,13 @@ class _List:
     field: str
     unknown: str
 
-    def __init__(self, directory: Directory, name: str) -> None:
-        self._directory = directory
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
         self._name = name
 
     async def add(self, domain: DomainConfig, names: Iterable[str]) -> None:
         """Add to the list: logins or exts, or department ids. Who is there already stays."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values({"": list(names)})
             rows = await tx.all(self.table, self.table.c.list == self._name)
             before = {row._mapping[self.column] for row in rows}
@@ -54,7 +51,7 @@ class _List:
 
     async def delete(self, domain: DomainConfig, names: Iterable[str]) -> None:
         """Take from the list; NotFound, and nothing changed, when one is not in it."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             wanted = {await self._find(tx, str(name)) for name in names}
             if not wanted:
                 raise Invalid.one(self.field, "is required")
@@ -76,7 +73,7 @@ class EmployeeList(_List):
 
     async def list(self, domain: DomainConfig) -> tuple[Employee, ...]:
         """Return the employees on the list, by ext."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         settings = current.settings
         logins = {
             "record": current.record_exceptions,
@@ -101,7 +98,7 @@ class DepartmentList(_List):
 
     async def list(self, domain: DomainConfig) -> tuple[Department, ...]:
         """Return the departments on the list."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         return tuple(current.departments[gid] for gid in current.settings.voicemail.groups)
 
     async def _find(self, tx: Tx, name: str) -> int | None:

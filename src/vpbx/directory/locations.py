@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select
 
 from vpbx.db import Write, Writer
 from vpbx.directory import tables
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
+from vpbx.directory.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +47,8 @@ _INSERT = insert(_table)
 class Locations:
     """Where employees' devices are. Logins are those of the snapshot, not exts."""
 
-    def __init__(self, directory: Directory, writer: Writer) -> None:
-        self._directory = directory
+    def __init__(self, store: Store, writer: Writer) -> None:
+        self._store = store
         self._writer = writer
         self._rows: dict[tuple[int, str], tuple[LocationRow, ...]] = {}
 
@@ -59,8 +56,8 @@ class Locations:
         """Read what was registered before the restart; `connection` ids mean nothing any more."""
         names = LocationRow.__dataclass_fields__
         found: dict[tuple[int, str], list[LocationRow]] = {}
-        now = self._directory.clock.time()
-        async with self._directory.reading() as connection:
+        now = self._store.clock.time()
+        async with self._store.reading() as connection:
             for row in await connection.execute(select(_table).order_by(_table.c.id)):
                 if row.expires_at > now:
                     values = {name: getattr(row, name) for name in names}
@@ -71,7 +68,7 @@ class Locations:
     def bindings(self, domain_id: int, login: str) -> tuple[LocationRow, ...]:
         """Return the devices of an employee whose registration has not run out."""
         rows = self._rows.get((domain_id, login), ())
-        now = self._directory.clock.time()
+        now = self._store.clock.time()
         if any(row.expires_at <= now for row in rows):
             return tuple(row for row in rows if row.expires_at > now)
         return rows

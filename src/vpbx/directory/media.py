@@ -6,7 +6,6 @@ Only the records: uploading converts the audio elsewhere and then keeps it here 
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 from vpbx.directory import tables
 from vpbx.directory.consistency import free_media
@@ -14,10 +13,8 @@ from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.policy import MediaFile, Music
 from vpbx.directory.sounds import BUILT_IN_MUSIC, MEDIA_TYPES, MUSIC_KINDS, PROMPT
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 MAX_FILES = 1000
 
@@ -25,8 +22,8 @@ MAX_FILES = 1000
 class MediaCatalog:
     """Operations on a domain's uploaded sounds."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def list(self, domain: DomainConfig, media_type: str) -> tuple[MediaFile, ...]:
         """Return the files of a type of `MEDIA_TYPES`, by name; NotFound for another.
@@ -38,12 +35,12 @@ class MediaCatalog:
             return (*built_in, *await self.list(domain, "music"))
         if media_type not in MEDIA_TYPES:
             raise NotFound(f"no such type of media; there are {', '.join(MEDIA_TYPES)}")
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         return tuple(file for file in current.settings.media.values() if file.type == media_type)
 
     async def get(self, domain: DomainConfig, file_id: str) -> MediaFile:
         """Return one file; raises NotFound."""
-        found = (await self._directory.current(domain)).settings.media.get(file_id)
+        found = (await self._store.current(domain)).settings.media.get(file_id)
         if found is None:
             raise NotFound("no such file")
         return found
@@ -52,7 +49,7 @@ class MediaCatalog:
         """Raise what `add` would raise, before the work of converting is done."""
         reader = Values({"name": name, "type": media_type})
         _read(reader)
-        _room(reader, len((await self._directory.current(domain)).settings.media))
+        _room(reader, len((await self._store.current(domain)).settings.media))
         reader.done()
 
     async def add(
@@ -73,7 +70,7 @@ class MediaCatalog:
         reader = Values({"name": name, "type": media_type})
         label, kind = _read(reader)
         file_id = file_id or str(uuid.uuid4())
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             _room(reader, await tx.count(tables.media_files))
             reader.done()
             if kind == PROMPT:
@@ -87,14 +84,14 @@ class MediaCatalog:
                 path=path,
                 duration_s=duration_s,
                 size_bytes=size_bytes,
-                created_at=int(self._directory.clock.time()),
+                created_at=int(self._store.clock.time()),
             )
         return await self.get(domain, file_id)
 
     async def delete(self, domain: DomainConfig, file_id: str) -> MediaFile:
         """Delete a file's record and every use of it; returns it, so that its audio can go."""
         file = await self.get(domain, file_id)
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await tx.first(tables.media_files, tables.media_files.c.file_id == file_id)
             if row is None:
                 raise NotFound("no such file")
@@ -116,12 +113,12 @@ def _room(reader: Values, files: int) -> None:
 class MusicSettings:
     """Operations on what callers hear while they wait."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def get(self, domain: DomainConfig) -> dict[str, Music]:
         """Return ringback and holdmusic."""
-        settings = (await self._directory.current(domain)).settings
+        settings = (await self._store.current(domain)).settings
         return {"ringback": settings.ringback, "holdmusic": settings.holdmusic}
 
     async def set(self, domain: DomainConfig, kind: str, file: str) -> None:
@@ -132,7 +129,7 @@ class MusicSettings:
         if kind not in MUSIC_KINDS:
             raise NotFound("no such kind of music")
         files, music = tables.media_files, tables.music
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await tx.first(files, files.c.file_id == file, files.c.type == "music")
             if row is None and file not in BUILT_IN_MUSIC:
                 names = ", ".join(BUILT_IN_MUSIC)

@@ -6,7 +6,7 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import Row, Table, select
 
@@ -23,11 +23,9 @@ from vpbx.directory.policy import (
     registration_of,
 )
 from vpbx.directory.scope import Tx
-from vpbx.directory.telnums import add_number, number_row
+from vpbx.directory.store import Store
+from vpbx.directory.telnums import add_number, find_number, number_row
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 Accounts: TypeAlias = list[tuple[int, SipRegistration]]
 
@@ -40,14 +38,14 @@ _USER = re.compile(r"[^\s<>\"@;]{1,128}")
 class SipRegistrations:
     """Operations on a domain's registrations at other operators."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def list(
         self, domain: DomainConfig, *, search: str = "", start: int = 0, limit: int | None = None
     ) -> Page[SipRegistration]:
         """Search in telnum, name, domain."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         found = current.settings.sip_registrations.values()
         return page(
             found, lambda r: (r.telnum, r.name, r.domain), search=search, start=start, limit=limit
@@ -55,8 +53,8 @@ class SipRegistrations:
 
     async def get(self, domain: DomainConfig, telnum: str) -> SipRegistration:
         """Return one; raises NotFound."""
-        number = await self._directory.telnums.get(domain, telnum)
-        current = await self._directory.current(domain)
+        number = find_number(await self._store.current(domain), telnum)
+        current = await self._store.current(domain)
         found = current.settings.sip_registrations.get(number.telnum)
         if found is None:
             raise NotFound("no such SIP registration")
@@ -67,7 +65,7 @@ class SipRegistrations:
         outgoing. A number the company does not have yet is added, routed to the first
         administrator, and goes again with the registration.
         """
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             telnum = reader.phone("telnum", required=True)
             changes = self._read(reader, new=True)
@@ -85,7 +83,7 @@ class SipRegistrations:
     ) -> SipRegistration:
         """Change what is sent; telnum stays. What matters to registering starts it anew."""
         table = tables.sip_registrations
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             number, row = await _existing(tx, table, telnum)
             reader = Values(values, country=tx.domain.country)
             changes = self._read(reader, new=False)
@@ -97,7 +95,7 @@ class SipRegistrations:
 
     async def delete(self, domain: DomainConfig, telnum: str) -> None:
         """Delete one, and its number if it came with it."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             number, row = await _existing(tx, tables.sip_registrations, telnum)
             await tx.delete(tables.sip_registrations, tables.sip_registrations.c.id == row.id)
             await _release_number(tx, number)
@@ -116,7 +114,7 @@ class SipRegistrations:
             )
             .order_by(rows.id)
         )
-        async with self._directory.reading() as connection:
+        async with self._store.reading() as connection:
             found = (await connection.execute(statement)).all()
         return [(row.domain_id, registration_of(row, row.telnum)) for row in found]
 
@@ -125,14 +123,14 @@ class SipRegistrations:
     ) -> bool:
         """Keep how the registration stands, and why; True when the status is news."""
         table = tables.sip_registrations
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             _, row = await _existing(tx, table, telnum)
             await tx.update(table, table.c.id == row.id, status=status.value, reason=reason)
         return bool(row.status != status.value)
 
     def password(self, registration: SipRegistration) -> str:
         """Return the password to register with; ValueError when the key file was replaced."""
-        return self._directory.secrets.open(registration.sealed_password)
+        return self._store.secrets.open(registration.sealed_password)
 
     def _read(self, reader: Values, *, new: bool) -> dict[str, Any]:
         changes: dict[str, Any] = {}
@@ -144,7 +142,7 @@ class SipRegistrations:
             changes["login"] = reader.matching("login", _check_user, required=True)
         if new or reader.has("password"):
             password = reader.text("password", required=True)
-            changes["sealed_password"] = self._directory.secrets.seal(password)
+            changes["sealed_password"] = self._store.secrets.seal(password)
         for field in ("active", "outgoing"):
             if reader.has(field):
                 changes[field] = reader.boolean(field)
@@ -162,21 +160,21 @@ class SipRegistrations:
 class SipuriTransfers:
     """Operations on addresses of ours that other operators send a number's calls to."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def list(
         self, domain: DomainConfig, *, search: str = "", start: int = 0, limit: int | None = None
     ) -> Page[SipuriTransfer]:
         """Search in telnum, uri."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         found = current.settings.sipuri_transfers.values()
         return page(found, lambda t: (t.telnum, t.uri), search=search, start=start, limit=limit)
 
     async def get(self, domain: DomainConfig, telnum: str) -> SipuriTransfer:
         """Return one; raises NotFound."""
-        number = await self._directory.telnums.get(domain, telnum)
-        current = await self._directory.current(domain)
+        number = find_number(await self._store.current(domain), telnum)
+        current = await self._store.current(domain)
         found = current.settings.sipuri_transfers.get(number.telnum)
         if found is None:
             raise NotFound("no such SIP address")
@@ -185,7 +183,7 @@ class SipuriTransfers:
     async def add(self, domain: DomainConfig, values: Mapping[str, Any]) -> SipuriTransfer:
         """Make an address for telnum*; active. The number as with SIP registrations."""
         table = tables.sipuri_transfers
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             telnum = reader.phone("telnum", required=True)
             active = reader.boolean("active", True)
@@ -203,7 +201,7 @@ class SipuriTransfers:
     ) -> SipuriTransfer:
         """Change active."""
         table = tables.sipuri_transfers
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             number, row = await _existing(tx, table, telnum)
             reader = Values(values)
             active = reader.boolean("active", row.active)
@@ -214,7 +212,7 @@ class SipuriTransfers:
     async def delete(self, domain: DomainConfig, telnum: str) -> None:
         """Delete one, and its number if it came with it."""
         table = tables.sipuri_transfers
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             number, row = await _existing(tx, table, telnum)
             await tx.delete(table, table.c.id == row.id)
             await _release_number(tx, number)
@@ -231,7 +229,7 @@ class SipuriTransfers:
 
     async def owner(self, user: str) -> tuple[DomainConfig, Number] | None:
         """Return whose address `user` is and the number it stands for, whatever its host."""
-        domain = await self._directory.sipuri_domain(user)
+        domain = await self._store.sipuri_domain(user)
         number = self.find(domain, user) if domain is not None else None
         return None if domain is None or number is None else (domain, number)
 

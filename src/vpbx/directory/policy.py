@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from vpbx.directory.directions import directions_of, region_of
 
-if TYPE_CHECKING:
-    from vpbx.directory.model import DomainConfig, Employee
-
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Caller(Protocol):
+    """Who calls: an employee, as far as rules are concerned."""
+
+    @property
+    def login(self) -> str:
+        """Their login."""
+
+
+class Unit(Protocol):
+    """A department, as far as rules are concerned."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+class Company(Protocol):
+    """A domain, as far as rules are concerned."""
+
+    @property
+    def country(self) -> str:
+        """Its country, as ISO 3166 has it."""
+
+    @property
+    def main_telnum(self) -> str:
+        """Its main number, "" when it has none."""
+
+    def departments_of(self, login: str) -> Sequence[Unit]:
+        """Return the departments an employee is a member of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +78,7 @@ class CallerIds:
     groups: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     regions: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
 
-    def candidates(
-        self, domain: DomainConfig, employee: Employee | None, called: str
-    ) -> Iterator[str]:
+    def candidates(self, domain: Company, employee: Caller | None, called: str) -> Iterator[str]:
         """Give the numbers set for a call to `called`, the one to prefer first."""
         if employee is not None:
             if employee.login in self.users:
@@ -77,7 +103,7 @@ class Restrictions:
     users: Mapping[str, frozenset[str]] = field(default_factory=lambda: _NOTHING)
     groups: Mapping[str, frozenset[str]] = field(default_factory=lambda: _NOTHING)
 
-    def allows(self, domain: DomainConfig, employee: Employee, called: str) -> bool:
+    def allows(self, domain: Company, employee: Caller, called: str) -> bool:
         """Say whether `employee` may call `called` (digits, E.164).
 
         By their own rule; else by a rule of one of their departments; else by main.
@@ -116,7 +142,7 @@ class VoicemailCopies:
     groups: tuple[str, ...] = ()
     email: str = ""
 
-    def covers(self, domain: DomainConfig, login: str) -> bool:
+    def covers(self, domain: Company, login: str) -> bool:
         """Say whether voicemail is on for an employee: all, named, or of a department named."""
         return (
             self.all

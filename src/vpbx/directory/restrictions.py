@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -14,10 +14,8 @@ from vpbx.directory.model import DomainConfig
 from vpbx.directory.names import group_row, user_row
 from vpbx.directory.policy import Restrictions
 from vpbx.directory.scope import Tx
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 
 class RestrictionRules:
@@ -27,16 +25,16 @@ class RestrictionRules:
     with no direction named removes the rule itself, so that the next wider one holds again.
     """
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def get(self, domain: DomainConfig) -> Restrictions:
         """Return all rules."""
-        return (await self._directory.current(domain)).settings.restrictions
+        return (await self._store.current(domain)).settings.restrictions
 
     async def add_main(self, domain: DomainConfig, allowed: Iterable[str]) -> tuple[str, ...]:
         """Allow directions to everyone; returns all that are now."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values({"allowed": list(allowed)})
             after = set(tx.domain.allowed) | _read(reader)
             reader.done()
@@ -45,7 +43,7 @@ class RestrictionRules:
 
     async def delete_main(self, domain: DomainConfig, allowed: Iterable[str]) -> None:
         """Take directions from everyone."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values({"allowed": list(allowed)})
             gone = _read(reader)
             if not gone:
@@ -73,14 +71,14 @@ class RestrictionRules:
         self, domain: DomainConfig, login: str, allowed: Iterable[str] = ()
     ) -> None:
         """Take directions from an employee's rule, or without any, the rule."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             await self._take(tx, "user_id", await user_row(tx, login), allowed)
 
     async def delete_group(
         self, domain: DomainConfig, group_id: str, allowed: Iterable[str] = ()
     ) -> None:
         """Take directions from a department's rule, or without any, the rule."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             await self._take(tx, "group_id", await group_row(tx, group_id), allowed)
 
     async def _add(
@@ -88,7 +86,7 @@ class RestrictionRules:
     ) -> Mapping[str, frozenset[str]]:
         table = tables.call_rules
         named: dict[str, frozenset[str]] = {}
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values({"": list(rules)})
             for item in reader.objects(""):
                 row = await self._party(tx, item, column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -26,23 +26,21 @@ from vpbx.directory.route_values import (
     read_schedule,
 )
 from vpbx.directory.scope import Tx
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 
 class Telnums:
     """Operations on a domain's numbers."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def list(
         self, domain: DomainConfig, *, search: str = "", start: int = 0, limit: int | None = None
     ) -> Page[Number]:
         """Search in telnum, name, user, user_name, group, group_name; by telnum."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
 
         def words(number: Number) -> tuple[str, ...]:
             user = current.employees.get(number.user)
@@ -60,11 +58,7 @@ class Telnums:
 
     async def get(self, domain: DomainConfig, telnum: str) -> Number:
         """Return one number, in any spelling; raises NotFound."""
-        current = await self._directory.current(domain)
-        found = current.numbers.get(telnum) or current.numbers.get(_spell(telnum, domain.country))
-        if found is None:
-            raise NotFound("no such number")
-        return found
+        return find_number(await self._store.current(domain), telnum)
 
     async def add(
         self,
@@ -84,7 +78,7 @@ class Telnums:
         reader = Values({"telnum": telnum, "name": name, "trunk": trunk}, country=domain.country)
         digits = reader.phone("telnum", required=True)
         label = reader.text("name")
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             values = await _destination(tx, reader, user, group)
             values["trunk_id"] = self._trunk_id(reader, domain)
             reader.done()
@@ -93,14 +87,14 @@ class Telnums:
 
     async def delete(self, domain: DomainConfig, telnum: str) -> None:
         """Take a number from the domain, with every mention of it (docs/consistency.md)."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await number_row(tx, telnum)
             await free_number(tx, row.id)
             await tx.delete(tables.numbers, tables.numbers.c.id == row.id)
 
     async def set_enabled(self, domain: DomainConfig, telnum: str, enabled: bool) -> None:
         """Receive calls on the number, or not."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await number_row(tx, telnum)
             await tx.update(tables.numbers, tables.numbers.c.id == row.id, enabled=enabled)
 
@@ -112,7 +106,7 @@ class Telnums:
         trunk (name; "" for the default), outgoing (whether calls may leave with it; of an
         operator's number, §14 has a switch of its own), rating, enabled, name, calltracking.
         """
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await number_row(tx, telnum)
             reader = Values(values)
             changes: dict[str, Any] = {
@@ -133,14 +127,14 @@ class Telnums:
 
     def _trunk_id(self, reader: Values, domain: DomainConfig) -> int | None:
         name = reader.text("trunk")
-        found = self._directory.trunk(name, domain) if name else None
+        found = self._store.trunk(name, domain) if name else None
         if name and found is None:
             reader.wrong("trunk", f"there is no trunk {name}")
         return found.id if found is not None else None
 
     async def set_main(self, domain: DomainConfig, telnum: str) -> None:
         """Make it the company's main number."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await number_row(tx, telnum)
             await tx.delete(tables.main_numbers)
             await tx.insert(tables.main_numbers, number_id=row.id)
@@ -152,7 +146,7 @@ class Telnums:
         user; group → group; ivr → ivr; scheduler → work, other, schedule, custom_routes; fax →
         user. Only what is sent changes.
         """
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await number_row(tx, telnum)
             reader = Values(values, country=tx.domain.country)
             kind = reader.choice("type", NumberType, NumberType(row.type))
@@ -226,7 +220,7 @@ class Telnums:
         values: Mapping[str, Any],
         span_id: str = "",
     ) -> Number:
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row, document = await _scheduler(tx, telnum)
             home: Document | None = None
             before: Mapping[str, Any] = {}
@@ -249,7 +243,7 @@ class Telnums:
     async def _delete_span(
         self, domain: DomainConfig, telnum: str, kind: str, span_id: str
     ) -> None:
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row, document = await _scheduler(tx, telnum)
             home, _ = _span(document, kind, span_id)
             home[kind] = [span for span in home[kind] if span["id"] != span_id]
@@ -336,6 +330,14 @@ def _spell(telnum: str, country: str) -> str:
         return read_number(telnum, country).digits
     except Invalid:
         return ""
+
+
+def find_number(domain: DomainConfig, telnum: str) -> Number:
+    """Return a number of a snapshot, in any spelling; raises NotFound."""
+    found = domain.numbers.get(telnum) or domain.numbers.get(_spell(telnum, domain.country))
+    if found is None:
+        raise NotFound("no such number")
+    return found
 
 
 async def number_row(tx: Tx, telnum: str) -> Row[Any]:

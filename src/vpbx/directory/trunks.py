@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import delete, insert, select, update
 
@@ -13,10 +13,8 @@ from vpbx.directory import tables
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig, Identity, Trunk, TrunkMode
 from vpbx.directory.places import is_ip, read_host, written
+from vpbx.directory.store import Store
 from vpbx.directory.values import CONTROL, Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 TRANSPORTS = ("udp", "tcp", "tls", "auto")
 MAX_ADDRESSES = 16
@@ -39,19 +37,19 @@ class Trunks:
     max_calls, priority, enabled. A name without a port and a transport is looked up by RFC 3263.
     """
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def list(self, domain: DomainConfig | None = None) -> tuple[Trunk, ...]:
         """Return all trunks, or those `domain` may use."""
-        found = self._directory.trunks()
+        found = self._store.trunks()
         if domain is None:
             return found
         return tuple(trunk for trunk in found if trunk.domain_id in (None, domain.id))
 
     async def get(self, name: str) -> Trunk:
         """Return the trunk of this name; raises NotFound."""
-        found = self._directory.trunk(name)
+        found = self._store.trunk(name)
         if found is None:
             raise NotFound(f"there is no trunk {name}")
         return found
@@ -68,7 +66,7 @@ class Trunks:
         reader = Values({"name": name, "address": address, **values})
         row = self._read(reader, None)
         reader.done()
-        async with self._directory.edit_all() as connection:
+        async with self._store.edit_all() as connection:
             taken = select(tables.trunks.c.id).where(tables.trunks.c.name == row["name"])
             if await connection.scalar(taken) is not None:
                 raise Invalid.one("name", "a trunk of this name exists already")
@@ -85,7 +83,7 @@ class Trunks:
         reader = Values(values)
         row = self._read(reader, before)
         reader.done()
-        async with self._directory.edit_all() as connection:
+        async with self._store.edit_all() as connection:
             if row:
                 await self._check_username(connection, row, before)
                 await connection.execute(
@@ -98,7 +96,7 @@ class Trunks:
     async def delete(self, name: str) -> None:
         """Delete a trunk; numbers that named it leave by the default trunk."""
         trunk = await self.get(name)
-        async with self._directory.edit_all() as connection:
+        async with self._store.edit_all() as connection:
             await connection.execute(delete(tables.trunks).where(tables.trunks.c.id == trunk.id))
             await self._touch_domains(connection)
 
@@ -111,23 +109,23 @@ class Trunks:
             .where(numbers.trunk_id == trunk.id, numbers.domain_id == domains.id)
             .order_by(domains.name, numbers.telnum)
         )
-        async with self._directory.reading() as connection:
+        async with self._store.reading() as connection:
             return [(row[0], row[1]) for row in await connection.execute(statement)]
 
     def password(self, trunk: Trunk) -> str:
         """Return the password; ValueError when the key file was replaced."""
-        return self._directory.secrets.open(trunk.sealed_password) if trunk.sealed_password else ""
+        return self._store.secrets.open(trunk.sealed_password) if trunk.sealed_password else ""
 
     async def contacts(self) -> dict[int, str]:
         """Return where trunks that register here are, by id: what `keep_contact` was given."""
         columns = tables.trunks.c
         statement = select(columns.id, columns.contact).where(columns.contact != "")
-        async with self._directory.reading() as connection:
+        async with self._store.reading() as connection:
             return {row.id: row.contact for row in await connection.execute(statement)}
 
     async def keep_contact(self, trunk: Trunk, contact: str) -> None:
         """Keep where a trunk that registers here is, over a restart. No setting changes."""
-        async with self._directory.writing() as connection:
+        async with self._store.writing() as connection:
             await connection.execute(
                 update(tables.trunks).where(tables.trunks.c.id == trunk.id).values(contact=contact)
             )
@@ -190,7 +188,7 @@ class Trunks:
         if reader.has("password"):
             password = _password(reader)
             if password:
-                sealed = row["sealed_password"] = self._directory.secrets.seal(password)
+                sealed = row["sealed_password"] = self._store.secrets.seal(password)
         if sealed and not username and not reader.errors:
             reader.wrong("username", "is needed with a password")
         if username and not sealed and not reader.errors:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row
 
 from vpbx.directory import tables
 from vpbx.directory.consistency import free_user
 from vpbx.directory.errors import Invalid, NotFound
+from vpbx.directory.locations import Locations
 from vpbx.directory.model import Department, DomainConfig, Employee, Role
 from vpbx.directory.names import (
     check_login,
@@ -28,10 +29,8 @@ from vpbx.directory.names import (
 )
 from vpbx.directory.page import Page, page
 from vpbx.directory.scope import Tx
+from vpbx.directory.store import Store
 from vpbx.directory.values import Values
-
-if TYPE_CHECKING:
-    from vpbx.directory.directory import Directory
 
 DEFAULT_POSITION = "Manager"
 DELAYS = (0, 5, 10, 15)
@@ -48,19 +47,20 @@ class NewEmployee:
 class Users:
     """Operations on a domain's employees. `login` may be a login or an ext everywhere (D14)."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, store: Store, locations: Locations) -> None:
+        self._store = store
+        self._locations = locations
 
     async def list(
         self, domain: DomainConfig, *, search: str = "", start: int = 0, limit: int | None = None
     ) -> Page[Employee]:
         """Search in login, name, position, email, ext, telnum, mobile; by ext."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         return page(current.employees.values(), _words, search=search, start=start, limit=limit)
 
     async def get(self, domain: DomainConfig, login: str) -> Employee:
         """Return one employee; raises NotFound."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         found = current.find_employee(login)
         if found is None:
             raise NotFound("no such employee")
@@ -68,7 +68,7 @@ class Users:
 
     def is_online(self, domain: DomainConfig, login: str) -> bool:
         """Say whether a device of the employee is registered (crm-api §6 status)."""
-        return self._directory.locations.online(domain.id, login)
+        return self._locations.online(domain.id, login)
 
     async def add(self, domain: DomainConfig, values: Mapping[str, Any]) -> NewEmployee:
         """Add an employee.
@@ -76,7 +76,7 @@ class Users:
         name*; login (default `u`+ext), password (default generated), position (Manager), email,
         ext (lowest free), role (user), mobile, mobile_redirect.
         """
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             changes = _read(reader, tx, None)
             changes.setdefault("position", DEFAULT_POSITION)
@@ -105,7 +105,7 @@ class Users:
         A new ext without a new password leaves only the login to register with: the digest of
         the ext would need the password, which is not kept.
         """
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, login)
             reader = Values(values, country=tx.domain.country)
             changes = _read(reader, tx, row)
@@ -126,18 +126,18 @@ class Users:
 
     async def delete(self, domain: DomainConfig, login: str) -> None:
         """Delete an employee and every mention of them (docs/consistency.md)."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, login)
             heir = await first_admin_row(tx, but=row.id)
             if heir is None:
                 raise Invalid.one("login", "the last administrator cannot be deleted")
             await free_user(tx, row.id, heir.id)
             await tx.delete(tables.users, tables.users.c.id == row.id)
-        self._directory.locations.forget(domain.id, row.login)
+        self._locations.forget(domain.id, row.login)
 
     async def groups(self, domain: DomainConfig, login: str) -> tuple[Department, ...]:
         """Return the departments an employee is a member of."""
-        current = await self._directory.current(domain)
+        current = await self._store.current(domain)
         return current.departments_of((await self.get(domain, login)).login)
 
     async def subscription(self, domain: DomainConfig, login: str, group_id: str = "") -> bool:
@@ -161,7 +161,7 @@ class Users:
     ) -> None:
         """Switch receiving calls in one department, or without it in all of theirs."""
         members = tables.group_members
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, login)
             where = [members.c.user_id == row.id]
             if group_id:
@@ -177,7 +177,7 @@ class Users:
 
     async def set_dnd(self, domain: DomainConfig, login: str, receives_calls: bool) -> None:
         """Switch receiving calls on (True) or off."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, login)
             await tx.update(
                 tables.users, tables.users.c.id == row.id, receives_calls=receives_calls
@@ -185,7 +185,7 @@ class Users:
 
     async def set_call_waiting(self, domain: DomainConfig, login: str, state: bool) -> None:
         """Let a second call reach the employee while they talk, or not."""
-        async with self._directory.edit(domain) as tx:
+        async with self._store.edit(domain) as tx:
             row = await _existing(tx, login)
             await tx.update(tables.users, tables.users.c.id == row.id, call_waiting=state)
 
