@@ -147,7 +147,7 @@ PROXY = "10.1.1.1"
         ({"scheme": "https", "host": "acme.example:8443"}, "https://acme.example:8443"),
         ({"scheme": "https", "host": "ACME.example:443"}, "https://acme.example"),
         ({"scheme": "https", "host": "[2001:db8::1]:8443"}, "https://[2001:db8::1]:8443"),
-        ({"host": "127.0.0.1:8080"}, "https://127.0.0.1:9443"),
+        ({"host": "127.0.0.1:8080"}, "http://127.0.0.1:8080"),
         ({"host": "[::1]"}, "https://[::1]:9443"),
         ({"client": PROXY, "host": "acme.example"}, "https://acme.example"),
         (

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.conftest import Api
 from vpbx.api import PREFIX, create_document
 from vpbx.api.sections import SECTIONS
 
@@ -211,3 +212,11 @@ def test_every_operation_tells_its_errors_parameters_and_examples(document: dict
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 assert "example" in content, path
     assert len(ids) == sum(len(methods) for methods in document["paths"].values())
+
+
+async def test_the_document_names_the_server_that_was_asked(api: Api) -> None:
+    shown = await api.get("/openapi.json", host="pbx.example:8443", key=None)
+    assert shown["servers"] == [{"url": "http://pbx.example:8443"}]
+    assert shown["paths"].keys() == create_document()["paths"].keys()
+    shown = await api.get("/openapi.json", host="acme.vpbx.example", key=None)
+    assert shown["servers"] == [{"url": "https://acme.vpbx.example"}]

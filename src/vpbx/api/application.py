@@ -15,7 +15,7 @@ from vpbx.api import branch_link, cors, docs, older, openapi, records
 from vpbx.api.answer import answer, to_json
 from vpbx.api.auth import Door
 from vpbx.api.errors import METHOD_NOT_ALLOWED, ApiError, not_found, refuse
-from vpbx.api.gate import Gate, asked_domain
+from vpbx.api.gate import Gate, asked_base, asked_domain
 from vpbx.api.routing import Switch, route_to
 from vpbx.api.sections import SECTIONS
 from vpbx.api.services import PREFIX, ApiServices
@@ -51,7 +51,7 @@ def create_app(services: ApiServices) -> FastAPI:
         routes += branch_link.routes(services.branches.answering)
     switch = Switch(routes)
     app.router.routes.append(switch)
-    _add_document(app)
+    _add_document(app, services)
     app.add_exception_handler(HTTPException, _refuse_http(services, switch))
     app.add_middleware(Gate, trusted_proxies=services.config.trusted_proxies)
     return app
@@ -63,11 +63,11 @@ def create_document() -> dict[str, Any]:
     return openapi.document(SECTIONS, vpbx.__version__)
 
 
-def _add_document(app: FastAPI) -> None:
-    """Serve the OpenAPI document and its page, without a key."""
+def _add_document(app: FastAPI, services: ApiServices) -> None:
+    """Serve the OpenAPI document and its page, without a key; its server is the one asked."""
 
-    async def show_document(_request: Request) -> Response:
-        return answer(_encoded_document())
+    async def show_document(request: Request) -> Response:
+        return answer(_document_of(asked_base(request.scope, services.config.https_port)))
 
     async def show_page(_request: Request) -> Response:
         return docs.page(create_document())
@@ -77,9 +77,17 @@ def _add_document(app: FastAPI) -> None:
     app.router.add_route(f"{PREFIX}/docs", show_page, methods=["GET"])
 
 
+def _document_of(base: str) -> bytes:
+    """Return the document as JSON, for a server whose address is `base` ("": not known)."""
+    servers = [{"url": base}] if base else create_document()["servers"]
+    return to_json(servers).join(_encoded_document())
+
+
 @cache
-def _encoded_document() -> bytes:
-    return to_json(create_document())
+def _encoded_document() -> list[bytes]:
+    """Return what stands before and after the list of servers."""
+    mark = "the servers"
+    return to_json({**create_document(), "servers": mark}).split(to_json(mark), 1)
 
 
 def _refuse_http(services: ApiServices, switch: Switch) -> Any:

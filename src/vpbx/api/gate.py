@@ -185,17 +185,17 @@ def _forwarded_authority(scope: Scope) -> str:
 def asked_base(scope: Scope, https_port: int) -> str:
     """Return how links begin that lead to where this request came to; "" when it names no host.
 
-    Links are https where that can be had: of a request by plain HTTP they lead to `https_port`.
+    Of a request by plain HTTP (development, on loopback) they lead to the very port it came to;
+    where its host names no port they are https, of `https_port` (0: there is none).
     """
     authority: str = scope.get(_AUTHORITY, "")
     if not _SOUND_AUTHORITY.fullmatch(authority):
         return ""
     if scope.get(_SECURE):
         return f"https://{authority.removesuffix(':443')}"
-    if not https_port:
+    if not https_port or ":" in authority.rpartition("]")[2]:
         return f"http://{authority}"
-    host = authority if authority.endswith("]") else re.sub(":[0-9]+$", "", authority)
-    return f"https://{host}" + ("" if https_port == 443 else f":{https_port}")
+    return f"https://{authority}" + ("" if https_port == 443 else f":{https_port}")
 
 
 def asked_domain(scope: Scope) -> str | None:

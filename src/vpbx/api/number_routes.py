@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from vpbx.api.fields import Flag, Number, Request, Text, one_or_more
+from vpbx.api.fields import Flag, Number, Request, Text, as_list, one_or_more
 from vpbx.api.models import Model, only_if
 from vpbx.directory import (
     CustomRoute,
@@ -153,7 +153,7 @@ class IntervalSetting(Request):
     """Extra hours."""
 
     id: Text = ""
-    days: list[Weekday]
+    days: Annotated[list[Weekday], BeforeValidator(as_list)]
     start: Number = Field(description=SECONDS)
     end: Number = Field(description=SECONDS)
 

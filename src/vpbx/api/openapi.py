@@ -20,8 +20,14 @@ from vpbx.history import LINK_PATH
 
 __all__ = ["DESCRIPTION", "document"]
 
+_ANY_SERVER = {
+    "url": "https://{domain}",
+    "description": "The company's domain on this server; its name says which company is meant.",
+    "variables": {"domain": {"default": "acme.vpbx.example"}},
+}
 _NULL = {"type": "null"}
 _REF = "#/components/schemas/{model}"
+_MENU = _REF.format(model="IvrSetting")
 _JSON = "application/json"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _REASONS = {
@@ -97,6 +103,7 @@ def document(sections: Sequence[Section], version: str) -> dict[str, Any]:
     components["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-KEY"}}
     made["security"] = [{"key": []}]
     made["webhooks"] = WEBHOOKS
+    made["servers"] = [_ANY_SERVER]
     return made
 
 
@@ -126,13 +133,29 @@ def _words(path: str) -> str:
 
 
 def _schema(model: Any) -> dict[str, Any]:
-    """Return the schema of a request model: what need not be sent may be null."""
+    """Return the schema of a request model: what need not be sent may be null, and where a
+    list is meant a single item will do."""
     schema = TypeAdapter(model).json_schema(ref_template=_REF)
+    if schema.get("type") == "array":
+        schema = {"$defs": schema.pop("$defs", {}), **_or_one(schema)}
     for part in (schema, *schema.get("$defs", {}).values()):
         needed = part.get("required", ())
         fields = part.get("properties", {})
+        fields.update({n: _or_one(field) for n, field in fields.items()})
         fields.update({n: _or_null(field) for n, field in fields.items() if n not in needed})
     return schema
+
+
+def _or_one(field: dict[str, Any]) -> dict[str, Any]:
+    """Return what a field may be: a list or one of its items; a menu or the name of one."""
+    words, arms = _parted(field)
+    more: list[dict[str, Any]] = []
+    for arm in arms:
+        if arm.get("type") == "array" and "items" in arm:
+            more.append(arm["items"])
+        elif arm.get("$ref") == _MENU:
+            more.append({"type": "string"})
+    return {**words, "anyOf": [*arms, *more]} if more else field
 
 
 def _or_null(field: dict[str, Any]) -> dict[str, Any]:

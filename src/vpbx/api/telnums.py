@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
-from vpbx.api.fields import Flag, Request, Text, one_or_more
+from vpbx.api.fields import Flag, Request, Text, as_list, one_or_more
 from vpbx.api.fields import Number as Whole
 from vpbx.api.models import Model, only_if
 from vpbx.api.number_routes import (
@@ -167,7 +167,7 @@ class TelnumRoute(TelnumChange):
 class IntervalChange(Request):
     """Only what is sent changes."""
 
-    days: list[Weekday] = Field([])
+    days: Annotated[list[Weekday], BeforeValidator(as_list)] = Field([])
     start: Whole = Field(0, description="Seconds of the day.")
     end: Whole = Field(0, description="Seconds of the day.")
     route_id: Text = Field("", description="An existing extra route.")
@@ -177,7 +177,7 @@ class IntervalChange(Request):
 class IntervalAddition(IntervalChange):
     """Extra hours of an extra route: an existing one (`route_id`), or a new one."""
 
-    days: list[Weekday]
+    days: Annotated[list[Weekday], BeforeValidator(as_list)]
     start: Whole = Field(description="Seconds of the day.")
     end: Whole = Field(description="Seconds of the day.")
 
