@@ -1,4 +1,4 @@
-"""How a request's query and body are read (crm-api D5, D6)."""
+"""How a request's query and body are read."""
 
 from __future__ import annotations
 

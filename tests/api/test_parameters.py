@@ -1,4 +1,4 @@
-"""Where parameters may stand: query, body, forms, repeated, single (crm-api D5, D6, D16)."""
+"""Where parameters may stand: query, body, forms, repeated, single."""
 
 from __future__ import annotations
 

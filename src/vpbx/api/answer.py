@@ -1,4 +1,4 @@
-"""Answers of success: 200 with JSON, or 204 with nothing (crm-api D2)."""
+"""Answers of success: 200 with JSON, or 204 with nothing; never 201, which clients do not know."""
 
 from __future__ import annotations
 

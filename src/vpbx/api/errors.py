@@ -1,4 +1,4 @@
-"""What a refused request is answered with (crm-api D11 and the table of §3).
+"""What a refused request is answered with (crm-api §3).
 
 Every refusal is JSON `{"message": ...}`; a 400 adds `errors`, a list of
 `{"field", "message"}`, so that a client can show the fault beside its field.

@@ -1,4 +1,4 @@
-"""Values as clients send them (crm-api D7), for request models.
+"""Values as clients send them, for request models.
 
 Numbers arrive as numbers or digit strings, booleans also as `true/false/1/0`, texts also as
 numbers (an ext or a phone). The JSON schema of each type says so, which keeps the OpenAPI
@@ -51,7 +51,7 @@ class Request(BaseModel):
         return data
 
     def sent(self) -> dict[str, Any]:
-        """Return only what the client sent, by field name: a partial edit (D4)."""
+        """Return only what the client sent, by field name: a partial edit."""
         return self.model_dump(exclude_unset=True)
 
 

@@ -16,7 +16,7 @@ from vpbx.history import History
 __all__ = ["PREFIX", "ApiConfig", "ApiServices"]
 
 PREFIX = "/crmapi/v1"
-"""What all paths of the API begin with (crm-api D1)."""
+"""What all paths of the API begin with."""
 
 
 @dataclass(frozen=True, slots=True)

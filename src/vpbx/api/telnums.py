@@ -67,6 +67,7 @@ SPECIAL_DAY = {
     "end": "2024-01-07T23:59:00",
 }
 SCHEDULER = "Only with type scheduler"
+FAX = "Of `fax`, no effect yet: it is kept and shown, pages are not received."
 VIEW = ("Numbers", "View")
 EDITING = ("Numbers", "Editing")
 
@@ -139,7 +140,7 @@ class ScheduleSetting(Request):
 class TelnumChange(Request):
     """What answers the number; only what is sent changes."""
 
-    type: Type = "user"
+    type: Type = Field("user", description=FAX)
     greeting: Flag = False
     name: Text = ""
     user: Text = Field(
@@ -160,7 +161,7 @@ class TelnumChange(Request):
 class TelnumRoute(TelnumChange):
     """What answers the number."""
 
-    type: Type
+    type: Type = Field(description=FAX)
     greeting: Flag
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field (crm-api D11); the message names the field's allowed values."""
+    """What is wrong with one field; the message names the field's allowed values."""
 
     field: str
     message: str

@@ -1,8 +1,8 @@
 """What a company has set, as frozen values in the words of crm-api.md.
 
 A `DomainConfig` is one consistent snapshot of a domain; reading it costs attribute lookups.
-It never changes: after a change there is a new one. Phone numbers are digits only (D8),
-employees are named by login, departments by id, numbers by telnum, empty text is "".
+It never changes: after a change there is a new one. Phone numbers are digits only, with the country
+code; employees are named by login, departments by id, numbers by telnum; empty text is "".
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Origin(StrEnum):
 
 
 class Format(StrEnum):
-    """How commands to the CRM are encoded (crm-api D15)."""
+    """How commands to the CRM are encoded."""
 
     AUTO = "auto"
     FORM = "form"
@@ -371,7 +371,7 @@ class DomainConfig:
         return f"DomainConfig({self.name!r}, revision={self.revision})"
 
     def find_employee(self, login_or_ext: str) -> Employee | None:
-        """Return the employee with this login or ext (crm-api D14)."""
+        """Return the employee with this login or ext."""
         found = self.employees.get(login_or_ext) or self.employees.get(login_or_ext.lower())
         if found is None:
             by_ext = self.by_ext.get(login_or_ext)

@@ -106,7 +106,7 @@ async def release(tx: Tx, name: str) -> None:
 
 
 async def user_row(tx: Tx, login_or_ext: str) -> Row[Any] | None:
-    """Return the row of the employee with this login or ext (crm-api D14)."""
+    """Return the row of the employee with this login or ext."""
     users = tables.users
     name = str(login_or_ext).strip().lower()
     return await tx.first(users, (users.c.login == name) | (users.c.ext == name))

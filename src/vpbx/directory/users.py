@@ -45,7 +45,7 @@ class NewEmployee:
 
 
 class Users:
-    """Operations on a domain's employees. `login` may be a login or an ext everywhere (D14)."""
+    """Operations on a domain's employees. `login` may be a login or an ext everywhere."""
 
     def __init__(self, store: Store, locations: Locations) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Reading what a client sent: one small reader for all operations (crm-api D7, D11).
+"""Reading what a client sent: one small reader for all operations.
 
     values = Values({"name": "Ann", "delay": "5"})
     name = values.text("name", required=True)
@@ -161,7 +161,7 @@ class Values:
         return default
 
     def phone(self, field: str, default: str = "", *, required: bool = False) -> str:
-        """Read a phone number as normalised digits (D8)."""
+        """Read a phone number as normalised digits."""
         value = self.text(field, default, required=required)
         if not value or not self.has(field):
             return value
