@@ -48,7 +48,7 @@ class Locations:
     """Where employees' devices are. Logins are those of the snapshot, not exts."""
 
     def __init__(self, store: Store, writer: Writer) -> None:
-        self._store = store
+        self._directory = store
         self._writer = writer
         self._rows: dict[tuple[int, str], tuple[LocationRow, ...]] = {}
 
@@ -56,8 +56,8 @@ class Locations:
         """Read what was registered before the restart; `connection` ids mean nothing any more."""
         names = LocationRow.__dataclass_fields__
         found: dict[tuple[int, str], list[LocationRow]] = {}
-        now = self._store.clock.time()
-        async with self._store.reading() as connection:
+        now = self._directory.clock.time()
+        async with self._directory.reading() as connection:
             for row in await connection.execute(select(_table).order_by(_table.c.id)):
                 if row.expires_at > now:
                     values = {name: getattr(row, name) for name in names}
@@ -68,7 +68,7 @@ class Locations:
     def bindings(self, domain_id: int, login: str) -> tuple[LocationRow, ...]:
         """Return the devices of an employee whose registration has not run out."""
         rows = self._rows.get((domain_id, login), ())
-        now = self._store.clock.time()
+        now = self._directory.clock.time()
         if any(row.expires_at <= now for row in rows):
             return tuple(row for row in rows if row.expires_at > now)
         return rows
