@@ -21,12 +21,28 @@ class Caller(Protocol):
         """Their login."""
 
 
+class Place(Protocol):
+    """Somebody's place in a department, as far as rules are concerned."""
+
+    @property
+    def login(self) -> str:
+        """Whose it is."""
+
+    @property
+    def branch_domain(self) -> str:
+        """The connected PBX they belong to, "" for one of ours."""
+
+
 class Unit(Protocol):
     """A department, as far as rules are concerned."""
 
     @property
     def id(self) -> str:
         """Its id."""
+
+    @property
+    def members(self) -> Sequence[Place]:
+        """Who is in it."""
 
 
 class Company(Protocol):
@@ -40,8 +56,19 @@ class Company(Protocol):
     def main_telnum(self) -> str:
         """Its main number, "" when it has none."""
 
+    @property
+    def employees(self) -> Mapping[str, Caller]:
+        """By login."""
+
+    @property
+    def departments(self) -> Mapping[str, Unit]:
+        """By id."""
+
     def departments_of(self, login: str) -> Sequence[Unit]:
         """Return the departments an employee is a member of."""
+
+    def first_admin(self) -> Caller:
+        """Return the administrator who has been there longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +177,7 @@ class VoicemailCopies:
             or any(group.id in self.groups for group in domain.departments_of(login))
         )
 
-    def boxes(self, domain: DomainConfig, *, user: str = "", group: str = "") -> tuple[str, ...]:
+    def boxes(self, domain: Company, *, user: str = "", group: str = "") -> tuple[str, ...]:
         """Return whose mailboxes a message for an employee or department goes into, by login.
 
         Of a department those of its members who have voicemail, else all its members; of
