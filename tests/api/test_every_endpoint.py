@@ -32,14 +32,19 @@ async def test_every_endpoint_needs_a_key(api: Api) -> None:
         assert (answer.status, answer.json()) == (401, {"message": "Invalid token"})
 
 
+POOR = ("Call restrictions", "View")
+
+
 @pytest.fixture
 async def poor(world: World) -> str:
-    """A key that holds no right that any endpoint names."""
-    return await world.key("Employees:View")
+    """A key that holds one right only: `POOR`."""
+    return await world.key(":".join(POOR))
 
 
 async def test_every_guarded_endpoint_is_forbidden_without_its_right(api: Api, poor: str) -> None:
     for operation in GUARDED:
+        if operation.right == POOR:
+            continue
         answer = await api(operation.method, path_of(operation), key=poor, json={})
         assert answer.status == 403, name(operation)
         assert answer.json() == {"message": "Don't have permission to access"}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import Field
 from starlette.responses import Response
 
+from vpbx import calls
 from vpbx.api.answer import answer
 from vpbx.api.errors import ApiError
 from vpbx.api.fields import Flag, Name, Request, Text
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
-from vpbx.calls import TooManyCalls
 
-__all__ = ["section"]
+__all__ = ["MakeCall", "begin_call", "section"]
 
 _BUSY_S = 5
 """Until when one of an employee's calls may be over; nobody knows."""
@@ -65,6 +65,15 @@ async def make_call(call: Call, params: MakeCall) -> Response:
     employee has as many calls made for them as one may have at once, or calls are made with this
     key more often than that is allowed.
     """
+    made = await begin_call(call, params)
+    shown = {"callid": made.callid}
+    if made.clid:
+        shown["clid"] = made.clid
+    return answer(shown)
+
+
+async def begin_call(call: Call, params: MakeCall) -> calls.MadeCall:
+    """Make the call; ApiError 429 when the employee or the key has had enough for now."""
     rates, key = call.services.makecalls, call.identity.key_id
     if wait_s := rates.wait_s(key):
         raise _later("Too many calls are being made with this key", wait_s)
@@ -77,10 +86,7 @@ async def make_call(call: Call, params: MakeCall) -> Response:
             clid=params.clid or None,
             show_phone=params.show_phone,
         )
-    except TooManyCalls as error:
+    except calls.TooManyCalls as error:
         raise _later(str(error), _BUSY_S) from None
     rates.count(key)
-    shown = {"callid": made.callid}
-    if made.clid:
-        shown["clid"] = made.clid
-    return answer(shown)
+    return made

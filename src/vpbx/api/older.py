@@ -23,6 +23,7 @@ from vpbx.api.auth import Door
 from vpbx.api.body import query_values, read_body
 from vpbx.api.errors import ApiError, field_errors, refuse_fields
 from vpbx.api.fields import as_text
+from vpbx.api.makecall import MakeCall, begin_call
 from vpbx.api.operation import Call
 from vpbx.api.services import ApiServices
 from vpbx.directory import Employee, FieldError, Invalid, NotFound
@@ -149,11 +150,15 @@ async def _make_call(call: Call, parameters: Parameters) -> Response:
     if not parameters.get("phone"):
         raise _wrong("phone")
     employee = _user(call, parameters, direct=True)
-    made = await call.services.calls.make_call(
-        call.domain,
-        phone=parameters["phone"],
-        user=employee.login,
-        clid=parameters.get("phoneExt") or parameters.get("clid") or None,
+    made = await begin_call(
+        call,
+        MakeCall(
+            phone=parameters["phone"],
+            user=employee.login,
+            group="",
+            clid=parameters.get("phoneExt") or parameters.get("clid") or "",
+            show_phone=False,
+        ),
     )
     return answer({"CallID": made.callid, "callid": made.callid})
 

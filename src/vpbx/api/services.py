@@ -59,9 +59,9 @@ class ApiServices:
     history: History
     calls: CallService
     clock: Clock
+    config: ApiConfig = field(default_factory=ApiConfig)
     commands: Commands | None = None
     """The log of the integration."""
-    config: ApiConfig = field(default_factory=ApiConfig)
     branches: BranchLinks | None = None
     """Connections to PBXs of other servers."""
     makecalls: Rates = field(init=False)
