@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import flood
+from bench import flood, flood_http
 from bench.calls import Bed, asterisk, bed
 from bench.load import LoadResult, cpu_seconds, resident_mb, run_calls
 from bench.report import Report
@@ -83,6 +83,9 @@ def run(out: Path, report: Report, *, peer: str, quick: bool) -> None:
     with bed(out, "attack", crm=False) as ours:
         port = int(ours.pbx.sip.rpartition(":")[2])
         _attacks(report, "ours", kinds, port, ours.pbx.pid, _calls(ours), targets=True)
+        over_http = list(flood_http.KINDS)[: 2 if quick else None]
+        http = int(ours.pbx.api.split("/")[2].rpartition(":")[2])
+        _attacks(report, "ours", over_http, port, ours.pbx.pid, _calls(ours), targets=True, at=http)
         if peer == "asterisk":
             with asterisk(out, ours.phones_port, report) as other:
                 if other is not None:
@@ -114,11 +117,13 @@ def _attacks(
     call: Callable[[int], LoadResult],
     *,
     targets: bool,
+    at: int = 0,
 ) -> None:
+    """`at` is the port to attack, where it is not that of SIP."""
     call(CALLS_PER_S)  # what is loaded on first use is loaded
     for kind in kinds:
-        report.heading(f"Attack, {who}: {flood.KINDS[kind][0]}")
-        command = [sys.executable, "-m", "bench.flood", kind, str(port), str(FLOOD_S)]
+        report.heading(f"Attack, {who}: {(flood.KINDS | flood_http.KINDS)[kind][0]}")
+        command = [sys.executable, "-m", "bench.flood", kind, str(at or port), str(FLOOD_S)]
         cpu, began = cpu_seconds(pid), time.monotonic()
         attacker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         probe = Probe(port)

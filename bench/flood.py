@@ -17,6 +17,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from bench import flood_http
+
 RATE = 10_000
 """Messages a second of the floods of small ones."""
 _ESCAPES = 'Contact: "' + '\\"' * 30_000 + '" <sip:a@b>\r\n'
@@ -198,7 +200,7 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192), most))
     kind, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-    print(KINDS[kind][1](port, seconds), flush=True)
+    print((KINDS | flood_http.KINDS)[kind][1](port, seconds), flush=True)
 
 
 if __name__ == "__main__":
