@@ -29,7 +29,8 @@ def main(arguments: list[str]) -> int:
         if any(argument.startswith(_ONE_BY_ONE) for argument in arguments):
             codes = [_pytest([], arguments)]
         else:
-            together = ["-m", "not alone", "-n", str(_workers()), "--dist", "worksteal"]
+            # A file stays whole: its tests may share a company, and go in their order.
+            together = ["-m", "not alone", "-n", str(_workers()), "--dist", "loadfile"]
             codes = [_pytest(together, arguments), _pytest(["-m", "alone"], arguments)]
         parts = [json.loads(line) for line in summary.read_text().splitlines()]
     print(_last_line(parts))
