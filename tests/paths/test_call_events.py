@@ -314,6 +314,17 @@ async def waterfall_b_joins_and_answers_while_a_rings(scene: Scene) -> None:
     customer.hangup()
 
 
+@path("C I(ann) I(eve) X(ann) A(eve) E(eve) H(Success,eve)", "in success user eve")
+async def picked_up_by_a_colleague(scene: Scene) -> None:
+    ann, eve = await scene.phone(ANN), await scene.phone(EVE)
+    customer = await scene.customer()
+    await ann.incoming()
+    await scene.crm.gets("event", type="INCOMING", user=ANN)
+    await (await eve.call("*8702")).answered()
+    await customer.answered()
+    customer.hangup()
+
+
 @path("C H(Missed,ann)", "in missed group sales", department=True)
 async def gives_up_in_the_queue_and_nobody_was_rung(scene: Scene) -> None:
     customer = await scene.customer(scene.sales)

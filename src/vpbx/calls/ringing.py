@@ -83,6 +83,13 @@ class _Person:
 
 
 @dataclass(frozen=True, slots=True)
+class PickedUp(LegEvent):
+    """An employee has dialled to take the call from their own phone, which is `leg`."""
+
+    employee: Employee
+
+
+@dataclass(frozen=True, slots=True)
 class _Mobile:
     """A leg that uses a way: a mobile that is rung, showing what, and by which other ways it may
     be; or somebody of a connected PBX."""
@@ -115,6 +122,10 @@ class Ringing:
         self._rang = False
         self._sound: Sound | None = None
         self._mobiles: dict[Leg, _Mobile] = {}
+        self._picking: list[Leg] = []
+        """Who has dialled to take the call from another phone."""
+        if side is Side.B:
+            call.switch.ringing[call.info.callid] = self
 
     @property
     def reachable(self) -> bool:
@@ -178,6 +189,8 @@ class Ringing:
             return None
         if not isinstance(event, LegEvent):
             return None
+        if isinstance(event, PickedUp):
+            return self._picked_up(event.leg, event.employee)
         rung = next((p for p in self._people.values() if event.leg in p.legs), None)
         if rung is None:
             return None
@@ -194,6 +207,12 @@ class Ringing:
 
     def leave(self) -> None:
         """Stop everything but the leg that was joined."""
+        ringing = self._call.switch.ringing
+        if ringing.get(self._call.info.callid) is self:
+            del ringing[self._call.info.callid]
+        for leg in self._picking:
+            if leg is not self._winner:
+                leg.hangup(480)  # somebody was quicker
         reason = _ELSEWHERE if self._winner is not None else ""
         for person in self._people.values():
             self._drop(person, reason)
@@ -202,6 +221,29 @@ class Ringing:
         for leg in tuple(self._mobiles):
             if leg is not self._winner:
                 self._release(leg)
+
+    def pick_up(self, leg: Leg, employee: Employee) -> None:
+        """Let `employee`, who has dialled for it, take the call by that leg."""
+        leg.side, leg.inbox = self._side, self._call.inbox
+        self._picking.append(leg)
+        self._call.note_leg(leg)
+        self._call.inbox.put(PickedUp(leg, employee))
+
+    def _picked_up(self, leg: Leg, employee: Employee) -> Joined | None:
+        if leg.ended:  # they have put the phone down again
+            return None
+        call = self._call
+        try:
+            leg.sound = call.bridge.sound(leg.side)
+            leg.agree(leg.session.remote_sdp, call.codecs)
+        except Unusable:
+            leg.hangup(488)
+            return None
+        leg.party, group = party_of(employee), call.chapter.story.group
+        leg.accept()
+        call.journal.ring(leg.party, group)
+        self._winner = leg
+        return Joined(leg, leg.party, group)
 
     def _ring_device(self, person: _Person, target: Target) -> None:
         call = self._call

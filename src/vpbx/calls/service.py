@@ -31,6 +31,7 @@ from vpbx.calls.leg import Leg
 from vpbx.calls.makecall import MadeCall, MakeCall, Outside, TooManyCalls, plan_call
 from vpbx.calls.outcome import Ender
 from vpbx.calls.outgoing import Outgoing, number_shown
+from vpbx.calls.pickup import find_ringing, picks_up
 from vpbx.calls.registration import Expiry, take_registration
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.shared.last_talks import AskHistory
@@ -46,11 +47,12 @@ from vpbx.clock import Clock, LoopClock
 from vpbx.directory import (
     Directory,
     DomainConfig,
+    Employee,
     Invalid,
     Number,
     read_number,
 )
-from vpbx.directory.goals import CODES, goal_of, of_ext
+from vpbx.directory.goals import CODES, ToNotice, goal_of, of_ext
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
 from vpbx.sip import Request, ServerTransaction, Session, SipStack, Throttle
@@ -303,6 +305,9 @@ class CallService:
             route = Service(employee, plain, goal)
             await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
             return
+        if picks_up(plain):
+            await self._pick_up(leg, domain, employee, plain)
+            return
         inside = of_ext(domain, plain)
         if inside is not None:
             shown = Shown(employee.ext or employee.login, employee.name)
@@ -320,6 +325,16 @@ class CallService:
             session.reject(404, "No such extension")
             return
         await self._to_outside(leg, who, called)
+
+    async def _pick_up(self, leg: Leg, domain: DomainConfig, employee: Employee, code: str) -> None:
+        """Let an employee take a call that rings elsewhere, or tell them that none does."""
+        ringing = find_ringing(self._switch, domain, employee, code)
+        if ringing is not None and leg.session.remote_sdp and not self._switch.stopping:
+            ringing.pick_up(leg, employee)
+            return
+        info = self._info(domain, Direction.INNER)
+        route = Service(employee, code, ToNotice("pickup-none"))
+        await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
 
     async def _to_outside(self, leg: Leg, who: Admitted, called: str) -> None:
         domain, employee = who.domain, who.employee

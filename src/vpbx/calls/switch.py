@@ -12,13 +12,14 @@ import structlog
 
 from vpbx.calls.callid import CallIds
 from vpbx.calls.connections import Connections
+from vpbx.calls.leg import Leg
 from vpbx.calls.registry import CallRegistry
 from vpbx.calls.shared.last_talks import AskHistory, LastTalks
 from vpbx.calls.shared.lines import Lines, Presence
 from vpbx.calls.shared.queues import Queues
 from vpbx.calls.staff import CompanyStaff
 from vpbx.clock import Clock
-from vpbx.directory import Contact, Directory, DomainConfig, PromisedCall
+from vpbx.directory import Contact, Directory, DomainConfig, Employee, PromisedCall
 from vpbx.events import CallEvent, CallInfo, Completed, Direction, EventBus
 from vpbx.media import EncodeResult, MediaEngine, Recording, Side
 from vpbx.sip import RegistrarLimits, SipStack, Throttle, WithoutQop
@@ -30,6 +31,7 @@ __all__ = [
     "CallsConfig",
     "Encoder",
     "Mailbox",
+    "Picked",
     "RecordingPlan",
     "StoredMessage",
     "Switch",
@@ -46,6 +48,13 @@ class RecordingPlan(Protocol):
 
     def path(self, call: CallInfo) -> Path:
         """Return the MP3's path for a call; the directory may not exist yet."""
+
+
+class Picked(Protocol):
+    """The phones that ring for a call (`calls.ringing`), for who takes it from another phone."""
+
+    def pick_up(self, leg: Leg, employee: Employee) -> None:
+        """Let `employee`, who has dialled, take the call by the leg they dialled with."""
 
 
 class Encoder(Protocol):
@@ -175,6 +184,8 @@ class Switch:
         """Whom to give a customer to who is to be called back."""
         self.called_in: Callable[[int, str], None] = lambda domain_id, client: None
         """Whom to tell that a customer has called in: nobody needs to call them back."""
+        self.ringing: dict[str, Picked] = {}
+        """By callid: whose ringing can be picked up."""
         self.stopping = False
         self._looking: set[int] = set()
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -33,6 +33,7 @@ __all__ = [
     "ToMailbox",
     "ToMenu",
     "ToMessage",
+    "ToNotice",
     "ToOutside",
     "ToVoicemail",
     "goal_of",
@@ -130,6 +131,13 @@ class SetDnd:
     on: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ToNotice:
+    """A built-in prompt, said to an employee after which the call is over."""
+
+    prompt: str
+
+
 Goal: TypeAlias = (
     ToEmployee
     | ToDepartment
@@ -142,6 +150,7 @@ Goal: TypeAlias = (
     | ToMessage
     | ToEcho
     | ToMailbox
+    | ToNotice
     | SetDnd
 )
 

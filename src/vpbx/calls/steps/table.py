@@ -16,6 +16,7 @@ from vpbx.calls.steps.hours import hours
 from vpbx.calls.steps.mailbox import mailbox
 from vpbx.calls.steps.menu import menu
 from vpbx.calls.steps.message import message
+from vpbx.calls.steps.notice import notice
 from vpbx.calls.steps.outside import outside
 from vpbx.calls.steps.voicemail import voicemail
 from vpbx.directory.goals import (
@@ -29,6 +30,7 @@ from vpbx.directory.goals import (
     ToMailbox,
     ToMenu,
     ToMessage,
+    ToNotice,
     ToOutside,
     ToVoicemail,
 )
@@ -45,6 +47,7 @@ STEPS: dict[type[Goal], Step] = {
     ByHours: hours,
     ToOutside: outside,
     ToMessage: message,
+    ToNotice: notice,
     ToEcho: echo,
     ToVoicemail: voicemail,
     ToMailbox: mailbox,
