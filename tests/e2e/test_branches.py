@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -319,3 +320,69 @@ async def test_a_customer_reaches_a_member_across_and_the_other_sides_crm_hears_
             assert (history["type"], history["status"]) == ("in", "Success")
             assert history["user"] == f"u711@{two.domain}"
         assert others.commands == []
+
+
+def address(office: Office, kind: str) -> str:
+    """Return HOST:PORT of one of a server's listeners."""
+    return office.pbx.addresses[kind].split("://")[-1].rstrip("/")
+
+
+async def test_two_servers_with_certificates_of_their_own_need_no_authority(
+    offices: tuple[Office, Office],
+) -> None:
+    """The certificate that is shown goes under the proof of the key."""
+    one, two = offices
+    for office, other in ((one, two), (two, one)):
+        office.connect(other)
+        https = f"https://{address(other, 'https')}"
+        office.pbx.vpbx("branch", "address", office.domain, other.domain, "--url", https)
+    await one.stands("success")
+    await two.stands("success")
+    assert (await one.api("POST", "/branches/two.example/sync"))["status"] == "success"
+
+
+async def test_somebody_in_between_with_another_certificate_gets_nothing(
+    offices: tuple[Office, Office], tmp_path: Path
+) -> None:
+    """A proxy that ends TLS and passes everything on, as an eavesdropper would."""
+    one, two = offices
+    two.connect(one)
+    certificate, key = tmp_path / "eve.pem", tmp_path / "eve.key"
+    made = await asyncio.create_subprocess_exec(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=eve"),
+        *("-keyout", str(key), "-out", str(certificate), "-days", "2"),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await made.wait() == 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    host, _, port = address(two, "http").partition(":")
+    passed = bytearray()
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_reader, to_writer = await asyncio.open_connection(host, int(port))
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                passed.extend(data)
+                sink.write(data)
+            sink.close()
+
+        await asyncio.gather(pump(reader, to_writer), pump(to_reader, writer))
+
+    server = await asyncio.start_server(between, "127.0.0.1", 0, ssl=context)
+    try:
+        own = server.sockets[0].getsockname()[1]
+        one.connect(two)
+        one.pbx.vpbx(
+            *("branch", "address", one.domain, two.domain),
+            *("--url", f"https://127.0.0.1:{own}"),
+        )
+        async with asyncio.timeout(15):
+            while "in between" not in one.branch()["reason"]:
+                await asyncio.sleep(0.1)
+        assert b"two.example 711" not in passed
+        assert b"one.example 731" not in passed
+        assert KEY.encode() not in passed
+    finally:
+        server.close()

@@ -12,6 +12,7 @@ company) is taken up by it, and connections that are open go on.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import socket
 import ssl
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from vpbx.app.authority import Authority
 from vpbx.app.datadir import DataDir
@@ -103,6 +105,16 @@ def shown_to(config: ServeConfig, domain: str) -> Path:
         if acme.exists() or own.exists():
             return acme if acme.exists() else own
     return certificate_of(config)[0]
+
+
+def fingerprints(config: ServeConfig, domain: str) -> frozenset[str]:
+    """Return SHA-256, in hex, of the certificates that clients of a company may be shown."""
+    found = set()
+    for path in {shown_to(config, domain), shown_to(config, "")}:
+        with contextlib.suppress(OSError, ValueError):
+            shown = x509.load_pem_x509_certificates(path.read_bytes())[0]
+            found.add(shown.fingerprint(hashes.SHA256()).hex())
+    return frozenset(found)
 
 
 def loaded_context(config: ServeConfig) -> ssl.SSLContext:

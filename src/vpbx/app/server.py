@@ -26,7 +26,7 @@ from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
 from vpbx.app.call_log import call_log
-from vpbx.app.certificate import Identities, outside_address
+from vpbx.app.certificate import Identities, fingerprints, outside_address
 from vpbx.app.control import Control, Question
 from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir, full_disk, keep_private
@@ -359,7 +359,9 @@ class App:
         self._later(self._hang_up, 2 * _GOODBYE_S)
         await self.calls.start()
         secrets = self.calls.connections.branch_secrets
-        self.branches = BranchLinks(self.directory, self._clock, secrets, self._sip_told)
+        self.branches = BranchLinks(
+            self.directory, self._clock, secrets, self._sip_told, self._certificates_shown
+        )
         self.branches.start()
         self._later(self.branches.stop, 0.3)
 
@@ -376,6 +378,9 @@ class App:
         )
         self.calls.trace(self.trace.leg)
         return self.trace.message
+
+    def _certificates_shown(self, domain: str) -> frozenset[str]:
+        return fingerprints(self.config, domain)
 
     def _sip_told(self) -> str:
         """Say where this server takes calls, for connected PBXs: SIP URIs with spaces."""

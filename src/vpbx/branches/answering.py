@@ -39,11 +39,13 @@ class Answering:
         directory: Directory,
         secrets: BranchSecrets,
         sip: Callable[[], str],
+        certificates: Callable[[str], frozenset[str]],
         exchanged: Callable[[DomainConfig, str, str], None],
     ) -> None:
         self._directory = directory
         self._secrets = secrets
         self._sip = sip
+        self._certificates = certificates
         self._exchanged = exchanged
         self._challenges = Challenges()
         self._one_by_one: dict[tuple[int, str], asyncio.Lock] = {}
@@ -79,15 +81,8 @@ class Answering:
             log.warning("a connected PBX holds another key", domain=domain.name, peer=peer)
             raise Refusal(403, "the keys are not the same")
         self._challenges.use(challenge)
-        try:
-            people, sip = read_content(content)
-        except Malformed as error:
-            raise Refusal(400, str(error)) from error
-        ours = write_content(domain, self._sip())
-        await self._directory.branches.keep(
-            domain, peer, BranchStatus.SUCCESS, people, sip_told=sip
-        )
-        self._exchanged(domain, peer, ours)
+        self._nobody_between(counter.partition(".")[2], domain)
+        ours = await self._take(domain, peer, content) if content else ""
         back = proof(
             secret,
             by=domain.name,
@@ -97,6 +92,30 @@ class Answering:
             content=ours.encode(),
         )
         return {"proof": back, "content": ours}
+
+    async def _take(self, domain: DomainConfig, peer: str, content: str) -> str:
+        """Keep what the other side tells, and return what we tell it."""
+        try:
+            people, sip = read_content(content)
+        except Malformed as error:
+            raise Refusal(400, str(error)) from error
+        ours = write_content(domain, self._sip())
+        await self._directory.branches.keep(
+            domain, peer, BranchStatus.SUCCESS, people, sip_told=sip
+        )
+        self._exchanged(domain, peer, ours)
+        return ours
+
+    def _nobody_between(self, seen: str, domain: DomainConfig) -> None:
+        """Refuse when the other side was shown a certificate that is not ours."""
+        if seen in ("", "ca", "plain") or seen in self._certificates(domain.name):
+            return
+        log.warning("a connected PBX was shown another certificate than ours", domain=domain.name)
+        raise Refusal(
+            403,
+            "the certificate it shows is not the server's own: somebody is in between "
+            "(behind a TLS proxy, use one that is trusted, or name its authority with --ca)",
+        )
 
     async def _branch(self, name: str, peer: str) -> tuple[DomainConfig, Branch]:
         domain = await self._directory.domain(name)

@@ -12,6 +12,7 @@ asked us counts too. Two companies of one server need no HTTP for it.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import json
 import secrets as tokens
@@ -23,6 +24,7 @@ from functools import lru_cache
 
 import aiohttp
 import structlog
+from aiohttp import Fingerprint
 from yarl import URL
 
 from vpbx.branches.answering import Answering
@@ -67,13 +69,22 @@ class _Link:
 
 
 class BranchLinks:
-    """All connections of this server. `sip` says where it takes calls, for the other side."""
+    """All connections of this server.
+
+    `sip` says where it takes calls, for the other side; `certificates` the fingerprints
+    (SHA-256, hex) of those that clients of a company may be shown.
+    """
 
     def __init__(
-        self, directory: Directory, clock: Clock, secrets: BranchSecrets, sip: Callable[[], str]
+        self,
+        directory: Directory,
+        clock: Clock,
+        secrets: BranchSecrets,
+        sip: Callable[[], str],
+        certificates: Callable[[str], frozenset[str]],
     ) -> None:
         self.secrets = secrets
-        self.answering = Answering(directory, secrets, sip, self._exchanged)
+        self.answering = Answering(directory, secrets, sip, certificates, self._exchanged)
         self._directory = directory
         self._clock = clock
         self._sip = sip
@@ -213,41 +224,17 @@ class BranchLinks:
         url = _address(branch)
         secret = await self.secrets.of(domain, branch)
         names = {"from": domain.name, "to": branch.domain}
-        trust = await asyncio.to_thread(_trust, branch.ca)  # reading authorities takes a while
+        trust, seen = await self._trust(url, branch)
         async with aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
             connector=aiohttp.TCPConnector(ssl=trust, limit=1),
             auto_decompress=False,
         ) as http:
-            given = await self._post(http, url / "challenge", names)
-            challenge, counter = str(given.get("challenge", "")), tokens.token_hex(16)
+            if seen not in ("ca", "plain"):
+                # nothing is told before the other side has said that this is its certificate
+                await self._round(http, url, names, secret, seen, "")
             ours = write_content(domain, self._sip())
-            told = {
-                **names,
-                "challenge": challenge,
-                "counter": counter,
-                "content": ours,
-                "proof": proof(
-                    secret,
-                    by=domain.name,
-                    to=branch.domain,
-                    challenge=challenge,
-                    counter=counter,
-                    content=ours.encode(),
-                ),
-            }
-            answer = await self._post(http, url / "exchange", told)
-        content = str(answer.get("content", ""))
-        expected = proof(
-            secret,
-            by=branch.domain,
-            to=domain.name,
-            challenge=challenge,
-            counter=counter,
-            content=content.encode(),
-        )
-        if not proven(str(answer.get("proof", "")), expected):
-            raise _NoExchange(BranchStatus.ERROR, "its answer does not prove the key")
+            content = await self._round(http, url, names, secret, seen, ours)
         try:
             people, sip = read_content(content)
         except Malformed as error:
@@ -258,6 +245,56 @@ class BranchLinks:
         self._exchanged(domain, branch.domain, ours)
         self._log_success(domain, branch)
         return done
+
+    async def _round(
+        self,
+        http: aiohttp.ClientSession,
+        url: URL,
+        names: dict[str, str],
+        secret: bytes,
+        seen: str,
+        content: str,
+    ) -> str:
+        """Send `content` with a proof, and return what came back with one."""
+        here, there = names["from"], names["to"]
+        given = await self._post(http, url / "challenge", names)
+        under = {
+            "challenge": str(given.get("challenge", "")),
+            "counter": f"{tokens.token_hex(16)}.{seen}",
+        }
+        ours = proof(secret, by=here, to=there, content=content.encode(), **under)
+        told = {**names, **under, "content": content, "proof": ours}
+        answer = await self._post(http, url / "exchange", told)
+        back = str(answer.get("content", ""))
+        theirs = proof(secret, by=there, to=here, content=back.encode(), **under)
+        if not proven(str(answer.get("proof", "")), theirs):
+            raise _NoExchange(BranchStatus.ERROR, "its answer does not prove the key")
+        return back
+
+    async def _trust(self, url: URL, branch: Branch) -> tuple[ssl.SSLContext | Fingerprint, str]:
+        """Return whose certificate is good for the exchange, and what was seen of it.
+
+        One that an authority vouches for is "ca". Where none does (two offices with certificates
+        of their own), the one that is shown is taken, and its fingerprint goes under the proof:
+        the other side refuses when it is not its own, so nobody can sit in between.
+        """
+        context = await asyncio.to_thread(_authorities, branch.ca)  # reading them takes a while
+        if url.scheme != "https":
+            return context, "plain"
+        try:
+            await _certificate(url, context)
+        except ssl.SSLCertVerificationError:
+            if branch.ca:
+                return context, "ca"  # who was named is insisted on
+        except (OSError, ValueError):
+            return context, "ca"  # whatever it is, the request itself meets it
+        else:
+            return context, "ca"
+        try:
+            shown = hashlib.sha256(await _certificate(url, _unchecked())).digest()
+        except (OSError, ValueError):
+            return context, "ca"
+        return Fingerprint(shown), shown.hex()
 
     async def _post(
         self, http: aiohttp.ClientSession, url: URL, value: dict[str, str]
@@ -336,7 +373,27 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+async def _certificate(url: URL, context: ssl.SSLContext) -> bytes:
+    """Return the certificate (DER) a server shows; raises OSError (TLS faults are some too)."""
+    async with asyncio.timeout(_TIMEOUT_S):
+        _, writer = await asyncio.open_connection(
+            url.host, url.port, ssl=context, server_hostname=url.host
+        )
+    try:
+        shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    finally:
+        writer.close()
+    return bytes(shown or b"")
+
+
+def _unchecked() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 @lru_cache(maxsize=64)
-def _trust(ca: str) -> ssl.SSLContext:
+def _authorities(ca: str) -> ssl.SSLContext:
     """Return whom to trust: the authority given for a connection, else the system's."""
     return ssl.create_default_context(cadata=ca or None)

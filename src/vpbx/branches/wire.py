@@ -7,7 +7,8 @@
         200 {"proof": q, "content": text}
     or  {"reason": text}: 404 the other side has not added us, 403 its key is another one
 
-`content` is a JSON object as text, the very bytes that the proof is made over.
+`content` is a JSON object as text, the very bytes that the proof is made over; "" only proves.
+`counter` ends in what was seen of the certificate: ".ca", ".plain", or its SHA-256 in hex.
 """
 
 from __future__ import annotations
