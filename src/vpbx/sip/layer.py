@@ -40,7 +40,7 @@ from .transaction import (
     Transaction,
     TransactionState,
 )
-from .transport import Connection, Hop, Listen, Transports
+from .transport import Connection, Hop, Listen, Message, Receive, Send, Transports
 from .validate import is_ack_for_dialog, judge
 from .via import make_via, note_source, reopened_hop, reply_hop, transaction_keys
 
@@ -203,6 +203,10 @@ class TransactionLayer:
     async def can_connect(self, hop: Hop) -> bool:
         """Try for half a second to open a connection to `hop`, for later messages to use."""
         return await self._transports.can_connect(hop)
+
+    async def serve_websocket(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Carry SIP over a WebSocket that an HTTP server has taken (see `transport.ws`)."""
+        await self._transports.serve_websocket(scope, receive, send)
 
     def local_address(self, hop: Hop) -> tuple[str, int]:
         """Return host and port to write into Via and Contact towards `hop`."""

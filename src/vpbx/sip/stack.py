@@ -26,7 +26,7 @@ from vpbx.sip.outgoing import OutgoingSession
 from vpbx.sip.session import Session
 from vpbx.sip.target import Target
 from vpbx.sip.transaction import ServerTransaction
-from vpbx.sip.transport import Hop, Limits, Listen
+from vpbx.sip.transport import Hop, Limits, Listen, Message, Receive, Send
 from vpbx.sip.usage import Usage
 
 log = structlog.get_logger("vpbx.sip")
@@ -124,6 +124,14 @@ class SipStack:
         """Open the listening sockets; OSError when one cannot be."""
         await self.layer.start()
 
+    async def serve_websocket(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Be a browser's peer on a WebSocket (RFC 7118): an ASGI application for one connection.
+
+        The HTTP server has checked the origin; a WebSocket that does not ask for the
+        subprotocol `sip` is refused.
+        """
+        await self.layer.serve_websocket(scope, receive, send)
+
     async def stop(self, timeout_s: float = 4.0) -> None:
         """Hang up every session, wait for the answers at most `timeout_s`, close.
 
@@ -149,7 +157,9 @@ class SipStack:
         host, port = self.layer.local_address(hop)
         host = f"[{host}]" if ":" in host else host
         at = f"{user}@" if user else ""
-        transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
+        # "ws" with TLS as well (RFC 7118 §5.2).
+        name = "ws" if hop.transport == "wss" else hop.transport
+        transport = "" if name == "udp" else f";transport={name}"
         return f"sip:{at}{host}:{port}{transport}"
 
     def contact(self, hop: Hop) -> str:

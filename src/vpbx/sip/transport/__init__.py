@@ -1,9 +1,20 @@
-"""SIP transports (RFC 3261 §18): UDP, TCP, TLS, and the base that WebSocket fits into.
+"""SIP transports (RFC 3261 §18): UDP, TCP, TLS and WebSocket (RFC 7118).
 
 `Transports` is all the layer above needs; `base` says what a transport has to be.
 """
 
 from .base import Connection, Hop, Limits, Listen, Receiver
 from .transports import Transports
+from .ws import Message, Receive, Send
 
-__all__ = ["Connection", "Hop", "Limits", "Listen", "Receiver", "Transports"]
+__all__ = [
+    "Connection",
+    "Hop",
+    "Limits",
+    "Listen",
+    "Message",
+    "Receive",
+    "Receiver",
+    "Send",
+    "Transports",
+]

@@ -1,7 +1,7 @@
 """What all transports share: where to, where at, limits, and what a connection is.
 
-WebSocket (RFC 7118) fits in as another `Connection`: each of its messages is one SIP message,
-so it needs no framing, and hands what it gets to the same `Receiver`.
+A TCP, TLS or WebSocket peer is a `Connection`; all of them hand what they get to the same
+`Receiver`.
 """
 
 from __future__ import annotations

@@ -19,11 +19,13 @@ from .base import Connection, Hop, Limits, Listen, Receiver
 from .pool import Pool
 from .tcp import StreamConnection
 from .udp import UdpSocket
+from .ws import Message, Receive, Send, serve_websocket
 
 log = structlog.get_logger("vpbx.sip")
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _SECURE = frozenset(("tls", "wss"))
+_PORTS = {"tls": 5061, "ws": 80, "wss": 443}
 _KNOWN_HOSTS = 4096
 _TRY_S = 0.5
 _UNANSWERED_S = 3600.0
@@ -118,6 +120,10 @@ class Transports:
         self._udp.clear()
         # Transports close in the next round of the loop.
         await asyncio.sleep(0)
+
+    async def serve_websocket(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Carry SIP over a WebSocket that an HTTP server has taken (see `ws`)."""
+        await serve_websocket(self.pool, self._receiver, scope, receive, send)
 
     def send(self, data: bytes, hop: Hop, failed: Callable[[str], None] | None = None) -> None:
         """Send a message; `failed` is called, later, with the reason if it cannot be."""
@@ -297,7 +303,7 @@ class Transports:
                 return one.host, one.port
         if matching:
             return matching[0].host, matching[0].port
-        return "", 5061 if hop.transport in _SECURE else 5060
+        return "", _PORTS.get(hop.transport, 5060)
 
     def _is_outside(self, host: str) -> bool:
         outside = self._outside.get(host)
