@@ -222,6 +222,7 @@ async def recording(company: Company, link: str) -> tuple[list[int], list[int]]:
         ("srtp", "srtp", (True, True)),
         ("srtp-mand", "", (True, False)),
         ("", "srtp-mand", (False, True)),
+        ("dtls_srtp", "", (True, False)),
     ],
 )
 async def test_each_phone_over_tls_has_its_sound_encrypted_as_it_wants(
@@ -247,7 +248,8 @@ async def test_each_phone_over_tls_has_its_sound_encrypted_as_it_wants(
     assert frequency(one.heard()[-1]) == pytest.approx(1200, abs=10)
     assert frequency(two.heard()[-1]) == pytest.approx(500, abs=10)
     for phone, wanted in zip((one, two), encrypted, strict=True):
-        assert any("audio: SRTP is Enabled" in line for line in phone.log) is wanted, phone.log
+        says = ("audio: SRTP is Enabled", "DTLS-SRTP complete", "dtls_srtp: ---> DTLS-SRTP")
+        assert any(word in line for line in phone.log for word in says) is wanted, phone.log
 
 
 async def test_a_phone_without_tls_that_insists_on_encryption_is_refused(

@@ -16,7 +16,7 @@ from functools import partial
 import structlog
 
 from vpbx.calls.leg import Leg
-from vpbx.calls.sound import Sound, Unusable
+from vpbx.calls.sound import DtlsWay, Sound, Unusable
 from vpbx.calls.sounds import Spoken
 from vpbx.media import MediaEngine, MediaError, MediaSession, Recording, RtpPeer, Side
 from vpbx.tasks import watched
@@ -71,7 +71,13 @@ class Bridge:
     def sound(self, side: Side) -> Sound:
         """Return a fresh `Sound` for a leg of `side`."""
         media = self._media
-        return Sound(partial(media.local, side), partial(media.secure_local, side))
+
+        def dtls_way(browser: bool) -> DtlsWay:
+            if not browser:
+                return DtlsWay(media.fingerprint)
+            return DtlsWay(media.fingerprint, *media.browser(side))
+
+        return Sound(partial(media.local, side), partial(media.secure_local, side), dtls_way)
 
     # -- the seats -----------------------------------------------------------------------------
 

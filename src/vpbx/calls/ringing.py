@@ -247,8 +247,9 @@ class Ringing:
 
     def _ring_device(self, person: _Person, target: Target) -> None:
         call = self._call
-        if target.hop.transport == "tls":
-            sound = call.offer(self._side, encrypted=True)  # a key of its own for each phone
+        transport = target.hop.transport
+        if transport not in ("udp", "tcp"):
+            sound = call.offer(self._side, transport)  # keys of its own for each phone
         elif self._sound is None:
             sound = self._sound = call.offer(self._side)
         else:

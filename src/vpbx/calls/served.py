@@ -261,14 +261,15 @@ class Served:
             return spoken or OUR_CODECS
         return (*spoken, *(codec for codec in guest.able if codec not in spoken)) or OUR_CODECS
 
-    def offer(self, side: Side, *, encrypted: bool = False) -> Sound:
-        """Return what to offer to a leg of `side`, described; with keys for SRTP where its
-        signalling is `encrypted`."""
+    def offer(self, side: Side, transport: str = "udp") -> Sound:
+        """Return what to offer to a leg of `side`, described: encrypted where signalling is, by
+        `transport`, and as a browser needs it where it is one."""
         sound = self.bridge.sound(side)
         peer = self.guest.sound.peer if self.guest is not None else None
         ptime_ms = peer.ptime_ms if peer is not None else 20
         try:
-            sound.may_encrypt = encrypted
+            sound.may_encrypt = transport in ("tls", "wss")
+            sound.browser = transport in ("ws", "wss")
             sound.describe(self.codecs, ptime_ms)
         except MediaError as error:
             log.warning("a call cannot be encrypted", callid=self.info.callid, error=str(error))

@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from vpbx.media import RtpPeer, SrtpKeys
+from vpbx.media import DtlsPeer, RtpPeer, SrtpKeys
 from vpbx.sip import (
     AudioCodec,
     MalformedSdp,
@@ -25,9 +25,11 @@ from vpbx.sip import (
     codecs_of,
     direction_answer,
 )
+from vpbx.sip.dtls import PROTOCOLS as DTLS_PROTOCOLS
+from vpbx.sip.dtls import DtlsLines, dtls_of
 from vpbx.sip.sdes import CryptoLine, fresh_lines, matching, reply_to, usable_lines
 
-__all__ = ["OUR_CODECS", "Sound", "Unusable"]
+__all__ = ["OUR_CODECS", "DtlsWay", "Sound", "Unusable"]
 
 _EVENT = "telephone-event"
 _OUR_EVENTS = AudioCodec(_EVENT, 101, fmtp="0-16")
@@ -44,14 +46,41 @@ Unusable = (MalformedSdp, NothingInCommon)
 
 
 @dataclass(frozen=True, slots=True)
+class DtlsWay:
+    """What one leg is told of our DTLS, and of ICE if it is a browser."""
+
+    fingerprint: str
+    ufrag: str = ""
+    password: str = ""
+    host: str = ""
+    port: int = 0
+
+    def lines(self, setup: str) -> tuple[str, ...]:
+        """Return the attributes of a stream that say so."""
+        lines = [f"a=setup:{setup}", f"a=fingerprint:sha-256 {self.fingerprint}"]
+        if self.ufrag:
+            lines += [
+                "a=rtcp-mux",
+                f"a=ice-ufrag:{self.ufrag}",
+                f"a=ice-pwd:{self.password}",
+                f"a=candidate:1 1 UDP 2130706431 {self.host} {self.port} typ host",
+                "a=end-of-candidates",
+            ]
+        return tuple(lines)
+
+
+@dataclass(frozen=True, slots=True)
 class _Wire:
     """How packets travel, as a description says it."""
 
     protocol: str
-    keys: tuple[CryptoLine, ...]
+    keys: tuple[CryptoLine, ...] = ()
+    dtls: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    """Attributes of the whole session."""
 
 
-_PLAIN_WIRE = _Wire(_PLAIN[0], ())
+_PLAIN_WIRE = _Wire(_PLAIN[0])
 
 
 class Sound:
@@ -62,6 +91,8 @@ class Sound:
         "_address",
         "_audio",
         "_before",
+        "_dtls",
+        "_dtls_way",
         "_heard",
         "_key",
         "_keys",
@@ -70,7 +101,9 @@ class Sound:
         "_session_id",
         "_theirs",
         "_version",
+        "_way",
         "_wire",
+        "browser",
         "codecs",
         "held",
         "local",
@@ -84,6 +117,7 @@ class Sound:
         self,
         address: Callable[[], tuple[str, int]],
         secure_address: Callable[[], tuple[str, int]] | None = None,
+        dtls_way: Callable[[bool], DtlsWay] | None = None,
     ) -> None:
         self.codecs: tuple[AudioCodec, ...] = ()
         """What this leg takes, under its own numbers: offered by it at first, then agreed."""
@@ -99,6 +133,13 @@ class Sound:
         """Tells where media may come from (`Session.media_source`)."""
         self.may_encrypt = False
         """Whether signalling is encrypted, so that keys may be exchanged in it (RFC 4568)."""
+        self.browser = False
+        """Whether it is a browser, which speaks WebRTC and nothing else."""
+        self._dtls: DtlsLines | None = None
+        """What it says of DTLS, where its packets are encrypted so."""
+        self._way: DtlsWay | None = None
+        """What we say of it."""
+        self._dtls_way = dtls_way
         self._theirs: CryptoLine | None = None
         """The key of what it sends, as long as its packets are encrypted."""
         self._keys: tuple[CryptoLine, ...] = ()
@@ -141,8 +182,9 @@ class Sound:
             ptime_ms=audio.ptime_ms,
             sends=_numbers(self.told),
             sends_dtmf=next((c.payload for c in self.told if c.name == _EVENT), None),
-            listens=not audio.held,
+            listens=not self.held,
             srtp=self._srtp,
+            dtls=self._dtls_peer,
             relayed=bool(self._wire.keys) and not self.encrypted,
             signalled=signalled,
             behind_nat=behind_nat,
@@ -154,7 +196,8 @@ class Sound:
         Raises one of `Unusable` and changes nothing when there is no voice codec we (and
         `allowed`) know.
         """
-        audio, codecs = self._best(Sdp.parse(text))
+        sdp = Sdp.parse(text)
+        audio, codecs = self._best(sdp)
         agreed = codecs
         if allowed is not None:
             agreed = tuple(
@@ -166,8 +209,10 @@ class Sound:
             raise NothingInCommon("no voice codec in common")
         self._audio, self._heard, self.codecs = audio, codecs, agreed
         self.told = tuple(codec for codec in self.told if _among(codec, codecs))
-        self.held = audio.held
         self._agree_on_keys(audio)
+        self._dtls = None if self.encrypted else self._dtls_of(sdp, audio)
+        ice = self._dtls is not None and self._dtls.ice
+        self.held = audio.direction in ("sendonly", "inactive") if ice else audio.held
 
     def _agree_on_keys(self, audio: MediaDescription) -> None:
         """Take the stream's key, and choose or keep ours for it."""
@@ -178,6 +223,34 @@ class Sound:
             self._theirs = line
             self._keys = (reply_to(line, ours),)
             break
+
+    def _dtls_of(self, sdp: Sdp, media: MediaDescription) -> DtlsLines | None:
+        """Return what a stream says of DTLS, where we can follow."""
+        if self._dtls_way is None or not (self.may_encrypt or self.browser):
+            return None
+        lines = dtls_of(sdp, media) if media.protocol in DTLS_PROTOCOLS else None
+        # A browser's address is what ICE finds; a phone's is in its description.
+        return lines if lines is not None and lines.ice == self.browser else None
+
+    @property
+    def _dtls_peer(self) -> DtlsPeer | None:
+        if self._dtls is None:
+            return None
+        ufrag = self._way.ufrag if self._way is not None else ""
+        return DtlsPeer(self._dtls.fingerprint, active=self._dtls.active, ufrag=ufrag)
+
+    def _dtls_wire(self, setup: str) -> _Wire:
+        """Say how we do DTLS with this leg; the same for its life."""
+        assert self._dtls_way is not None
+        if self._way is None:
+            self._way = self._dtls_way(self.browser)
+        lines, session = self._way.lines(setup), ("a=ice-lite",) if self.browser else ()
+        protocol = self._audio.protocol if self._audio is not None else DTLS_PROTOCOLS[0]
+        if self._dtls is not None and self._dtls.mid:
+            lines = (*lines, f"a=mid:{self._dtls.mid}")
+            if self._dtls.bundle:
+                session = (*session, f"a=group:BUNDLE {self._dtls.mid}")
+        return _Wire(protocol, dtls=lines, session=session)
 
     @property
     def _can_encrypt(self) -> bool:
@@ -202,17 +275,18 @@ class Sound:
         for media in sdp.media:
             if media.kind != "audio" or not media.port:
                 continue
-            secure = self._can_encrypt and bool(usable_lines(media))
-            if media.protocol not in _PLAIN and not (media.protocol in _SECURE and secure):
+            dtls = self._dtls_of(sdp, media)
+            secure = dtls is not None or (self._can_encrypt and bool(usable_lines(media)))
+            if not secure and (self.browser or media.protocol not in _PLAIN):
                 reason = f"no audio stream we can use, only {media.protocol[:32]}"
                 continue
-            if ":" in media.address:
+            if ":" in media.address and (dtls is None or not dtls.ice):
                 reason = "only IPv6 addresses"
                 continue
             codecs = _codecs_of(media)
             if all(codec.name == _EVENT for codec in codecs):
                 reason = "no voice codec in common"
-            elif media.protocol in _SECURE:
+            elif media.protocol not in _PLAIN:
                 return media, codecs
             else:
                 plain = plain or (media, codecs)
@@ -232,6 +306,9 @@ class Sound:
             taken = {one.payload for one in numbered}
             numbered.append(replace(codec, payload=self._number(codec, taken)))
         self._before = self.told
+        if self.browser or self._dtls is not None:
+            wire = self._dtls_wire("actpass")
+            return self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
         if self._audio is not None:
             wire = _Wire(self._audio.protocol, self._keys if self.encrypted else ())
             return self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
@@ -282,6 +359,8 @@ class Sound:
         direction = direction_answer(self._audio.heard_direction if self._audio else "")
         protocol = self._audio.protocol if self._audio is not None else "RTP/AVP"
         wire = _Wire(protocol, self._keys if self.encrypted else ())
+        if self._dtls is not None:
+            wire = self._dtls_wire("passive" if self._dtls.active else "active")
         return self._write(tuple(told), direction, ptime_ms, wire, Sdp.parse(offer))
 
     def _may_tell(self, codec: AudioCodec) -> bool:
@@ -292,7 +371,7 @@ class Sound:
 
     def twin(self) -> Sound:
         """Return a copy, for one more leg that is sent the same offer."""
-        twin = Sound(self._address, self._secure_address)
+        twin = Sound(self._address, self._secure_address, self._dtls_way)
         twin.local, twin.told, twin._key = self.local, self.told, self._key
         twin._meanings = dict(self._meanings)
         twin._session_id, twin._version = self._session_id, self._version
@@ -315,7 +394,10 @@ class Sound:
             self._version += 1
             self._session_id = self._session_id or random.getrandbits(48)
             secure = self._secure_address if wire.keys else None
-            host, port = (secure or self._address)()
+            if wire.dtls and self._way is not None and self._way.ufrag:
+                host, port = self._way.host, self._way.port
+            else:
+                host, port = (secure or self._address)()
             text = build(
                 host,
                 port,
@@ -325,8 +407,11 @@ class Sound:
                 version=self._version,
                 ptime=ptime_ms,
                 protocol=wire.protocol,
-                attributes=[str(line) for line in wire.keys],
+                attributes=[*(str(line) for line in wire.keys), *wire.dtls],
             )
+            if wire.session:
+                head, m, rest = text.partition("m=audio")
+                text = "".join((head, *(f"{line}\r\n" for line in wire.session), m, rest))
             self.local = text if not shape or offer is None else self._fit(text, offer)
         return self.local
 

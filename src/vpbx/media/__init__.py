@@ -13,6 +13,7 @@ from .conversion import UnfitFile
 from .ear import Ear
 from .engine import MediaEngine
 from .model import (
+    DtlsPeer,
     EncodeResult,
     MediaConfig,
     MediaError,
@@ -30,6 +31,7 @@ from .session import MediaSession
 from .upload import convert_upload, remove_upload, upload_bytes
 
 __all__ = [
+    "DtlsPeer",
     "Ear",
     "EncodeResult",
     "MediaConfig",

@@ -50,6 +50,8 @@ class MediaEngine:
         self.config = config
         self.names = Names()
         self.srtp = SrtpRelay(config)
+        self.fingerprint = ""
+        """SHA-256 of our certificate for DTLS, as in SDP; empty where there is no DTLS."""
         self.prompts = PromptLibrary(config.prompts_dir)
         self.proxy: Proxy = (
             RemoteProxy(config.remote, config.notify) if config.remote else LocalProxy(config)
@@ -87,7 +89,13 @@ class MediaEngine:
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._prepare)
-        await self.proxy.start(self._notified)
+        self.srtp.listen()
+        try:
+            await self.proxy.start(self._notified)
+        except MediaError:
+            self.srtp.stop()
+            raise
+        self.fingerprint = await self.proxy.fingerprint()
         self._running = True
         self.sink = make_sink(self.config)
         if self.config.remote is None and sys.platform.startswith("linux"):
@@ -119,7 +127,7 @@ class MediaEngine:
         self._remove_discarded()
         self.prompts.close()
         self.names.close()
-        self.srtp.close()
+        self.srtp.stop()
         await self.proxy.stop()
         if self.sink is not None:
             self.sink.close()

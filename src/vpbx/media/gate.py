@@ -28,7 +28,7 @@ from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
 from . import kernel
-from .packet_filter import NOTHING, Source, rtcp_filter, rtp_filter
+from .packet_filter import NOTHING, Source, dtls_filter, rtcp_filter, rtp_filter
 
 Address: TypeAlias = tuple[str, int]
 _Packets: TypeAlias = list[tuple[bytes, Address]]
@@ -63,6 +63,8 @@ class Admission:
     """Payload types; none: all."""
     events: int | None = None
     """The one of telephone-event: some send it as a stream of its own, with another SSRC."""
+    dtls: bool = False
+    """Packets are DTLS and SRTP, which prove themselves: no type or SSRC is looked at."""
     behind: str = ""
     """The address of a NAT the sender is behind."""
     fallback: str = ""
@@ -144,7 +146,7 @@ class Gate:
     def borrow(self, heard: Callable[[bytes], None]) -> None:
         """Give the packets that come to `heard` instead of RTPProxy, until `give_back`."""
         source = self.source
-        if self.state is not State.OPEN or source is None or self._muted:
+        if self.state is not State.OPEN or source is None or self._muted or self._admission.dtls:
             return
         self.give_back()
 
@@ -174,7 +176,7 @@ class Gate:
 
     def crowded(self) -> bool:
         """Say whether packets were turned away since this was asked last."""
-        if self.state is not State.OPEN or self._muted:
+        if self.state is not State.OPEN or self._muted or self._admission.dtls:
             return False
         if self._open_to[1] is None:
             self._looks = (self._looks + 1) % _LOOKS
@@ -192,7 +194,9 @@ class Gate:
         sources: tuple[Source, ...] = (only,) if only else admission.sources
         # Until the listener has heard somebody, and if there can be none.
         self._attach(tuple(source for source in sources if source[1] is not None), None)
-        if sources:
+        if admission.dtls and admission.exact is not None and not admission.behind:
+            self.state, self.source = State.OPEN, admission.exact
+        elif sources:
             exact = only or (None if admission.behind else admission.exact)
             self._listener = self._socket(sources, exact, self._heard)
 
@@ -204,7 +208,7 @@ class Gate:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            kernel.attach_filter(sock.fileno(), rtp_filter(sources, self._admission.payloads))
+            kernel.attach_filter(sock.fileno(), self._filter(sources, None))
             sock.bind((self._host, self.port))
             if connected is not None:
                 sock.connect(connected)
@@ -242,7 +246,9 @@ class Gate:
             self._learn()
 
     def _voice(self, packet: bytes) -> int | None:
-        """Return the SSRC of a packet of sound; None for a telephone-event."""
+        """Return the SSRC of a packet of sound; None for a telephone-event, or DTLS."""
+        if self._admission.dtls:
+            return None
         return None if packet[1] & 0x7F == self._admission.events else _ssrc(packet)
 
     def _settle(
@@ -257,7 +263,7 @@ class Gate:
         if source != self._told:
             self._told = source
             self._keeper.learned(source)
-        if not self._muted:
+        if not self._muted and not self._admission.dtls:
             for packet, origin in packets:
                 if origin == source and (ssrc is None or self._voice(packet) in (None, ssrc)):
                     self._keeper.overheard(packet)
@@ -277,10 +283,14 @@ class Gate:
         rtp, rtcp = self.numbers
         reports: tuple[Source, ...] = tuple((h, p + 1) for h, p in sources if p is not None)
         shut = self._muted or not sources
-        admission = self._admission
-        takes = rtp_filter(sources, admission.payloads, ssrc, admission.events)
-        kernel.attach_filter(rtp, NOTHING if shut else takes)
+        kernel.attach_filter(rtp, NOTHING if shut else self._filter(sources, ssrc))
         kernel.attach_filter(rtcp, rtcp_filter(reports) if reports else NOTHING)
+
+    def _filter(self, sources: tuple[Source, ...], ssrc: int | None) -> bytes:
+        admission = self._admission
+        if admission.dtls:
+            return dtls_filter(sources)
+        return rtp_filter(sources, admission.payloads, ssrc, admission.events)
 
     def _stop(self) -> None:
         for sock in (self._listener, self._watcher):

@@ -38,6 +38,18 @@ class SrtpKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class DtlsPeer:
+    """A peer that agrees on keys by DTLS (RFC 5764), a browser or a phone."""
+
+    fingerprint: str
+    """SHA-256 of its certificate, as in SDP: `AB:CD:…`."""
+    active: bool = True
+    """Whether it begins the handshake."""
+    ufrag: str = ""
+    """The ufrag that we gave it, where it is found by ICE."""
+
+
+@dataclass(frozen=True, slots=True)
 class RtpPeer:
     """Where and how one end wants its media, from its SDP."""
 
@@ -61,6 +73,8 @@ class RtpPeer:
     """Whether it may be sent anything (not after `sendonly` or `inactive`)."""
     srtp: SrtpKeys | None = None
     """Keys, where its packets are encrypted; None: they are not."""
+    dtls: DtlsPeer | None = None
+    """How it agrees on keys, where that is by DTLS."""
     relayed: bool = False
     """Whether it was told the address for encrypted packets though it sends none."""
     signalled: str = ""
@@ -100,6 +114,8 @@ class MediaConfig:
     """`udp:HOST:PORT`, `tcp:HOST:PORT` or `unix:PATH` (cunix) of an RTPProxy; None: in here."""
     notify: str = ""
     """`tcp:HOST:PORT` where we listen for what a remote RTPProxy (`-n` the same) tells."""
+    webrtc_port: int | None = None
+    """UDP port for all browsers; 0 takes a free one, None: browsers have no sound."""
     no_media_timeout_s: float = 60.0
     max_sessions: int = 2000
 

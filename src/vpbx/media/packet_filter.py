@@ -20,6 +20,7 @@ _SOURCE_ADDRESS = (-0x100000 + 12) & 0xFFFFFFFF
 _SOURCE_PORT, _FIRST, _SECOND, _SSRC = 0, 8, 9, 16
 _VERSION_MASK, _VERSION_2, _TYPE_MASK = 0xC0, 0x80, 0x7F
 _RTCP_FIRST, _RTCP_LAST = 200, 211
+_DTLS_FIRST, _DTLS_LAST = 20, 63
 _WHOLE = 0x40000
 _INSTRUCTION = struct.Struct("=HBBI")
 _NEXT = ""
@@ -43,8 +44,9 @@ class _Program:
         """Name the next instruction."""
         self._labels[name] = len(self._lines)
 
-    def sources(self, ports: tuple[bool, ...]) -> None:
-        """Go on at "check" when a packet is from one of the sources; else drop it."""
+    def sources(self, ports: tuple[bool, ...], *, checked: bool = True) -> None:
+        """Drop a packet that is from none of the sources; `checked`: or not of RTP's version,
+        and load its second byte."""
         for number, with_port in enumerate(ports):
             self.label(f"source {number}")
             following = f"source {number + 1}"
@@ -56,6 +58,8 @@ class _Program:
         self.label(f"source {len(ports)}")
         self.add(_RETURN, 0)
         self.label("check")
+        if not checked:
+            return
         self.add(_LOAD_BYTE, _FIRST)
         self.add(_AND, _VERSION_MASK)
         self.add(_EQUAL, _VERSION_2, _NEXT, "drop")
@@ -116,6 +120,18 @@ def _rtp(
 
 
 @lru_cache(64)
+def _dtls(ports: tuple[bool, ...]) -> _Template:
+    program = _Program()
+    program.sources(ports, checked=False)
+    program.add(_LOAD_BYTE, _FIRST)
+    program.add(_AT_LEAST, _VERSION_2 + 64, "drop", _NEXT)
+    program.add(_AT_LEAST, _VERSION_2, "take", _NEXT)
+    program.add(_AT_LEAST, _DTLS_LAST + 1, "drop", _NEXT)
+    program.add(_AT_LEAST, _DTLS_FIRST, "take", "drop")
+    return program.end()
+
+
+@lru_cache(64)
 def _rtcp(ports: tuple[bool, ...]) -> _Template:
     program = _Program()
     program.sources(ports)
@@ -152,3 +168,9 @@ def rtcp_filter(sources: tuple[Source, ...]) -> bytes:
     """Let RTCP of these sources through."""
     ports, values = _values(sources)
     return _rtcp(ports).fill(values)
+
+
+def dtls_filter(sources: tuple[Source, ...]) -> bytes:
+    """Let DTLS, SRTP and SRTCP of these sources through (RFC 7983)."""
+    ports, values = _values(sources)
+    return _dtls(ports).fill(values)

@@ -23,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -37,10 +38,10 @@ from . import kernel
 from .control import checked
 from .gate import Address, Admission, Gate
 from .keypad import Keypad
-from .model import MediaError, MediaStats, Recording, RtpPeer, Side
+from .model import DtlsPeer, MediaError, MediaStats, Recording, RtpPeer, Side
 from .prompts import BYTES_PER_S, PLAYABLE
 from .sink import GUARD_PAYLOAD
-from .srtp import SrtpChannel
+from .srtp import BrowserChannel, SrtpChannel
 
 if TYPE_CHECKING:
     from vpbx.clock import Timer
@@ -85,6 +86,10 @@ class _End:
     keypad: Keypad | None = None
     channel: SrtpChannel | None = None
     """Where its packets come from and go to when they are encrypted."""
+    browser: BrowserChannel | None = None
+    """The same when it is a browser."""
+    dtls: DtlsPeer | None = None
+    """What RTPProxy was told of its DTLS."""
 
     @property
     def quiet(self) -> bool:
@@ -197,6 +202,25 @@ class MediaSession:
         self._check()
         return self._engine.local_host, self._channel(self._ends[side]).port
 
+    def browser(self, side: Side) -> tuple[str, str, str, int]:
+        """Return ufrag, password, address and port for the SDP sent to one browser at `side`."""
+        self._check()
+        ufrag, password = secrets.token_hex(8), secrets.token_hex(16)
+        self._browser(self._ends[side]).name(ufrag, password)
+        return ufrag, password, self._engine.local_host, self._engine.srtp.public_port
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of our certificate for DTLS; MediaError where there is no DTLS."""
+        if not self._engine.fingerprint:
+            raise MediaError("this media engine knows no DTLS")
+        return self._engine.fingerprint
+
+    def _browser(self, end: _End) -> BrowserChannel:
+        if end.browser is None:
+            end.browser = self._engine.srtp.open_browser(end.port)
+        return end.browser
+
     def _channel(self, end: _End) -> SrtpChannel:
         if end.channel is None:
             end.channel = self._engine.srtp.open(end.port)
@@ -246,6 +270,11 @@ class MediaSession:
                 peer, host=channel.inside[0], port=channel.inside[1], signalled="", behind_nat=False
             )
             exact = channel.inside
+        elif peer.dtls is not None and peer.dtls.ufrag:
+            browser = self._browser(end)
+            browser.answered(peer.dtls.ufrag)
+            exact = browser.inside
+            peer = replace(peer, host=exact[0], port=exact[1], behind_nat=False)
         if exact is None and peer.host != _NOWHERE[0]:
             self._engine.names.find(peer.host, partial(self._found, end, peer))
         again, end.peer = end.peer is not None, peer
@@ -260,7 +289,7 @@ class MediaSession:
                 self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
         self._listen(end, peer.listens)
         self._aim(end)
-        if side is Side.B or self._audible:
+        if side is Side.B or self._audible or peer.dtls is not None:
             await self._tell()
 
     def _found(self, end: _End, named: RtpPeer, host: str) -> None:
@@ -275,6 +304,8 @@ class MediaSession:
         end, other = self._ends[side], self._ends[side.other]
         peer = end.peer
         if self._closed or peer is None or peer.dtmf_payload is None or other.gate is None:
+            return False
+        if peer.dtls is not None:
             return False
         if end.keypad is None:
             end.keypad = Keypad(self._engine.clock, other.gate, partial(self.pass_on, other))
@@ -310,6 +341,9 @@ class MediaSession:
     def pass_on(self, end: _End, packet: bytes) -> None:
         """Send the other side a packet that came while `end`'s gate was learning."""
         other = self._ends[end.side.other]
+        encrypted = any(one.peer is not None and one.peer.dtls is not None for one in (end, other))
+        if encrypted:
+            return  # RTPProxy alone has the keys
         if other.gate is not None and other.target is not None and not other.quiet:
             kernel.send_from(other.gate.numbers[0], packet, other.target)
 
@@ -339,9 +373,24 @@ class MediaSession:
             if end.untold and not self._closed:
                 command, end.untold = end.untold, ""
                 end.relearn = command if end.gate is None else ""
-                self._engine.proxy.send(command).add_done_callback(self._told)
+                for line in self._with_dtls(end, command):
+                    self._engine.proxy.send(line).add_done_callback(self._told)
         if self._relearn_timer is None and not self._closed and self._engine.gates is None:
             self._relearn_timer = self._engine.clock.call_later(_RELEARN_S, self._relearn)
+
+    def _with_dtls(self, end: _End, command: str) -> tuple[str, ...]:
+        """Add to the command for a side what RTPProxy must know of its DTLS, if that is news."""
+        dtls = end.peer.dtls if end.peer is not None else None
+        was, end.dtls = end.dtls, dtls
+        if dtls == was:
+            return (command,)
+        if dtls is None:
+            return (f"{command} && M4:1 D",)
+        mode = "A" if dtls.active else "P"
+        other = self._ends[end.side.other]
+        host, port = other.target or (self._engine.sink.address if self._engine.sink else _NOWHERE)
+        theirs = self._address(other.side, host, port, other.peer)
+        return (f"{command} && M4:1 {mode} SHA-256 {dtls.fingerprint}", f"{theirs} && M4:1 S")
 
     def _told(self, done: asyncio.Future[str]) -> None:
         error = done.exception()
@@ -510,8 +559,9 @@ class MediaSession:
                 self._player_done(end)
             if end.keypad is not None:
                 end.keypad.close()
-            if end.channel is not None:
-                end.channel.close()
+            for channel in (end.channel, end.browser):
+                if channel is not None:
+                    channel.close()
             if end.gate is not None and self._engine.gates is not None:
                 self._engine.gates.release(end.gate)
         name, self._recording = self._recording, None
@@ -607,6 +657,7 @@ def _admission(peer: RtpPeer, exact: Address | None) -> Admission:
         exact,
         tuple(sorted(peer.may_send)),
         peer.digits_come_as,
+        dtls=peer.dtls is not None,
         behind=peer.signalled if peer.behind_nat or exact is None else "",
         fallback=peer.signalled if exact is not None and exact[0] == peer.signalled else "",
     )

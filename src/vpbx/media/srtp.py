@@ -56,6 +56,27 @@ class SrtpChannel:
         self._relay.tell({"close": self.number})
 
 
+@dataclass(slots=True)
+class BrowserChannel:
+    """The way of a side's browsers: they send to the public port, RTPProxy to `inside`."""
+
+    number: int
+    inside: tuple[str, int]
+    _relay: SrtpRelay = field(repr=False)
+
+    def name(self, ufrag: str, password: str) -> None:
+        """Let one browser find its way by what its description will say."""
+        self._relay.tell({"ufrag": self.number, "name": ufrag, "password": password})
+
+    def answered(self, ufrag: str) -> None:
+        """It is this one that is talked with."""
+        self._relay.tell({"answered": self.number, "name": ufrag})
+
+    def close(self) -> None:
+        """Free its socket."""
+        self._relay.tell({"close": self.number})
+
+
 class SrtpRelay:
     """The process and its control socket."""
 
@@ -66,6 +87,10 @@ class SrtpRelay:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
+        self._webrtc_port = config.webrtc_port
+        self._public: socket.socket | None = None
+        self.public_port = 0
+        """Where browsers send to; 0: nowhere."""
 
     def open(self, port: int) -> SrtpChannel:
         """Make a channel between a phone and the port of RTPProxy that is the phone's.
@@ -90,6 +115,36 @@ class SrtpRelay:
         finally:
             for sock in sockets:
                 sock.close()
+
+    def open_browser(self, port: int) -> BrowserChannel:
+        """Make a way between the browsers of a side and the port of RTPProxy that is theirs.
+
+        MediaError: there is no public port for browsers (`webrtc_port`), or no process.
+        """
+        if self._public is None:
+            raise MediaError("there is no port for browsers (--webrtc-port)")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inner:
+            try:
+                inner.bind((self._inner_host, 0))
+                number = next(self._numbers)
+                self.tell({"browser": number, "rtp": [self._inner_host, port]}, [inner])
+            except OSError as error:
+                raise MediaError(f"no way for a browser: {error}") from error
+            return BrowserChannel(number, inner.getsockname(), self)
+
+    def listen(self) -> None:
+        """Take the public port for browsers; MediaError: somebody else has it."""
+        if self._webrtc_port is None:
+            return
+        self._public = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._public.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * _BUFFER_BYTES)
+            self._public.bind((self._host, self._webrtc_port))
+        except OSError as error:
+            self._public.close()
+            self._public = None
+            raise MediaError(f"no UDP port {self._webrtc_port} for browsers: {error}") from error
+        self.public_port = self._public.getsockname()[1]
 
     def _pair(self, host: str, ports: range | None) -> list[socket.socket]:
         """Return sockets at an even port and the next one; `ports` None: at any."""
@@ -139,7 +194,16 @@ class SrtpRelay:
                     stdin=subprocess.DEVNULL,
                 )
             self._control = ours
+            if self._public is not None:
+                socket.send_fds(ours, [b'{"public": true}'], [self._public.fileno()])
         return self._control
+
+    def stop(self) -> None:
+        """End the process and free the public port."""
+        self.close()
+        if self._public is not None:
+            self._public.close()
+            self._public = None
 
     def close(self) -> None:
         """End the process; harmless when there is none."""

@@ -1,6 +1,6 @@
-"""SRTP to RTP and back, in a process of its own: `python srtp_worker.py FD`.
+"""Encrypted legs, in a process of its own: `python srtp_worker.py FD`.
 
-Packets of encrypted legs are the only ones that Python touches. A channel has four sockets,
+SRTP becomes RTP and back, and browsers are told apart behind one port. Packets of encrypted legs are the only ones that Python touches. A channel has four sockets,
 which the server opened and sends over (SCM_RIGHTS): the phone's RTP and RTCP, and two on the
 loopback through which RTPProxy meets the phone. What comes from the phone counts only when its
 authentication tag is right; the last source of such a packet is where the phone is, so a NAT
@@ -10,15 +10,24 @@ Commands are JSON, one datagram each: `{"open": ID, "rtp": [HOST, PORT], "rtcp":
 sockets, `{"keys": ID, "suite": …, "rx": HEX, "tx": HEX, "to": [HOST, PORT]}`, `{"plain": ID,
 "to": …, "behind": HOST}` for a phone that was offered encryption and answered without, and
 `{"close": ID}`.
+
+Browsers (ICE, RFC 8445) all come to one port, whose socket is sent with `{"public": true}`. A
+check names the call by our ufrag and proves that it knows our password; then its source is the
+call's. DTLS and SRTP of the chosen source are handed to RTPProxy from the call's own socket on
+the loopback, as they are: `{"browser": ID, "rtp": …}`, `{"ufrag": ID, "name": …, "password":
+…}`, and `{"answered": ID, "name": UFRAG}` when it is known which of several browsers it is.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import selectors
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pylibsrtp import Error, Policy, Session
@@ -32,6 +41,21 @@ _PACKET_BYTES = 2048
 _AT_ONCE = 16
 _SOCKETS = 4
 _WINDOW = 1024
+_MOST_SOURCES = 10_000
+
+
+def _beside(name: str) -> Any:
+    """Load a module of this folder without the package around it, which is 40 MB more."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+stun = _beside("stun")
 
 
 def _session(suite: str, key: bytes, *, inbound: bool) -> Session:
@@ -131,12 +155,87 @@ class Channel:
         ]
 
 
+class Browser:
+    """One leg of a browser; of several that ring, the one that answered."""
+
+    def __init__(self, inner: socket.socket, rtp: Any) -> None:
+        self.inner = inner
+        self.passwords: dict[str, str] = {}
+        self.answered = ""
+        self._rtp = tuple(rtp)
+        self._at: dict[str, tuple[str, int]] = {}
+        self._nominated: set[str] = set()
+
+    def checked(self, ufrag: str, source: tuple[str, int], nominates: bool) -> None:
+        """A pair works; the one that was nominated last is used, before that the first."""
+        if nominates or ufrag not in self._nominated:
+            self._at[ufrag] = source
+        if nominates:
+            self._nominated.add(ufrag)
+
+    def from_browser(self, data: bytes, ufrag: str) -> None:
+        if ufrag == self.answered:
+            self.inner.sendto(data, self._rtp)
+
+    def to_browser(self, public: socket.socket) -> None:
+        data, source = self.inner.recvfrom(_PACKET_BYTES)
+        place = self._at.get(self.answered)
+        if place is not None and source == self._rtp:
+            public.sendto(data, place)
+
+
+class Browsers:
+    """All of them, behind the public socket."""
+
+    def __init__(self) -> None:
+        self.public: socket.socket | None = None
+        self.by_id: dict[int, Browser] = {}
+        self._by_ufrag: dict[str, Browser] = {}
+        self._by_source: dict[tuple[str, int], tuple[Browser, str]] = {}
+
+    def name(self, browser: Browser, ufrag: str, password: str) -> None:
+        browser.passwords[ufrag] = password
+        self._by_ufrag[ufrag] = browser
+
+    def receive(self) -> None:
+        assert self.public is not None
+        data, source = self.public.recvfrom(_PACKET_BYTES)
+        known = self._by_source.get(source)
+        if not stun.is_stun(data):
+            if known is not None:
+                known[0].from_browser(data, known[1])
+            return
+        check = stun.Check.parse(data)
+        browser = self._by_ufrag.get(check.ufrag) if check is not None else None
+        if check is None or browser is None:
+            return
+        password = browser.passwords[check.ufrag]
+        if not check.proves(password):
+            return
+        if known is None and len(self._by_source) >= _MOST_SOURCES:
+            return
+        self._by_source[source] = (browser, check.ufrag)
+        browser.checked(check.ufrag, source, check.nominates)
+        self.public.sendto(check.answer(source, password), source)
+
+    def close(self, number: int) -> Browser | None:
+        browser = self.by_id.pop(number, None)
+        if browser is not None:
+            for ufrag in browser.passwords:
+                self._by_ufrag.pop(ufrag, None)
+            gone = [source for source, (one, _) in self._by_source.items() if one is browser]
+            for source in gone:
+                del self._by_source[source]
+        return browser
+
+
 class Worker:
     """Serves all channels until the server closes the control socket."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._channels: dict[int, Channel] = {}
+        self._browsers = Browsers()
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ, self._command)
 
@@ -179,11 +278,35 @@ class Worker:
             channel_ = self._channels.get(words["plain"])
             if channel_ is not None:
                 channel_.pass_plain(words["to"], words["behind"])
+        elif "close" not in words:
+            self._browser_command(words, numbers)
+        elif (browser := self._browsers.close(words["close"])) is not None:
+            self._selector.unregister(browser.inner)
+            browser.inner.close()
         else:
             gone = self._channels.pop(words["close"], None)
             for sock, _ in gone.ways() if gone is not None else ():
                 self._selector.unregister(sock)
                 sock.close()
+
+    def _browser_command(self, words: dict[str, Any], numbers: list[int]) -> None:
+        browsers = self._browsers
+        sockets = [socket.socket(fileno=number) for number in numbers]
+        for sock in sockets:
+            sock.setblocking(False)
+        if "public" in words:
+            browsers.public = sockets[0]
+            self._selector.register(sockets[0], selectors.EVENT_READ, browsers.receive)
+        elif "browser" in words:
+            browser = browsers.by_id[words["browser"]] = Browser(sockets[0], words["rtp"])
+            public = browsers.public
+            assert public is not None
+            act = partial(browser.to_browser, public)
+            self._selector.register(sockets[0], selectors.EVENT_READ, act)
+        elif "ufrag" in words and words["ufrag"] in browsers.by_id:
+            browsers.name(browsers.by_id[words["ufrag"]], words["name"], words["password"])
+        elif "answered" in words and words["answered"] in browsers.by_id:
+            browsers.by_id[words["answered"]].answered = words["name"]
 
 
 def main() -> None:

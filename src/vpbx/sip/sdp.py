@@ -110,6 +110,10 @@ class Sdp:
         """The first audio stream that is not refused; the one we talk through."""
         return next((m for m in self.media if m.kind == "audio" and m.port), None)
 
+    def attributes(self, name: str) -> list[str]:
+        """Return the values of every `a=name…` that holds for the whole session."""
+        return _attributes(self.lines, name)
+
     @property
     def origin(self) -> str:
         """The value of the o= line."""

@@ -161,6 +161,11 @@ class Usage:
         """Whether its signalling goes over TLS."""
         return self.hop.transport in ("tls", "wss")
 
+    @property
+    def from_browser(self) -> bool:
+        """Whether the peer is reached by WebSocket (RFC 7118): a browser."""
+        return self.hop.transport in ("ws", "wss")
+
     def supports(self, option: str) -> bool:
         """Whether the peer lists an option tag in Supported or Require."""
         if self._peer is None:
