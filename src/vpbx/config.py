@@ -23,6 +23,7 @@ DEFAULT_SIP_TLS = "0.0.0.0:5061"
 DEFAULT_ACME = "https://acme-v02.api.letsencrypt.org/directory"
 DEFAULT_ACME_HTTP = "0.0.0.0:80"
 DEFAULT_RTP = "20000-30000"
+DEFAULT_WEBRTC = "auto"
 DEFAULT_MAKECALLS_PER_EMPLOYEE = 4
 DEFAULT_MAKECALLS_PER_SECOND = 10
 DEFAULT_SIP_CONNECTIONS = 1000
@@ -112,6 +113,8 @@ class ServeConfig:
     sip: Endpoint | None = Endpoint("0.0.0.0", 5060)  # noqa: S104
     sip_tls: Endpoint | None = Endpoint("0.0.0.0", 5061)  # noqa: S104
     rtp: PortRange = PortRange(20000, 30000)
+    webrtc_port: int | None = 0
+    """UDP port for all browsers; 0: one of `rtp`, None: none."""
     advertise: str = ""
     """Address that the outside sees, when it is not one of the machine's own."""
     public_url: str = ""
@@ -170,6 +173,7 @@ class ServeConfig:
         sip: str = DEFAULT_SIP,
         sip_tls: str = DEFAULT_SIP_TLS,
         rtp_ports: str = DEFAULT_RTP,
+        webrtc_port: str = DEFAULT_WEBRTC,
         advertise: str = "",
         public_url: str = "",
         database: str = "",
@@ -199,6 +203,7 @@ class ServeConfig:
             sip=Endpoint.parse(sip, "--sip"),
             sip_tls=Endpoint.parse(sip_tls, "--sip-tls"),
             rtp=PortRange.parse(rtp_ports, "--rtp-ports"),
+            webrtc_port=_parse_webrtc(webrtc_port),
             advertise=_parse_ip(advertise, "--advertise") if advertise else "",
             public_url=_parse_public_url(public_url),
             database=parse_database(database),
@@ -222,6 +227,14 @@ class ServeConfig:
             makecalls_per_employee=makecalls_per_employee,
             makecalls_per_second=makecalls_per_second,
         )
+
+
+def _parse_webrtc(text: str) -> int | None:
+    if text in ("auto", "off"):
+        return 0 if text == "auto" else None
+    if text.isascii() and text.isdigit() and 1024 <= int(text[:6]) < 65536:
+        return int(text)
+    raise ConfigError("--webrtc-port", f"'{text}' is neither a port from 1024 on, auto nor off")
 
 
 def _parse_email(text: str, option: str) -> str:

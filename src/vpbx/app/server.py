@@ -41,6 +41,7 @@ from vpbx.app.sip_metrics import SipMetrics, defence
 from vpbx.app.sip_trace import PcapFile, SipTrace
 from vpbx.app.voicemail import VoiceMailbox
 from vpbx.app.watchdog import Watchdog
+from vpbx.app.web_sip import with_sip
 from vpbx.branches import BranchLinks
 from vpbx.calls import CallsConfig, CallService, TrunkState
 from vpbx.clock import Clock, LoopClock
@@ -291,6 +292,7 @@ class App:
                 port_min=config.rtp.first,
                 port_max=config.rtp.last,
                 remote=config.media or None,
+                webrtc_port=None if config.media else config.webrtc_port,
             ),
             clock=self._clock,
         )
@@ -442,6 +444,7 @@ class App:
             ),
         )
         app: AsgiApp = with_metrics(create_app(services), self.registry)
+        app = with_sip(app, lambda: self.stack)
         for listener in listeners:
             await listener.start(app)
             self._later(listener.stop, 1.2)  # before the parts that it asks

@@ -207,6 +207,8 @@ class Sound:
             )
         if all(codec.name == _EVENT for codec in agreed):
             raise NothingInCommon("no voice codec in common")
+        if self._dtls_of(sdp, audio) is not None:
+            self._find_way()
         self._audio, self._heard, self.codecs = audio, codecs, agreed
         self.told = tuple(codec for codec in self.told if _among(codec, codecs))
         self._agree_on_keys(audio)
@@ -239,12 +241,15 @@ class Sound:
         ufrag = self._way.ufrag if self._way is not None else ""
         return DtlsPeer(self._dtls.fingerprint, active=self._dtls.active, ufrag=ufrag)
 
-    def _dtls_wire(self, setup: str) -> _Wire:
-        """Say how we do DTLS with this leg; the same for its life."""
+    def _find_way(self) -> DtlsWay:
         assert self._dtls_way is not None
         if self._way is None:
             self._way = self._dtls_way(self.browser)
-        lines, session = self._way.lines(setup), ("a=ice-lite",) if self.browser else ()
+        return self._way
+
+    def _dtls_wire(self, setup: str) -> _Wire:
+        """Say how we do DTLS with this leg; the same for its life."""
+        lines, session = self._find_way().lines(setup), ("a=ice-lite",) if self.browser else ()
         protocol = self._audio.protocol if self._audio is not None else DTLS_PROTOCOLS[0]
         if self._dtls is not None and self._dtls.mid:
             lines = (*lines, f"a=mid:{self._dtls.mid}")

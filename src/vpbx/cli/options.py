@@ -71,6 +71,14 @@ Https: TypeAlias = Annotated[str, option("--https", "HOST:PORT", "API.")]
 Sip: TypeAlias = Annotated[str, option("--sip", "HOST:PORT", "SIP over UDP and TCP.")]
 SipTls: TypeAlias = Annotated[str, option("--sip-tls", "HOST:PORT", "SIP over TLS.")]
 RtpPorts: TypeAlias = Annotated[str, option("--rtp-ports", "A-B", "UDP ports for sound.")]
+WebrtcPort: TypeAlias = Annotated[
+    str,
+    option(
+        "--webrtc-port",
+        "PORT",
+        "UDP port for the sound of browsers: auto (one of --rtp-ports), off.",
+    ),
+]
 Advertise: TypeAlias = Annotated[
     str,
     option("--advertise", "IP", "Address the outside sees, behind NAT.", show_default=False),

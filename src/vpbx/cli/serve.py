@@ -19,6 +19,7 @@ from vpbx.cli.options import (
     RtpPorts,
     Sip,
     SipTls,
+    WebrtcPort,
     option,
 )
 from vpbx.config import ServeConfig
@@ -31,6 +32,7 @@ def serve(
     sip: Sip = config.DEFAULT_SIP,
     sip_tls: SipTls = config.DEFAULT_SIP_TLS,
     rtp_ports: RtpPorts = config.DEFAULT_RTP,
+    webrtc_port: WebrtcPort = config.DEFAULT_WEBRTC,
     advertise: Advertise = "",
     public_url: Annotated[
         str,
@@ -163,6 +165,7 @@ def serve(
         sip=sip,
         sip_tls=sip_tls,
         rtp_ports=rtp_ports,
+        webrtc_port=webrtc_port,
         advertise=advertise,
         public_url=public_url,
         database=database,

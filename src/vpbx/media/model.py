@@ -115,7 +115,7 @@ class MediaConfig:
     notify: str = ""
     """`tcp:HOST:PORT` where we listen for what a remote RTPProxy (`-n` the same) tells."""
     webrtc_port: int | None = None
-    """UDP port for all browsers; 0 takes a free one, None: browsers have no sound."""
+    """UDP port for all browsers; 0 takes a free one of the range, None: they have no sound."""
     no_media_timeout_s: float = 60.0
     max_sessions: int = 2000
 

@@ -382,7 +382,7 @@ class MediaSession:
         """Add to the command for a side what RTPProxy must know of its DTLS, if that is news."""
         dtls = end.peer.dtls if end.peer is not None else None
         was, end.dtls = end.dtls, dtls
-        if dtls == was:
+        if replace(dtls, ufrag="") == replace(was, ufrag="") if dtls and was else dtls is was:
             return (command,)
         if dtls is None:
             return (f"{command} && M4:1 D",)

@@ -136,14 +136,17 @@ class SrtpRelay:
         """Take the public port for browsers; MediaError: somebody else has it."""
         if self._webrtc_port is None:
             return
-        self._public = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
+            if self._webrtc_port:
+                self._public = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                self._public.bind((self._host, self._webrtc_port))
+            else:
+                self._public, beside = self._pair(self._host, self._ports)
+                beside.close()
             self._public.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * _BUFFER_BYTES)
-            self._public.bind((self._host, self._webrtc_port))
         except OSError as error:
-            self._public.close()
-            self._public = None
-            raise MediaError(f"no UDP port {self._webrtc_port} for browsers: {error}") from error
+            self.stop()
+            raise MediaError(f"no UDP port for browsers (--webrtc-port): {error}") from error
         self.public_port = self._public.getsockname()[1]
 
     def _pair(self, host: str, ports: range | None) -> list[socket.socket]:

@@ -1,10 +1,13 @@
 """Encrypted legs, in a process of its own: `python srtp_worker.py FD`.
 
-SRTP becomes RTP and back, and browsers are told apart behind one port. Packets of encrypted legs are the only ones that Python touches. A channel has four sockets,
-which the server opened and sends over (SCM_RIGHTS): the phone's RTP and RTCP, and two on the
-loopback through which RTPProxy meets the phone. What comes from the phone counts only when its
-authentication tag is right; the last source of such a packet is where the phone is, so a NAT
-needs no other proof. Keys come over the same private socket, never by arguments.
+SRTP becomes RTP and back, and browsers are told apart behind one port. Packets of such legs are
+the only ones that Python touches.
+
+A channel has four sockets, which the server opened and sends over (SCM_RIGHTS): the phone's RTP
+and RTCP, and two on the loopback through which RTPProxy meets the phone. What comes from the
+phone counts only when its authentication tag is right; the last source of such a packet is
+where the phone is, so a NAT needs no other proof. Keys come over the same private socket, never
+by arguments.
 
 Commands are JSON, one datagram each: `{"open": ID, "rtp": [HOST, PORT], "rtcp": …}` with the
 sockets, `{"keys": ID, "suite": …, "rx": HEX, "tx": HEX, "to": [HOST, PORT]}`, `{"plain": ID,
