@@ -1,0 +1,189 @@
+"""The log of the integration as its users have it: command line, API, a terminal that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from vpbx.sim import Carrier, Crm
+from vpbx.sip import Hop
+
+from .conftest import VPBX, Cli, Server
+
+DOMAIN = "acme.example"
+
+
+@dataclass
+class Company:
+    """A company on a running server, with a carrier that calls it; nobody has a phone."""
+
+    cli: Cli
+    server: Server
+    carrier: Carrier
+    key: str
+
+    async def missed_call(self) -> None:
+        await (await self.carrier.call("74951234567")).ended()
+
+    async def ask(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
+        headers = {"X-API-KEY": self.key, **more.pop("headers", {})}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(method, self.server.api + path, headers=headers, **more) as response,
+        ):
+            text = await response.text()
+            return response.status, json.loads(text) if text else None
+
+    async def events(self, count: int, query: str = "after=0") -> list[dict[str, Any]]:
+        async with asyncio.timeout(10):
+            while True:
+                status, found = await self.ask("GET", f"/events?{query}")
+                assert status == 200, found
+                if len(found) >= count:
+                    return list(found)
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def company(cli: Cli) -> AsyncIterator[Company]:
+    cli.json("domain", "add", DOMAIN)
+    key = cli.json("key", "add", DOMAIN)["key"]
+    server = cli.serve()
+    async with Carrier(Hop("udp", "127.0.0.1", server.sip_port)) as carrier:
+        cli.json("trunk", "add", "main", "--address", carrier.address)
+        cli.json("number", "add", DOMAIN, "74951234567", "--trunk", "main")
+        made = Company(cli, server, carrier, key)
+        async with asyncio.timeout(10):
+            while (await made.ask("GET", "/telnums/74951234567"))[0] != 200:
+                await asyncio.sleep(0.4)
+        yield made
+
+
+async def test_what_was_refused_is_seen_and_sent_once_more(company: Company) -> None:
+    run = company.cli.json
+    async with Crm(token="t") as crm:
+        run("crm", "set", DOMAIN, "--url", crm.url, "--token", "t")
+        await asyncio.sleep(1)
+        await company.missed_call()
+        contact, history = await company.events(2)
+        assert (contact["cmd"], history["cmd"]) == ("contact", "history")
+        assert history["command"]["status"] == "Missed"
+        assert "crm_token" not in history["command"]
+
+        listed = run("crm", "log", DOMAIN)
+        assert [row["cmd"] for row in listed] == ["contact", "history"]
+        assert run("crm", "log", DOMAIN, "--cmd", "history", "--since", "1h") == listed[1:]
+        assert run("crm", "log", DOMAIN, "--failed") == []
+        for_people = company.cli.run("crm", "log", DOMAIN)
+        assert "history in" in for_people.stdout
+
+        assert run("crm", "replay", DOMAIN, "--callid", history["callid"]) == {"commands": 1}
+        again = (await company.events(3))[2]
+        assert (again["replay_of"], again["command"]) == (history["id"], history["command"])
+        status, _ = await company.ask("POST", f"/events/{history['id']}/replay")
+        assert status == 204
+        await company.events(4)
+        async with asyncio.timeout(10):
+            while len([c for c in crm.commands if c.cmd == "history"]) < 3:
+                await asyncio.sleep(0.05)
+        assert (await company.ask("POST", "/events/5/replay"))[0] == 404
+        assert (await company.ask("POST", "/events/x/replay"))[0] == 400
+        assert (await company.ask("GET", "/events?after=x"))[0] == 400
+        assert (await company.events(1, "cmd=history&limit=1"))[0]["replay_of"] == history["id"]
+
+
+async def test_a_crm_that_cannot_be_reached_fetches_and_follows(company: Company) -> None:
+    """No address at all: commands are kept, one after another, and the stream goes on."""
+    company.cli.json("crm", "set", DOMAIN, "--poll")
+    await asyncio.sleep(1)
+    await company.missed_call()
+    (first,) = await company.events(1)
+    assert (first["state"], first["cmd"]) == ("kept", "history")
+    headers = {"X-API-KEY": company.key, "Last-Event-ID": "0"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(company.server.api + "/events/stream", headers=headers) as stream,
+        asyncio.timeout(15),
+    ):
+        assert stream.content_type == "text/event-stream"
+
+        async def next_event() -> tuple[str, dict[str, Any]]:
+            number = ""
+            async for line in stream.content:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name == "id":
+                    number = value
+                elif name == "data":
+                    return number, json.loads(value)
+            raise AssertionError("the stream ended")
+
+        assert await next_event() == (first["id"], first)
+        calling = asyncio.create_task(company.missed_call())
+        number, second = await next_event()
+        await calling
+        assert int(number) > int(first["id"])
+        assert second["callid"] != first["callid"]
+    status, _ = await company.ask("GET", "/history/json?uid=" + second["callid"])
+    assert status == 200
+
+
+async def test_only_who_may_see_the_settings_sees_what_is_sent(company: Company) -> None:
+    weak = company.cli.json("key", "add", DOMAIN, "--right", "Employees:Editing")["key"]
+    company.cli.json("domain", "add", "other.example")
+    other = company.cli.json("key", "add", "other.example")["key"]
+    company.cli.json("crm", "set", DOMAIN, "--poll")
+    await asyncio.sleep(1)
+    await company.missed_call()
+    (event,) = await company.events(1)
+    company.key = weak
+    assert (await company.ask("GET", "/events"))[0] == 403
+    assert (await company.ask("GET", "/events/stream"))[0] == 403
+    assert (await company.ask("POST", f"/events/{event['id']}/replay"))[0] == 403
+    company.key = other
+    assert await company.ask("GET", "/events?after=0") == (200, [])
+    assert (await company.ask("POST", f"/events/{event['id']}/replay"))[0] == 404
+
+
+async def test_a_test_command_shows_the_exchange_and_is_marked(company: Company) -> None:
+    async with Crm(token="t") as crm:
+        company.cli.json("crm", "set", DOMAIN, "--url", crm.url, "--token", "t", "--sign")
+        for cmd in ("event", "history", "contact", "rating"):
+            said = await asyncio.to_thread(company.cli.json, "crm", "test", DOMAIN, "--cmd", cmd)
+            assert (said["taken"], said["status"], said["format"]) == (True, 200, "form")
+            assert crm.attempts[-1].cmd == cmd
+            assert crm.attempts[-1]["test"] == "1"
+        crm.answer_with(500)
+        done = await asyncio.to_thread(company.cli.run, "crm", "test", DOMAIN)
+        assert done.returncode == 1
+        assert "HTTP 500" in done.stdout
+    nonsense = company.cli.run("crm", "test", DOMAIN, "--cmd", "x")
+    assert nonsense.returncode == 2
+    assert "--cmd is one of" in nonsense.stderr
+
+
+async def test_a_terminal_hears_commands_though_no_crm_is_set_and_forwards_them(
+    company: Company,
+) -> None:
+    async with Crm(token="dev") as crm:
+        words = ["crm", "listen", DOMAIN, "--forward", crm.url, "--token", "dev", "--json"]
+        listener = await asyncio.create_subprocess_exec(
+            VPBX, *words, "--data", str(company.cli.data), stdout=subprocess.PIPE
+        )
+        assert listener.stdout is not None
+        try:
+            await asyncio.sleep(1.5)
+            await company.missed_call()
+            line = await asyncio.wait_for(listener.stdout.readline(), 10)
+            assert json.loads(line)["cmd"] == "history"
+            assert [command.cmd for command in crm.commands] == ["history"]
+        finally:
+            listener.terminate()
+            await listener.wait()
+    assert (await company.ask("GET", "/events?after=0"))[1] == [], "nothing is kept of it"
