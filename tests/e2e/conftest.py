@@ -82,7 +82,7 @@ class Company:
     @property
     def trunk(self) -> str:
         """The name of this company's carrier."""
-        return f"carrier{self.trunk_port}"
+        return f"carrier-{self.domain}"
 
     def sipp(self, name: str, steps: list[Step]) -> Sipp:
         """Prepare a SIPp that plays these steps."""
@@ -144,7 +144,7 @@ async def make_company(pbx: Pbx, folder: Path, crm: Receiver) -> Company:
         await directory.integrations.set(
             new.domain, {"url": crm.url, "token": f"token-{name}", "enabled": True}
         )
-        await directory.trunk_rules.add(f"carrier{trunk_port}", f"127.0.0.1:{trunk_port}")
+        await directory.trunk_rules.add(f"carrier-{name}", f"127.0.0.1:{trunk_port}")
         key = (await directory.keys.add(new.domain)).key
     company = Company(pbx, folder, name, key, crm, trunk_port, f"7499{serial:03d}0000")
     await company.known("/users")
