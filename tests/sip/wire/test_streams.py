@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vpbx.clock import ManualClock
+from vpbx.sip.budget import BudgetLimits, Rate, Standing
 from vpbx.sip.message import Request, make_response, parse_message, serialize
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop, Limits
@@ -509,3 +510,59 @@ class TestLargeRequests:
         ours.layer.request(new_request("MESSAGE", size=500), theirs.hop("udp"), listener)
         await listener.hears()
         assert theirs.users.requests[0].hop.transport == "udp"
+
+
+class TestTurns:
+    """One connection that brings much does not keep the others waiting."""
+
+    @staticmethod
+    def many(make_request: Callable[..., bytes], count: int) -> bytes:
+        return b"".join(
+            make_request("OPTIONS", Via=f"SIP/2.0/TCP h;branch=z9hG4bKm{n}", Call_ID=f"m{n}")
+            for n in range(count)
+        )
+
+    async def test_a_datagram_is_served_between_the_messages_of_a_connection(
+        self, run_layer, connect, make_peer, make_request
+    ) -> None:
+        running = await run_layer("tcp", "udp")
+        running.users.on_request = answer(200)
+        stream, peer = await connect(running.hop("tcp")), make_peer(running.hop("udp"))
+        stream.send(self.many(make_request, 1000))
+        peer.send(make_request("OPTIONS", Call_ID="datagram"))
+        await until(lambda: len(running.users.requests) == 1001)
+        order = [tx.request.call_id for tx in running.users.requests]
+        assert order.index("datagram") < 1000, "it did not wait for all of them"
+        assert [name for name in order if name != "datagram"] == [f"m{n}" for n in range(1000)]
+
+    async def test_a_stranger_over_budget_is_served_later_and_loses_nothing(
+        self, run_layer, connect, make_request
+    ) -> None:
+        limits = BudgetLimits(stranger=Rate(100, 5))
+        running = await run_layer("tcp", budgets=limits, standing=lambda hop: Standing.STRANGER)
+        running.users.on_request = answer(200)
+        stream = await connect(running.hop("tcp"))
+        stream.send(self.many(make_request, 20))
+        answers = [await stream.answer() for _ in range(20)]
+        assert [one.headers["Call-ID"] for one in answers] == [f"m{n}" for n in range(20)]
+        assert running.layer.budgets.delayed > 0
+        assert running.layer.budgets.dropped == 0
+
+    async def test_connections_of_registered_phones_count_for_their_account(
+        self, run_layer, connect, make_request
+    ) -> None:
+        limits = Limits(connections_per_source=1, connections_per_account=2)
+        running = await run_layer("tcp", limits=limits)
+        running.users.on_request = answer(200)
+        phones = []
+        for number in range(3):
+            phone = await connect(running.hop("tcp"))
+            phone.send(make_request("OPTIONS", Via=f"SIP/2.0/TCP h;branch=z9hG4bKp{number}"))
+            assert (await phone.answer()).code == 200, "its neighbour has registered"
+            running.layer.proved(running.users.requests[-1].hop, "1/ann")
+            phones.append(phone)
+        assert await phones[0].is_closed(), "the oldest of an account that has too many"
+        stranger = await connect(running.hop("tcp"))
+        stranger.send(make_request("OPTIONS", Via="SIP/2.0/TCP h;branch=z9hG4bKs"))
+        assert (await stranger.answer()).code == 200
+        assert await (await connect(running.hop("tcp"))).is_closed()

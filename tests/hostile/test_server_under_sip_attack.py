@@ -1,0 +1,129 @@
+"""A whole server, while SIP strangers do their worst: calls go on, doctor and metrics say so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.pbx import VPBX, Pbx
+from vpbx.sim import Phone
+from vpbx.sip import Hop
+from vpbx.sip.digest import Challenge, Credentials, DigestAnswer
+
+DOMAIN = "acme.example"
+PASSWORD = "correct horse 7"
+
+
+@pytest.fixture(scope="module")
+def pbx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pbx]:
+    """A server with one company and its administrator."""
+    made = Pbx(tmp_path_factory.mktemp("attacked") / "data")
+    made.vpbx("domain", "add", DOMAIN, "--password", PASSWORD)
+    try:
+        yield made.start()
+    finally:
+        made.kill()
+
+
+def request(method: str, number: int, more: str = "", user: str = "admin") -> bytes:
+    return (
+        f"{method} sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK{number}x;rport\r\n"
+        f"From: <sip:{user}@{DOMAIN}>;tag=1\r\nTo: <sip:{user}@{DOMAIN}>\r\nMax-Forwards: 70\r\n"
+        f"Call-ID: {number}x\r\nCSeq: 1 {method}\r\nContact: <sip:a@127.0.0.1>\r\n{more}"
+        "Content-Length: 0\r\n\r\n"
+    ).encode()
+
+
+def hop(pbx: Pbx) -> Hop:
+    host, _, port = pbx.sip.rpartition(":")
+    return Hop("udp", host, int(port))
+
+
+def stranger(pbx: Pbx, host: str) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((host, 0))
+    sock.settimeout(5)
+    sock.connect((hop(pbx).host, hop(pbx).port))
+    return sock
+
+
+def metric(pbx: Pbx, name: str) -> float:
+    with urllib.request.urlopen(f"{pbx.api.removesuffix('/crmapi/v1')}/metrics") as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.split()[1])
+    raise AssertionError(f"no metric {name}")
+
+
+async def test_a_flood_of_strangers_leaves_registered_phones_served(pbx: Pbx) -> None:
+    phone = Phone("admin", PASSWORD, DOMAIN, hop(pbx))
+    await phone.start()
+    floods = [stranger(pbx, "127.0.0.66") for _ in range(20)]
+    for sock in floods:
+        sock.setblocking(False)
+    try:
+        for number in range(300):
+            for sock in floods:
+                try:
+                    sock.send(request("INVITE", number))
+                except BlockingIOError:
+                    pass
+            if not number % 100:
+                await phone.register()
+            await asyncio.sleep(0)
+        await phone.register()
+    finally:
+        await phone.stop()
+        for sock in floods:
+            sock.close()
+    assert metric(pbx, "vpbx_sip_dropped_total") > 0
+    assert metric(pbx, "vpbx_sip_sessions") == 0
+
+
+def test_who_guesses_is_seen_in_log_metrics_and_doctor(pbx: Pbx) -> None:
+    for number in range(30):
+        sock = stranger(pbx, f"127.0.7.{number + 1}")
+        sock.send(request("REGISTER", 1000 + number))
+        first = sock.recv(4096).decode()
+        line = next(row for row in first.split("\r\n") if row.startswith("WWW-Authenticate: "))
+        challenge = Challenge.choose([line.partition(": ")[2]])
+        assert challenge is not None
+        answer = DigestAnswer(challenge, Credentials("admin", f"guess {number}"))
+        value = answer.value("REGISTER", f"sip:{DOMAIN}")
+        sock.send(request("REGISTER", 2000 + number, f"Authorization: {value}\r\n"))
+        sock.close()
+    done = subprocess.run(
+        [str(VPBX), "doctor", "--data", str(pbx.data), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = {item["check"]: item for item in json.loads(done.stdout)}
+    assert found["passwords"]["result"] == "warning"
+    assert f"admin@{DOMAIN}" in found["passwords"]["found"]
+    assert metric(pbx, "vpbx_sip_wrong_passwords_total") >= 15
+    assert metric(pbx, "vpbx_sip_guessed_accounts") == 1
+    lines = [json.loads(row) for row in pbx.log().splitlines() if "Wrong password" in row]
+    assert len(lines) == 1, "once an account and minute"
+    assert (lines[0]["login"], lines[0]["domain"]) == ("admin", DOMAIN)
+    assert "guess" not in pbx.log().replace("being guessed", "")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--sip-connections", "0"), ("--digest-without-qop", "sometimes")],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    command = [str(VPBX), "serve", "--data", str(tmp_path / "data"), option, value]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    assert option in done.stderr
