@@ -1,1 +1,1 @@
-"""Fuzzers that know the grammar they break; see `docs/fuzzing.md`."""
+"""Fuzzers that know the grammar they break; see `docs/development.md`."""
