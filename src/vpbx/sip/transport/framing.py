@@ -12,14 +12,12 @@ _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:\s*([^\r\n]*)", re.IGNORE
 class Unframable(ValueError):
     """The end of a message cannot be found, so the stream cannot go on.
 
-    `head` is what there is of the message, for an answer with `code`; `before` are the
-    messages that were complete before it.
+    `head` is what there is of the message, for an answer with `code`.
     """
 
     def __init__(self, head: bytes, code: int, reason: str) -> None:
         super().__init__(reason)
         self.head = head
-        self.before: list[bytes] = []
         self.code = code
         self.reason = reason
 
@@ -46,22 +44,26 @@ class Framer:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take a segment; return the messages it completes. Raises `Unframable`."""
-        buffer = self._buffer
-        buffer += data
+        self.add(data)
         messages: list[bytes] = []
-        while buffer:
-            try:
-                if not self._total and not self._find_end():
-                    break
-            except Unframable as error:
-                error.before = messages
-                raise
-            if len(buffer) < self._total:
-                break
-            messages.append(bytes(buffer[: self._total]))
-            del buffer[: self._total]
-            self._scanned = self._total = 0
+        while (message := self.take()) is not None:
+            messages.append(message)
         return messages
+
+    def add(self, data: bytes) -> None:
+        """Take a segment, and do nothing with it yet."""
+        self._buffer += data
+
+    def take(self) -> bytes | None:
+        """Return the next message that is complete, None when there is none. Raises
+        `Unframable`, each time again."""
+        buffer = self._buffer
+        if not buffer or (not self._total and not self._find_end()) or len(buffer) < self._total:
+            return None
+        message = bytes(buffer[: self._total])
+        del buffer[: self._total]
+        self._scanned = self._total = 0
+        return message
 
     def _find_end(self) -> bool:
         """Look for the end of the headers, and from there of the message."""

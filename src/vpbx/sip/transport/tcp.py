@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -42,11 +41,11 @@ class StreamConnection(asyncio.Protocol, Connection):
         self._framer = Framer(self._limits.message_bytes)
         self._transport: asyncio.Transport | None = None
         self._closing = False
-        self._waiting: deque[bytes] = deque()
+        self._waiting: bytes | None = None
+        """The next message, when it has to wait for its turn."""
         self._turn: Timer | None = None
         """The next look at what waits; while it is set, nothing is read."""
         self._paused = False
-        self._broken: Unframable | None = None
 
     def write(self, data: bytes) -> None:
         if self._transport is None or self._closing:
@@ -89,28 +88,26 @@ class StreamConnection(asyncio.Protocol, Connection):
         if self._closing:
             return
         self.heard_at = self._pool.now()
-        framer = self._framer
-        try:
-            messages = framer.feed(data)
-        except Unframable as error:
-            messages, self._broken = error.before, error
-        if framer.pings and self._transport is not None:
-            self._transport.write(b"\r\n" * min(framer.pings, _MESSAGES_A_TURN))
-            framer.pings = 0
-        if messages:
-            self.half_since = None
-        self._waiting += messages
+        self._framer.add(data)
         if self._turn is None:
             self._take_waiting()
 
     def _take_waiting(self) -> None:
         """Take what waits, as far as turn and budget allow, and see to the rest."""
         self._turn = None
-        delay_s = self._take_some()
+        try:
+            delay_s = self._take_some()
+        except Unframable as error:
+            self._receiver.receive_broken(error.head, self.hop, error.code, error.reason)
+            self.close(error.reason)
+            return
         transport = self._transport
         if self._closing or transport is None:
             return
-        if self._waiting:
+        if self._framer.pings:
+            transport.write(b"\r\n" * min(self._framer.pings, _MESSAGES_A_TURN))
+            self._framer.pings = 0
+        if self._waiting is not None:
             if delay_s:
                 self._turn = self._pool.later(delay_s, self._take_waiting)
             else:
@@ -118,11 +115,6 @@ class StreamConnection(asyncio.Protocol, Connection):
             transport.pause_reading()
             self._paused = True
             self.half_since = None
-            return
-        if self._broken is not None:
-            error = self._broken
-            self._receiver.receive_broken(error.head, self.hop, error.code, error.reason)
-            self.close(error.reason)
             return
         if self._paused:
             self._paused = False
@@ -134,14 +126,17 @@ class StreamConnection(asyncio.Protocol, Connection):
 
     def _take_some(self) -> float:
         """Take at most a turn's messages; return how long the next has to wait."""
-        waiting, receiver = self._waiting, self._receiver
+        receiver, framer = self._receiver, self._framer
         taken = size = 0
-        while waiting and taken < _MESSAGES_A_TURN and size < _BYTES_A_TURN:
-            message = waiting[0]
+        while (message := self._waiting or framer.take()) is not None:
+            self._waiting = message
+            self.half_since = None
+            if taken >= _MESSAGES_A_TURN or size >= _BYTES_A_TURN:
+                return 0.0
             delay_s = receiver.wait_s(self.hop, message)
             if delay_s:
                 return delay_s
-            waiting.popleft()
+            self._waiting = None
             taken, size = taken + 1, size + len(message)
             self.heard_message = True
             receiver.receive(message, self.hop)
@@ -149,12 +144,13 @@ class StreamConnection(asyncio.Protocol, Connection):
 
     def eof_received(self) -> None:
         """Take what a peer said last before it hung up (a BYE, an answer)."""
-        self._take_some()
+        with suppress(Unframable):
+            self._take_some()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self._transport = None
-        self._waiting.clear()
+        self._waiting = None
         if self._turn is not None:
             self._turn.cancel()
         if self._pool.remove(self):
