@@ -99,6 +99,11 @@ class WebSocketConnection(Connection):
             if len(data) > self._limits.message_bytes:
                 self._code = _TOO_BIG
                 return
+            if data.strip(b"\r\n"):
+                # over its source's budget it is not read, as any connection
+                while delay_s := self._receiver.wait_s(self.hop, data):  # noqa: ASYNC110
+                    await asyncio.sleep(delay_s)
+                await asyncio.sleep(0)  # the others have their turn
             self._take(data)
 
     def _take(self, data: bytes) -> None:
