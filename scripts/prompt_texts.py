@@ -189,12 +189,12 @@ PROMPTS: dict[str, Prompt] = {
         "Перевести звонок не удалось.",
     ),
     "park-slot": Prompt(
-        "after `*5`; the digits to dial follow",
+        "kept for parking a call, which is not served yet; the digits to dial follow",
         "The call is parked. To take it back, dial",
         "Звонок припаркован. Чтобы забрать его, наберите",
     ),
     "park-empty": Prompt(
-        "by who dials a parking place nobody waits at",
+        "kept for parking a call, which is not served yet",
         "There is no call at this place.",
         "На этом месте нет звонка.",
     ),
