@@ -220,15 +220,6 @@ async def test_digits_go_by_info_to_a_side_that_takes_no_rfc_4733(world: World) 
     await world.ended()
 
 
-async def test_a_transfer_is_declined_and_the_talk_goes_on(world: World) -> None:
-    _, call, customer = await talking(world)
-    response = await send(call, "REFER", headers=[("Refer-To", "<sip:703@acme.example>")])
-    assert response.code == 603
-    await customer.heard(880)
-    customer.hangup()
-    await world.ended()
-
-
 async def test_options_in_a_call_are_answered(world: World) -> None:
     _, call, customer = await talking(world)
     assert (await send(call, "OPTIONS")).code == 200

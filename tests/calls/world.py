@@ -32,6 +32,7 @@ from vpbx.events import (
     RingEnded,
     Ringing,
     Taken,
+    Transferred,
 )
 from vpbx.media import EncodeResult, MediaConfig, MediaEngine, Recording, Side
 from vpbx.media.rtp import tone_frames
@@ -445,9 +446,19 @@ class World:
             assert isinstance(told[-1], CallEnded), told
             assert len([e for e in told if isinstance(e, CallStarted | CallEnded)]) == 2
             open_: dict[str, type] = {}
+            put_through = False
             for event in told[1:-1]:
                 login, kind = event.user.login, type(event)  # type: ignore[union-attr]
-                if kind in (Ringing, Dialing):
+                if isinstance(event, Transferred):
+                    assert open_[login] is Answered, self.story()
+                    if not event.second_callid:  # somebody is put through in their place
+                        del open_[login]
+                        put_through = True
+                elif put_through:
+                    assert kind is Answered, self.story()
+                    assert login not in open_, self.story()
+                    open_[login], put_through = Answered, False
+                elif kind in (Ringing, Dialing):
                     assert login not in open_, self.story()
                     open_[login] = kind
                 elif kind is Answered:

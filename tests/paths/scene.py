@@ -127,6 +127,10 @@ class Scene:
 
     def _short(self, command: dict[str, str]) -> str:
         self._check(command)
+        return self.short(command)
+
+    def short(self, command: dict[str, str]) -> str:
+        """Write a command as call-events does."""
         match command["cmd"]:
             case "contact":
                 return "C"

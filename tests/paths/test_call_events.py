@@ -14,6 +14,7 @@ import pytest
 
 from tests.paths.scene import ANN, BOB, CUSTOMER, EVE, Scene
 from vpbx.directory import Invalid
+from vpbx.sip import Response
 
 Play: TypeAlias = Callable[[Scene], Awaitable[None]]
 BEEP_HZ = 1000
@@ -595,3 +596,87 @@ async def test_makecall_of_a_forbidden_direction_is_no_call(scene: Scene) -> Non
         await makes_a_call(scene)
     assert scene.crm.commands == []
     assert await scene.rows() == []
+
+
+# -- transfers ------------------------------------------------------------------------------------
+
+
+async def refer(call: Any, to: str) -> None:
+    done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    call.session.send("REFER", headers=[("Refer-To", to)], on_response=done.set_result)
+    assert (await asyncio.wait_for(done, 5)).code == 202
+
+
+async def taken_by_ann(scene: Scene) -> tuple[Any, Any, Any]:
+    ann = await scene.phone(ANN)
+    customer = await scene.customer()
+    call = await ann.incoming()
+    await call.answer()
+    await customer.answered()
+    await scene.crm.gets("event", type="ACCEPTED")
+    return ann, call, customer
+
+
+def chapters(scene: Scene) -> list[str]:
+    """What was told of each callid, in the order they began."""
+    found: dict[str, list[str]] = {}
+    for command in scene.crm.commands:
+        found.setdefault(command["callid"], []).append(scene.short(command))
+    return [" ".join(told) for told in found.values()]
+
+
+async def test_blind_transfer(scene: Scene) -> None:
+    _, call, customer = await taken_by_ann(scene)
+    bob = await scene.phone(BOB)
+    await refer(call, f"<sip:703@{scene.name}>")
+    await (await bob.incoming()).answer()
+    await scene.crm.gets("event", type="ACCEPTED", user=BOB)
+    customer.hangup()
+    await scene.crm.until(lambda: len(scene.crm.of("history")) == 2)
+    assert chapters(scene) == [
+        "C I(ann) A(ann) T(ann) E(ann) H(Success,ann)",
+        "I(bob) A(bob) E(bob) H(Success,bob)",
+    ]
+    [passed] = scene.crm.of("event", type="TRANSFERRED")
+    assert passed["second_callid"] == scene.crm.of("history")[1]["callid"]
+    rows = await scene.rows()
+    assert [(row["account"], row["status"]) for row in rows] == [
+        (BOB, "success"),
+        (ANN, "success"),
+    ]
+
+
+async def test_blind_transfer_that_nobody_takes(scene: Scene) -> None:
+    ann, call, customer = await taken_by_ann(scene)
+    bob = await scene.phone(BOB)
+    await refer(call, f"<sip:703@{scene.name}>")
+    (await bob.incoming()).reject(486)
+    await ann.incoming()
+    await scene.crm.until(lambda: len(scene.crm.of("event", type="INCOMING", user=ANN)) == 2)
+    customer.hangup()
+    await scene.crm.until(lambda: len(scene.crm.of("history")) == 2)
+    assert chapters(scene) == [
+        "C I(ann) A(ann) T(ann) E(ann) H(Success,ann)",
+        "I(bob) X(bob) I(ann) X(ann) H(Missed,ann)",
+    ]
+
+
+async def test_attended_transfer(scene: Scene) -> None:
+    ann, call, customer = await taken_by_ann(scene)
+    bob = await scene.phone(BOB)
+    second = await ann.call("703")
+    at_bob = await bob.incoming()
+    await at_bob.answer()
+    await second.answered()
+    dialog = second.session.dialog
+    assert dialog is not None
+    told = f"{dialog.call_id}%3Bto-tag%3D{dialog.remote_tag}%3Bfrom-tag%3D{dialog.local_tag}"
+    await refer(call, f"<sip:703@{scene.name}?Replaces={told}>")
+    await scene.crm.gets("event", type="ACCEPTED", user=BOB)
+    customer.hangup()
+    await scene.crm.until(lambda: scene.crm.of("history"))
+    assert chapters(scene) == ["C I(ann) A(ann) T(ann) A(bob) E(bob) H(Success,bob)"]
+    [passed] = scene.crm.of("event", type="TRANSFERRED")
+    assert "second_callid" not in passed
+    [row] = await scene.rows()
+    assert (row["account"], row["status"]) == (BOB, "success")

@@ -86,6 +86,17 @@ class Bridge:
         self._seats[leg.side] = leg
         await self.aim()
 
+    async def take_over(self, leg: Leg, side: Side) -> None:
+        """Let a leg that sat at another bridge have a seat here; it is told by a re-INVITE."""
+        media = self._media
+        leg.side = side
+        leg.sound.move(partial(media.local, side), partial(media.secure_local, side))
+        self.vacate(side)
+        await self.seat(leg)
+        other = self._seats.get(side.other)
+        leg.offer(other.sound.codecs if other is not None else leg.sound.codecs)
+        await self._settle(side.other)
+
     def vacate(self, side: Side) -> None:
         """Let nobody have the seat; whoever sits opposite is not held any more."""
         self._seats.pop(side, None)

@@ -15,20 +15,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
 import structlog
 
+from vpbx.calls.addresses import Shown
 from vpbx.calls.leg import Leg
-from vpbx.calls.outcome import Ender, Joined, Over, Result
+from vpbx.calls.outcome import Ender, Joined, Over, Passed, Result
 from vpbx.calls.postdial import PostDial
 from vpbx.calls.served import Interrupted, Phase, Played, Served
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import Unusable
 from vpbx.calls.statuses import code_for_caller, sip_code
+from vpbx.calls.told.chapter import Chapter
 from vpbx.calls.told.recording import encode, wanted
-from vpbx.events import Destination, Direction
+from vpbx.events import Destination, Direction, Group, Party
 from vpbx.media import MediaError
 
 __all__ = ["Call", "Played", "Route"]
@@ -52,6 +55,10 @@ class Call(Served):
             guest.accept(host.sound)
         self.bridge.follow(guest, host)
         self._tell_joined(joined)
+        if self.passing is not None:
+            back = joined.party is not None and joined.party.login == self.passing.by.login
+            code, phrase = (480, "Temporarily Unavailable") if back else (200, "OK")
+            self.transfer_done(code, phrase)
         await self.bridge.hush(guest.side)
         await self.bridge.seat(host)
         if wanted(self.switch, self.domain, chapter):
@@ -61,17 +68,86 @@ class Call(Served):
             self._post_dialling = PostDial(clock, self.post_dial, press)
             self.post_dial = ""
 
+    async def turn(self, passed: Passed, user: Party | None, group: Group | None) -> None:
+        """Close the chapter: an employee has passed the guest on. Open the next, for who stays.
+
+        Who stays hears music and notices nothing else: no SIP, the same port. What follows is
+        told under a callid of its own, and is for `user` while nobody was rung.
+        """
+        old, leg = self.chapter, passed.leg
+        stays = self.host if leg is self.guest else self.guest
+        assert stays is not None
+        self._opening = True  # not to be interrupted: what was recorded would be lost
+        try:
+            recording = await self.bridge.stop_recording()
+        finally:
+            self._opening = False
+        now = self.switch.clock.time()
+        info = replace(old.info, callid=self.switch.callids.new(), started_at=now)
+        inner = info.direction is Direction.INNER
+        old.journal.pass_on(passed.by, info.callid)
+        for login in self._engaged:
+            self._use(login, None)
+        self._engaged.clear()
+        old.journal.end(0, recorded=recording is not None)
+        self.guest, self.host, self.passing, self.passed_on = stays, None, passed, True
+        self.chapter = Chapter(info, self.switch.events, self.switch.clock, self.switch.lines)
+        caller = stays.party if inner else None
+        self.chapter.journal.start(user, group=group, caller=caller)
+        if caller is not None:
+            self.engage(caller.login)
+            self.shown = Shown(caller.ext or caller.login, caller.name)
+        elif info.direction is Direction.OUT:
+            self.shown = Shown(info.client)
+        if recording is not None:
+            self.switch.spawn(encode(self.switch, old, recording))
+        if self.ended_by is not None or stays.ended:
+            self.ended_by = self.ended_by or Ender.CALLER
+            raise Interrupted
+        self.bridge.vacate(leg.side)
+        await self.bridge.loop(stays.side, self.bridge.hold_music)
+
+    @property
+    def taken(self) -> bool:
+        """Whether somebody has talked in this chapter."""
+        return self.journal.answered_at is not None
+
+    def transfer_done(self, code: int, phrase: str) -> None:
+        """Tell the phone that asked for a transfer how it went, if any waits to hear."""
+        passing, self.passing = self.passing, None
+        if passing is not None:
+            passing.leg.tell(code, phrase, over=True)
+
+    async def put_through(self, by: Leg, whom: Leg) -> None:
+        """Let `whom`, to whom the employee of leg `by` talked elsewhere, talk in their place."""
+        stays = self.host if by is self.guest else self.guest
+        assert stays is not None
+        assert by.party is not None
+        side = by.side
+        whom.inbox = self.inbox
+        self.guest, self.host, self.passed_on = stays, whom, True
+        self._engaged.discard(by.party.login)
+        self._use(by.party.login, None)
+        self.journal.put_through(by.party, whom.party)
+        await self.bridge.take_over(whom, side)
+        by.tell(200, "OK", over=True)
+
     def _tell_joined(self, joined: Joined) -> None:
         """Of an incoming call that an outside number took, no employee is told anything."""
         story, journal = self.chapter.story, self.journal
         if joined.party is not None:
             journal.answer(joined.party, joined.group)
-        elif self.info.direction is Direction.OUT and story.user is not None:
+        elif self._places_call and story.user is not None:
             journal.answer(story.user, story.group)
         else:
             journal.take(Destination.TELNUM)
         if story.caller is not None:
             self._use(story.caller.login, Use.TALKING)
+
+    @property
+    def _places_call(self) -> bool:
+        """Whether the guest is an employee who calls the outside."""
+        return self.info.direction is Direction.OUT and not self.passed_on
 
     async def seat_guest(self, leg: Leg) -> None:
         """Go on with `leg`, which has answered, as the one who calls (makecall)."""
@@ -121,9 +197,9 @@ class Call(Served):
             self._post_dialling.stop()
         chapter, code = self.chapter, self._final_code(outcome)
         gave_up = self.ended_by is Ender.CALLER and self.settled is None
-        for leg in (self.guest, self.host):
-            if leg is not None:
-                leg.hangup(code)
+        self.transfer_done(487, "Request Terminated")
+        for leg in self.legs():
+            leg.hangup(code)
         chapter.journal.stop_all()
         recording = None
         try:

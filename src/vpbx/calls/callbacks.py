@@ -23,7 +23,6 @@ from vpbx.calls.walk import walk
 from vpbx.directory import Department, DomainConfig, Employee, PromisedCall
 from vpbx.directory.goals import ToOutside
 from vpbx.events import Answered, CallEvent, CallInfo, Direction
-from vpbx.media import Side
 
 __all__ = ["CallbackDesk"]
 
@@ -177,7 +176,7 @@ class _Return:
         call.journal.start(party_of(self._employee), group=self._group)
         await call.open_media()
         people = [(self._employee, None)]
-        rung = await ring(call, people, self._limit_s, side=Side.A, insist=True)
+        rung = await ring(call, people, self._limit_s, insist=True)
         if isinstance(rung, Over):
             call.ended_by = Ender.CALLER  # who the call was for did not take it
             return rung

@@ -17,7 +17,15 @@ from vpbx.calls.inbox import Event, Inbox
 from vpbx.calls.sound import OUR_CODECS, Sound
 from vpbx.events import Party
 from vpbx.media import Side
-from vpbx.sip import AudioCodec, Response, ServerTransaction, Session, SessionAdapter, make_response
+from vpbx.sip import (
+    SIPFRAG,
+    AudioCodec,
+    Response,
+    ServerTransaction,
+    Session,
+    SessionAdapter,
+    make_response,
+)
 
 __all__ = [
     "Answered",
@@ -130,6 +138,20 @@ class Leg(SessionAdapter):
         if not self.ended:
             self.ended = True
             self.session.hangup(code, reason)
+
+    def tell(self, code: int, phrase: str, *, over: bool) -> None:
+        """Tell a phone that asked for a transfer how it goes (RFC 3515 NOTIFY); the last word
+        also ends the leg. It may have hung up by then."""
+        if self.ended or not self.session.answered:
+            return
+        state = "terminated;reason=noresource" if over else "active;expires=60"
+        self.session.send(
+            "NOTIFY",
+            headers=[("Event", "refer"), ("Subscription-State", state)],
+            body=f"SIP/2.0 {code} {phrase}\r\n".encode(),
+            content_type=SIPFRAG,
+            on_response=(lambda response: self.hangup()) if over else None,
+        )
 
     def pressed(self, digit: str) -> None:
         """Its keypad was used, as the media engine heard (RFC 4733)."""

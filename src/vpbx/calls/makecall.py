@@ -9,7 +9,8 @@ from vpbx.calls.call import Call
 from vpbx.calls.devices import devices_of
 from vpbx.calls.internal import begin_inner
 from vpbx.calls.outcome import Ender, Over
-from vpbx.calls.outgoing import may_call, number_shown
+from vpbx.calls.outgoing import number_shown
+from vpbx.calls.restrictions import may_call
 from vpbx.calls.ringing import ring
 from vpbx.calls.staff import members_of
 from vpbx.calls.statuses import announcement, code_for_caller, sip_code
@@ -25,7 +26,6 @@ from vpbx.directory import (
 )
 from vpbx.directory.goals import Goal, ToBranch, ToOutside, goal_of, of_ext
 from vpbx.events import Direction
-from vpbx.media import Side
 from vpbx.story import status_of
 
 __all__ = ["MadeCall", "MakeCall", "Outside", "Plan", "TooManyCalls", "explain", "plan_call"]
@@ -75,7 +75,7 @@ class MakeCall:
         goal = self._begin(call)
         await call.open_media()
         limit_s = call.domain.ring_timeout_s
-        rung = await ring(call, [(self._employee, None)], limit_s, side=Side.A, insist=True)
+        rung = await ring(call, [(self._employee, None)], limit_s, insist=True)
         if isinstance(rung, Over):
             call.ended_by = Ender.CALLER  # who the call was for did not take it
             return rung

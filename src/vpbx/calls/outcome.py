@@ -10,7 +10,7 @@ from vpbx.calls.leg import Leg
 from vpbx.directory.goals import Goal
 from vpbx.events import Destination, Group, Party
 
-__all__ = ["Ender", "Joined", "Onward", "Outcome", "Over", "Result"]
+__all__ = ["Ender", "Joined", "Onward", "Outcome", "Over", "Passed", "Result"]
 
 
 class Result(Enum):
@@ -69,6 +69,15 @@ class Onward:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """The employee `by` passes the guest on to another goal and leaves, by `leg`."""
+
+    goal: Goal
+    by: Party
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
 class Over:
     """The call is over, or nobody was found."""
 
@@ -77,4 +86,4 @@ class Over:
     """The SIP status of the other side that decided, where one did."""
 
 
-Outcome: TypeAlias = Joined | Onward | Over
+Outcome: TypeAlias = Joined | Onward | Passed | Over

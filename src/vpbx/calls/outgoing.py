@@ -5,11 +5,12 @@ from __future__ import annotations
 from vpbx.calls.addresses import hides_caller, party_of
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Over, Result
+from vpbx.calls.restrictions import may_call
 from vpbx.calls.walk import walk
-from vpbx.directory import DomainConfig, Employee, Number, is_emergency
+from vpbx.directory import DomainConfig, Employee, Number
 from vpbx.directory.goals import ToOutside
 
-__all__ = ["Outgoing", "may_call", "number_shown"]
+__all__ = ["Outgoing", "number_shown"]
 
 
 class Outgoing:
@@ -37,13 +38,6 @@ class Outgoing:
         if call.ring_early():
             await call.hear_out("not-allowed")
         return over
-
-
-def may_call(domain: DomainConfig, employee: Employee, called: str) -> bool:
-    """Say whether the company lets an employee call there (crm-api §13); emergencies always."""
-    return is_emergency(called, domain.country) or domain.settings.restrictions.allows(
-        domain, employee, called
-    )
 
 
 def number_shown(domain: DomainConfig, employee: Employee, called: str) -> Number | None:

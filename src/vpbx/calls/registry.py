@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Ender
+from vpbx.directory.goals import Goal
 from vpbx.events import CallInfo, Group, Party
 
 __all__ = ["ActiveCall", "CallRegistry", "LiveCall", "State"]
@@ -53,6 +55,16 @@ class LiveCall(Protocol):
     @property
     def info(self) -> CallInfo:
         """What holds for it from first to last."""
+
+    @property
+    def goal(self) -> Goal | None:
+        """Where it is on its way to."""
+
+    def legs(self) -> tuple[Leg, ...]:
+        """Return who is in it."""
+
+    def give_up(self, leg: Leg) -> None:
+        """Let another call have a leg."""
 
     def picture(self) -> ActiveCall:
         """Return how it stands now."""

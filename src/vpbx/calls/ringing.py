@@ -16,7 +16,6 @@ from vpbx.calls.trunks import call_across, dial_through, ways_out
 from vpbx.calls.ways import Way
 from vpbx.directory import Employee
 from vpbx.events import Group, Party
-from vpbx.media import Side
 from vpbx.sip import Target
 
 __all__ = ["Ringing", "ring"]
@@ -41,11 +40,10 @@ async def ring(
     people: Sequence[tuple[Employee, Group | None]],
     timeout_s: float,
     *,
-    side: Side = Side.B,
     insist: bool = False,
 ) -> Joined | Over:
     """Ring all of `people`, each for the department beside them, for at most `timeout_s`."""
-    ringing = Ringing(call, side, insist=insist)
+    ringing = Ringing(call, insist=insist)
     deadline = call.remind(timeout_s)
     try:
         for employee, group in people:
@@ -110,11 +108,11 @@ class Ringing:
     (`hunts`), which then moves on at once.
     """
 
-    def __init__(
-        self, call: Call, side: Side = Side.B, *, insist: bool = False, hunts: bool = False
-    ) -> None:
+    def __init__(self, call: Call, *, insist: bool = False, hunts: bool = False) -> None:
         self._call = call
-        self._side = side
+        self._side = call.host_side
+        self._told = call.guest is not None
+        """Whether they are rung for a guest; who is rung to place a call rings for nobody."""
         self._insist = insist
         self._decisive = _REFUSALS | {486} if hunts else _REFUSALS
         self._people: dict[str, _Person] = {}
@@ -307,7 +305,7 @@ class Ringing:
     async def _progress(self, person: _Person) -> None:
         if person.result is Result.UNREACHABLE:
             person.result = Result.NO_ANSWER
-        if self._side is Side.B:
+        if self._told:
             self._call.journal.ring(person.party, person.group)
             if not self._rang:
                 self._rang = True
@@ -352,7 +350,7 @@ class Ringing:
             person.mobile_due = None
 
     def _stopped(self, person: _Person) -> None:
-        if self._side is Side.B:
+        if self._told:
             self._call.journal.stop(person.party)
 
     def _release(self, leg: Leg) -> _Mobile | None:

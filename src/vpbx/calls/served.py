@@ -20,7 +20,7 @@ from vpbx.calls.addresses import Shown
 from vpbx.calls.bridge import Bridge
 from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
 from vpbx.calls.leg import Ended, Leg, LegEvent, Offered, Reanswered, Referred, Repeated
-from vpbx.calls.outcome import Ender, Over
+from vpbx.calls.outcome import Ender, Over, Passed
 from vpbx.calls.postdial import PostDial
 from vpbx.calls.registry import ActiveCall, State
 from vpbx.calls.shared.lines import Use
@@ -30,6 +30,7 @@ from vpbx.calls.switch import Switch
 from vpbx.calls.told.chapter import Chapter
 from vpbx.calls.told.journal import Journal
 from vpbx.directory import DomainConfig
+from vpbx.directory.goals import Goal
 from vpbx.events import CallInfo, Destination, Direction
 from vpbx.media import MediaError, Side
 from vpbx.sip import AudioCodec
@@ -85,6 +86,10 @@ class Served:
         self.max_forwards = max_forwards
         self.hidden = False
         """Whether whoever is called outside is not to see who calls (CLIR)."""
+        self.goal: Goal | None = None
+        """Where it is on its way to."""
+        self.passed_on = False
+        """Whether an employee has passed the guest on to somebody else."""
         self.through_menu = False
         """Whether the guest has been in a menu."""
         self.bridge = Bridge(switch.media, domain.language)
@@ -98,6 +103,8 @@ class Served:
         self.post_dial = ""
         """What is to be dialled once the host has answered: the extension behind their number."""
         self._post_dialling: PostDial | None = None
+        self.passing: Passed | None = None
+        """Who has passed the guest on and waits to hear how that goes."""
         self._code = 0
         self._task: asyncio.Task[None] | None = None
         self._engaged: set[str] = set()
@@ -221,6 +228,24 @@ class Served:
     def remind(self, delay_s: float) -> Reminder:
         """Put a `Tick` into the inbox `delay_s` seconds from now."""
         return Reminder(self.switch.clock, self.inbox, delay_s)
+
+    @property
+    def host_side(self) -> Side:
+        """The seat of who is found for the guest; while there is no guest, theirs."""
+        return self.guest.side.other if self.guest is not None else Side.A
+
+    def legs(self) -> tuple[Leg, ...]:
+        """Return who is in it."""
+        return tuple(leg for leg in (self.guest, self.host) if leg is not None)
+
+    def give_up(self, leg: Leg) -> None:
+        """Let another call have a leg: this one is over."""
+        self.bridge.vacate(leg.side)
+        if leg is self.guest:
+            self.guest = None
+        elif leg is self.host:
+            self.host = None
+        self.hang_up(Ender.CALLEE)
 
     # -- used by routes and steps: people and trunks --------------------------------------------
 

@@ -14,6 +14,7 @@ from vpbx.calls.addresses import (
     dialled,
     mistyped_ext,
     outside_caller,
+    party_of,
 )
 from vpbx.calls.admission import (
     Admission,
@@ -295,6 +296,7 @@ class CallService:
             session.reject(who.code, who.reason or None, headers=who.headers)
             return
         domain, employee = who.domain, who.employee
+        leg.party = party_of(employee)
         if code := self._admission.out_of_reach(session.request, domain):
             session.reject(code)
             return

@@ -374,6 +374,14 @@ class Sound:
         theirs = all(one.payload != number or _same(one, codec) for one in self._heard)
         return theirs and self._meanings.get(number, codec.name) == codec.name
 
+    def move(
+        self,
+        address: Callable[[], tuple[str, int]],
+        secure_address: Callable[[], tuple[str, int]],
+    ) -> None:
+        """Let its media come to another place of ours from the next description on."""
+        self._address, self._secure_address, self._key = address, secure_address, ()
+
     def twin(self) -> Sound:
         """Return a copy, for one more leg that is sent the same offer."""
         twin = Sound(self._address, self._secure_address, self._dtls_way)

@@ -32,7 +32,7 @@ def dial_through(
     sound: Sound,
     *,
     hop: Hop | None = None,
-    side: Side = Side.B,
+    side: Side,
 ) -> Leg:
     """Call an outside number by `hop` of `way` (else its first), showing `clid`, our number.
 

@@ -7,12 +7,14 @@ goal → its step → Onward → the next goal, at most `MAX_HOPS` times
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from vpbx.calls.across import colleague_party
 from vpbx.calls.addresses import group_of, party_of
 from vpbx.calls.call import Call
-from vpbx.calls.outcome import Joined, Onward, Over, Result
+from vpbx.calls.outcome import Joined, Over, Passed, Result
 from vpbx.calls.steps.table import STEPS
 from vpbx.calls.steps.talk import talk
 from vpbx.directory import DomainConfig, Subtype
@@ -50,7 +52,26 @@ _ACCOUNT: dict[type[Goal], str] = {ToMenu: "ivr", ToFax: "fax"}
 
 
 async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) -> Over:
-    """Follow a goal, and where it leads, until the call is over."""
+    """Follow a goal, and where it leads, until the call is over.
+
+    Who passes the guest on is rung back when nobody there takes the call.
+    """
+    outcome = await _follow(call, goal, place)
+    while isinstance(outcome, Passed):
+        back: Goal = ToEmployee(outcome.by.login)
+        goal = outcome.goal
+        if isinstance(goal, ToEmployee):
+            goal = replace(goal, otherwise=back)
+        user, group = owner_of(call.domain, goal)
+        await call.turn(outcome, user, group)
+        outcome = await _follow(call, goal)
+        if isinstance(outcome, Over) and not isinstance(goal, ToEmployee) and not call.taken:
+            call.transfer_done(480, "Temporarily Unavailable")
+            outcome = await _follow(call, back)
+    return outcome
+
+
+async def _follow(call: Call, goal: Goal, place: Destination = Destination.NONE) -> Over | Passed:
     for _ in range(MAX_HOPS + 1):
         step = STEPS.get(type(goal))
         if step is None:
@@ -59,9 +80,8 @@ async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) ->
         outcome = await step(call, goal)
         if isinstance(outcome, Joined):
             return await talk(call, outcome)
-        if isinstance(outcome, Over):
+        if isinstance(outcome, Over | Passed):
             return outcome
-        assert isinstance(outcome, Onward)
         goal, place = outcome.goal, outcome.place
     log.info("a call was sent on too often", callid=call.info.callid, hops=MAX_HOPS)
     return Over(Result.NO_ANSWER)
@@ -69,6 +89,7 @@ async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) ->
 
 def enter(call: Call, goal: Goal, place: Destination) -> None:
     """Say where the call is now; what needs no time, and what is taken at once, is no place."""
+    call.goal = goal
     if isinstance(goal, ByHours | ToEcho | ToMailbox | SetDnd):
         return
     if isinstance(goal, ToMenu):

@@ -22,6 +22,7 @@ from vpbx.sip.grammar import parse_address
 from vpbx.sip.listener import EndCause, SessionAdapter, SessionListener, SessionState
 from vpbx.sip.message import Request, Response, make_response
 from vpbx.sip.offer_answer import CODEC_NAMES, NothingInCommon, codecs_of, common
+from vpbx.sip.refer import SIPFRAG, ReferTo, Replaces, refer_to, replaces
 from vpbx.sip.registrar import (
     Binding,
     RegisterResult,
@@ -49,6 +50,7 @@ from vpbx.sip.usage import WrongState
 
 __all__ = [
     "CODEC_NAMES",
+    "SIPFRAG",
     "Application",
     "AudioCodec",
     "AuthResult",
@@ -66,10 +68,12 @@ __all__ = [
     "NothingInCommon",
     "Proof",
     "Recent",
+    "ReferTo",
     "RegisterResult",
     "RegistrarLimits",
     "Registration",
     "RegistrationState",
+    "Replaces",
     "Request",
     "Response",
     "Sdp",
@@ -94,7 +98,9 @@ __all__ = [
     "make_response",
     "network_of",
     "parse_address",
+    "refer_to",
     "register",
+    "replaces",
     "retarget",
     "target_of",
 ]

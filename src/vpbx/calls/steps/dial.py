@@ -14,7 +14,6 @@ from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.trunks import dial_through
 from vpbx.calls.ways import Way
-from vpbx.media import Side
 from vpbx.sip import Hop
 
 __all__ = ["dial", "dial_by"]
@@ -85,7 +84,7 @@ class _Attempt:
 
     async def make(self, place: Place) -> Joined | Over:
         call, config = self._call, self._call.switch.config
-        sound = call.offer(Side.B)
+        sound = call.offer(call.host_side)
         leg = place(self._way, self._hop, sound)
         self._too_long = call.remind(config.dial_timeout_s)
         self._silent = None if self._last else call.remind(config.trunk_silence_s)

@@ -26,7 +26,7 @@ async def outside(call: Call, goal: ToOutside) -> Outcome:
     clid = number.telnum if number is not None else info.diversion
     ways = ways_out(call.switch, domain, number)
     party = call.chapter.story.user
-    if info.direction is not Direction.OUT or party is None or not ways:
+    if info.direction is not Direction.OUT or call.passed_on or party is None or not ways:
         return await dial(call, goal.number, clid, ways)
     outcome: Outcome | None = None
     call.journal.dial(party, call.chapter.story.group)

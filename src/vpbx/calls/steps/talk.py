@@ -2,24 +2,59 @@
 
 from __future__ import annotations
 
+from vpbx.calls.addresses import party_of
 from vpbx.calls.call import Call
-from vpbx.calls.leg import Digit, Ended
-from vpbx.calls.outcome import Ender, Joined, Over
+from vpbx.calls.leg import Digit, Ended, Referred
+from vpbx.calls.outcome import Ender, Joined, Over, Passed
 from vpbx.calls.steps.rating import rate
+from vpbx.calls.transfer import Refused, consulted, refuse, take
+from vpbx.sip import make_response
 
 __all__ = ["talk"]
 
 
-async def talk(call: Call, joined: Joined) -> Over:
-    """Join the two and serve both until the host ends it; the guest's end cancels the step."""
+async def talk(call: Call, joined: Joined) -> Over | Passed:
+    """Join the two and serve both until the host ends it; the guest's end cancels the step.
+
+    An employee may pass the other one on (REFER), or put somebody through in their own place.
+    """
     await call.join(joined)
-    host = joined.leg
     while True:
-        event = await call.next()
+        event = await call.next(transfers=True)
         match event:
-            case Ended(leg=leg) if leg is host:
+            case Referred():
+                passed = await _transfer(call, event)
+                if passed is not None:
+                    return passed
+            case Ended(leg=leg) if leg is call.host:
                 await rate(call)
                 call.ended_by = Ender.CALLEE
                 return Over()
             case Digit(body=body) if body:
                 call.bridge.carry(event.leg.side.other, event.digit, body, event.content_type)
+
+
+async def _transfer(call: Call, event: Referred) -> Passed | None:
+    """Serve a REFER; None when the talk goes on, with whomever."""
+    try:
+        wanted = take(call, event)
+        found = consulted(call, wanted) if wanted.replaces is not None else None
+    except Refused as refused:
+        refuse(event, refused.code)
+        return None
+    goal = wanted.goal
+    if found is not None:
+        other, theirs, goal = found
+        if theirs is None and goal is None:
+            refuse(event, 603)
+            return None
+    event.tx.respond(make_response(event.tx.request, 202))
+    event.leg.tell(100, "Trying", over=False)
+    if found is not None:
+        if theirs is not None:
+            other.give_up(theirs)
+            await call.put_through(event.leg, theirs)
+            return None
+        other.hang_up(Ender.CALLER, 487)
+    assert goal is not None
+    return Passed(goal, party_of(wanted.by), event.leg)

@@ -46,6 +46,7 @@ from vpbx.events import (
     RingEnded,
     Ringing,
     Taken,
+    Transferred,
 )
 from vpbx.story import Story
 
@@ -192,6 +193,28 @@ class Journal:
         self.stop_all(besides=party)
         self._move(party, Move.ANSWER, group)
 
+    def pass_on(self, party: Party, second_callid: str) -> None:
+        """`party` passes the call on, which goes on under `second_callid`: they are done here."""
+        self._tell_transfer(party, second_callid)
+        self.stop(party)
+
+    def put_through(self, party: Party, to: Party | None) -> None:
+        """`party` puts `to` through, to whom they talk elsewhere: the call is now theirs."""
+        self._tell_transfer(party, "")
+        if self._open.pop(party.login, None) is not None:
+            self._use(party, None, None)
+        if to is None:
+            self.take(Destination.TELNUM)
+        elif self.started and not self.ended:
+            self._open[to.login] = (to, PartyState.TALKING, None)
+            self._publish(Answered(self.info, self._at(), to))
+            self._use(to, PartyState.TALKING, None)
+
+    def _tell_transfer(self, party: Party, second_callid: str) -> None:
+        if self.started and not self.ended:
+            group = self._open[party.login][2] if party.login in self._open else None
+            self._publish(Transferred(self.info, self._at(), party, second_callid, group))
+
     def stop(self, party: Party) -> None:
         """Whatever `party` was doing in this call is over."""
         self._move(party, Move.STOP, None)
@@ -244,11 +267,13 @@ class Journal:
         at = self._at()
         for event in events:
             self._publish(event(self.info, at, party, group))
+        self._use(party, state, group)
+
+    def _use(self, party: Party, state: PartyState | None, group: Group | None) -> None:
         info, now = self.info, self._clock.now()
+        use = USE[state] if state is not None else None
         department = group.id if group is not None else ""
-        self._lines.move(
-            info.domain_id, party.login, info.callid, USE[state], now=now, group=department
-        )
+        self._lines.move(info.domain_id, party.login, info.callid, use, now=now, group=department)
 
     def _publish(self, event: CallEvent) -> None:
         self.story.tell(event)

@@ -1,0 +1,106 @@
+"""What a transfer asks of a call: whom to, on whose behalf, and what the phone is told of it.
+
+Only an employee passes a call on, and only to where they might call themselves. A REFER that is
+refused leaves the call as it was. One that is taken is answered 202, and its phone is told the
+end by NOTIFY (RFC 3515): it may wait for that, or hang up at once.
+"""
+
+from __future__ import annotations
+
+from vpbx.calls.call import Call
+from vpbx.calls.leg import Leg, Referred
+from vpbx.calls.registry import LiveCall
+from vpbx.calls.restrictions import may_call
+from vpbx.directory import DomainConfig, Employee, Invalid, read_number
+from vpbx.directory.goals import Goal, ToEmployee, ToOutside, goal_of
+from vpbx.sip import Replaces, make_response, refer_to
+
+__all__ = ["Refused", "Wanted", "consulted", "goal_for", "refuse", "take"]
+
+
+class Refused(Exception):
+    """A transfer that cannot be; `code` is the SIP status that says so.
+
+    400, 403 or 603 only: others, like 404 and 481, would end the dialog in which the REFER came
+    (RFC 5057 §5.1).
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Wanted:
+    """A transfer that was asked for and can be: to `goal`, or to who is talked to elsewhere."""
+
+    __slots__ = ("by", "goal", "leg", "replaces")
+
+    def __init__(
+        self, leg: Leg, by: Employee, goal: Goal | None, replaces: Replaces | None
+    ) -> None:
+        self.leg = leg
+        self.by = by
+        self.goal = goal
+        self.replaces = replaces
+
+
+def take(call: Call, event: Referred) -> Wanted:
+    """Read what a leg's REFER wants; raises `Refused`."""
+    domain, leg = call.domain, event.leg
+    by = domain.employees.get(leg.party.login) if leg.party is not None else None
+    if by is None:
+        raise Refused(603)
+    try:
+        wanted = refer_to(event.tx.request)
+    except ValueError:
+        raise Refused(400) from None
+    if wanted.replaces is not None:
+        return Wanted(leg, by, None, wanted.replaces)
+    return Wanted(leg, by, goal_for(domain, by, wanted.user), None)
+
+
+def goal_for(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
+    """Return where `by` may pass a call on to by this ext, login or number; raises `Refused`."""
+    inside = domain.callee(dialled)
+    if inside is not None:
+        goal = goal_of(inside)
+        if goal == ToEmployee(by.login):
+            raise Refused(400)
+        return goal
+    try:
+        called = read_number(dialled, domain.country).digits
+    except Invalid:
+        raise Refused(603) from None
+    if not may_call(domain, by, called):
+        raise Refused(403)
+    return ToOutside(called)
+
+
+def consulted(call: Call, wanted: Wanted) -> tuple[LiveCall, Leg | None, Goal | None]:
+    """Find the call in which the transferrer talks to whom they want to put through.
+
+    Returns it, the other one's leg (None: nobody has answered yet), and where it goes. Raises
+    `Refused` when it is not the transferrer's own.
+    """
+    assert wanted.replaces is not None
+    dialog = wanted.replaces
+    stack = call.switch.stack
+    found = stack.dialogs.find(dialog.call_id, dialog.local_tag, dialog.remote_tag)
+    session = found[0] if found is not None else None
+    for other in call.switch.calls:
+        legs = [leg for leg in other.legs() if leg.session is session and not leg.ended]
+        if session is None or not legs or other is call:
+            continue
+        mine = legs[0]
+        if other.info.domain_id != call.info.domain_id or mine.party is None:
+            raise Refused(603)
+        if mine.party.login != wanted.by.login:
+            raise Refused(603)
+        rest = [leg for leg in other.legs() if leg is not mine and not leg.ended]
+        return other, rest[0] if rest else None, other.goal
+    raise Refused(603)
+
+
+def refuse(event: Referred, code: int) -> None:
+    """Answer a REFER that is not served."""
+    event.tx.respond(make_response(event.tx.request, code))

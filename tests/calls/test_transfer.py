@@ -1,0 +1,289 @@
+"""Transfers: blind (REFER) and attended (REFER with Replaces), with real phones and sound."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.calls.world import ANN, BOB, CUSTOMER, EVE, Agent, World
+from vpbx.events import CallEnded, CallStarted, RecordingReady, Status, Transferred
+from vpbx.sim.call import Call
+from vpbx.sip import Response, ServerTransaction, Session, make_response
+
+FRIEND = "79260000000"
+
+
+class Told(Call):
+    """A call that keeps what NOTIFY tells of a transfer."""
+
+    notes: list[tuple[str, str]]
+
+    def on_request(self, session: Session, tx: ServerTransaction) -> None:
+        if tx.request.method == "NOTIFY":
+            state = tx.request.headers.get("Subscription-State") or ""
+            self.notes.append((tx.request.body.decode().strip(), state.partition(";")[0]))
+            tx.respond(make_response(tx.request, 200))
+        else:
+            super().on_request(session, tx)
+
+
+def listening(call: Call) -> Told:
+    call.__class__ = Told
+    call.notes = []  # type: ignore[attr-defined]
+    return call  # type: ignore[return-value]
+
+
+async def refer(call: Call, to: str) -> int:
+    done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    assert call.session is not None
+    call.session.send("REFER", headers=[("Refer-To", to)], on_response=done.set_result)
+    return (await asyncio.wait_for(done, 5)).code
+
+
+async def note(call: Told, text: str) -> None:
+    async with asyncio.timeout(5):
+        while text not in [said for said, _ in call.notes]:
+            await asyncio.sleep(0.02)
+
+
+async def talking(world: World) -> tuple[Agent, Told, Call]:
+    """A customer (440 Hz) talks to ann (880 Hz)."""
+    phone = await world.phone(ANN)
+    customer = await world.customer_calls(tone_hz=440)
+    call = listening(await phone.incoming())
+    await call.answer(880)
+    await customer.answered()
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    return phone, call, customer
+
+
+def ends(world: World) -> list[CallEnded]:
+    return world.of(CallEnded)
+
+
+async def test_a_blind_transfer_goes_on_under_a_callid_of_its_own(world: World) -> None:
+    _, call, customer = await talking(world)
+    bob = await world.phone(BOB)
+    assert await refer(call, "<sip:703@acme.example>") == 202
+    at_bob = await bob.incoming()
+    assert at_bob.session is not None
+    assert at_bob.session.from_.uri.user == CUSTOMER
+    at_bob.ring()
+    await at_bob.answer(660)
+    await asyncio.gather(customer.heard(660), at_bob.heard(440))
+    await note(call, "SIP/2.0 200 OK")
+    assert call.notes[0] == ("SIP/2.0 100 Trying", "active")
+    assert call.notes[-1][1] == "terminated"
+    await call.ended()
+    assert not customer.directions  # the customer's phone was not bothered
+    customer.hangup()
+    await world.ended(2)
+    first, second = ends(world)
+    [passed] = world.of(Transferred)
+    assert passed.second_callid == second.call.callid != first.call.callid
+    assert (first.user.login, second.user.login) == (ANN, BOB)  # type: ignore[union-attr]
+    assert first.status is second.status is Status.SUCCESS
+    assert world.story() == [
+        *("ringing ann", "answered ann", "completed ann"),
+        *("ringing bob", "answered bob", "completed bob"),
+    ]
+    await world.until(RecordingReady, 2)
+    names = {job[0].callid: str(job[1]) for job in world.encoder.jobs}
+    assert set(names) == {first.call.callid, second.call.callid}
+    assert all(callid in path for callid, path in names.items())
+    await world.quiet()
+
+
+@pytest.mark.parametrize("how", ["refuses", "hangs up at once"])
+async def test_a_transfer_that_fails_rings_the_transferrer_back(world: World, how: str) -> None:
+    phone, call, customer = await talking(world)
+    bob = await world.phone(BOB)
+    assert await refer(call, "<sip:bob@acme.example>") == 202
+    if how == "hangs up at once":
+        call.hangup()
+    at_bob = await bob.incoming()
+    at_bob.ring()
+    at_bob.reject(486)
+    again = await phone.incoming()
+    again.ring()
+    await again.answer(1020)
+    await asyncio.gather(customer.heard(1020), again.heard(440))
+    if how == "refuses":
+        await note(call, "SIP/2.0 480 Temporarily Unavailable")
+    customer.hangup()
+    await world.ended(2)
+    assert world.story()[3:] == [
+        *("ringing bob", "ring ended bob", "ringing ann", "answered ann", "completed ann"),
+    ]
+    await world.quiet()
+
+
+async def test_a_customer_who_gives_up_while_the_next_one_rings(world: World) -> None:
+    _, call, customer = await talking(world)
+    bob = await world.phone(BOB)
+    assert await refer(call, "<sip:703@acme.example>") == 202
+    at_bob = await bob.incoming()
+    at_bob.ring()
+    await world.until(CallStarted, 2)
+    async with asyncio.timeout(5):
+        while "ringing bob" not in world.story():
+            await asyncio.sleep(0.02)
+    customer.hangup()
+    await world.ended(2)
+    first, second = ends(world)
+    assert (first.status, second.status) == (Status.SUCCESS, Status.MISSED)
+    assert (await at_bob.ended()).cause == "cancel"
+    await call.ended()
+    await world.quiet()
+
+
+async def test_an_employee_passes_a_customer_on_whom_they_called(world: World) -> None:
+    """The customer was called: they stay on their seat, on the left of both recordings."""
+    phone = await world.phone(ANN)
+    bob = await world.phone(BOB)
+    call = listening(await world.phone_calls(phone, CUSTOMER, tone_hz=880))
+    customer = await world.carrier.incoming()
+    await customer.answer(440)
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    assert await refer(call, "<sip:703@acme.example>") == 202
+    at_bob = await bob.incoming()
+    assert at_bob.session is not None
+    assert at_bob.session.from_.uri.user == CUSTOMER
+    await at_bob.answer(660)
+    await asyncio.gather(customer.heard(660), at_bob.heard(440))
+    customer.hangup()
+    await world.ended(2)
+    assert [end.call.direction.value for end in ends(world)] == ["out", "out"]
+    await world.until(RecordingReady, 2)
+    assert len({job[2] for job in world.encoder.jobs}) == 1
+    await world.quiet()
+
+
+async def test_to_a_department_and_to_an_outside_number(world: World) -> None:
+    _, call, customer = await talking(world)
+    bob = await world.phone(BOB)
+    assert await refer(call, "<sip:710@acme.example>") == 202
+    at_bob = listening(await bob.incoming())
+    await at_bob.answer(660)
+    await customer.heard(660)
+    assert await refer(at_bob, f"<sip:{FRIEND}@acme.example>") == 202  # a transfer of a transfer
+    friend = await world.carrier.incoming()
+    assert friend.session is not None
+    assert friend.session.request.uri.user == FRIEND
+    await friend.answer(1020)
+    await asyncio.gather(customer.heard(1020), friend.heard(440))
+    friend.hangup()
+    await world.ended(3)
+    assert [end.destination.value for end in ends(world)] == ["user", "user", "telnum"]
+    assert ends(world)[1].group is not None
+    await world.quiet()
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        ("<sip:702@acme.example>", 400),  # to themselves
+        ("<sip:no-such-name@acme.example>", 603),
+        ("<sip:+4930123456@acme.example>", 403),
+        ("<sip:bob@acme.example?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>", 603),
+        ("<sip:bob@acme.example?Replaces=x>", 400),
+        ("rubbish <", 400),
+    ],
+)
+async def test_a_refused_transfer_leaves_the_call_as_it_was(
+    world: World, to: str, code: int
+) -> None:
+    rule = [{"login": ANN, "allowed": ["RU"]}]
+    await world.directory.restrictions.add_users(await world.domain(), rule)
+    _, call, customer = await talking(world)
+    assert await refer(call, to) == code
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    customer.hangup()
+    await world.ended()
+    assert world.of(Transferred) == []
+
+
+async def test_a_customer_cannot_pass_an_employee_on(world: World) -> None:
+    _, call, customer = await talking(world)
+    assert await refer(customer, f"<sip:{FRIEND}@carrier.example>") == 603
+    await customer.heard(880)
+    call.hangup()
+    await world.ended()
+
+
+def replacing(call: Call, ext: str) -> str:
+    """Refer-To for whom `call` talks to."""
+    assert call.session is not None
+    dialog = call.session.dialog
+    assert dialog is not None
+    local, remote = dialog.local_tag, dialog.remote_tag
+    dialog_id = f"{dialog.call_id}%3Bto-tag%3D{remote}%3Bfrom-tag%3D{local}"
+    return f"<sip:{ext}@acme.example?Replaces={dialog_id}>"
+
+
+async def consulting(world: World) -> tuple[Told, Call, Told, Call]:
+    """Ann has put the customer on hold and called bob."""
+    phone, call, customer = await talking(world)
+    bob = await world.phone(BOB)
+    assert await call.hold() == 200
+    second = listening(await world.phone_calls(phone, "703", tone_hz=700))
+    at_bob = await bob.incoming()
+    at_bob.ring()
+    return call, customer, second, at_bob
+
+
+async def test_an_attended_transfer_keeps_the_callid(world: World) -> None:
+    call, customer, second, at_bob = await consulting(world)
+    await at_bob.answer(660)
+    await asyncio.gather(second.heard(660), at_bob.heard(700))
+    assert await refer(call, replacing(second, "703")) == 202
+    await asyncio.gather(customer.heard(660), at_bob.heard(440))
+    await note(call, "SIP/2.0 200 OK")
+    await asyncio.gather(call.ended(), second.ended())
+    assert not customer.directions
+    at_bob.hangup()
+    await world.ended(2)
+    inner, outer = ends(world)
+    assert (inner.call.direction.value, inner.status) == ("inner", Status.SUCCESS)
+    assert outer.user.login == BOB  # type: ignore[union-attr]
+    [passed] = world.of(Transferred)
+    assert (passed.second_callid, passed.user.login) == ("", ANN)
+    outside = [e for e in world.events if e.call.callid == outer.call.callid]
+    told = [type(e).__name__ for e in outside if not isinstance(e, RecordingReady)]
+    assert told == [
+        *("CallStarted", "Ringing", "Answered", "Transferred", "Answered", "Completed"),
+        "CallEnded",
+    ]
+    await world.quiet()
+
+
+async def test_a_semi_attended_transfer_is_a_blind_one(world: World) -> None:
+    call, customer, second, at_bob = await consulting(world)
+    await second.ringing()
+    assert await refer(call, replacing(second, "703")) == 202
+    assert (await at_bob.ended()).cause == "cancel"
+    bob = next(agent for agent in world._agents if agent.name == BOB)
+    again = await bob.incoming()
+    await again.answer(660)
+    await asyncio.gather(customer.heard(660), again.heard(440))
+    customer.hangup()
+    await world.ended(3)
+    [passed] = world.of(Transferred)
+    assert passed.second_callid
+    await world.quiet()
+
+
+async def test_nobody_puts_a_colleagues_call_through(world: World) -> None:
+    """The dialog in Replaces is eve's, not ann's."""
+    _, call, customer = await talking(world)
+    eve, bob = await world.phone(EVE), await world.phone(BOB)
+    hers = await world.phone_calls(eve, "703")
+    at_bob = await bob.incoming()
+    await at_bob.answer(660)
+    await hers.answered()
+    assert await refer(call, replacing(hers, "703")) == 603
+    await asyncio.gather(customer.heard(880), hers.heard(660))
+    hers.hangup()
+    customer.hangup()
+    await world.ended(2)
