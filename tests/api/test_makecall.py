@@ -184,6 +184,31 @@ async def test_a_call_in_progress_is_shown_and_ended(api: Api, switch: World, ph
     await api.refused("POST", path, 404)
 
 
+async def test_a_call_is_passed_on_by_the_api(api: Api, phone: Phone, switch: World) -> None:
+    made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
+    path = f"/calls/{made['callid']}/transfer"
+    call = await phone.agent.incoming()
+    assert "callid" in await api.refused("POST", path, 400, json={"to": "703"})  # nobody talks yet
+    await call.answer(880)
+    customer = await switch.carrier.incoming()
+    await customer.answer(440)
+    await customer.heard(880)
+    for wrong in ("702", "no such name"):  # to themselves, to nobody
+        assert "to" in await api.refused("POST", path, 400, json={"to": wrong})
+    await customer.heard(880)
+    bob = await switch.phone("bob")
+    await api.post(path, json={"to": "703"})
+    at_bob = await bob.incoming()
+    await at_bob.answer(660)
+    await asyncio.gather(customer.heard(660), at_bob.heard(440), call.ended())
+    (shown,) = await api.get("/calls")
+    assert shown["callid"] != made["callid"]
+    assert (shown["user"], shown["direction"], shown["phone"]) == ("bob", "out", CUSTOMER)
+    await api.refused("POST", path, 404, json={"to": "703"})  # the old callid is over
+    customer.hangup()
+    await switch.quiet()
+
+
 async def test_the_older_version_makes_calls_too(api: Api, phone: Phone) -> None:
     fields = {
         "cmd": "makeCall",

@@ -112,6 +112,7 @@ GET    /events/stream                              Main settings View
 POST   /events/{id}/replay                         Main settings Editing
 GET    /calls                                      Employees View
 POST   /calls/{callid}/hangup                      Employees Editing
+POST   /calls/{callid}/transfer                    Employees Editing
 """
 """Method, path, and the right it needs: what crm-api.md lists."""
 

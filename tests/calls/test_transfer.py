@@ -287,3 +287,62 @@ async def test_nobody_puts_a_colleagues_call_through(world: World) -> None:
     hers.hangup()
     customer.hangup()
     await world.ended(2)
+
+
+async def test_star_two_and_an_ext_pass_a_customer_on(world: World) -> None:
+    """For phones without a transfer key: no # is needed once an ext is complete."""
+    _, call, customer = await talking(world)
+    bob = await world.phone(BOB)
+    call.dial("*2")
+    await differs(call, 440)  # "dial the number"
+    call.dial("703")
+    at_bob = await bob.incoming()
+    await at_bob.answer(660)
+    await asyncio.gather(customer.heard(660), at_bob.heard(440))
+    assert (await call.ended()).cause == "bye"
+    customer.hangup()
+    await world.ended(2)
+    [passed] = world.of(Transferred)
+    assert passed.user.login == ANN
+
+
+async def test_star_two_twice_comes_back_and_a_wrong_number_too(world: World) -> None:
+    _, call, customer = await talking(world)
+    call.dial("*2")
+    await differs(call, 440)
+    call.dial("*2")
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    call.dial("*2702#")  # to herself
+    await asyncio.gather(customer.heard(880), call.heard(440, timeout_s=15))
+    customer.hangup()
+    await world.ended()
+    assert world.of(Transferred) == []
+
+
+async def test_star_two_to_an_outside_number_goes_after_a_pause(world: World) -> None:
+    _, call, customer = await talking(world)
+    call.dial("*2" + FRIEND)
+    friend = await world.carrier.incoming(timeout_s=15)
+    assert friend.session is not None
+    assert friend.session.request.uri.user == FRIEND
+    await friend.answer(660)
+    await customer.heard(660)
+    customer.hangup()
+    await world.ended(2)
+
+
+async def test_a_customer_presses_star_two_in_vain(world: World) -> None:
+    _, call, customer = await talking(world)
+    customer.dial("*2703")
+    await call.heard_digits("*2703")
+    await customer.heard(880)
+    customer.hangup()
+    await world.ended()
+    assert world.of(Transferred) == []
+
+
+async def differs(call: Call, tone_hz: float) -> None:
+    """Wait until something else than this tone is heard."""
+    async with asyncio.timeout(8):
+        while abs(call.hears_hz - tone_hz) < 15:
+            await asyncio.sleep(0.05)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
 from vpbx.api.errors import not_found
+from vpbx.api.fields import Name, Request
 from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
 from vpbx.calls import ActiveCall
@@ -78,6 +79,30 @@ async def list_calls(call: Call) -> Response:
 async def hang_up(call: Call) -> Response:
     """Both sides are hung up; history and events tell it as any other end."""
     if not call.services.calls.hang_up(call.domain.name, call.path["callid"]):
+        raise not_found()
+    return no_content()
+
+
+class TransferTo(Request):
+    """Where a call is to go on."""
+
+    to: Name = Field(description="Internal number, login or phone number.")
+
+
+@section.post(
+    "/calls/{callid}/transfer",
+    body=TransferTo,
+    right=EDITING,
+    example={"to": "702"},
+    summary="Passing a call on",
+)
+async def transfer(call: Call, params: TransferTo) -> Response:
+    """The employee who talks is hung up, and the other side goes on to `to`.
+
+    A blind transfer, as by the transfer key of a phone: TRANSFERRED names the callid it goes on
+    under, and when nobody takes it there the employee is rung back.
+    """
+    if not call.services.calls.transfer(call.domain, call.path["callid"], params.to):
         raise not_found()
     return no_content()
 

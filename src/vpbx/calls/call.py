@@ -105,6 +105,9 @@ class Call(Served):
             self.ended_by = self.ended_by or Ender.CALLER
             raise Interrupted
         self.bridge.vacate(leg.side)
+        if not passed.waits:
+            self.passing = None
+            leg.hangup()
         await self.bridge.loop(stays.side, self.bridge.hold_music)
 
     @property

@@ -70,11 +70,15 @@ class Onward:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The employee `by` passes the guest on to another goal and leaves, by `leg`."""
+    """The employee `by` passes the guest on to another goal and leaves, by `leg`.
+
+    `waits`: their phone asked for it and hears by NOTIFY how it goes.
+    """
 
     goal: Goal
     by: Party
     leg: Leg
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ from vpbx.calls.switch import (
     RecordingPlan,
     Switch,
 )
+from vpbx.calls.transfer import Asked, goal_for, whose_leg
+from vpbx.calls.transfer import Refused as TransferRefused
 from vpbx.clock import Clock, LoopClock
 from vpbx.directory import (
     Directory,
@@ -193,6 +195,28 @@ class CallService:
             if call.info.callid == callid and call.info.domain == domain:
                 call.hang_up(Ender.SYSTEM, 480)
                 return True
+        return False
+
+    def transfer(self, domain: DomainConfig, callid: str, to: str) -> bool:
+        """Pass on who talks to an employee of a company: to an ext, a login, a number.
+
+        False when there is no such call. Raises `vpbx.directory.Invalid` naming `to` when the
+        employee may not call there, and `callid` when nobody talks in it.
+        """
+        for call in self._switch.calls:
+            if call.info.callid != callid or call.info.domain_id != domain.id:
+                continue
+            found = whose_leg(call, domain)
+            if found is None or call.picture().answered_at is None:
+                raise Invalid.one("callid", "no employee talks in this call, so none can pass it")
+            by, leg = found
+            try:
+                goal = goal_for(domain, by, to.strip())
+            except TransferRefused as refused:
+                raise Invalid.one("to", refused.reason) from None
+            if leg.inbox is not None:
+                leg.inbox.put(Asked(goal, by, leg))
+            return True
         return False
 
     async def stop(self, timeout_s: float = 4.0) -> None:

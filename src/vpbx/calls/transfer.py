@@ -7,7 +7,10 @@ end by NOTIFY (RFC 3515): it may wait for that, or hang up at once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from vpbx.calls.call import Call
+from vpbx.calls.inbox import Event
 from vpbx.calls.leg import Leg, Referred
 from vpbx.calls.registry import LiveCall
 from vpbx.calls.restrictions import may_call
@@ -15,7 +18,7 @@ from vpbx.directory import DomainConfig, Employee, Invalid, read_number
 from vpbx.directory.goals import Goal, ToEmployee, ToOutside, goal_of
 from vpbx.sip import Replaces, make_response, refer_to
 
-__all__ = ["Refused", "Wanted", "consulted", "goal_for", "refuse", "take"]
+__all__ = ["Asked", "Refused", "Wanted", "consulted", "goal_for", "refuse", "take", "whose_leg"]
 
 
 class Refused(Exception):
@@ -25,9 +28,31 @@ class Refused(Exception):
     (RFC 5057 §5.1).
     """
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(code)
         self.code = code
+        self.reason = reason
+        """What is wrong with the number, for who asked by other ways than SIP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Event):
+    """Somebody else, by the API, wants `leg`'s employee to pass the other one on."""
+
+    goal: Goal
+    by: Employee
+    leg: Leg
+
+
+def whose_leg(call: LiveCall, domain: DomainConfig) -> tuple[Employee, Leg] | None:
+    """Return the employee who can pass a call on that is talked in, and their leg."""
+    owner = call.picture().user
+    for leg in call.legs():
+        if owner is not None and leg.party is not None and leg.party.login == owner.login:
+            by = domain.employees.get(owner.login)
+            if by is not None and not leg.ended:
+                return by, leg
+    return None
 
 
 class Wanted:
@@ -65,14 +90,14 @@ def goal_for(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
     if inside is not None:
         goal = goal_of(inside)
         if goal == ToEmployee(by.login):
-            raise Refused(400)
+            raise Refused(400, "this is the employee who has the call")
         return goal
     try:
         called = read_number(dialled, domain.country).digits
     except Invalid:
-        raise Refused(603) from None
+        raise Refused(603, "there is no such internal number, login or phone number") from None
     if not may_call(domain, by, called):
-        raise Refused(403)
+        raise Refused(403, "the employee may not call this direction (call restrictions)")
     return ToOutside(called)
 
 

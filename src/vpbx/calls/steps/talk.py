@@ -6,8 +6,9 @@ from vpbx.calls.addresses import party_of
 from vpbx.calls.call import Call
 from vpbx.calls.leg import Digit, Ended, Referred
 from vpbx.calls.outcome import Ender, Joined, Over, Passed
+from vpbx.calls.star_two import StarTwo
 from vpbx.calls.steps.rating import rate
-from vpbx.calls.transfer import Refused, consulted, refuse, take
+from vpbx.calls.transfer import Asked, Refused, consulted, refuse, take
 from vpbx.sip import make_response
 
 __all__ = ["talk"]
@@ -19,9 +20,22 @@ async def talk(call: Call, joined: Joined) -> Over | Passed:
     An employee may pass the other one on (REFER), or put somebody through in their own place.
     """
     await call.join(joined)
+    keys = StarTwo(call)
+    try:
+        return await _serve(call, keys)
+    finally:
+        keys.leave()
+
+
+async def _serve(call: Call, keys: StarTwo) -> Over | Passed:
     while True:
         event = await call.next(transfers=True)
+        passed = await keys.take(event)
+        if passed is not None:
+            return passed
         match event:
+            case Asked(goal=goal, by=by, leg=leg) if leg in call.legs() and not leg.ended:
+                return Passed(goal, party_of(by), leg, waits=False)
             case Referred():
                 passed = await _transfer(call, event)
                 if passed is not None:
