@@ -63,6 +63,7 @@ class _running:
                 sip_tls="off",
                 rtp_ports=f"{low}-{low + 399}",
                 advertise="127.0.0.1",
+                allow_private_crm=True,
                 database=database,
             )
         )
