@@ -122,7 +122,7 @@ class Ringing:
         self._mobiles: dict[Leg, _Mobile] = {}
         self._picking: list[Leg] = []
         """Who has dialled to take the call from another phone."""
-        if side is Side.B:
+        if self._told:
             call.switch.ringing[call.info.callid] = self
 
     @property

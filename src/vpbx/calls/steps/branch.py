@@ -30,7 +30,9 @@ async def branch(call: Call, goal: ToBranch) -> Outcome:
         outcome = await dial_by(
             call,
             [way],
-            lambda way, hop, sound: call_across(call, way, goal.ext, sound, hop=hop),
+            lambda way, hop, sound: call_across(
+                call, way, goal.ext, sound, hop=hop, side=call.host_side
+            ),
         )
         if isinstance(outcome, Joined):
             outcome = Joined(outcome.leg, party)

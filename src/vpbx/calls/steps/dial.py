@@ -41,7 +41,9 @@ async def dial(call: Call, called: str, clid: str, ways: Sequence[Way]) -> Joine
     return await dial_by(
         call,
         ways,
-        lambda way, hop, sound: dial_through(call, way, called, clid, sound, hop=hop),
+        lambda way, hop, sound: dial_through(
+            call, way, called, clid, sound, hop=hop, side=call.host_side
+        ),
     )
 
 
