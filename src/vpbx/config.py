@@ -135,6 +135,8 @@ class ServeConfig:
     """URL of the mail server, with its password; empty: no mail is sent."""
     mail_from: str = ""
     """Who letters are from."""
+    bridge: Path | None = None
+    """File of a bridge to a company's own database, served too; None: none."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose `X-Forwarded-*` headers are believed."""
     allow_private_crm: bool = False
@@ -185,6 +187,7 @@ class ServeConfig:
         acme_http: str = DEFAULT_ACME_HTTP,
         smtp: str = "",
         mail_from: str = "",
+        bridge: Path | None = None,
         trusted_proxies: str = "",
         allow_private_crm: bool = False,
         sip_connections: int = DEFAULT_SIP_CONNECTIONS,
@@ -215,6 +218,7 @@ class ServeConfig:
             acme_http=_parse_on(acme_http, "--acme-http"),
             smtp=_parse_smtp(smtp, mail_from),
             mail_from=_parse_email(mail_from, "--mail-from") if mail_from else "",
+            bridge=_parse_file(bridge, "--bridge"),
             trusted_proxies=_parse_networks(trusted_proxies),
             allow_private_crm=allow_private_crm,
             sip_connections=_parse_count(sip_connections, "--sip-connections", 1, 100_000),

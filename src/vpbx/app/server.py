@@ -218,6 +218,8 @@ class App:
         self._spawn(_keep_fresh(identities))
         if config.acme:
             await self._ask_for_certificates()
+        if config.bridge is not None:
+            await self._serve_bridge(config.bridge)
         self._watch()
         self.addresses = Addresses.of(config)
         lock.tell({"pid": os.getpid(), "started_at": int(time.time()), "at": str(self.addresses)})
@@ -448,6 +450,19 @@ class App:
         for listener in listeners:
             await listener.start(app)
             self._later(listener.stop, 1.2)  # before the parts that it asks
+
+    async def _serve_bridge(self, file: Path) -> None:
+        from vpbx.bridge import BridgeFault, Store, make_app, read
+
+        try:
+            settings = read(file)
+            store = Store(settings)
+            await store.open()
+        except BridgeFault as fault:
+            raise StartError(f"--bridge: {fault}") from fault
+        self._later(store.close, 0.3)
+        listener = self._bind(Endpoint(settings.host, settings.port), "--bridge", None)
+        await listener.start(make_app(settings, store))
 
     async def _ask_for_certificates(self) -> None:
         from vpbx.app.acme import Acme, Challenges  # loads much that few servers need

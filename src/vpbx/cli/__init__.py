@@ -15,6 +15,7 @@ from vpbx import __version__
 from vpbx.cli import (
     blacklist,
     branch,
+    bridge,
     callerid,
     calls,
     certificate,
@@ -96,6 +97,7 @@ for name, commands in (
     ("webhook", webhook.app),
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
+app.add_typer(bridge.app, name="bridge", rich_help_panel="Server")
 for name, commands in (
     ("calls", calls.app),
     ("phones", phones.app),

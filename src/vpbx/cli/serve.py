@@ -80,6 +80,10 @@ def serve(
     mail_from: Annotated[
         str, option("--mail-from", "ADDRESS", "Who letters are from.", show_default=False)
     ] = "",
+    bridge: Annotated[
+        Path | None,
+        option("--bridge", "FILE", "Serve a bridge to a database too (docs/bridge.md)."),
+    ] = None,
     trusted_proxies: Annotated[
         str,
         option(
@@ -177,6 +181,7 @@ def serve(
         acme_trust=acme_trust,
         smtp=smtp,
         mail_from=mail_from,
+        bridge=bridge,
         trusted_proxies=trusted_proxies,
         allow_private_crm=allow_private_crm,
         sip_connections=sip_connections,

@@ -1,0 +1,94 @@
+"""Fetching what was before: a cloud's history, day by day, into the company's database.
+
+Each day is asked for anew until it is over; a callid that is there already is not written
+again, so an import that was interrupted is simply begun once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import aiohttp
+
+from vpbx.bridge.config import BridgeConfig, BridgeFault
+from vpbx.bridge.store import Away, Store
+
+__all__ = ["Import", "fetch_history"]
+
+_STATUS = {"success": "Success", "missed": "Missed"}
+_REASON = {
+    "cancel": "Cancel",
+    "busy": "Busy",
+    "notavailable": "NotAvailable",
+    "notallowed": "NotAllowed",
+    "notfound": "NotFound",
+}
+_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """How far it has come: after this day, so many calls were seen and so many were new."""
+
+    day: date
+    seen: int
+    new: int
+
+
+async def fetch_history(
+    config: BridgeConfig, store: Store, since: date, until: date | None = None
+) -> AsyncIterator[Import]:
+    """Write every external call since a day (both days included); tell after each day."""
+    if not config.api_url or not config.api_key:
+        raise BridgeFault("import needs [api] with url and key of the PBX")
+    day, last = since, until or datetime.now(UTC).date()
+    base = config.api_url.rstrip("/").removesuffix("/crmapi/v1")
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    headers = {"X-API-KEY": config.api_key}
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        while day <= last:
+            rows = await _day(session, f"{base}/crmapi/v1/history/json", day)
+            new = 0
+            for row in reversed(rows):  # the oldest first
+                try:
+                    new += await store.write("history", _command(row))
+                except Away as away:
+                    raise BridgeFault(f"the database does not take a call: {away}") from away
+            yield Import(day, len(rows), new)
+            day += timedelta(days=1)
+
+
+async def _day(session: aiohttp.ClientSession, url: str, day: date) -> list[dict[str, Any]]:
+    end = day + timedelta(days=1)
+    params = {"start": f"{day:%Y%m%d}T000000Z", "end": f"{end:%Y%m%d}T000000Z"}
+    try:
+        async with session.get(url, params=params) as response:
+            if response.status != 200:
+                told = (await response.text())[:200]
+                raise BridgeFault(f"the PBX answers {response.status}: {told}")
+            rows: list[dict[str, Any]] = await response.json()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise BridgeFault(f"the PBX cannot be asked: {error or type(error).__name__}") from error
+    return rows
+
+
+def _command(row: dict[str, Any]) -> dict[str, str]:
+    """Return a history row as the command `history` would have told it."""
+    told = {
+        "callid": row.get("uid"),
+        "type": row.get("type"),
+        "status": _STATUS.get(str(row.get("status"))) or _REASON.get(str(row.get("reason")), ""),
+        "user": row.get("user") or row.get("account"),
+        "phone": row.get("client"),
+        "diversion": row.get("diversion"),
+        "start": row.get("start"),
+        "wait": row.get("wait"),
+        "duration": row.get("duration"),
+        "telnum_name": row.get("telnum_name"),
+        "link": row.get("record"),
+        "rating": row.get("rating"),
+    }
+    return {name: str(value) for name, value in told.items() if value is not None}
