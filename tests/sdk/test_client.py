@@ -26,9 +26,11 @@ from vpbx_sdk.operation import OPERATIONS
 NOT_FOR_THE_SDK = {
     ("GET", "/history/csv"),
     ("GET", "/history/inner/csv"),
+    ("GET", "/events/stream"),
     ("GET", "/records/{callid}/{signature}.mp3"),
 }
-"""The same as JSON, for spreadsheets; and what a row's `record` links to."""
+"""The same as JSON, for spreadsheets; events as they come, for what reads server-sent events;
+and what a row's `record` links to."""
 
 
 async def test_sdk_knows_every_operation_that_the_server_documents(cloud: Cloud) -> None:

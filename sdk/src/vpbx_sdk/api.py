@@ -23,6 +23,7 @@ __all__ = [
     "caller_ids",
     "calls",
     "domain",
+    "events",
     "groups",
     "history",
     "make_call",
@@ -119,6 +120,7 @@ class calls:
 
     _list = operation[Any]("GET", "/calls", list[m.LiveCall])
     _hangup = operation[None]("POST", "/calls/{callid}/hangup")
+    _transfer = operation[None]("POST", "/calls/{callid}/transfer")
 
     @classmethod
     def list(cls) -> Listing[m.LiveCall]:
@@ -129,6 +131,31 @@ class calls:
     def hangup(cls, callid: str) -> Operation[None]:
         """End a call."""
         return cls._hangup(callid=callid)
+
+    @classmethod
+    def transfer(cls, callid: str, to: str) -> Operation[None]:
+        """Pass a call on: to a login, ext, department or outside number."""
+        return cls._transfer(callid=callid, body={"to": to})
+
+
+class events:  # noqa: N801
+    """What was told to the CRM, to be fetched or sent again (beyond the original interface)."""
+
+    _list = operation[Any]("GET", "/events", list[dict[str, Any]])
+    _replay = operation[None]("POST", "/events/{id}/replay")
+
+    @classmethod
+    def list(
+        cls, *, after: str | None = None, limit: int | None = None, callid: str | None = None
+    ) -> Listing[dict[str, Any]]:
+        """Commands after the one with this id, in the order they came; without it the newest."""
+        params = _sent(after=after, limit=limit, callid=callid)
+        return cls._list.listing(dict[str, Any], params=params)
+
+    @classmethod
+    def replay(cls, event_id: str) -> Operation[None]:
+        """Send one to the CRM once more."""
+        return cls._replay(id=event_id)
 
 
 class users:
