@@ -138,7 +138,7 @@ class calls:
         return cls._transfer(callid=callid, body={"to": to})
 
 
-class events:  # noqa: N801
+class events:
     """What was told to the CRM, to be fetched or sent again (beyond the original interface)."""
 
     _list = operation[Any]("GET", "/events", list[dict[str, Any]])
