@@ -34,7 +34,6 @@ Address: TypeAlias = tuple[str, int]
 _Packets: TypeAlias = list[tuple[bytes, Address]]
 
 _READS = 32
-_RTP_HEADER = 11
 _PACKET_BYTES = 2048
 _REFUSALS = 3
 """So many ICMP errors before the port in an SDP counts as one nobody listens at."""
@@ -113,10 +112,9 @@ class Gate:
         self._patience: asyncio.TimerHandle | None = None
         self._drops = 0
         self._looks = 0
-        self._shut = True
-        self._reports: tuple[Source, ...] = ()
         kernel.allow_second_socket(numbers[0])
-        kernel.attach_filter(numbers[0], NOTHING)
+        for number in numbers:
+            kernel.attach_filter(number, NOTHING)
 
     def admit(self, admission: Admission, *, anew: bool = True) -> Address | None:
         """Take packets as an SDP describes them, from the first one on that fits.
@@ -143,8 +141,7 @@ class Gate:
         """Let nothing through for a while, or again what was let through before."""
         if muted != self._muted:
             self._muted = muted
-            if self.state is State.OPEN:
-                self._attach(*self._open_to)
+            self._attach(*self._open_to)
 
     def borrow(self, heard: Callable[[bytes], None]) -> None:
         """Give the packets that come to `heard` instead of RTPProxy, until `give_back`."""
@@ -195,20 +192,13 @@ class Gate:
         self.state = State.LEARNING
         admission = self._admission
         sources: tuple[Source, ...] = (only,) if only else admission.sources
-        exact = only or (None if admission.behind else admission.exact)
-        if admission.dtls and exact is not None:
-            self.state, self.source = State.OPEN, exact
-            self._attach((exact,), None)
-            return
-        if only is None and not self._shut:
-            self._shut = True
-            kernel.attach_filter(self.numbers[0], NOTHING)
-        if exact is not None:
-            self._take_reports((exact,))
-        if sources:
+        # Until the listener has heard somebody, and if there can be none.
+        self._attach(tuple(source for source in sources if source[1] is not None), None)
+        if admission.dtls and admission.exact is not None and not admission.behind:
+            self.state, self.source = State.OPEN, admission.exact
+        elif sources:
+            exact = only or (None if admission.behind else admission.exact)
             self._listener = self._socket(sources, exact, self._heard)
-            if self._listener is None and exact is not None:
-                self._attach((exact,), None)  # better any SSRC than nothing
 
     def _socket(
         self, sources: tuple[Source, ...], connected: Address | None, heard: Callable[[], None]
@@ -218,8 +208,7 @@ class Gate:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if connected is None:
-                kernel.attach_filter(sock.fileno(), self._filter(sources, None))
+            kernel.attach_filter(sock.fileno(), self._filter(sources, None))
             sock.bind((self._host, self.port))
             if connected is not None:
                 sock.connect(connected)
@@ -233,7 +222,6 @@ class Gate:
         if self._listener is None:
             return
         packets, refused = _read(self._listener)
-        packets = [one for one in packets if self._agreed(one[0])]
         for packet, source in packets:
             if self.source in (None, source) or source == self._admission.exact:
                 self._settle(source, self._voice(packet), packets)
@@ -243,16 +231,6 @@ class Gate:
                 self._patience = self._loop.call_later(_PATIENCE_S, self._patience_over)
         if refused:
             self._refused()
-
-    def _agreed(self, packet: bytes) -> bool:
-        """Whether a packet is what its filter will let through."""
-        admission = self._admission
-        if admission.dtls:
-            return True
-        kind = packet[1] & 0x7F if len(packet) > _RTP_HEADER and packet[0] >> 6 == 2 else None
-        if kind is None:
-            return False
-        return not admission.payloads or kind in admission.payloads or kind == admission.events
 
     def _patience_over(self) -> None:
         if self._candidate is not None and self.state is State.LEARNING:
@@ -280,7 +258,7 @@ class Gate:
         self.state, self.source = State.OPEN, source
         self._attach((source,), ssrc)
         if listener is not None:
-            packets += [one for one in _read(listener)[0] if self._agreed(one[0])]
+            packets = packets + _read(listener)[0]
         self._stop()
         if source != self._told:
             self._told = source
@@ -296,24 +274,17 @@ class Gate:
     def _exact_heard(self) -> None:
         """The SDP's own address speaks after all: it wins."""
         packets = _read(self._watcher)[0] if self._watcher is not None else []
-        packets = [one for one in packets if self._agreed(one[0])]
         if packets:
             packet, source = packets[0]
             self._settle(source, self._voice(packet), packets)
 
     def _attach(self, sources: tuple[Source, ...], ssrc: int | None) -> None:
         self._open_to = sources, ssrc
-        self._shut = self._muted or not sources
-        takes = NOTHING if self._shut else self._filter(sources, ssrc)
-        kernel.attach_filter(self.numbers[0], takes)
-        self._take_reports(sources)
-
-    def _take_reports(self, sources: tuple[Source, ...]) -> None:
-        """Let RTCP come from the ports beside these."""
+        rtp, rtcp = self.numbers
         reports: tuple[Source, ...] = tuple((h, p + 1) for h, p in sources if p is not None)
-        if reports != self._reports:
-            self._reports = reports
-            kernel.attach_filter(self.numbers[1], rtcp_filter(reports) if reports else NOTHING)
+        shut = self._muted or not sources
+        kernel.attach_filter(rtp, NOTHING if shut else self._filter(sources, ssrc))
+        kernel.attach_filter(rtcp, rtcp_filter(reports) if reports else NOTHING)
 
     def _filter(self, sources: tuple[Source, ...], ssrc: int | None) -> bytes:
         admission = self._admission

@@ -7,6 +7,7 @@ Linux only; elsewhere nothing is found, and RTPProxy guards its ports by itself.
 from __future__ import annotations
 
 import ctypes
+import heapq
 import os
 import socket
 import struct
@@ -72,16 +73,13 @@ class Sockets:
     """Finds the numbers of sockets by their ports.
 
     A new socket gets the lowest number that is free: as a rule one that a socket of an ended
-    call had, else one above all of them. Those are looked at first, then every number there
-    is; whatever is seen of other calls that begin is remembered for their turn.
+    call had, else one above all of them. Those are tried first, then every number there is.
     """
 
     def __init__(self) -> None:
         self._held: set[int] = set()
-        self._likely: set[int] = set()
-        self._taken: set[int] = set()
+        self._freed: list[int] = []
         self._vain: dict[int, int] = {}
-        self._seen: dict[int, int] = {}
         self._top = 2
 
     def find(self, ports: Iterable[int]) -> dict[int, int]:
@@ -89,50 +87,27 @@ class Sockets:
         wanted, found = set(ports), dict[int, int]()
         if not sys.platform.startswith("linux"):
             return found
-        for port in tuple(wanted):
-            number = self._seen.pop(port, 0)
-            if number and _port(number) == port:
-                found[port] = number
-                wanted.remove(port)
-        for number in self._candidates() if wanted else ():
+        passed = []
+        for number in self._candidates():
             port = _port(number)
             if port in wanted:
                 wanted.remove(port)
                 found[port] = number
+                self._held.add(number)
+                self._vain.pop(number, None)
+                self._top = max(self._top, number)
                 if not wanted:
                     break
-            elif port:
-                self._seen[port] = number
             else:
-                self._in_vain(number)
-        for number in found.values():
-            self._hold(number)
+                passed.append(number)
+        self._keep(passed)
         return found
 
     def _candidates(self) -> Iterator[int]:
-        yield from sorted(self._likely - set(self._seen.values()))
-        fresh = max(self._top, *self._seen.values(), 2) + 1
-        yield from range(fresh, fresh + _FRONTIER)
-        self._seen.clear()  # some of them may be gone
-        yield from sorted(self._likely | self._taken)
+        while self._freed:
+            yield heapq.heappop(self._freed)
+        yield from range(self._top + 1, self._top + 1 + _FRONTIER)
         yield from (n for n in range(3, self._highest() + 1) if n not in self._held)
-
-    def _in_vain(self, number: int) -> None:
-        """Look at a number last that belongs to somebody else for long."""
-        if number in self._likely:
-            self._vain[number] = self._vain.get(number, 0) + 1
-            if self._vain[number] > _PATIENCE:
-                self._likely.remove(number)
-                self._taken.add(number)
-
-    def _hold(self, number: int) -> None:
-        if number > self._top:
-            self._likely.update(range(self._top + 1, number))
-            self._top = number
-        self._likely.discard(number)
-        self._taken.discard(number)
-        self._vain.pop(number, None)
-        self._held.add(number)
 
     def _highest(self) -> int:
         try:
@@ -140,9 +115,20 @@ class Sockets:
         except (OSError, ValueError):
             return _LAST_RESORT
 
+    def _keep(self, passed: list[int]) -> None:
+        """Look again at what was freed and is not closed yet, or somebody else's for a while."""
+        for number in passed:
+            if number in self._vain:
+                self._vain[number] += 1
+                if self._vain[number] > _PATIENCE:
+                    del self._vain[number]
+                else:
+                    heapq.heappush(self._freed, number)
+
     def release(self, numbers: Iterable[int]) -> None:
         """Note that these are about to be closed."""
         for number in numbers:
             if number in self._held:
                 self._held.remove(number)
-                self._likely.add(number)
+                self._vain[number] = 0
+                heapq.heappush(self._freed, number)
