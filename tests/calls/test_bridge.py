@@ -73,6 +73,9 @@ class Scene:
             reinvite=lambda sdp: None,
             refuse=lambda code: None,
             media_source=lambda host: (host, True),
+            encrypted=False,
+            from_browser=False,
+            local_sdp=None,
         )
         leg.session = session
         sound.hear(phone.says())

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 import time
 from pathlib import Path
 
@@ -21,11 +22,10 @@ async def test_a_healthy_engine_says_so(engine: MediaEngine) -> None:
 async def test_the_doctor_is_told_what_is_wrong(new_engine: Engines, tmp_path: Path) -> None:
     low, _ = free_range(20)
     engine = await new_engine(port_min=low, port_max=low + 19)
-    (tmp_path / "prompts" / "en" / "beep.8").unlink()
-    engine.prompts._sizes.clear()
+    shutil.rmtree(tmp_path / "prompts" / "en")
     health = await engine.health()
     assert not health.ok
-    assert any("en/beep" in problem for problem in health.problems)
+    assert any("prompts/en" in problem for problem in health.problems)
     assert any("--rtp-ports" in problem for problem in health.problems)
     await engine.stop()
     assert any("does not answer" in problem for problem in (await engine.health()).problems)

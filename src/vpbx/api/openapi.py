@@ -183,7 +183,8 @@ def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
         statuses += [400, 413]
     if operation.right:
         statuses.append(403)
-    if "{" in operation.path or operation.method == "DELETE":
+    keeps_log = operation.path.startswith("/events")  # else there is nothing of the kind
+    if "{" in operation.path or operation.method == "DELETE" or keeps_log:
         statuses.append(404)
     found: dict[int | str, dict[str, Any]] = {
         status: _refusal(status) for status in sorted(statuses)
