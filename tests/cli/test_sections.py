@@ -152,3 +152,14 @@ def test_other_operators_and_webhooks(acme: Cli) -> None:
     assert acme.json("webhook", "list", "acme.example") == [hook]
     acme.json("webhook", "remove", "acme.example", hook["id"])
     assert acme.json("webhook", "list", "acme.example") == []
+
+
+def test_which_commands_the_crm_is_sent(acme: Cli) -> None:
+    first = acme.json("crm", "set", "acme.example", "--url", "https://crm.example/", "--token", "t")
+    assert first["sends"] == ["history", "event", "contact", "rating"]
+    only = acme.json("crm", "set", "acme.example", "--send", "history", "--send", "contact")
+    assert only["sends"] == ["history", "contact"]
+    assert acme.json("crm", "set", "acme.example", "--off")["sends"] == ["history", "contact"]
+    wrong = acme.run("crm", "set", "acme.example", "--send", "fax")
+    assert (wrong.returncode, "fax is not one of history" in wrong.stderr) == (2, True)
+    assert acme.json("crm", "show", "acme.example")["sends"] == ["history", "contact"]

@@ -12,13 +12,15 @@ import typer
 from vpbx import config
 from vpbx.cli import integration
 from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import show, show_rows
+from vpbx.cli.output import BAD_INPUT, Fault, show, show_rows
 from vpbx.cli.store import on_database, on_directory
 
 if TYPE_CHECKING:
     from vpbx.crm import Stuck
     from vpbx.db import Database as OpenDatabase
     from vpbx.directory import Directory, Integration, Number
+
+_COMMANDS = ("history", "event", "contact", "rating")
 
 app = typer.Typer(no_args_is_help=True, help="The company's CRM.")
 integration.add_to(app)
@@ -59,6 +61,13 @@ def set_(
             show_default=False,
         ),
     ] = "",
+    send: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="history, event, contact or rating; may be repeated: only these are sent.",
+        ),
+    ] = None,
     poll: Annotated[
         bool, typer.Option("--poll", help="Send nothing: the CRM fetches by GET /events.")
     ] = False,
@@ -81,6 +90,8 @@ def set_(
         "late_events": late_events or None,
         "sign": sign,
     }
+    if send:
+        given |= _only(send)
     if poll:
         given |= {"url": "", "token": token or secrets.token_urlsafe(16)}
 
@@ -91,6 +102,14 @@ def set_(
 
     changed = on_directory(data, database, work)
     _show(domain, changed, as_json, secret=changed.signing_secret if sign else "")
+
+
+def _only(commands: list[str]) -> dict[str, bool]:
+    """Return which commands are sent, as the directory takes it."""
+    unknown = set(commands) - set(_COMMANDS)
+    if unknown:
+        raise Fault(f"--send: {min(unknown)} is not one of {', '.join(_COMMANDS)}", BAD_INPUT)
+    return {command: command in commands for command in _COMMANDS}
 
 
 @app.command("show")
@@ -202,6 +221,7 @@ def _show(domain: str, integration: Integration, as_json: bool, secret: str = ""
             "url": integration.shown_url,
             "format": str(integration.format),
             "enabled": integration.enabled,
+            "sends": [name for name in _COMMANDS if getattr(integration.commands, name)],
             "late_events": "send" if integration.late_events else "drop",
             "signed": bool(integration.signing_secret),
             **({"signing_secret": secret} if secret else {}),
