@@ -21,7 +21,7 @@ import pytest
 from tests.support.postgres import NoPostgres, PostgresServer, running_postgres
 from vpbx.db import Database
 
-_ALONE = ("tests/media/", "tests/e2e/test_softphone.py")
+_ALONE = ("tests/media/", "tests/e2e/test_softphone.py", "tests/e2e/test_browser.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
