@@ -70,7 +70,14 @@ async def new_engine(tmp_path: Path) -> AsyncIterator[Engines]:
 async def session(engine: MediaEngine, callid: str) -> AsyncIterator[MediaSession]:
     session = await engine.open(callid)
     yield session
-    await session.close()
+    await close(session)
+
+
+async def close(session: MediaSession) -> None:
+    """Close a session and drop what it recorded: others count what is left in the folder."""
+    recording = await session.close()
+    for file in recording.files if recording is not None else ():
+        file.unlink(missing_ok=True)
 
 
 Phones = Callable[..., Awaitable[RtpEndpoint]]

@@ -13,7 +13,7 @@ import pytest_asyncio
 from vpbx.media import MediaEngine, MediaSession, RtpEndpoint, RtpPeer, Side
 from vpbx.media.rtp import Packet, event_payloads
 
-from .conftest import Phones, connect, peer_of
+from .conftest import Phones, close, connect, peer_of
 from .test_digits import Digits
 
 PRIVATE = ("10.99.0.7", 4000)
@@ -29,7 +29,7 @@ def digits() -> Digits:
 async def session(engine: MediaEngine, callid: str, digits: Digits) -> AsyncIterator[MediaSession]:
     session = await engine.open(callid, on_digit=digits)
     yield session
-    await session.close()
+    await close(session)
 
 
 def natted(port: int = PRIVATE[1], host: str = PRIVATE[0]) -> RtpPeer:
