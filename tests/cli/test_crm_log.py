@@ -99,6 +99,49 @@ async def test_what_was_refused_is_seen_and_sent_once_more(company: Company) -> 
         assert (await company.events(1, "cmd=history&limit=1"))[0]["replay_of"] == history["id"]
 
 
+async def test_several_addresses_each_with_its_log_and_its_replay(company: Company) -> None:
+    run = company.cli.json
+    async with Crm(token="t") as crm, Crm(token="b") as bi, Crm(token="n") as new:
+        run("crm", "set", DOMAIN, "--url", crm.url, "--token", "t")
+        added = run(
+            *("crm", "address", "add", DOMAIN, "bi", "--url", bi.url, "--token", "b"),
+            *("--send", "history", "--send", "rating", "--format", "json"),
+        )
+        assert (added["sends"], added["asked"]) == (["history", "rating"], False)
+        run("crm", "address", "add", DOMAIN, "new", "--url", new.url, "--token", "n", "--off")
+        listed = run("crm", "address", "list", DOMAIN)
+        assert [each["name"] for each in listed] == ["main", "bi", "new"]
+        assert [each["asked"] for each in listed] == [True, False, False]
+        await asyncio.sleep(1)
+        await company.missed_call()
+        both = await company.events(3, "after=0&address=all")
+        assert [each["cmd"] for each in both] == ["contact", "history", "history"]
+        assert len(await company.events(2)) == 2
+        callid = both[-1]["callid"]
+        async with asyncio.timeout(10):
+            while not (bi.commands and len(crm.commands) == 2):
+                await asyncio.sleep(0.02)
+        assert (await asyncio.to_thread(run, "crm", "test", DOMAIN, "--address", "bi"))["taken"]
+        (row,) = run("crm", "log", DOMAIN, "--address", "bi")
+        assert (row["callid"], row["format"], row["state"]) == (callid, "json", "taken")
+
+        once = ("crm", "replay", DOMAIN, "--callid", callid)
+        refused = company.cli.run(*once, "--to", "new")
+        assert (refused.returncode, "new" in refused.stderr) == (1, True)
+        assert run(*once, "--address", "bi") == {"commands": 1}
+        run("crm", "address", "set", DOMAIN, "new", "--on")
+        await asyncio.sleep(1)
+        moved = run("crm", "replay", DOMAIN, "--since", "1h", "--address", "main", "--to", "new")
+        assert moved == {"commands": 1}
+        async with asyncio.timeout(10):
+            while not (new.commands and len(bi.commands) == 3):
+                await asyncio.sleep(0.02)
+        assert [each.cmd for each in new.commands] == ["history"]
+        assert len(crm.commands) == 2
+        assert company.cli.run("crm", "address", "remove", DOMAIN, "bi").returncode == 0
+        assert company.cli.run("crm", "address", "remove", DOMAIN, "bi").returncode == 2
+
+
 async def test_a_crm_that_cannot_be_reached_fetches_and_follows(company: Company) -> None:
     """No address at all: commands are kept, one after another, and the stream goes on."""
     company.cli.json("crm", "set", DOMAIN, "--poll")

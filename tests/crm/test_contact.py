@@ -25,8 +25,8 @@ def says(body: bytes, content_type: str = "application/json") -> Behaviour:
 class Asking:
     def __init__(self, crm: Crm, client: CrmClient) -> None:
         self.crm = crm
-        self.answered: list[int] = []
-        self.contacts = Contacts(client, self.answered.append)
+        self.answered: list[tuple[int, str]] = []
+        self.contacts = Contacts(client, lambda *who: self.answered.append(who))
 
     async def ask(self, company: DomainConfig | None = None) -> Contact | None:
         company = company or domain(integration(self.crm.url))
@@ -52,7 +52,7 @@ async def test_the_question_and_the_answer(asking: Asking) -> None:
         "callid": "33274237",
         "diversion": "74957654321",
     }
-    assert asking.answered == [1]
+    assert asking.answered == [(1, "main")]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_format_that_is_set_is_the_only_one(form: Format) -> None:
 
 def test_what_worked_is_remembered_and_told_once() -> None:
     told: list[tuple[int, Format]] = []
-    formats = Formats(lambda domain_id, form: told.append((domain_id, form)))
+    formats = Formats(lambda domain_id, form, address: told.append((domain_id, form)))
     formats.note(1, AUTO, Format.JSON, 200)
     formats.note(1, AUTO, Format.JSON, 204)
     assert formats.first(1, AUTO) is Format.JSON

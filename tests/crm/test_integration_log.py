@@ -330,3 +330,27 @@ async def test_events_that_are_no_news_any_more_are_left_out_and_history_is_not(
         states = {entry.state for entry in found if entry.cmd == "event"}
         assert states == ({State.TAKEN} if wants else {State.LEFT_OUT})
         await node.until_rows(0)
+
+
+async def test_what_failed_is_sent_once_more_until_it_is_taken_and_not_again(
+    node: Node, crm: Crm
+) -> None:
+    async def fail(*ids: int) -> None:
+        async with node.database.begin() as connection:
+            failed = crm_log.update().where(crm_log.c.id.in_(ids)).values(state=State.FAILED)
+            await connection.execute(failed)
+
+    async def left() -> list[int]:
+        found = await entries(node, state=State.FAILED, originals=True, unreplayed=True)
+        return [entry.id for entry in found]
+
+    node.put("1")
+    node.put("2")
+    first, second = await until(node, lambda rows: [r.state for r in rows] == [State.TAKEN] * 2)
+    await fail(first.id, second.id)
+    assert await left() == [first.id, second.id]
+    await node.outbox.replays.add(1, [first, second])
+    rows = await until(node, lambda rows: [r.state for r in rows[2:]] == [State.TAKEN] * 2)
+    assert await left() == []
+    await fail(rows[2].id)
+    assert await left() == [first.id]

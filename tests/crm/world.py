@@ -192,7 +192,7 @@ class Node:
         self.settings = settings
         self.writer = Writer(database)
         self.learned: list[tuple[int, str]] = []
-        self.formats = Formats(lambda domain_id, form: self.learned.append((domain_id, form)))
+        self.formats = Formats(lambda domain_id, form, _: self.learned.append((domain_id, form)))
         self.client = CrmClient(self.formats, timeout_s=timeout_s)
         self.outbox = Outbox(
             database,

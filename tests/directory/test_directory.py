@@ -13,6 +13,7 @@ from vpbx.db import Database
 from vpbx.directory import (
     RIGHTS,
     AuthFailure,
+    Commands,
     Directory,
     DomainConfig,
     Format,
@@ -251,6 +252,62 @@ async def test_integration_is_kept_and_forgets_what_it_learned(
     assert kept.origins == ("https://crm.example",)
     changed = await integrations.set(acme, {"url": "https://crm.example/y"})
     assert changed.learned_format is Format.AUTO
+
+
+async def test_further_addresses_are_each_company_s_own(
+    directory: Directory, acme: DomainConfig
+) -> None:
+    integrations = directory.integrations
+    values = {"url": "https://bi.example/x", "token": "b"}
+    with pytest.raises(NotFound, match="no CRM"):
+        await integrations.add_address(acme, "bi", values)
+    await integrations.set(acme, {"url": "https://crm.example/x", "token": "t"})
+    made = await integrations.add_address(acme, "bi", {**values, "format": "json", "sign": True})
+    assert (made.name, made.format, made.enabled) == ("bi", Format.JSON, True)
+    assert made.commands == Commands(contact=False)
+    assert made.signing_secret.startswith("whsec_")
+    assert "token" not in repr(made)
+    for wrong in ("bi", "main", "all", "webhook", "B", "", "x" * 33, "a b"):
+        with pytest.raises(Invalid) as refused:
+            await integrations.add_address(acme, wrong, values)
+        assert [each.field for each in refused.value.errors] == ["name"]
+    with pytest.raises(Invalid) as refused:
+        await integrations.add_address(acme, "x", {"url": "ftp://x", "format": "xml"})
+    assert {each.field for each in refused.value.errors} == {"url", "token", "format"}
+    other = (await directory.companies.add("other.example", "UTC")).domain
+    await integrations.set(other, {"url": "https://other.example/x", "token": "o"})
+    for attempt in (
+        integrations.set_address(other, "bi", {"token": "stolen"}),
+        integrations.delete_address(other, "bi"),
+    ):
+        with pytest.raises(NotFound):
+            await attempt
+    await integrations.learn_format(other.id, Format.JSON, "bi")
+    assert (await integrations.get(acme)).at("bi") == made
+    changed = await integrations.set_address(acme, "bi", {"event": False, "enabled": False})
+    assert (changed.token, changed.commands.event, changed.enabled) == ("b", False, False)
+    await integrations.learn_format(acme.id, Format.FORM, "bi")
+    both = await integrations.get(acme)
+    assert both.learned_format is Format.AUTO
+    assert [each.learned_format for each in both.others] == [Format.FORM]
+    with pytest.raises(Invalid):
+        await integrations.set_address(acme, "main", {"enabled": False})
+    await integrations.delete_address(acme, "bi")
+    assert (await integrations.get(acme)).others == ()
+
+
+async def test_a_company_has_no_more_than_so_many_addresses(
+    directory: Directory, acme: DomainConfig
+) -> None:
+    values = {"url": "https://" + "long." * 60 + "example/x", "token": "t"}
+    await directory.integrations.set(acme, values)
+    for number in range(20):
+        await directory.integrations.add_address(acme, f"a{number}", values)
+    with pytest.raises(Invalid, match="20 addresses"):
+        await directory.integrations.add_address(acme, "one-more", values)
+    await directory.integrations.delete(acme)
+    await directory.integrations.set(acme, values)
+    assert (await directory.integrations.get(acme)).others == ()
 
 
 async def test_own_trunks_come_first_and_wrong_ones_are_refused(

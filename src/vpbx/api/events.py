@@ -34,6 +34,7 @@ SHOWN = {
     "id": "7394857643219841024",
     "cmd": "history",
     "callid": "59978031938000",
+    "address": "main",
     "time": "2026-11-26T04:33:52.118Z",
     "command": {"cmd": "history", "type": "in", "user": "olga", "phone": "79101112233"},
     "state": "taken",
@@ -65,6 +66,9 @@ class CommandEvent(Model):
     id: str = Field(description="Grows in the order in which commands can be seen.")
     cmd: Literal["history", "event", "rating", "contact", "webhook"]
     callid: str
+    address: str = Field(
+        description="Name of the company's address it is for; `webhook` for a subscription."
+    )
     time: str = Field(description="When it was made: UTC, ISO 8601 with milliseconds.")
     command: dict[str, Any] = Field(description="What is sent, without `crm_token`.")
     state: Literal["waiting", "taken", "failed", "left out", "kept"] = Field(
@@ -91,12 +95,18 @@ class EventsQuery(Request):
     callid: Text = Field("", description="Of this call.")
     cmd: Text = Field("", description="Of this kind: history, event, rating, contact.")
     state: Text = Field("", description="In this state: failed, say.")
+    address: Text = Field(
+        "",
+        description="Of this address of the company's; `all`: of every one. Without it the main "
+        "one, so that each command comes once.",
+    )
 
 
 class StreamQuery(Request):
     """From where on."""
 
     after: Text = Field("", description="As `Last-Event-ID`; without both, from now on.")
+    address: Text = Field("", description="As of GET /events.")
 
 
 @section.get(
@@ -117,6 +127,7 @@ async def list_events(call: Call, params: EventsQuery) -> Response:
         callid=params.callid,
         cmd=params.cmd,
         state=params.state,
+        address=params.address,
     )
     return answer(found)
 
@@ -136,7 +147,7 @@ async def stream_events(call: Call, params: StreamQuery) -> Response:
     A client that comes back with `Last-Event-ID` misses nothing.
     """
     last = call.request.headers.get("last-event-id", "") or params.after
-    pieces = _commands(call).stream(call.domain.id, _id(last, "after"))
+    pieces = _commands(call).stream(call.domain.id, _id(last, "after"), params.address)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_lines(pieces), media_type="text/event-stream", headers=headers)
 

@@ -40,11 +40,21 @@ class Commands(Protocol):
     """What was sent to companies' CRMs (`vpbx.crm.IntegrationLog`)."""
 
     async def events(
-        self, domain_id: int, *, after: int | None, limit: int, callid: str, cmd: str, state: str
+        self,
+        domain_id: int,
+        *,
+        after: int | None,
+        limit: int,
+        callid: str,
+        cmd: str,
+        state: str,
+        address: str,
     ) -> list[dict[str, Any]]:
         """Return commands as `events.CommandEvent`, those after a number or the newest."""
 
-    def stream(self, domain_id: int, after: int | None) -> AsyncIterator[list[dict[str, Any]]]:
+    def stream(
+        self, domain_id: int, after: int | None, address: str
+    ) -> AsyncIterator[list[dict[str, Any]]]:
         """Give commands as they come; [] now and then while none does."""
 
     async def replay(self, domain_id: int, event_id: int) -> bool:

@@ -235,8 +235,8 @@ class App:
     async def _connect_crm(
         self, writer: Writer, events: EventBus, recorder: HistoryRecorder
     ) -> Contacts:
-        def learned(domain_id: int, form: Format) -> None:
-            self._spawn(self.directory.integrations.learn_format(domain_id, form))
+        def learned(domain_id: int, form: Format, address: str) -> None:
+            self._spawn(self.directory.integrations.learn_format(domain_id, form, address))
 
         client = CrmClient(Formats(learned), private=self.directory.private)
         await client.start()

@@ -98,7 +98,7 @@ class _Asking:
         self._clock = switch.clock
         self._until = self._clock.now() + domain.contact_timeout_s
         crm = domain.integration
-        wanted = crm is not None and crm.enabled and crm.commands.contact
+        wanted = crm is not None and crm.asked is not None
         if switch.contact is not None and wanted and info.client and domain.contact_timeout_s > 0:
             question = switch.contact(domain, info.client, info.callid, info.diversion)
             self._task = asyncio.ensure_future(question)

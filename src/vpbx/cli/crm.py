@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import datetime
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vpbx import config
-from vpbx.cli import integration
+from vpbx.cli import crm_address, integration
+from vpbx.cli.crm_settings import (
+    CommandFormat,
+    LateEvents,
+    Poll,
+    Send,
+    Sign,
+    Token,
+    Url,
+    settings_of,
+    shown,
+)
 from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import BAD_INPUT, Fault, show, show_rows
+from vpbx.cli.output import show, show_rows
 from vpbx.cli.store import on_database, on_directory
 
 if TYPE_CHECKING:
@@ -20,25 +30,17 @@ if TYPE_CHECKING:
     from vpbx.db import Database as OpenDatabase
     from vpbx.directory import Directory, Integration, Number
 
-_COMMANDS = ("history", "event", "contact", "rating")
-
 app = typer.Typer(no_args_is_help=True, help="The company's CRM.")
 integration.add_to(app)
+app.add_typer(crm_address.app, name="address")
 
 
 @app.command("set")
 def set_(
     domain: Domain,
-    url: Annotated[
-        str, typer.Option(metavar="URL", help="Where commands go.", show_default=False)
-    ] = "",
-    token: Annotated[
-        str, typer.Option(metavar="TOKEN", help="Sent as crm_token.", show_default=False)
-    ] = "",
-    format_: Annotated[
-        str,
-        typer.Option("--format", metavar="auto|form|json", help="Of commands.", show_default=False),
-    ] = "",
+    url: Url = "",
+    token: Token = "",
+    format_: CommandFormat = "",
     on: Annotated[
         bool | None,
         typer.Option("--on/--off", help="Commands and API access.", show_default=False),
@@ -53,63 +55,34 @@ def set_(
         list[str] | None,
         typer.Option(metavar="https://HOST", help="Web pages that may call the API; repeatable."),
     ] = None,
-    late_events: Annotated[
-        str,
-        typer.Option(
-            metavar="send|drop",
-            help="Events older than a minute, of calls that are over (default: drop).",
-            show_default=False,
-        ),
-    ] = "",
-    send: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COMMAND",
-            help="history, event, contact or rating; may be repeated: only these are sent.",
-        ),
-    ] = None,
-    poll: Annotated[
-        bool, typer.Option("--poll", help="Send nothing: the CRM fetches by GET /events.")
-    ] = False,
-    sign: Annotated[
-        bool | None,
-        typer.Option("--sign/--no-sign", help="Sign commands, with a new secret that is shown."),
-    ] = None,
+    late_events: LateEvents = "",
+    send: Send = None,
+    poll: Poll = False,
+    sign: Sign = None,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
-    """Set a company's CRM, or change what is given."""
-    given: dict[str, Any] = {
-        "url": url or None,
-        "token": token or None,
-        "format": format_ or None,
-        "enabled": on,
-        "networks": allow,
-        "origins": origin,
-        "late_events": late_events or None,
-        "sign": sign,
-    }
-    if send:
-        given |= _only(send)
-    if poll:
-        given |= {"url": "", "token": token or secrets.token_urlsafe(16)}
+    """Set a company's CRM, or change what is given. More than one: `vpbx crm address`."""
+    given = settings_of(
+        url=url,
+        token=token,
+        format_=format_,
+        on=on,
+        late_events=late_events,
+        send=send,
+        poll=poll,
+        sign=sign,
+    )
+    lists = {"networks": allow, "origins": origin}
+    given |= {name: value for name, value in lists.items() if value is not None}
 
     async def work(directory: Directory) -> Integration:
         company = await directory.companies.get(domain)
-        changes = {name: value for name, value in given.items() if value is not None}
-        return await directory.integrations.set(company, changes)
+        return await directory.integrations.set(company, given)
 
     changed = on_directory(data, database, work)
     _show(domain, changed, as_json, secret=changed.signing_secret if sign else "")
-
-
-def _only(commands: list[str]) -> dict[str, bool]:
-    """Return which commands are sent, as the directory takes it."""
-    unknown = set(commands) - set(_COMMANDS)
-    if unknown:
-        raise Fault(f"--send: {min(unknown)} is not one of {', '.join(_COMMANDS)}", BAD_INPUT)
-    return {command: command in commands for command in _COMMANDS}
 
 
 @app.command("show")
@@ -158,7 +131,7 @@ def queue(
         return await (outbox.failed if failed else outbox.pending)(company.id)
 
     rows = [_stuck_row(stuck) for stuck in on_database(data, database, work)]
-    columns = ("since", "cmd", "callid", "attempts", "reason")
+    columns = ("since", "cmd", "callid", "address", "attempts", "reason")
     show_rows(rows, as_json=as_json, columns=columns, empty="None.")
 
 
@@ -207,6 +180,7 @@ def _stuck_row(stuck: Stuck) -> dict[str, Any]:
         "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
         "cmd": stuck.cmd,
         "callid": stuck.callid,
+        "address": stuck.address,
         "attempts": stuck.attempts,
         "reason": stuck.error,
     }
@@ -215,20 +189,17 @@ def _stuck_row(stuck: Stuck) -> dict[str, Any]:
 def _show(domain: str, integration: Integration, as_json: bool, secret: str = "") -> None:
     where = integration.shown_url or "commands are fetched"
     signed = f" Signed with the secret {secret}" if secret else ""
+    others = ", ".join(each.name for each in integration.others)
+    more = f" Further addresses: {others}." if others else ""
     show(
         {
             "domain": domain,
-            "url": integration.shown_url,
-            "format": str(integration.format),
-            "enabled": integration.enabled,
-            "sends": [name for name in _COMMANDS if getattr(integration.commands, name)],
-            "late_events": "send" if integration.late_events else "drop",
-            "signed": bool(integration.signing_secret),
-            **({"signing_secret": secret} if secret else {}),
+            **shown(integration, secret),
             "networks": [str(network) for network in integration.networks],
             "origins": list(integration.origins),
+            "addresses": [{"name": each.name, **shown(each)} for each in integration.others],
         },
         as_json=as_json,
         text=f"The CRM of [bold]{domain}[/bold]: {where}, "
-        f"format {integration.format}, {'on' if integration.enabled else 'off'}.{signed}",
+        f"format {integration.format}, {'on' if integration.enabled else 'off'}.{more}{signed}",
     )

@@ -30,11 +30,19 @@ _AGO = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _EVERY_S = 0.5
 _PAGE = 500
+_COLUMNS = (
+    *("id", "time", "cmd", "callid", "address"),
+    *("state", "attempts", "status", "ms", "said"),
+)
 _SAMPLE_PHONE = "79101234567"
 
 Since = Annotated[
     str,
     typer.Option(metavar="TIME", help="From then on: 2h, 3d, or 2026-01-31T12:00:00Z."),
+]
+Address = Annotated[
+    str,
+    typer.Option("--address", metavar="NAME", help="Of one of the company's addresses; `main`."),
 ]
 CallId = Annotated[str, typer.Option("--callid", metavar="CALLID", help="Of this call only.")]
 
@@ -56,6 +64,7 @@ def log(
     failed: Annotated[bool, typer.Option("--failed", help="Only what was given up.")] = False,
     since: Since = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
+    address: Address = "",
     follow_: Annotated[bool, typer.Option("--follow", help="Go on as commands come.")] = False,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
@@ -69,7 +78,8 @@ def log(
 
         state = State.FAILED if failed else ""
         company = await _company(opened, domain)
-        asked = Asked(company.id, None, limit, callid, cmd, state, since_ms)
+        addresses = (address,) if address else ()
+        asked = Asked(company.id, None, limit, callid, cmd, state, since_ms, addresses=addresses)
         if follow_:
             async for entries in _following(opened, asked):
                 for entry in entries:
@@ -77,8 +87,7 @@ def log(
             return
         entries = await _find(opened, asked)
         rows = [_row(entry, as_json) for entry in entries]
-        columns = ("id", "time", "cmd", "callid", "state", "attempts", "status", "ms", "said")
-        show_rows(rows, as_json=as_json, columns=columns, empty="Nothing was sent.")
+        show_rows(rows, as_json=as_json, columns=_COLUMNS, empty="Nothing was sent.")
 
     on_database(data, database, work)
 
@@ -89,16 +98,33 @@ def replay(
     failed: Annotated[bool, typer.Option("--failed", help="All that was given up.")] = False,
     id_: Annotated[str, typer.Option("--id", metavar="N", help="As `crm log` shows it.")] = "",
     since: Since = "",
+    address: Address = "",
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="NAME", help="To this address, wherever they went before."),
+    ] = "",
     data: Data = Path(config.DEFAULT_DATA),
     as_json: Json = False,
 ) -> None:
-    """Send commands once more, by the running server; live ones go first."""
-    if not (callid or failed or id_):
-        raise Fault("Which commands? --id N, --callid CALLID or --failed.", BAD_INPUT)
+    """Send commands once more, by the running server; live ones go first.
+
+    --failed leaves out what was since sent once more and taken.
+    """
+    if not (callid or failed or id_ or since):
+        raise Fault("Which commands? --id N, --callid CALLID, --failed or --since TIME.", BAD_INPUT)
     if id_ and not id_.isdecimal():
         raise Fault("--id is a number; `vpbx crm log` shows it.", BAD_INPUT)
-    question = {"callid": callid, "failed": failed, "id": id_, "since_ms": _moment_ms(since)}
-    count = ask(data, "crm-replay", domain=domain.lower(), **question)
+    count = ask(
+        data,
+        "crm-replay",
+        domain=domain.lower(),
+        callid=callid,
+        failed=failed,
+        id=id_,
+        since_ms=_moment_ms(since),
+        address=address,
+        to=to,
+    )
     show({"commands": count}, as_json=as_json, text=f"{count} commands will be sent once more.")
 
 
@@ -107,6 +133,9 @@ def send_test(
     cmd: Annotated[
         str, typer.Option(metavar="CMD", help="history, event, contact or rating.")
     ] = "event",
+    address: Annotated[
+        str, typer.Option("--address", metavar="NAME", help="One of the company's addresses.")
+    ] = "main",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
@@ -118,7 +147,9 @@ def send_test(
         from vpbx.crm import CrmClient, Formats
 
         company = await directory.companies.get(domain)
-        integration = await directory.integrations.get(company)
+        integration = (await directory.integrations.get(company)).at(address)
+        if integration is None:
+            raise Fault(f"There is no address {address}; see `vpbx crm address list`.", BAD_INPUT)
         fields["user"] = fields.get("user") and company.first_admin().login
         sent = {name: value for name, value in fields.items() if value is not None}
         client = CrmClient(Formats())
@@ -239,6 +270,7 @@ def _row(entry: Entry, as_json: bool) -> dict[str, Any]:
         "time": shown["time"],
         "cmd": f"{entry.cmd} {kind}".strip(),
         "callid": entry.callid,
+        "address": entry.address,
         "state": entry.state,
         "attempts": entry.attempts,
         "status": entry.status or "",

@@ -47,6 +47,8 @@ class Answer:
     """Of the body, as the CRM says."""
     format: str = ""
     """What the command was sent as, if it was."""
+    fate: str = ""
+    """Where nothing was sent, and never will be: the state (`record.State`) it ends in."""
 
     @property
     def taken(self) -> bool:

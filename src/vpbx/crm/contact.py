@@ -21,19 +21,21 @@ MAX_NAME = 100
 MAX_RESPONSIBLE = 64
 
 
-Asked: TypeAlias = Callable[[int, Fields, Answer, float], None]
-"""(domain id, question, answer, seconds it took)"""
+Asked: TypeAlias = Callable[[int, str, Fields, Answer, float], None]
+"""(domain id, name of the address, question, answer, seconds it took)"""
 
 
 class Contacts:
-    """Asks CRMs who a caller is. `answers` hears of each domain whose CRM answered, `asked` of
-    each question."""
+    """Asks CRMs who a caller is: of a company's addresses the one that is to be asked.
+
+    `answers` hears of each domain and address that answered, `asked` of each question.
+    """
 
     def __init__(
         self,
         client: CrmClient,
-        answers: Callable[[int], None] = lambda domain_id: None,
-        asked: Asked = lambda domain_id, fields, answer, took_s: None,
+        answers: Callable[[int, str], None] = lambda domain_id, address: None,
+        asked: Asked = lambda domain_id, address, fields, answer, took_s: None,
     ) -> None:
         self._asked = asked
         self._client = client
@@ -48,10 +50,8 @@ class Contacts:
         Takes at most the domain's `contact_timeout_s` in all, a second try in the other format
         included. A late, wrong or missing answer is None. Raises nothing but cancellation.
         """
-        integration = domain.integration
-        if integration is None or not (integration.enabled and integration.url):
-            return None
-        if not integration.commands.contact:
+        integration = domain.integration.asked if domain.integration is not None else None
+        if integration is None:
             return None
         fields = contact_command(phone, callid, diversion)
         began = time.monotonic()
@@ -60,14 +60,14 @@ class Contacts:
                 answer = await self._client.send(domain.id, integration, fields)
         except TimeoutError:
             answer = Answer(0, error="no answer in time")
-        self._asked(domain.id, fields, answer, time.monotonic() - began)
+        self._asked(domain.id, integration.name, fields, answer, time.monotonic() - began)
         if not answer.taken:
             self._failed(domain, answer.reason)
             return None
         if domain.id in self._silent:
             self._silent.discard(domain.id)
             log.info("the CRM says who is calling again", domain=domain.name)
-        self._answers(domain.id)
+        self._answers(domain.id, integration.name)
         return parse_contact(answer.body, answer.charset)
 
     def _failed(self, domain: DomainConfig, reason: str) -> None:

@@ -38,19 +38,22 @@ def _quoted(value: str | int) -> str:
 class Formats:
     """What each CRM was found to take.
 
-    `learned` is told what is new, so that it may be kept over a restart; what it kept comes
-    back in `Integration.learned_format`.
+    `learned` is told what is new (domain id, format, name of the address), so that it may be
+    kept over a restart; what it kept comes back in `Integration.learned_format`.
     """
 
-    def __init__(self, learned: Callable[[int, Format], None] = lambda domain_id, form: None):
+    def __init__(
+        self,
+        learned: Callable[[int, Format, str], None] = lambda domain_id, form, address: None,
+    ) -> None:
         self._learned = learned
-        self._known: dict[int, tuple[str, Format]] = {}
+        self._known: dict[tuple[int, str], tuple[str, Format]] = {}
 
     def first(self, domain_id: int, integration: Integration) -> Format:
         """Return the format to send in: the one set, else the one learned, else form."""
         if integration.format is not Format.AUTO:
             return integration.format
-        url, form = self._known.get(domain_id, ("", Format.AUTO))
+        url, form = self._known.get((domain_id, integration.name), ("", Format.AUTO))
         if url != integration.url:  # another CRM: what is known of the last one does not count
             form = integration.learned_format
         return Format.JSON if form is Format.JSON else Format.FORM
@@ -76,5 +79,5 @@ class Formats:
             return
         if self.first(domain_id, integration) is known:
             return
-        self._known[domain_id] = (integration.url, known)
-        self._learned(domain_id, known)
+        self._known[domain_id, integration.name] = (integration.url, known)
+        self._learned(domain_id, known, integration.name)

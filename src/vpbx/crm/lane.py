@@ -1,4 +1,4 @@
-"""Which command of a domain goes to its CRM next: pure, with the clock as a parameter.
+"""Which command to an address of a domain's CRM is next: pure, with the clock as a parameter.
 
 Theory of operation. Commands of one call stand in a queue; its head is sent, and the next one
 only when the head was taken or given up. Queues do not wait for each other. A queue is
@@ -37,6 +37,7 @@ from typing import Any
 
 from vpbx.clock import Clock, Timer
 from vpbx.crm.commands import Fields
+from vpbx.directory import MAIN
 
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Pauses after the first, second… attempt that failed; the last one from then on."""
@@ -44,7 +45,7 @@ PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one domain's lane."""
+    """Bounds of one lane."""
 
     kept: int = 500
     """Commands in memory."""
@@ -78,6 +79,8 @@ class Command:
     """When it was made, by the monotonic clock."""
     held: bool = False
     """Whether it may not be sent yet."""
+    address: str = MAIN
+    """Name of the CRM's address it is for."""
     replay_of: int | None = None
     """The number in the log of what is sent once more."""
     # What came of it so far, for the log (`record`).
@@ -117,7 +120,10 @@ class _Queue:
 
 
 class Lane:
-    """The commands of one domain. `ready` is called when `take` has something to give."""
+    """The commands of one domain to one address.
+
+    `ready` is called when `take` has something to give.
+    """
 
     def __init__(
         self,
@@ -127,9 +133,11 @@ class Lane:
         limits: Limits,
         tally: Tally,
         *,
+        address: str = MAIN,
         spilled: bool = False,
     ) -> None:
         self.domain_id = domain_id
+        self.address = address
         self.limits = limits
         self.kept = 0
         """Commands in memory."""

@@ -7,6 +7,9 @@ until that transaction, with the history row of the same event in it, is committ
 told finds it. After a crash the rows left are sent on, so a command may arrive twice, never not
 at all.
 
+A company may have several addresses (`Integration.others`). Each has a lane of its own, with
+rows, workers and pauses of its own: one that is slow or dead delays no other.
+
 Events that could not be delivered while they were news (`LATE_S`), of a call that is over, are
 left out, unless the integration wants them (crm-api §2): a pop-up of an hour ago helps nobody.
 
@@ -36,7 +39,7 @@ from vpbx.crm.record import CommandLog, State, note
 from vpbx.crm.replay import Replays
 from vpbx.crm.store import Counts, Store, Stuck
 from vpbx.db import Database, Write, Writer
-from vpbx.directory import Integration
+from vpbx.directory import MAIN, Integration
 from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.crm")
@@ -44,9 +47,10 @@ log = structlog.get_logger("vpbx.crm")
 _READ_AGAIN_S = 2.0
 LATE_S = 60.0
 """An event older than this, of a call that is over, is late."""
-_LEFT_OUT = Answer(0, error="late: the call is over")
-_KEPT = Answer(299)
-"""In place of an answer, where there is no address: commands are fetched from the log."""
+_LEFT_OUT = Answer(0, error="late: the call is over", fate=State.LEFT_OUT)
+_REMOVED = Answer(0, error="the address was removed", fate=State.LEFT_OUT)
+_KEPT = Answer(299, fate=State.KEPT)
+"""In place of an answer, where there is no URL: commands are fetched from the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class OutboxConfig:
     """How the outbox works; the defaults are meant to stay."""
 
     at_once: int = 10
-    """Requests to one domain's CRM at the same time."""
+    """Requests to one address at the same time."""
     failed_kept_s: float = 30 * 86_400.0
     """How long commands that were given up can be seen."""
     log_kept_s: float = 30 * 86_400.0
@@ -66,7 +70,7 @@ class OutboxConfig:
 
 @dataclass(slots=True)
 class _Desk:
-    """A domain's lane and who works on it."""
+    """A lane, and who works on it."""
 
     lane: Lane
     workers: int = 0
@@ -111,14 +115,23 @@ class Outbox:
         self.replays = Replays(self._store, self.record, writer, self._send_again, clock)
         """What is to be sent once more."""
         self._tally = Tally()
-        self._desks: dict[int, _Desk] = {}
+        self._desks: dict[tuple[int, str], _Desk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
         self._sweeper: Timer | None = None
         self._sweeping = False
 
-    def put(self, domain_id: int, fields: Fields, *, when_written: bool = False) -> list[Write]:
+    def put(
+        self,
+        domain_id: int,
+        fields: Fields,
+        *,
+        when_written: bool = False,
+        address: str = MAIN,
+    ) -> list[Write]:
         """Take a command of a call (`fields["callid"]`) and return the writes of its rows.
+
+        `address` names which of the company's addresses it is for.
 
         The caller commits them; the sending begins by itself, with `when_written` not before
         they, and what stands with them in one transaction, are committed.
@@ -132,29 +145,33 @@ class Outbox:
             now,
             since=self._clock.now(),
             held=when_written,
+            address=address,
         )
-        self._desk(domain_id).lane.put(command)
+        self._desk(domain_id, address).lane.put(command)
         write = self._store.insert(command)
         if when_written:
             write = write._replace(then=partial(self._release, command))
         return [self.record.opened(command), write]  # in this order: the second names the first
 
-    def asked(self, domain_id: int, fields: Fields, answer: Answer, took_s: float) -> None:
-        """Keep in the log that the CRM was asked who calls, and what it said."""
+    def asked(
+        self, domain_id: int, address: str, fields: Fields, answer: Answer, took_s: float
+    ) -> None:
+        """Keep in the log that an address was asked who calls, and what it said."""
         now = self._clock.time()
-        question = Command(self._store.new_id(now), domain_id, str(fields["callid"]), fields, now)
+        callid = str(fields["callid"])
+        question = Command(self._store.new_id(now), domain_id, callid, fields, now, address=address)
         state = State.TAKEN if answer.taken else State.FAILED
         note(question, answer, state=state, now=now, took_s=took_s, next_s=None)
         self._writer.submit([self.record.opened(question)])
 
     def _release(self, command: Command) -> None:
-        desk = self._desks.get(command.domain_id)
+        desk = self._desks.get((command.domain_id, command.address))
         if desk is not None:
             desk.lane.release(command)
 
-    def crm_answers(self, domain_id: int) -> None:
-        """Hear from elsewhere that a domain's CRM answers: what waits is tried at once."""
-        desk = self._desks.get(domain_id)
+    def crm_answers(self, domain_id: int, address: str = MAIN) -> None:
+        """Hear from elsewhere that an address answers: what waits for it is tried at once."""
+        desk = self._desks.get((domain_id, address))
         if desk is not None and desk.lane.answers():
             self._log_back(desk)
 
@@ -177,10 +194,10 @@ class Outbox:
 
     async def start(self) -> None:
         """Take up what an earlier run left, and begin to send."""
-        domains = await self._store.recover()
+        left = await self._store.recover()
         await self.record.start()
-        for domain_id in domains:
-            self._desk(domain_id)  # spilled, as all made before we run: its rows are read
+        for domain_id, address in left:
+            self._desk(domain_id, address)  # spilled, as all made before we run: its rows are read
         self._running = True
         await self.replays.start()
         for desk in list(self._desks.values()):
@@ -206,22 +223,24 @@ class Outbox:
             desk.lane.close()
         self._desks.clear()
 
-    def _desk(self, domain_id: int) -> _Desk:
-        desk = self._desks.get(domain_id)
+    def _desk(self, domain_id: int, address: str) -> _Desk:
+        key = domain_id, address
+        desk = self._desks.get(key)
         if desk is None:
             lane = Lane(
                 domain_id,
                 self._clock,
-                lambda: self._kick_domain(domain_id),
+                lambda: self._kick_at(key),
                 self._config.lane,
                 self._tally,
+                address=address,
                 spilled=not self._running,
             )
-            desk = self._desks[domain_id] = _Desk(lane)
+            desk = self._desks[key] = _Desk(lane)
         return desk
 
-    def _kick_domain(self, domain_id: int) -> None:
-        desk = self._desks.get(domain_id)
+    def _kick_at(self, key: tuple[int, str]) -> None:
+        desk = self._desks.get(key)
         if desk is not None:
             self._kick(desk)
 
@@ -253,7 +272,7 @@ class Outbox:
                 began = self._clock.now()
                 answer = await self._send(command)
                 took_s = self._clock.now() - began
-                if answer is _LEFT_OUT:
+                if answer.fate == State.LEFT_OUT:
                     desk.lane.leave_out(command)
                     self._done_with(desk, command, answer, State.LEFT_OUT, took_s)
                 elif answer.taken:
@@ -270,6 +289,10 @@ class Outbox:
             if command.fields["cmd"] == "webhook" and self._webhook is not None:
                 return await self._webhook(command.domain_id, command.fields)
             integration = await self._settings(command.domain_id)
+            if integration is not None and command.address != MAIN:
+                integration = integration.at(command.address)
+                if integration is None:
+                    return _REMOVED
             if integration is None or not integration.enabled:
                 return Answer(0, error="the integration is switched off")
             if not integration.url:
@@ -303,8 +326,7 @@ class Outbox:
     def _on_taken(self, desk: _Desk, command: Command, answer: Answer, took_s: float) -> None:
         if desk.lane.taken(command):
             self._log_back(desk)
-        state = State.KEPT if answer is _KEPT else State.TAKEN
-        self._done_with(desk, command, answer, state, took_s)
+        self._done_with(desk, command, answer, answer.fate or State.TAKEN, took_s)
 
     def _done_with(
         self, desk: _Desk, command: Command, answer: Answer, state: str, took_s: float
@@ -325,14 +347,14 @@ class Outbox:
         if lane.troubled and not was_troubled:
             log.warning(
                 "the CRM does not take commands, they are kept and tried again",
-                domain_id=lane.domain_id,
+                **_place(lane),
                 reason=answer.reason,
             )
         if given_up:
             if not desk.given_up:
                 log.error(
                     "a command to the CRM is given up",
-                    domain_id=lane.domain_id,
+                    **_place(lane),
                     cmd=command.fields["cmd"],
                     callid=command.callid,
                     reason=answer.reason,
@@ -350,7 +372,7 @@ class Outbox:
     def _log_back(self, desk: _Desk) -> None:
         log.info(
             "the CRM takes commands again",
-            domain_id=desk.lane.domain_id,
+            **_place(desk.lane),
             waiting=desk.lane.kept,
             more_in_database=desk.lane.spilled,
             given_up=desk.given_up,
@@ -364,7 +386,7 @@ class Outbox:
             newest_id = lane.newest_id
             await self._writer.flush()
             limit = max(1, min(self._config.lane.refill, lane.room))
-            commands = await self._store.read(lane.domain_id, lane.last_id, limit)
+            commands = await self._store.read(lane.domain_id, lane.address, lane.last_id, limit)
             for command in commands:  # a clock that was set back must not make them older
                 age_s = max(0.0, self._clock.time() - command.created_at)
                 command.since = self._clock.now() - age_s
@@ -405,3 +427,8 @@ class Outbox:
             self._sweeping = False
         if given_up:
             log.error("commands to CRMs are given up", number=given_up)
+
+
+def _place(lane: Lane) -> dict[str, Any]:
+    """Say in a log line whose CRM it is."""
+    return {"domain_id": lane.domain_id, "address": lane.address}

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from vpbx.crm.client import Answer
 from vpbx.crm.lane import Command
@@ -73,6 +73,12 @@ class Asked:
     state: str = ""
     since_ms: int = 0
     ids: tuple[int, ...] = ()
+    addresses: tuple[str, ...] = ()
+    """Names of addresses; empty: all."""
+    originals: bool = False
+    """Nothing that was itself sent once more…"""
+    unreplayed: bool = False
+    """…and nothing that was since sent once more, and taken, or waits to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,7 @@ class Entry:
     error: str
     tries: list[list[Any]]
     replay_of: int | None
+    address: str
 
     def shown(self) -> dict[str, Any]:
         """Return it as JSON has it: ids as text, times as ISO 8601."""
@@ -102,6 +109,7 @@ class Entry:
             "id": str(self.id),
             "cmd": self.cmd,
             "callid": self.callid,
+            "address": self.address,
             "time": _iso(self.created_ms),
             "command": self.fields,
             "state": self.state,
@@ -164,6 +172,7 @@ class CommandLog:
             "fields": json.dumps(command.fields, ensure_ascii=False, separators=_TIGHT),
             "created_ms": epoch_ms(command.created_at),
             "replay_of": command.replay_of,
+            "address": command.address,
             **_outcome(command),
         }
 
@@ -190,6 +199,14 @@ class CommandLog:
                 wanted.append(column == value)
         if asked.state:
             wanted.append(_C.state == asked.state)
+        if asked.addresses:
+            wanted.append(_C.address.in_(asked.addresses))
+        if asked.originals or asked.unreplayed:
+            wanted.append(_C.replay_of.is_(None))
+        if asked.unreplayed:
+            again = crm_log.alias()
+            done = again.c.state.in_((State.TAKEN, State.WAITING))
+            wanted.append(~exists().where(again.c.replay_of == _C.id, done))
         order = _C.id.desc() if asked.after is None else _C.id
         statement = select(*_COLUMNS).where(*wanted).order_by(order).limit(asked.limit)
         async with self._database.connect() as connection:
@@ -197,7 +214,9 @@ class CommandLog:
         found = [_entry(row) for row in rows]
         return found[::-1] if asked.after is None else found
 
-    async def follow(self, domain_id: int, after: int, idle_s: float) -> AsyncIterator[list[Entry]]:
+    async def follow(
+        self, domain_id: int, after: int, idle_s: float, addresses: tuple[str, ...] = ()
+    ) -> AsyncIterator[list[Entry]]:
         """Give what is written after a number, as it is written; nothing new for a while: []."""
         news = asyncio.Event()
         followers = self._followers.setdefault(domain_id, set())
@@ -205,7 +224,9 @@ class CommandLog:
         try:
             while True:
                 news.clear()
-                found = await self.find(Asked(domain_id, after=after, limit=_PAGE))
+                found = await self.find(
+                    Asked(domain_id, after=after, limit=_PAGE, addresses=addresses)
+                )
                 if found:
                     after = found[-1].id
                     yield found

@@ -90,16 +90,19 @@ class CrmRecorder:
         if domain is None:
             return []
         integration = domain.integration
-        sent = (
-            integration is not None and integration.enabled and getattr(integration.commands, cmd)
-        )
+        receivers = integration.receivers(cmd) if integration is not None else ()
         listeners = self._listeners.get(domain.id)
-        if not (sent or listeners):
+        if not (receivers or listeners):
             return []
         fields = make(domain)
         for heard in listeners or ():
             with contextlib.suppress(asyncio.QueueFull):
                 heard.put_nowait(fields)
-        if not sent:
-            return []
-        return self._outbox.put(call.domain_id, fields, when_written=cmd != "event")
+        held = cmd != "event"
+        return [
+            write
+            for each in receivers
+            for write in self._outbox.put(
+                call.domain_id, fields, when_written=held, address=each.name
+            )
+        ]

@@ -18,6 +18,7 @@ from vpbx.crm.client import Answer
 from vpbx.crm.lane import Command
 from vpbx.crm.record import CommandLog, Entry, State, note
 from vpbx.crm.store import Store
+from vpbx.crm.tables import SUBSCRIBERS
 from vpbx.db import Writer
 
 __all__ = ["Replays"]
@@ -25,7 +26,7 @@ __all__ = ["Replays"]
 log = structlog.get_logger("vpbx.crm")
 
 HANDS = 2
-"""Requests to one domain's CRM at the same time, beside those of the lane."""
+"""Requests to one address at the same time, beside those of the lane."""
 _PAGE = 100
 _TRIES = 3
 _PAUSE_S = 0.5
@@ -33,7 +34,7 @@ _AWAY_S = (2.0, 5.0, 15.0, 60.0)
 
 
 class Replays:
-    """Sends what is to be sent once more. `send` gives a command to the CRM of its domain."""
+    """Sends what is to be sent once more. `send` gives a command to its domain's address."""
 
     def __init__(
         self,
@@ -48,13 +49,13 @@ class Replays:
         self._writer = writer
         self._send = send
         self._clock = clock
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._more: set[int] = set()
+        self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self._more: set[tuple[int, str]] = set()
 
     async def start(self) -> None:
         """Go on with what an earlier run left."""
-        for domain_id in await self._store.replaying():
-            self.go_on(domain_id)
+        for domain_id, address in await self._store.replaying():
+            self.go_on(domain_id, address)
 
     async def stop(self) -> None:
         """Stop sending; what is left stays in its rows."""
@@ -63,8 +64,11 @@ class Replays:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def add(self, domain_id: int, entries: Sequence[Entry]) -> int:
-        """Send these entries of the log once more, in their order; return how many."""
+    async def add(self, domain_id: int, entries: Sequence[Entry], to: str = "") -> int:
+        """Send these entries of the log once more, in their order; return how many.
+
+        `to` names an address for all of them; without it each goes where it went before.
+        """
         now = self._clock.time()
         commands = [
             Command(
@@ -74,6 +78,7 @@ class Replays:
                 dict(entry.fields),
                 now,
                 since=self._clock.now(),
+                address=entry.address if not to or entry.address == SUBSCRIBERS else to,
                 replay_of=entry.id,
             )
             for entry in entries
@@ -84,24 +89,26 @@ class Replays:
                 [write for each in page for write in self._store.replay(each, self._record)]
             )
         await self._writer.flush()
-        self.go_on(domain_id)
+        for address in {command.address for command in commands}:
+            self.go_on(domain_id, address)
         return len(commands)
 
-    def go_on(self, domain_id: int) -> None:
+    def go_on(self, domain_id: int, address: str) -> None:
         """See to it that somebody is at it."""
-        self._more.add(domain_id)
-        if domain_id not in self._tasks:
-            task = asyncio.get_running_loop().create_task(self._work(domain_id))
-            self._tasks[domain_id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(domain_id, None))
+        key = domain_id, address
+        self._more.add(key)
+        if key not in self._tasks:
+            task = asyncio.get_running_loop().create_task(self._work(key))
+            self._tasks[key] = task
+            task.add_done_callback(lambda _: self._tasks.pop(key, None))
 
-    async def _work(self, domain_id: int) -> None:
-        while domain_id in self._more:
-            self._more.discard(domain_id)
+    async def _work(self, key: tuple[int, str]) -> None:
+        while key in self._more:
+            self._more.discard(key)
             after = 0
             while True:
                 try:
-                    page = await self._store.read_replays(domain_id, after, _PAGE)
+                    page = await self._store.read_replays(*key, after, _PAGE)
                 except Exception as error:
                     log.warning("commands to be sent again cannot be read", error=repr(error))
                     await asyncio.sleep(_AWAY_S[0])
@@ -120,25 +127,25 @@ class Replays:
             away = 0
             while not await self._send_once(command):
                 if command.status:  # it answers, but does not take this one
-                    if command.attempts >= _TRIES:
-                        break
                     await asyncio.sleep(_PAUSE_S)
                 else:
                     await asyncio.sleep(_AWAY_S[min(away, len(_AWAY_S) - 1)])
                     away += 1
 
     async def _send_once(self, command: Command) -> bool:
+        """Send it; True: it is done with."""
         began = self._clock.now()
         answer = await self._send(command)
         now = self._clock.time()
         if answer.status and not answer.taken:
             command.attempts += 1
         given_up = bool(answer.status) and not answer.taken and command.attempts >= _TRIES
-        state = State.TAKEN if answer.taken else State.FAILED if given_up else State.WAITING
+        taken = State.TAKEN if answer.taken else State.FAILED if given_up else State.WAITING
+        state = answer.fate or taken
         took_s = self._clock.now() - began
         note(command, answer, state=state, now=now, took_s=took_s, next_s=None)
         writes = self._record.changed(command)
-        if answer.taken or given_up:
+        if state != State.WAITING:
             writes.append(self._store.delete(command))
         self._writer.submit(writes)
-        return answer.taken
+        return state != State.WAITING

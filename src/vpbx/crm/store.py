@@ -13,6 +13,7 @@ from vpbx.crm.lane import Command
 from vpbx.crm.record import CommandLog
 from vpbx.crm.tables import FAILED, PENDING, REPLAY, crm_outbox
 from vpbx.db import Database, Values, Write, insert_or_ignore
+from vpbx.directory import MAIN
 
 _C = crm_outbox.c
 _INSERT = insert_or_ignore(crm_outbox, ["id"])
@@ -42,6 +43,7 @@ class Stuck:
     tried_at: float | None
     attempts: int
     error: str
+    address: str = MAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Store:
             "tried_ms": None,
             "error": "",
             "log_id": command.log_id,
+            "address": command.address,
         }
 
     def replay(self, command: Command, record: CommandLog) -> list[Write]:
@@ -113,25 +116,33 @@ class Store:
 
     # -- reads
 
-    async def recover(self) -> list[int]:
-        """Return the domains with commands that an earlier run left; ids go on after theirs."""
+    async def recover(self) -> list[tuple[int, str]]:
+        """Return the domains and addresses with commands that an earlier run left.
+
+        Ids go on after theirs.
+        """
         mine = _C.node == self._node
-        waiting = select(_C.domain_id).where(mine, _C.status == PENDING).distinct()
         async with self._database.connect() as connection:
             last = (await connection.execute(select(func.max(_C.id)).where(mine))).scalar()
-            domains = list((await connection.execute(waiting)).scalars().all())
         self._last = max(self._last, (last or 0) >> _NODE_BITS)
-        return domains
+        return await self._lanes(PENDING)
+
+    async def _lanes(self, status: str) -> list[tuple[int, str]]:
+        mine = _C.node == self._node, _C.status == status
+        statement = select(_C.domain_id, _C.address).where(*mine).distinct()
+        async with self._database.connect() as connection:
+            return [(row[0], row[1]) for row in await connection.execute(statement)]
 
     async def read(
-        self, domain_id: int, after_id: int, limit: int, status: str = PENDING
+        self, domain_id: int, address: str, after_id: int, limit: int, status: str = PENDING
     ) -> list[Command]:
-        """Return the next pending commands after `after_id`, in order."""
+        """Return the next pending commands to an address after `after_id`, in order."""
         statement = (
             select(_C.id, _C.callid, _C.fields, _C.created_ms, _C.attempts, _C.log_id)
             .where(
                 _C.node == self._node,
                 _C.domain_id == domain_id,
+                _C.address == address,
                 _C.status == status,
                 _C.id > after_id,
             )
@@ -149,20 +160,21 @@ class Store:
                 created_ms / 1000,
                 attempts,
                 is_row=True,
+                address=address,
                 log_id=log_id,
             )
             for row_id, callid, fields, created_ms, attempts, log_id in rows
         ]
 
-    async def read_replays(self, domain_id: int, after_id: int, limit: int) -> list[Command]:
-        """Return the next commands to be sent once more, in order."""
-        return await self.read(domain_id, after_id, limit, REPLAY)
+    async def read_replays(
+        self, domain_id: int, address: str, after_id: int, limit: int
+    ) -> list[Command]:
+        """Return the next commands to be sent to an address once more, in order."""
+        return await self.read(domain_id, address, after_id, limit, REPLAY)
 
-    async def replaying(self) -> list[int]:
-        """Return the domains with commands to be sent once more."""
-        statement = select(_C.domain_id).where(_C.node == self._node, _C.status == REPLAY)
-        async with self._database.connect() as connection:
-            return list((await connection.execute(statement.distinct())).scalars().all())
+    async def replaying(self) -> list[tuple[int, str]]:
+        """Return the domains and addresses with commands to be sent once more."""
+        return await self._lanes(REPLAY)
 
     async def sweep(self, *, given_up_before: float, forget_before: float) -> int:
         """Give up what has waited since before the one time, forget what failed before the other.
@@ -194,7 +206,7 @@ class Store:
     async def stuck(self, domain_id: int, *, failed: bool, limit: int) -> list[Stuck]:
         """Return commands of a domain that were given up, or that wait, newest first."""
         statement = (
-            select(_C.callid, _C.cmd, _C.fields, _C.created_ms, _C.tried_ms, _C.attempts, _C.error)
+            select(crm_outbox)
             .where(_C.domain_id == domain_id, _C.status == (FAILED if failed else PENDING))
             .order_by(_C.id.desc())
             .limit(limit)
@@ -210,6 +222,7 @@ class Store:
                 tried_at=None if row.tried_ms is None else row.tried_ms / 1000,
                 attempts=row.attempts,
                 error=row.error,
+                address=row.address,
             )
             for row in rows
         ]

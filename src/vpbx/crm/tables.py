@@ -3,7 +3,8 @@
 `crm_outbox` holds each command that the CRM has not taken yet. `fields` is the command as a
 JSON object without `crm_token`, which is added when it is sent, so that a token put right also
 counts for what waits. Rows whose `status` is failed were given up; they are kept to be seen.
-Those of status replay are sent once more because somebody asked for it (`replay`).
+Those of status replay are sent once more because somebody asked for it (`replay`). `address` is
+the name of the CRM's address that a command is for.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
 
 from vpbx.db import metadata
+from vpbx.directory import MAIN
 
 _BIG = BigInteger().with_variant(Integer, "sqlite")
 
 PENDING, FAILED, REPLAY = "pending", "failed", "replay"
+
+SUBSCRIBERS = "webhook"
+"""In place of an address: what goes to subscribers, not to the CRM."""
 
 crm_outbox = Table(
     "crm_outbox",
@@ -31,7 +36,8 @@ crm_outbox = Table(
     Column("tried_ms", _BIG),
     Column("error", Text, nullable=False),
     Column("log_id", _BIG),
-    Index("ix_crm_outbox_pending", "node", "domain_id", "status", "id"),
+    Column("address", Text, nullable=False, server_default=MAIN),
+    Index("ix_crm_outbox_pending", "node", "domain_id", "address", "status", "id"),
 )
 
 crm_log = Table(
@@ -55,6 +61,7 @@ crm_log = Table(
     Column("error", Text, nullable=False),
     Column("tries", Text, nullable=False),
     Column("replay_of", _BIG),
+    Column("address", Text, nullable=False, server_default=MAIN),
     Index("ix_crm_log_domain", "domain_id", "id"),
     Index("ix_crm_log_call", "domain_id", "callid"),
     Index(
@@ -63,6 +70,12 @@ crm_log = Table(
         "id",
         sqlite_where=text("state = 'failed'"),
         postgresql_where=text("state = 'failed'"),
+    ),
+    Index(
+        "ix_crm_log_replays",
+        "replay_of",
+        sqlite_where=text("replay_of IS NOT NULL"),
+        postgresql_where=text("replay_of IS NOT NULL"),
     ),
 )
 """What was sent, for people and for those who fetch it; see `record`."""

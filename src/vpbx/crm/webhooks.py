@@ -1,8 +1,9 @@
 """Webhooks (crm-api §17): what happened, told to every address that subscribed to it.
 
-They wait and are tried again as commands to the CRM are, in the same outbox; each is a line of
-its own, so one that cannot be delivered holds nothing else up. Where to, is looked up when it
-is sent: a subscription that was deleted meanwhile takes nothing any more.
+They wait and are tried again as commands to the CRM are, in the same outbox but in a lane apart
+from the CRM's; each is a line of its own, so one that cannot be delivered holds nothing else up.
+Where to, is looked up when it is sent: a subscription that was deleted meanwhile takes nothing
+any more.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from vpbx.crm.client import Answer, CrmClient
 from vpbx.crm.commands import Fields
 from vpbx.crm.outbox import Outbox
+from vpbx.crm.tables import SUBSCRIBERS
 from vpbx.db import Write
 from vpbx.directory import DomainConfig
 
@@ -42,7 +44,9 @@ class Webhooks:
             for hook in domain.settings.webhooks
             if hook.type == kind
             for write in self._outbox.put(
-                domain.id, webhook_fields(kind, hook.id, data, f"{line}-{hook.id}")
+                domain.id,
+                webhook_fields(kind, hook.id, data, f"{line}-{hook.id}"),
+                address=SUBSCRIBERS,
             )
         ]
 

@@ -34,7 +34,8 @@ edit only what is there changes.
     trunk_rules   list get add edit delete numbers(name) password(trunk)
                   contact(trunk) keep_contact (the operator's)
     keys          add list revoke
-    integrations  get set learn_format delete set_responsible
+    integrations  get set learn_format delete set_responsible add_address set_address
+                  delete_address
     blacklist     list(statistics=) add(entries) delete(telnums) set_block_anonymous blocked
     music         get set(kind, file)          media  list(type) get add delete
     record_exceptions blf am_users am_groups   list add(names) delete(names)
@@ -78,6 +79,7 @@ from vpbx.directory.errors import (
 from vpbx.directory.keys import RIGHTS, KeyIdentity, KeyInfo, NewKey
 from vpbx.directory.locations import LocationRow
 from vpbx.directory.model import (
+    MAIN,
     Advanced,
     CallOrder,
     Commands,
@@ -145,6 +147,7 @@ __all__ = [
     "CRM_DISABLED",
     "CRM_SWITCHED_OFF",
     "INVALID_TOKEN",
+    "MAIN",
     "REGIONS",
     "RIGHTS",
     "Advanced",

@@ -1,24 +1,31 @@
-"""The CRM of a domain: where commands go, how, and who may call the API (crm-api §1)."""
+"""The CRM of a domain: where commands go, how, and who may call the API (crm-api §1).
+
+A company's commands go to its CRM, and to as many further addresses as it likes (ours): each is
+sent what it wants, in its format, with its token, and none waits for another.
+"""
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import partial
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
 from vpbx.directory import tables
-from vpbx.directory.errors import NotFound
-from vpbx.directory.model import DomainConfig, Format, Integration
+from vpbx.directory.errors import FieldError, Invalid, NotFound
+from vpbx.directory.model import MAIN, DomainConfig, Format, Integration
 from vpbx.directory.names import group_row, user_row
 from vpbx.directory.store import Store
 from vpbx.directory.telnums import find_number
 from vpbx.directory.values import Values
 
 MAX_URL = 2000
+MAX_ADDRESSES = 20
+_RESERVED = frozenset({MAIN, "all", "webhook"})
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _COMMANDS = ("history", "event", "contact", "rating")
 
 
@@ -65,16 +72,80 @@ class Integrations:
                 await tx.update(table, **changes)
         return await self.get(domain)
 
-    async def learn_format(self, domain_id: int, learned: Format) -> None:
-        """Remember which format the CRM takes (D15); nothing when there is no integration."""
+    async def learn_format(self, domain_id: int, learned: Format, address: str = MAIN) -> None:
+        """Remember which format an address takes (D15); nothing when there is no such address."""
         async with self._store.edit(domain_id) as tx:
-            await tx.update(tables.integrations, learned_format=learned.value)
+            if address == MAIN:
+                await tx.update(tables.integrations, learned_format=learned.value)
+            else:
+                more = tables.crm_addresses
+                await tx.update(more, more.c.name == address, learned_format=learned.value)
 
     async def delete(self, domain: DomainConfig) -> None:
-        """Forget the integration: no commands, no address list."""
+        """Forget the integration: no commands to any address, no address list."""
         async with self._store.edit(domain) as tx:
             if not await tx.delete(tables.integrations):
                 raise NotFound("no CRM is set")
+            await tx.delete(tables.crm_addresses)
+
+    async def add_address(
+        self, domain: DomainConfig, name: str, values: Mapping[str, Any]
+    ) -> Integration:
+        """Send commands to one more address. NotFound where no CRM is set yet.
+
+        values: as `set` takes, without networks and origins; url and token are needed. It is
+        sent history, event and rating, and is not asked who calls, unless they say otherwise.
+        """
+        table = tables.crm_addresses
+        async with self._store.edit(domain) as tx:
+            if await tx.first(tables.integrations) is None:
+                raise NotFound("no CRM is set")
+            reader = Values({**values, "name": name})
+            changes = _read_address(reader, new=True)
+            if not _NAME.fullmatch(name) or name in _RESERVED:
+                reader.wrong(
+                    "name",
+                    "must be a short name of a-z, 0-9, - and _, other than "
+                    + ", ".join(sorted(_RESERVED)),
+                )
+            elif await tx.first(table, table.c.name == name) is not None:
+                reader.wrong("name", "is taken by another address")
+            elif await tx.count(table) >= MAX_ADDRESSES:
+                reader.wrong("name", f"there are {MAX_ADDRESSES} addresses already")
+            self._store.check_public(reader, "url", host_of(changes.get("url")))
+            reader.done()
+            await tx.insert(table, name=name, **changes)
+        return await self._address(domain, name)
+
+    async def set_address(
+        self, domain: DomainConfig, name: str, values: Mapping[str, Any]
+    ) -> Integration:
+        """Change one of the further addresses; only what is given."""
+        table = tables.crm_addresses
+        _not_main(name)
+        async with self._store.edit(domain) as tx:
+            if await tx.first(table, table.c.name == name) is None:
+                raise NotFound("there is no address of this name")
+            reader = Values(values)
+            changes = _read_address(reader, new=False)
+            self._store.check_public(reader, "url", host_of(changes.get("url")))
+            reader.done()
+            await tx.update(table, table.c.name == name, **changes)
+        return await self._address(domain, name)
+
+    async def delete_address(self, domain: DomainConfig, name: str) -> None:
+        """Send nothing more to an address; what waits for it is left out."""
+        _not_main(name)
+        table = tables.crm_addresses
+        async with self._store.edit(domain) as tx:
+            if not await tx.delete(table, table.c.name == name):
+                raise NotFound("there is no address of this name")
+
+    async def _address(self, domain: DomainConfig, name: str) -> Integration:
+        found = (await self.get(domain)).at(name)
+        if found is None:  # removed by another meanwhile
+            raise NotFound("there is no address of this name")
+        return found
 
     async def set_responsible(
         self, domain: DomainConfig, telnum: str, *, enabled: bool, fallback: str = ""
@@ -101,6 +172,11 @@ class Integrations:
             )
 
 
+def _not_main(name: str) -> None:
+    if name == MAIN:
+        raise Invalid([FieldError("name", f"the address {MAIN} is the company's CRM itself")])
+
+
 def host_of(url: str | None) -> str:
     """Return the host of a URL that was found good; "" where there is none."""
     return (urlsplit(url).hostname or "") if url else ""
@@ -123,14 +199,26 @@ def check_url(text: str, *, password: bool = False) -> str:
 
 
 def _read(reader: Values, *, new: bool) -> dict[str, Any]:
+    changes = _read_address(reader, new=new)
+    if reader.has("networks"):
+        changes["networks"] = _networks(reader)
+    if reader.has("origins"):
+        changes["origins"] = _origins(reader)
+    return changes
+
+
+def _read_address(reader: Values, *, new: bool) -> dict[str, Any]:
+    """Read what each address has of its own."""
     changes: dict[str, Any] = {}
     if new or reader.has("url"):
         url = reader.text("url", required=new and not reader.has("url"), max_length=MAX_URL)
-        if not url:
-            changes["url"] = ""
-        else:
-            changes["url"] = reader.matching("url", partial(check_url, password=True))
+        changes["url"] = url
+        if url:
             changes["learned_format"] = Format.AUTO.value
+            try:
+                check_url(url, password=True)
+            except ValueError as error:
+                reader.wrong("url", str(error))
     if new or reader.has("token"):
         changes["token"] = reader.text("token", required=True)
     if reader.has("format"):
@@ -138,10 +226,6 @@ def _read(reader: Values, *, new: bool) -> dict[str, Any]:
         changes["learned_format"] = Format.AUTO.value
     if reader.has("enabled"):
         changes["enabled"] = reader.boolean("enabled")
-    if reader.has("networks"):
-        changes["networks"] = _networks(reader)
-    if reader.has("origins"):
-        changes["origins"] = _origins(reader)
     if reader.has("sign"):  # a secret of ours, new each time: nobody has to think of one
         sign = reader.boolean("sign")
         changes["signing_secret"] = "whsec_" + secrets.token_urlsafe(32) if sign else ""

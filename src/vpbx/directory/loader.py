@@ -269,17 +269,14 @@ class _Loading:
         if not rows:
             return None
         row = rows[0]
-        return Integration(
-            row.url,
-            row.token,
-            Format(row.format),
-            Format(row.learned_format),
-            row.enabled,
-            tuple(ip_network(each) for each in row.networks),
-            Commands(row.send_history, row.send_event, row.send_contact, row.send_rating),
-            tuple(row.origins),
-            row.late_events,
-            row.signing_secret,
+        return replace(
+            _address(row),
+            networks=tuple(ip_network(each) for each in row.networks),
+            origins=tuple(row.origins),
+            others=tuple(
+                replace(_address(each), name=each.name)
+                for each in await self._rows(tables.crm_addresses, "name")
+            ),
         )
 
     async def _lists(self) -> dict[str, list[str]]:
@@ -377,6 +374,19 @@ class _Loading:
             for row in rows
         }
         return branches, by_id
+
+
+def _address(row: Row[Any]) -> Integration:
+    return Integration(
+        row.url,
+        row.token,
+        Format(row.format),
+        Format(row.learned_format),
+        row.enabled,
+        commands=Commands(row.send_history, row.send_event, row.send_contact, row.send_rating),
+        late_events=row.late_events,
+        signing_secret=row.signing_secret,
+    )
 
 
 def _by_ext(rows: Sequence[Row[Any]]) -> list[Row[Any]]:

@@ -8,7 +8,7 @@ code; employees are named by login, departments by id, numbers by telnum; empty 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -281,9 +281,17 @@ class Commands:
     rating: bool = True
 
 
+MAIN = "main"
+"""Name of the address that `Integration` itself is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """The CRM of a domain (crm-api §1). enabled False: neither commands nor API access."""
+    """The CRM of a domain (crm-api §1). enabled False: neither commands nor API access.
+
+    A company may have further addresses beside the main one (`others`): each is an Integration
+    too, of which `networks` and `origins` mean nothing; its `enabled` switches it alone.
+    """
 
     url: str = field(repr=False)
     """May hold a user and a password; `shown_url` does not."""
@@ -301,6 +309,37 @@ class Integration:
     """Whether events older than a minute, of calls that are over, are still sent."""
     signing_secret: str = field(default="", repr=False)
     """Signs what is sent, where the CRM wants that; empty: nothing is signed."""
+    name: str = MAIN
+    """Of the address, unique in its company."""
+    others: tuple[Integration, ...] = ()
+    """The further addresses, in the order of their names; of the main one only."""
+
+    def at(self, name: str) -> Integration | None:
+        """Return the address of this name; `enabled` says whether it is sent anything."""
+        if name == self.name:
+            return self
+        return next((each for each in self.switched if each.name == name), None)
+
+    @property
+    def switched(self) -> tuple[Integration, ...]:
+        """The further addresses; all of them off, where the main one is."""
+        if self.enabled:
+            return self.others
+        return tuple(replace(each, enabled=False) for each in self.others)
+
+    def receivers(self, command: str) -> tuple[Integration, ...]:
+        """Return the addresses that are sent a command: history, event or rating."""
+        if not self.enabled:
+            return ()
+        if not self.others:
+            return (self,) if getattr(self.commands, command) else ()
+        every = (self, *self.others)
+        return tuple(e for e in every if e.enabled and getattr(e.commands, command))
+
+    @property
+    def asked(self) -> Integration | None:
+        """The one address that is asked who calls: the first that is to be and can be."""
+        return next((each for each in self.receivers("contact") if each.url), None)
 
     @property
     def shown_url(self) -> str:

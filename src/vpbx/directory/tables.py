@@ -373,6 +373,28 @@ integrations = Table(
     _text("signing_secret"),
 )
 
+crm_addresses = Table(
+    "crm_addresses",
+    metadata,
+    _id(),
+    _domain(),
+    _text("name", None),
+    _text("url"),
+    _text("token"),
+    _text("format", "auto"),
+    _text("learned_format", "auto"),
+    _flag("enabled", True),
+    _flag("send_history", True),
+    _flag("send_event", True),
+    _flag("send_contact", False),
+    _flag("send_rating", True),
+    _flag("late_events", False),
+    _text("signing_secret"),
+    UniqueConstraint("domain_id", "name"),
+    sqlite_autoincrement=True,
+)
+"""Where commands go besides the address of `integrations`."""
+
 locations = Table(
     "locations",
     metadata,
