@@ -20,10 +20,13 @@ $(VENV)/.installed-system: scripts/setup-system.sh
 	@mkdir -p $(VENV)
 	@sh scripts/setup-system.sh && touch $@
 
+$(VENV)/.installed-node: sdk/typescript/package-lock.json scripts/setup-node.sh
+	@sh scripts/setup-node.sh $(VENV) && touch $@
+
 run: setup ## start the demo: a call comes in, is answered, and the PBX keeps running
 	@$(BIN)/vpbx demo
 
-test: $(VENV)/.installed-dev $(VENV)/.installed-system ## run all tests (T=path or -k words)
+test: $(VENV)/.installed-dev $(VENV)/.installed-system $(VENV)/.installed-node ## run all tests (T=path or -k words)
 	@$(BIN)/python -m tests.run $(T)
 
 fuzz: $(VENV)/.installed-dev $(VENV)/.installed-system ## fuzz SIP, SDP, STUN and HTTP for ten minutes (FUZZ_SECONDS=N)
@@ -48,6 +51,9 @@ fmt: $(VENV)/.installed-dev ## format the code
 	@$(BIN)/ruff check --fix -q .
 	@$(BIN)/ruff format -q .
 
+types: $(VENV)/.installed-dev $(VENV)/.installed-node ## make the TypeScript types of the API, a file of the release
+	@$(BIN)/python scripts/typescript_types.py dist/vpbx-crm-api.d.ts
+
 lock: $(VENV)/.installed-dev ## renew the locks from pyproject.toml
 	@$(BIN)/pip install -q pip-tools
 	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links -o requirements.lock pyproject.toml
@@ -56,4 +62,4 @@ lock: $(VENV)/.installed-dev ## renew the locks from pyproject.toml
 clean: ## remove what setup and the tests made
 	@rm -rf $(VENV) build dist bench-out .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
 
-.PHONY: help setup run test fuzz bench lint fmt lock clean
+.PHONY: help setup run test fuzz bench lint fmt types lock clean

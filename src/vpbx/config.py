@@ -27,6 +27,7 @@ DEFAULT_WEBRTC = "auto"
 DEFAULT_MAKECALLS_PER_EMPLOYEE = 4
 DEFAULT_MAKECALLS_PER_SECOND = 10
 DEFAULT_SIP_CONNECTIONS = 1000
+DEFAULT_CRM_LOG_DAYS = 30
 DEFAULT_WITHOUT_QOP = "once"
 WITHOUT_QOP = ("off", "once", "reuse")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -154,6 +155,8 @@ class ServeConfig:
     makecalls_per_employee: int = DEFAULT_MAKECALLS_PER_EMPLOYEE
     makecalls_per_second: int = DEFAULT_MAKECALLS_PER_SECOND
     """With one API key; 0 for either: no limit."""
+    crm_log_days: int = DEFAULT_CRM_LOG_DAYS
+    """How long it is kept what was sent to CRMs."""
 
     def __post_init__(self) -> None:
         if self.sip is None and self.sip_tls is None:
@@ -197,6 +200,7 @@ class ServeConfig:
         log_sip: Path | None = None,
         makecalls_per_employee: int = DEFAULT_MAKECALLS_PER_EMPLOYEE,
         makecalls_per_second: int = DEFAULT_MAKECALLS_PER_SECOND,
+        crm_log_days: int = DEFAULT_CRM_LOG_DAYS,
     ) -> ServeConfig:
         """Check the texts that the command line or the environment gave."""
         return cls(
@@ -230,6 +234,7 @@ class ServeConfig:
             log_sip=log_sip,
             makecalls_per_employee=makecalls_per_employee,
             makecalls_per_second=makecalls_per_second,
+            crm_log_days=_parse_count(crm_log_days, "--crm-log-days", 1, 3650),
         )
 
 

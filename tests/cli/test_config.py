@@ -69,6 +69,7 @@ def test_plain_http_to_the_outside_needs_a_trusted_proxy() -> None:
         ("--certificate", {"certificate": Path("/nowhere.pem"), "private_key": Path("/n")}),
         ("--sip", {"sip": "off", "sip_tls": "off"}),
         ("--https", {"http": "off", "https": "off"}),
+        ("--crm-log-days", {"crm_log_days": 0}),
     ],
 )
 def test_wrong_setting_is_refused_by_name(option: str, settings: dict[str, object]) -> None:

@@ -25,7 +25,15 @@ from tests.crm.world import (
     status,
 )
 from vpbx.clock import ManualClock
-from vpbx.crm import Asked, Contacts, Entry, IntegrationLog, State, crm_outbox
+from vpbx.crm import (
+    Asked,
+    Contacts,
+    Entry,
+    IntegrationLog,
+    OutboxConfig,
+    State,
+    crm_outbox,
+)
 from vpbx.crm.tables import crm_log
 from vpbx.db import Database
 
@@ -354,3 +362,22 @@ async def test_what_failed_is_sent_once_more_until_it_is_taken_and_not_again(
     assert await left() == []
     await fail(rows[2].id)
     assert await left() == [first.id]
+
+
+async def test_the_log_is_kept_as_long_as_is_set(database: Database, crm: Crm) -> None:
+    clock = ManualClock(1_700_000_000)
+    config = OutboxConfig(log_kept_s=3 * 86_400)
+    async with running_node(
+        database, {1: integration(crm.url)}, clock=clock, config=config
+    ) as node:
+        node.put("old")
+        await until(node, lambda rows: [r.state for r in rows] == [State.TAKEN])
+        clock.advance(2 * 86_400)
+        node.put("new")
+        await until(node, lambda rows: [r.callid for r in rows] == ["old", "new"])
+        async with asyncio.timeout(10):
+            while [entry.callid for entry in await entries(node)] != ["new"]:
+                assert clock.time() < 1_700_000_000 + 30 * 86_400
+                clock.advance(900)
+                await asyncio.sleep(0.01)
+        assert clock.time() >= 1_700_000_000 + 3 * 86_400

@@ -13,15 +13,17 @@ from starlette.responses import Response
 import vpbx
 from vpbx.api import branch_link, cors, docs, older, openapi, records
 from vpbx.api.answer import answer, to_json
+from vpbx.api.asyncapi import asyncapi_document
 from vpbx.api.auth import Door
 from vpbx.api.errors import METHOD_NOT_ALLOWED, ApiError, not_found, refuse
 from vpbx.api.gate import Gate, asked_base, asked_domain
+from vpbx.api.outgoing import WEBHOOKS
 from vpbx.api.routing import Switch, route_to
 from vpbx.api.sections import SECTIONS
 from vpbx.api.services import PREFIX, ApiServices
 from vpbx.history import LINK_PATH
 
-__all__ = ["create_app", "create_document"]
+__all__ = ["create_app", "create_commands_document", "create_document"]
 
 
 def create_app(services: ApiServices) -> FastAPI:
@@ -63,17 +65,27 @@ def create_document() -> dict[str, Any]:
     return openapi.document(SECTIONS, vpbx.__version__)
 
 
+@cache
+def create_commands_document() -> dict[str, Any]:
+    """Return the AsyncAPI document of the commands to the CRM."""
+    return asyncapi_document(WEBHOOKS, vpbx.__version__)
+
+
 def _add_document(app: FastAPI, services: ApiServices) -> None:
-    """Serve the OpenAPI document and its page, without a key; its server is the one asked."""
+    """Serve the documents and their page, without a key; OpenAPI's server is the one asked."""
 
     async def show_document(request: Request) -> Response:
         return answer(_document_of(asked_base(request.scope, services.config.https_port)))
+
+    async def show_commands(_request: Request) -> Response:
+        return answer(to_json(create_commands_document()))
 
     async def show_page(_request: Request) -> Response:
         return docs.page(create_document())
 
     app.openapi = create_document  # type: ignore[method-assign]
     app.router.add_route(f"{PREFIX}/openapi.json", show_document, methods=["GET"])
+    app.router.add_route(f"{PREFIX}/asyncapi.json", show_commands, methods=["GET"])
     app.router.add_route(f"{PREFIX}/docs", show_page, methods=["GET"])
 
 

@@ -99,7 +99,8 @@ def _html(document: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(info['title'])}</title><style>{_STYLE}</style></head><body>"
         f"<header><h1>{escape(info['title'])}</h1>{_paragraphs(info['description'])}"
-        '<p>The same as a document for programs: <a href="openapi.json">openapi.json</a></p>'
+        '<p>The same as a document for programs: <a href="openapi.json">openapi.json</a>; '
+        'what goes to the CRM: <a href="asyncapi.json">asyncapi.json</a></p>'
         f"<nav>{links}</nav></header>"
         '<div id="bar"><label>X-API-KEY '
         '<input id="key" type="password" autocomplete="off"></label></div>'

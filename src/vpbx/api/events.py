@@ -21,7 +21,8 @@ __all__ = ["section"]
 
 section = Section(
     "Commands sent (ours)",
-    "Every command to the CRM, with what came of it, for 30 days. A CRM that cannot be reached "
+    "Every command to the CRM, with what came of it, for 30 days or as long as the server keeps "
+    "it. A CRM that cannot be reached "
     "from outside fetches its commands here: keep the last `id` and ask for what came after it.",
 )
 

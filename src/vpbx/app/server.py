@@ -53,6 +53,7 @@ from vpbx.crm import (
     Formats,
     IntegrationLog,
     Outbox,
+    OutboxConfig,
     Webhooks,
     WebhookSender,
 )
@@ -241,6 +242,7 @@ class App:
         client = CrmClient(Formats(learned), private=self.directory.private)
         await client.start()
         self._later(client.close, 0.3)
+        kept_s = self.config.crm_log_days * 86_400.0
         self.outbox = Outbox(
             self.database,
             writer,
@@ -248,6 +250,7 @@ class App:
             self._integration_of,
             node=NODE,
             clock=self._clock,
+            config=OutboxConfig(log_kept_s=kept_s, failed_kept_s=kept_s),
             is_open=recorder.is_open,
             webhook=WebhookSender(client, self.directory.domain_by_id),
         )

@@ -160,6 +160,10 @@ def serve(
             max=10_000,
         ),
     ] = config.DEFAULT_MAKECALLS_PER_SECOND,
+    crm_log_days: Annotated[
+        int,
+        option("--crm-log-days", "N", "How long it is kept what was sent to CRMs, and is fetched."),
+    ] = config.DEFAULT_CRM_LOG_DAYS,
 ) -> None:
     """Run the PBX until SIGTERM or Ctrl-C; prints one line `ready …` when it takes calls."""
     settings = ServeConfig.parse(
@@ -191,6 +195,7 @@ def serve(
         log_sip=log_sip,
         makecalls_per_employee=makecalls_per_employee,
         makecalls_per_second=makecalls_per_second,
+        crm_log_days=crm_log_days,
     )
     from vpbx.app.server import run  # not for --help, nor for a wrong option: it loads it all
 
