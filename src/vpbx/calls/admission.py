@@ -83,7 +83,7 @@ def _challenged(request: Request, challenges: Sequence[str]) -> Response:
 def answer_outside_of_calls(request: Request) -> Response:
     """Answer what is neither a call, nor part of one, nor a registration."""
     if request.method == "OPTIONS":
-        headers = [("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path")]
+        headers = [("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path, replaces")]
         return make_response(request, 200, headers=headers)
     code = 481 if request.method in _IN_CALLS else 405 if request.method in _KNOWN else 501
     return make_response(request, code, headers=[("Allow", ALLOW)] if code == 405 else ())

@@ -91,11 +91,15 @@ class Bridge:
         media = self._media
         leg.side = side
         leg.sound.move(partial(media.local, side), partial(media.secure_local, side))
-        self.vacate(side)
-        await self.seat(leg)
+        await self.change(leg)
         other = self._seats.get(side.other)
         leg.offer(other.sound.codecs if other is not None else leg.sound.codecs)
-        await self._settle(side.other)
+
+    async def change(self, leg: Leg) -> None:
+        """Let `leg` have the seat of its side in the place of who sat there."""
+        self.vacate(leg.side)
+        await self.seat(leg)
+        await self._settle(leg.side.other)
 
     def vacate(self, side: Side) -> None:
         """Let nobody have the seat; whoever sits opposite is not held any more."""
@@ -306,8 +310,14 @@ class Bridge:
         return await self._media.stop_recording()
 
     async def keep_recording(self) -> None:
-        """End the recording that runs; `close` returns it."""
-        self._kept = await self.stop_recording()
+        """End the recording that runs; `end_recording` or `close` returns it."""
+        if self.recording:
+            self._kept = await self.stop_recording()
+
+    async def end_recording(self) -> Recording | None:
+        """End the recording that runs and return it, or what was kept of one."""
+        kept, self._kept = self._kept, None
+        return await self.stop_recording() or kept
 
     async def close(self) -> Recording | None:
         """Let go of everything; return what a recording captured that still ran, or was kept.

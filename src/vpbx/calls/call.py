@@ -21,16 +21,17 @@ from typing import TypeAlias
 
 import structlog
 
-from vpbx.calls.addresses import Shown
+from vpbx.calls.addresses import Shown, name_addr
+from vpbx.calls.exchanging import Exchanging
 from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Ender, Joined, Over, Passed, Result
 from vpbx.calls.postdial import PostDial
-from vpbx.calls.served import Interrupted, Phase, Played, Served
+from vpbx.calls.served import Interrupted, Phase, Played
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import Unusable
 from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.told.chapter import Chapter
-from vpbx.calls.told.recording import encode, wanted
+from vpbx.calls.told.recording import encode
 from vpbx.events import Destination, Direction, Group, Party
 from vpbx.media import MediaError
 
@@ -41,7 +42,7 @@ log = structlog.get_logger("vpbx.calls")
 Route: TypeAlias = Callable[["Call"], Awaitable[Over]]
 
 
-class Call(Served):
+class Call(Exchanging):
     """One call. Steps use its public attributes and methods; only its own task runs them."""
 
     async def join(self, joined: Joined) -> None:
@@ -61,7 +62,7 @@ class Call(Served):
             self.transfer_done(code, phrase)
         await self.bridge.hush(guest.side)
         await self.bridge.seat(host)
-        if wanted(self.switch, self.domain, chapter):
+        if self.is_recorded:
             await self.bridge.record(chapter.info.callid)
         if self.post_dial:
             clock, press = self.switch.clock, partial(self.bridge.carry, host.side)
@@ -79,7 +80,7 @@ class Call(Served):
         assert stays is not None
         self._opening = True  # not to be interrupted: what was recorded would be lost
         try:
-            recording = await self.bridge.stop_recording()
+            recording = await self.bridge.end_recording()
         finally:
             self._opening = False
         now = self.switch.clock.time()
@@ -91,6 +92,9 @@ class Call(Served):
         self._engaged.clear()
         old.journal.end(0, recorded=recording is not None)
         self.guest, self.host, self.passing, self.passed_on = stays, None, passed, True
+        by = Shown(passed.by.ext or passed.by.login, passed.by.name)
+        told = passed.referred_by or name_addr(by, info.domain)
+        self.referred_by = passed.by.login, told
         self.chapter = Chapter(info, self.switch.events, self.switch.clock, self.switch.lines)
         caller = stays.party if inner else None
         self.chapter.journal.start(user, group=group, caller=caller)
@@ -120,20 +124,6 @@ class Call(Served):
         passing, self.passing = self.passing, None
         if passing is not None:
             passing.leg.tell(code, phrase, over=True)
-
-    async def put_through(self, by: Leg, whom: Leg) -> None:
-        """Let `whom`, to whom the employee of leg `by` talked elsewhere, talk in their place."""
-        stays = self.host if by is self.guest else self.guest
-        assert stays is not None
-        assert by.party is not None
-        side = by.side
-        whom.inbox = self.inbox
-        self.guest, self.host, self.passed_on = stays, whom, True
-        self._engaged.discard(by.party.login)
-        self._use(by.party.login, None)
-        self.journal.put_through(by.party, whom.party)
-        await self.bridge.take_over(whom, side)
-        by.tell(200, "OK", over=True)
 
     def _tell_joined(self, joined: Joined) -> None:
         """Of an incoming call that an outside number took, no employee is told anything."""

@@ -32,6 +32,7 @@ __all__ = [
     "Digit",
     "Ended",
     "Failed",
+    "Handed",
     "Leg",
     "LegEvent",
     "Offered",
@@ -39,6 +40,7 @@ __all__ = [
     "Reanswered",
     "Referred",
     "Repeated",
+    "Replaced",
     "digit_of",
 ]
 
@@ -300,3 +302,25 @@ class Referred(LegEvent):
     def drop(self) -> None:
         """Decline it."""
         self.tx.respond(make_response(self.tx.request, 603))
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced(LegEvent):
+    """Another one, `by`, has called to take its place (RFC 3891 INVITE with Replaces)."""
+
+    by: Leg
+
+    def drop(self) -> None:
+        """Decline: there is nothing left to take the place of (RFC 3891 §3)."""
+        self.by.hangup(603)
+
+
+@dataclass(frozen=True, slots=True)
+class Handed(LegEvent):
+    """`whom`, who talked to its employee in another call, is put through in its place."""
+
+    whom: Leg
+
+    def drop(self) -> None:
+        """There is nobody left to put them through to."""
+        self.whom.hangup()

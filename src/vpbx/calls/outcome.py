@@ -79,6 +79,8 @@ class Passed:
     by: Party
     leg: Leg
     waits: bool = True
+    referred_by: str = ""
+    """What its REFER says of that (RFC 3892), to be passed on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from vpbx.calls.inbox import Inbox
 from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Ender
 from vpbx.directory.goals import Goal
@@ -55,6 +56,10 @@ class LiveCall(Protocol):
     @property
     def info(self) -> CallInfo:
         """What holds for it from first to last."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Where its legs tell what happens."""
 
     @property
     def goal(self) -> Goal | None:

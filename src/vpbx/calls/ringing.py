@@ -262,7 +262,10 @@ class Ringing:
             sdp=sound.local,
             otherwise=sound.plain if sound.may_encrypt else None,
             listener=leg,
-            headers=[("Max-Forwards", str(call.max_forwards))],
+            headers=[
+                ("Max-Forwards", str(call.max_forwards)),
+                *call.referral(person.employee.login),
+            ],
         )
         call.note_leg(leg)
         person.legs.append(leg)

@@ -19,7 +19,15 @@ import structlog
 from vpbx.calls.addresses import Shown
 from vpbx.calls.bridge import Bridge
 from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
-from vpbx.calls.leg import Ended, Leg, LegEvent, Offered, Reanswered, Referred, Repeated
+from vpbx.calls.leg import (
+    Ended,
+    Leg,
+    LegEvent,
+    Offered,
+    Reanswered,
+    Referred,
+    Repeated,
+)
 from vpbx.calls.outcome import Ender, Over, Passed
 from vpbx.calls.postdial import PostDial
 from vpbx.calls.registry import ActiveCall, State
@@ -88,6 +96,8 @@ class Served:
         """Whether whoever is called outside is not to see who calls (CLIR)."""
         self.goal: Goal | None = None
         """Where it is on its way to."""
+        self.referred_by: tuple[str, str] = ("", "")
+        """Login of who has passed the guest on, and the Referred-By that says so (RFC 3892)."""
         self.passed_on = False
         """Whether an employee has passed the guest on to somebody else."""
         self.through_menu = False
@@ -246,6 +256,12 @@ class Served:
         elif leg is self.host:
             self.host = None
         self.hang_up(Ender.CALLEE)
+
+    def referral(self, login: str = "") -> list[tuple[str, str]]:
+        """Return the header that tells whom the call goes to, `login` if an employee of ours,
+        who has passed it on; who did that themselves is not told."""
+        by, told = self.referred_by
+        return [("Referred-By", told)] if told and by != login else []
 
     # -- used by routes and steps: people and trunks --------------------------------------------
 

@@ -34,7 +34,8 @@ from vpbx.calls.outcome import Ender
 from vpbx.calls.outgoing import Outgoing, number_shown
 from vpbx.calls.pickup import find_ringing, picks_up
 from vpbx.calls.registration import Expiry, take_registration
-from vpbx.calls.registry import ActiveCall
+from vpbx.calls.registry import ActiveCall, LiveCall
+from vpbx.calls.replacing import May, take_place, wanted_place
 from vpbx.calls.shared.last_talks import AskHistory
 from vpbx.calls.switch import (
     AskContact,
@@ -53,6 +54,7 @@ from vpbx.directory import (
     Employee,
     Invalid,
     Number,
+    Trunk,
     read_number,
 )
 from vpbx.directory.goals import CODES, ToNotice, goal_of, of_ext
@@ -262,6 +264,10 @@ class CallService:
     async def _from_outside(self, leg: Leg) -> None:
         """Take a call from a carrier or another operator: to a number of ours, or not at all."""
         session = leg.session
+        if "Replaces" in session.request.headers:
+            carrier = self._admission.trunk(session.hop)
+            self._take_place(leg, self._of_carrier(carrier))
+            return
         guest = await self._doors.open(session.request, session.hop, self._switch.stack)
         if isinstance(guest, Unproven):
             session.challenge(guest.challenges)
@@ -282,6 +288,15 @@ class CallService:
             return
         info = self._info(domain, Direction.IN, caller.user, number)
         await self._run(leg, domain, info, caller, Incoming(number), way=guest.way)
+
+    def _of_carrier(self, carrier: Trunk | None) -> May:
+        """Let a carrier, known by its address, replace the calls that go through it."""
+        trunk = self._admission.trunk
+
+        def may(call: LiveCall, old: Leg) -> bool:
+            return carrier is not None and old.party is None and trunk(old.session.hop) == carrier
+
+        return may
 
     async def _from_branch(self, leg: Leg, visitor: Visitor) -> None:
         """Take a call from a connected PBX: to somebody of the company, or not at all."""
@@ -324,6 +339,13 @@ class CallService:
         if code := self._admission.out_of_reach(session.request, domain):
             session.reject(code)
             return
+        if "Replaces" in session.request.headers:
+            self._take_place(
+                leg,
+                lambda call, old: call.info.domain_id == domain.id and old.party is not None,
+                employee,
+            )
+            return
         called = dialled(session.request)
         plain = called.partition(";")[0]
         if goal := CODES.get(plain):
@@ -351,6 +373,18 @@ class CallService:
             session.reject(404, "No such extension")
             return
         await self._to_outside(leg, who, called)
+
+    def _take_place(self, leg: Leg, may: May, employee: Employee | None = None) -> None:
+        """Let an INVITE with Replaces have the place it asks for, or refuse it."""
+        try:
+            wanted = wanted_place(leg.session.request)
+        except ValueError:
+            wanted = None
+        code = 400
+        if wanted is not None:
+            code = take_place(self._switch, leg, wanted, may, employee)
+        if code:
+            leg.session.reject(code)
 
     async def _pick_up(self, leg: Leg, domain: DomainConfig, employee: Employee, code: str) -> None:
         """Let an employee take a call that rings elsewhere, or tell them that none does."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vpbx.calls.addresses import Shown, clean_name, name_addr
 from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event
 from vpbx.calls.leg import Leg, Referred
 from vpbx.calls.registry import LiveCall
+from vpbx.calls.replacing import find_dialog
 from vpbx.calls.restrictions import may_call
 from vpbx.directory import DomainConfig, Employee, Invalid, read_number
 from vpbx.directory.goals import Goal, ToEmployee, ToOutside, goal_of
-from vpbx.sip import Replaces, make_response, refer_to
+from vpbx.sip import Replaces, Request, make_response, parse_address, refer_to
 
 __all__ = ["Asked", "Refused", "Wanted", "consulted", "goal_for", "refuse", "take", "whose_leg"]
 
@@ -58,15 +60,21 @@ def whose_leg(call: LiveCall, domain: DomainConfig) -> tuple[Employee, Leg] | No
 class Wanted:
     """A transfer that was asked for and can be: to `goal`, or to who is talked to elsewhere."""
 
-    __slots__ = ("by", "goal", "leg", "replaces")
+    __slots__ = ("by", "goal", "leg", "referred_by", "replaces")
 
     def __init__(
-        self, leg: Leg, by: Employee, goal: Goal | None, replaces: Replaces | None
+        self,
+        leg: Leg,
+        by: Employee,
+        goal: Goal | None,
+        replaces: Replaces | None,
+        referred_by: str,
     ) -> None:
         self.leg = leg
         self.by = by
         self.goal = goal
         self.replaces = replaces
+        self.referred_by = referred_by
 
 
 def take(call: Call, event: Referred) -> Wanted:
@@ -79,9 +87,25 @@ def take(call: Call, event: Referred) -> Wanted:
         wanted = refer_to(event.tx.request)
     except ValueError:
         raise Refused(400) from None
+    told = _referred_by(event.tx.request, domain, by)
     if wanted.replaces is not None:
-        return Wanted(leg, by, None, wanted.replaces)
-    return Wanted(leg, by, goal_for(domain, by, wanted.user), None)
+        return Wanted(leg, by, None, wanted.replaces, told)
+    return Wanted(leg, by, goal_for(domain, by, wanted.user), None, told)
+
+
+def _referred_by(request: Request, domain: DomainConfig, by: Employee) -> str:
+    """Return the Referred-By of a REFER (RFC 3892), if it names who sends that; else "".
+
+    What it carries beside the address (a token in a body, `cid`) is not passed on.
+    """
+    try:
+        address = parse_address(request.headers.get("Referred-By") or "")
+    except ValueError:
+        return ""
+    uri = address.uri
+    if uri.host.lower() != domain.name or domain.find_employee(uri.user or "") is not by:
+        return ""
+    return name_addr(Shown(uri.user or "", clean_name(address.name or "")), domain.name)
 
 
 def goal_for(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
@@ -108,10 +132,7 @@ def consulted(call: Call, wanted: Wanted) -> tuple[LiveCall, Leg | None, Goal | 
     `Refused` when it is not the transferrer's own.
     """
     assert wanted.replaces is not None
-    dialog = wanted.replaces
-    stack = call.switch.stack
-    found = stack.dialogs.find(dialog.call_id, dialog.local_tag, dialog.remote_tag)
-    session = found[0] if found is not None else None
+    session = find_dialog(call.switch.stack, wanted.replaces)
     for other in call.switch.calls:
         legs = [leg for leg in other.legs() if leg.session is session and not leg.ended]
         if session is None or not legs or other is call:

@@ -72,7 +72,7 @@ def call_across(
         sdp=sound.local,
         listener=leg,
         credentials=way.credentials,
-        headers=[("Max-Forwards", str(call.max_forwards))],
+        headers=[("Max-Forwards", str(call.max_forwards)), *call.referral()],
         hairpin=True,
     )
     return leg

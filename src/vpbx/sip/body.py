@@ -8,7 +8,7 @@ from vpbx.sip.sdp import MalformedSdp, Sdp
 
 SDP_TYPE = "application/sdp"
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE"
-SUPPORTED = "timer, 100rel"
+SUPPORTED = "timer, 100rel, replaces"
 _MAX_PARTS = 16
 
 

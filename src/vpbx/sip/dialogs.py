@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from .dialog import Dialog
 
 Owner = TypeVar("Owner")
+
+_ENDED = 4096
+"""So many dialogs are known to have ended; the oldest are forgotten."""
 
 
 class Dialogs(Generic[Owner]):
@@ -16,6 +20,7 @@ class Dialogs(Generic[Owner]):
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], tuple[Owner, Dialog]] = {}
         self._calls: dict[str, int] = {}
+        self._ended: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._found)
@@ -29,6 +34,9 @@ class Dialogs(Generic[Owner]):
     def remove(self, dialog: Dialog) -> None:
         """Forget a dialog; harmless when it is not there."""
         if self._found.pop(dialog.key, None) is not None:
+            self._ended[dialog.key] = None
+            if len(self._ended) > _ENDED:
+                self._ended.popitem(last=False)
             left = self._calls[dialog.call_id] - 1
             if left:
                 self._calls[dialog.call_id] = left
@@ -38,6 +46,10 @@ class Dialogs(Generic[Owner]):
     def find(self, call_id: str, local_tag: str, remote_tag: str) -> tuple[Owner, Dialog] | None:
         """Return a dialog and its owner."""
         return self._found.get((call_id, local_tag, remote_tag))
+
+    def has_ended(self, call_id: str, local_tag: str, remote_tag: str) -> bool:
+        """Say whether there was such a dialog not long ago."""
+        return (call_id, local_tag, remote_tag) in self._ended
 
     def has_call(self, call_id: str) -> bool:
         """Say whether any dialog has this Call-ID."""
@@ -51,3 +63,4 @@ class Dialogs(Generic[Owner]):
         """Forget all."""
         self._found.clear()
         self._calls.clear()
+        self._ended.clear()

@@ -121,7 +121,7 @@ class OutgoingSession(Session):
         put("Contact", self.stack.contact(self.hop))
         put("Allow", ALLOW)
         # An offer in a reliable provisional response would want its answer in the PRACK.
-        put("Supported", SUPPORTED if self._sdp is not None else "timer")
+        put("Supported", SUPPORTED if self._sdp is not None else "timer, replaces")
         for name, value in self.timer.request_headers():
             put(name, value)
         put("User-Agent", self.stack.config.user_agent)

@@ -54,7 +54,7 @@ class ReInvite:
         headers = [
             ("Contact", session.stack.contact(dialog.hop)),
             ("Allow", ALLOW),
-            ("Supported", "timer"),
+            ("Supported", "timer, replaces"),
             *session.timer.request_headers(),
         ]
         request = dialog.request("INVITE", headers=headers)

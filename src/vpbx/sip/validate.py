@@ -38,7 +38,7 @@ class Abilities:
     """What the user agents above can do."""
 
     methods: frozenset[str] = STANDARD_METHODS
-    options: frozenset[str] = frozenset(("100rel", "path", "timer"))
+    options: frozenset[str] = frozenset(("100rel", "path", "replaces", "timer"))
     """Option tags that Require may name."""
 
 
@@ -131,6 +131,8 @@ def _check_meaning(request: Request, abilities: Abilities) -> Refusal | None:
         unknown = [one for one in request.require if one.lower() not in abilities.options]
         if unknown:
             return Refusal(420, "Require", (("Unsupported", ", ".join(unknown)),))
+    if "Replaces" in headers and (request.method != "INVITE" or "Join" in headers):
+        return Refusal(400, "Replaces does not belong here")
     if request.method in _OFFERS:
         return _check_offer(request)
     return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from vpbx.calls.addresses import party_of
 from vpbx.calls.call import Call
-from vpbx.calls.leg import Digit, Ended, Referred
+from vpbx.calls.leg import Digit, Ended, Handed, Leg, Referred
 from vpbx.calls.outcome import Ender, Joined, Over, Passed
+from vpbx.calls.registry import LiveCall
 from vpbx.calls.star_two import StarTwo
 from vpbx.calls.steps.rating import rate
 from vpbx.calls.transfer import Asked, Refused, consulted, refuse, take
+from vpbx.events import Direction
 from vpbx.sip import make_response
 
 __all__ = ["talk"]
@@ -66,9 +68,26 @@ async def _transfer(call: Call, event: Referred) -> Passed | None:
     event.leg.tell(100, "Trying", over=False)
     if found is not None:
         if theirs is not None:
-            other.give_up(theirs)
-            await call.put_through(event.leg, theirs)
+            await _put_through(call, event.leg, other, theirs)
             return None
         other.hang_up(Ender.CALLER, 487)
     assert goal is not None
-    return Passed(goal, party_of(wanted.by), event.leg)
+    return Passed(goal, party_of(wanted.by), event.leg, referred_by=wanted.referred_by)
+
+
+async def _put_through(call: Call, by: Leg, other: LiveCall, theirs: Leg) -> None:
+    """Join those to whom the employee of `by` talks in two calls; one of the calls goes on.
+
+    It is this one, unless it is the consultation and the other one the customer's: some phones
+    say so there.
+    """
+    inner = Direction.INNER
+    mine = next(leg for leg in other.legs() if leg is not theirs)
+    stays = call.host if by is call.guest else call.guest
+    if call.info.direction is not inner or other.info.direction is inner or stays is None:
+        other.give_up(theirs)
+        await call.put_through(by, theirs)
+        return
+    by.tell(200, "OK", over=False)
+    call.give_up(stays)
+    other.inbox.put(Handed(mine, stays))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 
 from vpbx.calls.switch import Switch
 from vpbx.calls.told.chapter import Chapter
 from vpbx.directory import DomainConfig
-from vpbx.events import Direction
+from vpbx.events import CallInfo, Direction
 from vpbx.media import Recording
 
 __all__ = ["encode", "wanted"]
@@ -15,17 +17,17 @@ __all__ = ["encode", "wanted"]
 log = structlog.get_logger("vpbx.calls")
 
 
-def wanted(switch: Switch, domain: DomainConfig, chapter: Chapter) -> bool:
-    """Say whether the company wants this call recorded, and we can.
+def wanted(switch: Switch, domain: DomainConfig, info: CallInfo, logins: Iterable[str]) -> bool:
+    """Say whether the company wants a call recorded in which these employees talk, and we can.
 
     Employees who are excepted are never recorded, on whichever side of a call they are.
     """
     if switch.records is None or switch.encoder is None or not domain.services.record:
         return False
-    inner = chapter.info.direction is Direction.INNER
+    inner = info.direction is Direction.INNER
     if not (domain.record_inner if inner else domain.record_external):
         return False
-    return domain.record_exceptions.isdisjoint(chapter.parties)
+    return domain.record_exceptions.isdisjoint(logins)
 
 
 async def encode(switch: Switch, chapter: Chapter, recording: Recording) -> None:
