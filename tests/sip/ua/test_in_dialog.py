@@ -416,7 +416,7 @@ async def test_options_in_the_dialog_is_answered_for_the_owner(s: Stage) -> None
     talk.theirs("OPTIONS")
     ok = await s.peer.gets_response(200)
     assert "UPDATE" in ok.headers.getlist("Allow")
-    assert ok.headers.getlist("Supported") == ["timer", "100rel"]
+    assert ok.headers.getlist("Supported") == ["timer", "100rel", "replaces"]
 
 
 async def test_adapter_takes_info_declines_refer_and_new_media(s: Stage) -> None:
