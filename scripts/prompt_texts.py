@@ -189,12 +189,12 @@ PROMPTS: dict[str, Prompt] = {
         "Перевести звонок не удалось.",
     ),
     "park-slot": Prompt(
-        "kept for parking a call, which is not served yet; the digits to dial follow",
+        "by an employee after `*5`; the place to dial follows",
         "The call is parked. To take it back, dial",
         "Звонок припаркован. Чтобы забрать его, наберите",
     ),
     "park-empty": Prompt(
-        "kept for parking a call, which is not served yet",
+        "by an employee who dials a parking place where nobody waits",
         "There is no call at this place.",
         "На этом месте нет звонка.",
     ),

@@ -180,6 +180,7 @@ async def test_a_call_in_progress_is_shown_and_ended(api: Api, switch: World, ph
     await stranger.refused("POST", path, 404)
     await api.post(path)
     await asyncio.gather(call.ended(), customer.ended())
+    await switch.quiet()
     assert await api.get("/calls") == []
     await api.refused("POST", path, 404)
 

@@ -236,6 +236,7 @@ class LiveCall(Model):
     since: Time = None
     answered: Time = None
     on_hold: bool = False
+    parked: str = ""
     recording: bool = False
 
 

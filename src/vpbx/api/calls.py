@@ -44,6 +44,7 @@ class LiveCall(Model):
     answered: str = Field(description="When talk began, UTC; empty before.")
     on_hold: bool = Field(description="One side holds the other.")
     recording: bool = Field(description="It is being recorded.")
+    parked: str = Field(description="The parking place it waits at, to be dialled; empty: none.")
 
 
 SHOWN = {
@@ -62,6 +63,7 @@ SHOWN = {
     "answered": "2026-01-20T08:58:47Z",
     "on_hold": False,
     "recording": True,
+    "parked": "",
 }
 
 
@@ -124,6 +126,7 @@ def show_call(live: ActiveCall) -> dict[str, Any]:
         "answered": "" if live.answered_at is None else _time(live.answered_at),
         "on_hold": live.on_hold,
         "recording": live.recording,
+        "parked": live.parked,
     }
 
 

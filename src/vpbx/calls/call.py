@@ -32,6 +32,7 @@ from vpbx.calls.sound import Unusable
 from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.told.chapter import Chapter
 from vpbx.calls.told.recording import encode
+from vpbx.directory.goals import ToPark
 from vpbx.events import Destination, Direction, Group, Party
 from vpbx.media import MediaError
 
@@ -109,15 +110,26 @@ class Call(Exchanging):
             self.ended_by = self.ended_by or Ender.CALLER
             raise Interrupted
         self.bridge.vacate(leg.side)
+        if isinstance(passed.goal, ToPark):
+            self.leaving = leg
+        elif not passed.waits:
+            leg.hangup()
         if not passed.waits:
             self.passing = None
-            leg.hangup()
         await self.bridge.loop(stays.side, self.bridge.hold_music)
 
     @property
     def taken(self) -> bool:
         """Whether somebody has talked in this chapter."""
         return self.journal.answered_at is not None
+
+    def let_go(self, leg: Leg) -> None:
+        """Part with who has parked the guest; their phone may wait to hear that it is done."""
+        self.leaving = None
+        if self.passing is not None and self.passing.leg is leg:
+            self.transfer_done(200, "OK")
+        else:
+            leg.hangup()
 
     def transfer_done(self, code: int, phrase: str) -> None:
         """Tell the phone that asked for a transfer how it went, if any waits to hear."""
@@ -191,6 +203,8 @@ class Call(Exchanging):
         chapter, code = self.chapter, self._final_code(outcome)
         gave_up = self.ended_by is Ender.CALLER and self.settled is None
         self.transfer_done(487, "Request Terminated")
+        if self.leaving is not None:
+            self.let_go(self.leaving)
         for leg in self.legs():
             leg.hangup(code)
         chapter.journal.stop_all()

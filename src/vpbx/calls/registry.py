@@ -48,6 +48,8 @@ class ActiveCall:
     """Inner calls: who calls."""
     on_hold: bool = False
     recording: bool = False
+    parked: str = ""
+    """The parking place it waits at."""
 
 
 class LiveCall(Protocol):

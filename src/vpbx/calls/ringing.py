@@ -12,6 +12,7 @@ from vpbx.calls.inbox import Event, Reminder, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
 from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Sound, Unusable
+from vpbx.calls.takeup import PickedUp, TakeUp
 from vpbx.calls.trunks import call_across, dial_through, ways_out
 from vpbx.calls.ways import Way
 from vpbx.directory import Employee
@@ -81,13 +82,6 @@ class _Person:
 
 
 @dataclass(frozen=True, slots=True)
-class PickedUp(LegEvent):
-    """An employee has dialled to take the call from their own phone, which is `leg`."""
-
-    employee: Employee
-
-
-@dataclass(frozen=True, slots=True)
 class _Mobile:
     """A leg that uses a way: a mobile that is rung, showing what, and by which other ways it may
     be; or somebody of a connected PBX."""
@@ -120,8 +114,7 @@ class Ringing:
         self._rang = False
         self._sound: Sound | None = None
         self._mobiles: dict[Leg, _Mobile] = {}
-        self._picking: list[Leg] = []
-        """Who has dialled to take the call from another phone."""
+        self._takers = TakeUp(call)
         if self._told:
             call.switch.ringing[call.info.callid] = self
 
@@ -188,7 +181,7 @@ class Ringing:
         if not isinstance(event, LegEvent):
             return None
         if isinstance(event, PickedUp):
-            return self._picked_up(event.leg, event.employee)
+            return self._picked_up(event)
         rung = next((p for p in self._people.values() if event.leg in p.legs), None)
         if rung is None:
             return None
@@ -208,9 +201,7 @@ class Ringing:
         ringing = self._call.switch.ringing
         if ringing.get(self._call.info.callid) is self:
             del ringing[self._call.info.callid]
-        for leg in self._picking:
-            if leg is not self._winner:
-                leg.hangup(480)  # somebody was quicker
+        self._takers.leave()
         reason = _ELSEWHERE if self._winner is not None else ""
         for person in self._people.values():
             self._drop(person, reason)
@@ -222,26 +213,13 @@ class Ringing:
 
     def pick_up(self, leg: Leg, employee: Employee) -> None:
         """Let `employee`, who has dialled for it, take the call by that leg."""
-        leg.side, leg.inbox = self._side, self._call.inbox
-        self._picking.append(leg)
-        self._call.note_leg(leg)
-        self._call.inbox.put(PickedUp(leg, employee))
+        self._takers.pick_up(leg, employee)
 
-    def _picked_up(self, leg: Leg, employee: Employee) -> Joined | None:
-        if leg.ended:  # they have put the phone down again
-            return None
-        call = self._call
-        try:
-            leg.sound = call.bridge.sound(leg.side)
-            leg.agree(leg.session.remote_sdp, call.codecs)
-        except Unusable:
-            leg.hangup(488)
-            return None
-        leg.party, group = party_of(employee), call.chapter.story.group
-        leg.accept()
-        call.journal.ring(leg.party, group)
-        self._winner = leg
-        return Joined(leg, leg.party, group)
+    def _picked_up(self, event: PickedUp) -> Joined | None:
+        joined = self._takers.take(event)
+        if joined is not None:
+            self._winner = joined.leg
+        return joined
 
     def _ring_device(self, person: _Person, target: Target) -> None:
         call = self._call

@@ -113,6 +113,10 @@ class Served:
         self.post_dial = ""
         """What is to be dialled once the host has answered: the extension behind their number."""
         self._post_dialling: PostDial | None = None
+        self.parked = ""
+        """The parking place the guest waits at."""
+        self.leaving: Leg | None = None
+        """Who has parked the guest and is still to hear where."""
         self.passing: Passed | None = None
         """Who has passed the guest on and waits to hear how that goes."""
         self._code = 0
@@ -189,6 +193,7 @@ class Served:
             story.caller,
             bridge.on_hold,
             bridge.recording,
+            self.parked,
         )
 
     # -- used by routes and steps: what happens ------------------------------------------------
@@ -386,10 +391,14 @@ class Served:
         assert self.guest is not None
         self._spoken += 1
         played = Played(self._spoken)
-        domain, uploads = self.domain, self.switch.config.uploads
-        sounds = [spoken(domain, uploads, each) for each in prompts]
+        sounds = self.sounds(*prompts)
         self.bridge.speak(self.guest.side, sounds, lambda: self.inbox.put(played))
         return played
+
+    def sounds(self, *prompts: Spoken) -> list[Spoken]:
+        """Return what is heard for prompts: the company's own sounds where it has some."""
+        domain, uploads = self.domain, self.switch.config.uploads
+        return [spoken(domain, uploads, each) for each in prompts]
 
     async def hear_out(self, *prompts: Spoken) -> None:
         """Let the guest hear prompts to their end; digits and all else is ignored meanwhile."""

@@ -32,16 +32,19 @@ from vpbx.calls.leg import Leg
 from vpbx.calls.makecall import MadeCall, MakeCall, Outside, TooManyCalls, plan_call
 from vpbx.calls.outcome import Ender
 from vpbx.calls.outgoing import Outgoing, number_shown
+from vpbx.calls.parking import find_parked, parked_at
 from vpbx.calls.pickup import find_ringing, picks_up
 from vpbx.calls.registration import Expiry, take_registration
 from vpbx.calls.registry import ActiveCall, LiveCall
 from vpbx.calls.replacing import May, take_place, wanted_place
 from vpbx.calls.shared.last_talks import AskHistory
+from vpbx.calls.shared.parking import is_place
 from vpbx.calls.switch import (
     AskContact,
     CallsConfig,
     Encoder,
     Mailbox,
+    Picked,
     RecordingPlan,
     Switch,
 )
@@ -354,9 +357,15 @@ class CallService:
             await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
             return
         if picks_up(plain):
-            await self._pick_up(leg, domain, employee, plain)
+            ringing = find_ringing(self._switch, domain, employee, plain)
+            await self._pick_up(leg, who, plain, ringing, "pickup-none")
             return
+        parked = find_parked(self._switch, domain, plain)
         inside = of_ext(domain, plain)
+        place = parked_at(plain) or (inside is None and is_place(domain, plain))
+        if parked is not None or place:
+            await self._pick_up(leg, who, plain, parked, "park-empty")
+            return
         if inside is not None:
             shown = Shown(employee.ext or employee.login, employee.name)
             if who.hides:
@@ -386,14 +395,17 @@ class CallService:
         if code:
             leg.session.reject(code)
 
-    async def _pick_up(self, leg: Leg, domain: DomainConfig, employee: Employee, code: str) -> None:
-        """Let an employee take a call that rings elsewhere, or tell them that none does."""
-        ringing = find_ringing(self._switch, domain, employee, code)
-        if ringing is not None and leg.session.remote_sdp and not self._switch.stopping:
-            ringing.pick_up(leg, employee)
+    async def _pick_up(
+        self, leg: Leg, who: Admitted, code: str, call: Picked | None, otherwise: str
+    ) -> None:
+        """Let an employee take a call that rings or waits elsewhere, or tell them that none does,
+        by the prompt `otherwise`."""
+        domain, employee = who.domain, who.employee
+        if call is not None and leg.session.remote_sdp and not self._switch.stopping:
+            call.pick_up(leg, employee)
             return
         info = self._info(domain, Direction.INNER)
-        route = Service(employee, code, ToNotice("pickup-none"))
+        route = Service(employee, code, ToNotice(otherwise))
         await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
 
     async def _to_outside(self, leg: Leg, who: Admitted, called: str) -> None:

@@ -5,6 +5,7 @@ pressed           | and
 an ext in full    | the call goes there; at once, unless a longer ext begins so
 any other number  | the call goes there after 3 s without a digit, or at #
 *2 once more      | the talk goes on
+*5                | the other side is parked
 
 The other side hears music from the moment the call goes on, not before: the media engine hears
 no digits of a side while it plays something to the other one.
@@ -17,6 +18,7 @@ from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event, Reminder
 from vpbx.calls.leg import Digit, Leg
 from vpbx.calls.outcome import Passed
+from vpbx.calls.parking import PARK
 from vpbx.calls.sounds import prompt
 from vpbx.calls.transfer import Refused, goal_for
 
@@ -58,6 +60,8 @@ class StarTwo:
             self._leg = leg
         self._typed += digit
         number = self._typed[len(CODE) :]
+        if self._typed == PARK:
+            return await self._dial(PARK)
         if not CODE.startswith(self._typed[: len(CODE)]) or len(number) > _MOST:
             await self._forget()
             if digit == CODE[0]:

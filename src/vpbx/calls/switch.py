@@ -16,6 +16,7 @@ from vpbx.calls.leg import Leg
 from vpbx.calls.registry import CallRegistry
 from vpbx.calls.shared.last_talks import AskHistory, LastTalks
 from vpbx.calls.shared.lines import Lines, Presence
+from vpbx.calls.shared.parking import ParkingLot
 from vpbx.calls.shared.queues import Queues
 from vpbx.calls.staff import CompanyStaff
 from vpbx.clock import Clock
@@ -51,7 +52,7 @@ class RecordingPlan(Protocol):
 
 
 class Picked(Protocol):
-    """The phones that ring for a call (`calls.ringing`), for who takes it from another phone."""
+    """What a call waits in (`calls.ringing`, `steps.park`), for who takes it from elsewhere."""
 
     def pick_up(self, leg: Leg, employee: Employee) -> None:
         """Let `employee`, who has dialled, take the call by the leg they dialled with."""
@@ -118,6 +119,8 @@ class CallsConfig:
     one, where there is a next one."""
     dial_timeout_s: float = 120.0
     """An outside party may ring so long."""
+    park_s: float = 90.0
+    """A parked call that nobody took back by then rings at who parked it."""
     country: str = "RU"
     """Numbering plan of a caller's or called number while no domain is known."""
     nonce_ttl_s: float = 300.0
@@ -186,6 +189,7 @@ class Switch:
         """Whom to tell that a customer has called in: nobody needs to call them back."""
         self.ringing: dict[str, Picked] = {}
         """By callid: whose ringing can be picked up."""
+        self.parked: ParkingLot[Picked] = ParkingLot()
         self.stopping = False
         self._looking: set[int] = set()
         self._tasks: set[asyncio.Task[Any]] = set()

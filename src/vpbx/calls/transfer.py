@@ -7,17 +7,18 @@ end by NOTIFY (RFC 3515): it may wait for that, or hang up at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vpbx.calls.addresses import Shown, clean_name, name_addr
 from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event
 from vpbx.calls.leg import Leg, Referred
+from vpbx.calls.parking import PARK
 from vpbx.calls.registry import LiveCall
 from vpbx.calls.replacing import find_dialog
 from vpbx.calls.restrictions import may_call
 from vpbx.directory import DomainConfig, Employee, Invalid, read_number
-from vpbx.directory.goals import Goal, ToEmployee, ToOutside, goal_of
+from vpbx.directory.goals import Goal, ToEmployee, ToOutside, ToPark, goal_of
 from vpbx.sip import Replaces, Request, make_response, parse_address, refer_to
 
 __all__ = ["Asked", "Refused", "Wanted", "consulted", "goal_for", "refuse", "take", "whose_leg"]
@@ -110,6 +111,8 @@ def _referred_by(request: Request, domain: DomainConfig, by: Employee) -> str:
 
 def goal_for(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
     """Return where `by` may pass a call on to by this ext, login or number; raises `Refused`."""
+    if dialled == PARK:
+        return ToPark(by.login)
     inside = domain.callee(dialled)
     if inside is not None:
         goal = goal_of(inside)
@@ -143,7 +146,10 @@ def consulted(call: Call, wanted: Wanted) -> tuple[LiveCall, Leg | None, Goal | 
         if mine.party.login != wanted.by.login:
             raise Refused(603)
         rest = [leg for leg in other.legs() if leg is not mine and not leg.ended]
-        return other, rest[0] if rest else None, other.goal
+        goal = other.goal
+        if isinstance(goal, ToPark):  # they have called to hear of a place
+            goal = replace(goal, by=wanted.by.login)
+        return other, rest[0] if rest else None, goal
     raise Refused(603)
 
 

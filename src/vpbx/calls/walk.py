@@ -31,6 +31,7 @@ from vpbx.directory.goals import (
     ToMenu,
     ToMessage,
     ToOutside,
+    ToPark,
     ToVoicemail,
     of_route,
 )
@@ -65,7 +66,8 @@ async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) ->
         user, group = owner_of(call.domain, goal)
         await call.turn(outcome, user, group)
         outcome = await _follow(call, goal)
-        if isinstance(outcome, Over) and not isinstance(goal, ToEmployee) and not call.taken:
+        asked_back = isinstance(goal, ToEmployee | ToPark)
+        if isinstance(outcome, Over) and not asked_back and not call.taken:
             call.transfer_done(480, "Temporarily Unavailable")
             outcome = await _follow(call, back)
     return outcome
@@ -98,7 +100,7 @@ def enter(call: Call, goal: Goal, place: Destination) -> None:
         place = _PLACE.get(type(goal), Destination.NONE)
         if isinstance(goal, ToMessage):
             place = Destination.OFFTIME if goal.closed else call.chapter.story.place
-    if isinstance(goal, ToEmployee | ToDepartment | ToBranch):
+    if isinstance(goal, ToEmployee | ToDepartment | ToBranch | ToPark):
         user, group = owner_of(call.domain, goal)
     elif isinstance(goal, ToVoicemail | ToMessage | ToOutside):
         user, group = None, call.chapter.story.group
@@ -114,7 +116,9 @@ def owner_of(domain: DomainConfig, goal: Goal) -> tuple[Party, Group | None]:
     else the first administrator.
     """
     match goal:
-        case ToEmployee(login=login) | ToFax(user=login) if login in domain.employees:
+        case ToEmployee(login=login) | ToFax(user=login) | ToPark(by=login) if (
+            login in domain.employees
+        ):
             return party_of(domain.employees[login]), None
         case ToDepartment(id=group_id) if group_id in domain.departments:
             department = domain.departments[group_id]

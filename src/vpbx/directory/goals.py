@@ -35,6 +35,7 @@ __all__ = [
     "ToMessage",
     "ToNotice",
     "ToOutside",
+    "ToPark",
     "ToVoicemail",
     "goal_of",
     "of_ext",
@@ -132,6 +133,15 @@ class SetDnd:
 
 
 @dataclass(frozen=True, slots=True)
+class ToPark:
+    """A parking place, where the guest waits until somebody dials it. `by`: login of who parks
+    them, to whom they come back in the end; `place`: one that was told already."""
+
+    by: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToNotice:
     """A built-in prompt, said to an employee after which the call is over."""
 
@@ -151,11 +161,13 @@ Goal: TypeAlias = (
     | ToEcho
     | ToMailbox
     | ToNotice
+    | ToPark
     | SetDnd
 )
 
 CODES: dict[str, Goal] = {
     "*43": ToEcho(),
+    "*5": ToPark(),
     "*78": SetDnd(on=True),
     "*79": SetDnd(on=False),
     "*97": ToMailbox(),

@@ -18,6 +18,7 @@ from vpbx.calls.steps.menu import menu
 from vpbx.calls.steps.message import message
 from vpbx.calls.steps.notice import notice
 from vpbx.calls.steps.outside import outside
+from vpbx.calls.steps.park import park
 from vpbx.calls.steps.voicemail import voicemail
 from vpbx.directory.goals import (
     ByHours,
@@ -32,6 +33,7 @@ from vpbx.directory.goals import (
     ToMessage,
     ToNotice,
     ToOutside,
+    ToPark,
     ToVoicemail,
 )
 
@@ -48,6 +50,7 @@ STEPS: dict[type[Goal], Step] = {
     ToOutside: outside,
     ToMessage: message,
     ToNotice: notice,
+    ToPark: park,
     ToEcho: echo,
     ToVoicemail: voicemail,
     ToMailbox: mailbox,
