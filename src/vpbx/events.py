@@ -225,6 +225,8 @@ class CallEnded:
     recorded: bool = False
     sip_code: int = 0
     """The final SIP status that decided an unanswered call; 0 where none did."""
+    fax: bool = False
+    """Whether what was `recorded` is no sound but a fax, a PDF, which is there already."""
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -265,12 +267,32 @@ class MessageLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class FaxReceived:
+    """A fax has arrived, before the call's `CallEnded` (CRM: nothing).
+
+    `user`: whom it is for; `client`: who sent it, digits ("": they hid their number); `name`:
+    theirs, as the CRM knows it; `pages`: how many arrived whole; `whole`: whether those are
+    all. Its PDF lies where recordings do.
+    """
+
+    call: CallInfo
+    at: float
+    user: Party
+    client: str
+    name: str
+    pages: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingReady:
-    """The MP3 of a recorded call is complete on disk (or, `ok` false, will never be)."""
+    """The MP3 of a recorded call is complete on disk (or, `ok` false, will never be); of a
+    `fax` that a crash cut off, its PDF."""
 
     call: CallInfo
     at: float
     ok: bool
+    fax: bool = False
 
 
 CallEvent: TypeAlias = (
@@ -287,6 +309,7 @@ CallEvent: TypeAlias = (
     | CallEnded
     | Rated
     | MessageLeft
+    | FaxReceived
     | RecordingReady
 )
 

@@ -28,6 +28,7 @@ from vpbx.events import (
     Dialing,
     Direction,
     Entered,
+    FaxReceived,
     Group,
     Party,
     Rated,
@@ -37,7 +38,10 @@ from vpbx.events import (
     Taken,
 )
 
-__all__ = ["Story", "account_of", "status_of"]
+__all__ = ["FAX", "Story", "account_of", "status_of"]
+
+FAX = "fax"
+"""The account of a call that went to the fax machine."""
 
 _STATUS_OF_CODE = {
     486: Status.BUSY,
@@ -102,6 +106,8 @@ class Story:
     dialing: Party | None = None
     """For whom the customer is dialled."""
     talking: Party | None = None
+    kept: bool = False
+    """Whether a fax has arrived that is kept."""
     talked_until: float | None = None
     """When the talk ended, where something came after it: the customer was asked to rate it."""
 
@@ -134,6 +140,9 @@ class Story:
         """Return the end. `code` is the final SIP status of an unanswered call; `gave_up`: who
         placed the call ended it, and neither we nor whom they called."""
         answered = self.answered_at is not None
+        fax = answered and self.account == FAX
+        if self.account == FAX:
+            recorded = fax and (recorded or self.kept)
         if answered and self.talking is None and self.talked_until is not None:
             at = self.talked_until
         direction, user, group = self.call.direction, self.owner, self.group
@@ -157,6 +166,7 @@ class Story:
             self.account or account_of(status, direction, user, group),
             recorded,
             0 if answered else code,
+            fax,
         )
 
     # -- one turn for each kind of event --------------------------------------------------------
@@ -172,7 +182,8 @@ class Story:
 
     def _taken(self, event: Taken) -> None:
         self.place, self.account = event.place, event.account
-        self.user = self.owner
+        if event.account != FAX:  # which is for whom its number names, whoever was rung before
+            self.user = self.owner
         self.answered_at = event.at
 
     def _ringing(self, event: Ringing) -> None:
@@ -207,6 +218,9 @@ class Story:
             self.talking = None
             self.talked_until = event.at
 
+    def _fax_received(self, event: FaxReceived) -> None:
+        self.kept = True
+
     def _rated(self, event: Rated) -> None:
         self.rating = event.rating
 
@@ -222,4 +236,5 @@ _TURNS: dict[type, Callable[[Story, Any], None]] = {
     Answered: Story._answered,
     Completed: Story._completed,
     Rated: Story._rated,
+    FaxReceived: Story._fax_received,
 }

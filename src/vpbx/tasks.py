@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import structlog
 
-__all__ = ["watched"]
+__all__ = ["to_its_end", "watched"]
 
 _T = TypeVar("_T")
 
@@ -35,3 +36,14 @@ def _see(task: asyncio.Task[Any]) -> None:
 def _name(task: asyncio.Task[Any]) -> str:
     coroutine = task.get_coro()
     return getattr(coroutine, "__qualname__", task.get_name())
+
+
+async def to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do `work` whole, also when whoever waits for it is cancelled meanwhile; they are then."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            await task
+        raise

@@ -21,7 +21,7 @@ from vpbx.api.outgoing import WEBHOOKS
 from vpbx.api.routing import Switch, route_to
 from vpbx.api.sections import SECTIONS
 from vpbx.api.services import PREFIX, ApiServices
-from vpbx.history import LINK_PATH
+from vpbx.history import FAX_PATH, LINK_PATH
 
 __all__ = ["create_app", "create_commands_document", "create_document"]
 
@@ -46,7 +46,8 @@ def create_app(services: ApiServices) -> FastAPI:
         for operation in section.operations
     ]
     recordings = records.RecordEndpoint(services)
-    routes += [route_to(LINK_PATH, method, recordings) for method in ("GET", "HEAD")]
+    for path in (LINK_PATH, FAX_PATH):
+        routes += [route_to(path, method, recordings) for method in ("GET", "HEAD")]
     older_version = older.OlderVersion(services, door)
     routes += [route_to(older.PATH, method, older_version) for method in ("GET", "POST")]
     if services.branches is not None:

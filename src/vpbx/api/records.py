@@ -15,17 +15,19 @@ from vpbx.api import history
 from vpbx.api.errors import ApiError, not_found, refuse
 from vpbx.api.models import Error
 from vpbx.api.services import ApiServices
-from vpbx.history import Recording
+from vpbx.history import PDF, Recording
 
 __all__ = ["RecordEndpoint"]
 
 AUDIO = "audio/mpeg"
+DOCUMENT = "application/pdf"
 RETRY_S = 5
 _SOUND = {AUDIO: {"schema": {"type": "string", "format": "binary"}}}
 DESCRIPTION: dict[str, Any] = {
     "summary": "A recording",
     "description": "What `record` and `link` point to. Needs no key; the signature is the "
-    "secret. Range requests work; while the recording is being encoded the request waits.",
+    "secret. Range requests work; while the recording is being encoded the request waits. Of a "
+    "fax it is a PDF, and the link ends in `.pdf`.",
     "tags": [history.section.title],
     "operation_id": "get_recording",
     "response_class": Response,
@@ -95,9 +97,9 @@ def _response(recording: Recording, request: Request) -> Response:
         raise not_found() from None
     response = FileResponse(
         recording.path,
-        media_type=AUDIO,
+        media_type=DOCUMENT if recording.path.suffix == PDF else AUDIO,
         stat_result=stat,
-        filename=f"{recording.callid}.mp3",
+        filename=f"{recording.callid}{recording.path.suffix}",
         content_disposition_type="inline",
         headers={"Cache-Control": "private, max-age=86400"},
     )

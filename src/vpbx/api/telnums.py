@@ -67,7 +67,7 @@ SPECIAL_DAY = {
     "end": "2024-01-07T23:59:00",
 }
 SCHEDULER = "Only with type scheduler"
-FAX = "Of `fax`, no effect yet: it is kept and shown, pages are not received."
+FAX = "`fax` receives pages, by sound or T.38, as a PDF: by e-mail and in history."
 VIEW = ("Numbers", "View")
 EDITING = ("Numbers", "Editing")
 

@@ -1,4 +1,5 @@
-"""What a crash left behind: calls that are still open in the journal, sound not yet an MP3."""
+"""What a crash left behind: calls that are still open in the journal, sound not yet an MP3,
+pages of faxes not yet a PDF."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from vpbx.calls import left_side
 from vpbx.clock import Clock
 from vpbx.db import Database, Writer
 from vpbx.directory import Directory
-from vpbx.events import CallInfo, EventBus, RecordingReady
-from vpbx.history import History, HistoryRecorder
-from vpbx.media import RecordingWorker, Side
+from vpbx.events import CallEnded, CallInfo, EventBus, FaxReceived, RecordingReady
+from vpbx.history import PDF, History, HistoryRecorder
+from vpbx.media import FaxMachines, MediaError, RecordingWorker, Side
 
 __all__ = ["Recovery"]
 
@@ -47,16 +48,27 @@ class Recovery:
         self._clock = clock
         self._node = node
         self._unmade: dict[str, CallInfo] = {}
+        self._faxes: list[CallEnded] = []
 
-    async def close_calls(self, data: DataDir, database: Database, writer: Writer) -> None:
+    async def close_calls(
+        self,
+        data: DataDir,
+        database: Database,
+        writer: Writer,
+        path: Callable[[CallInfo], Path],
+    ) -> None:
         """End, now, every call that the last run of this server left open."""
         heard = _set_aside(data)
         events = await self._recorder.close_open_journal(
-            database, self._clock.time(), lambda call: call.callid in heard
+            database,
+            self._clock.time(),
+            lambda call: call.callid in heard or path(call).with_suffix(PDF).exists(),
         )
         for event in events:
             await self._directory.domain(event.call.domain)  # the CRM's settings, for its recorder
             self._events.publish(event)
+            if isinstance(event, CallEnded) and event.fax and event.recorded:
+                self._faxes.append(event)
         if events:
             await writer.flush()
             calls = len({event.call.callid for event in events})
@@ -84,6 +96,28 @@ class Recovery:
         if calls:
             log.info("recordings of the last run are done", recordings=len(calls))
 
+    async def rescue_faxes(
+        self, data: DataDir, machines: FaxMachines, path: Callable[[CallInfo], Path]
+    ) -> None:
+        """Make PDFs of the pages that had arrived before the crash, and have them told."""
+        for event in self._faxes:
+            call, target = event.call, path(event.call).with_suffix(PDF)
+            pages = 0
+            try:
+                if not target.exists():
+                    files = data.left_behind.glob(f"{call.callid}.*.tif")
+                    pages = await machines.rescue(files, target)
+            except MediaError as error:
+                log.error("a fax of the last run is lost", callid=call.callid, error=str(error))
+            now, ok = self._clock.time(), target.exists()
+            if pages and event.user is not None:
+                fax = FaxReceived(call, now, event.user, call.client, "", pages, whole=False)
+                self._events.publish(fax)
+            self._events.publish(RecordingReady(call, now, ok, fax=True))
+        self._faxes.clear()
+        for file in data.left_behind.glob("*.tif"):  # nobody was told that those had arrived
+            file.unlink(missing_ok=True)
+
 
 def _set_aside(data: DataDir) -> frozenset[str]:
     """Move the sound of the last run out of the way; return the callids it belongs to.
@@ -91,9 +125,8 @@ def _set_aside(data: DataDir) -> frozenset[str]:
     What the crash took before a first packet was on disk counts as no sound.
     """
     for folder in (data.spool, data.recorded):
-        for file in folder.glob("*.rtp"):
+        for file in (*folder.glob("*.rtp"), *folder.glob("*.tif")):
             file.rename(data.left_behind / file.name)
-    files = data.left_behind.glob("*.rtp")
-    return frozenset(
-        file.name.rpartition("-")[0] for file in files if file.stat().st_size > _PCAP_HEADER
-    )
+    sound, faxes = data.left_behind.glob("*.rtp"), data.left_behind.glob("*.tif")
+    heard = {file.name.rpartition("-")[0] for file in sound if file.stat().st_size > _PCAP_HEADER}
+    return frozenset(heard | {file.name.partition(".")[0] for file in faxes})

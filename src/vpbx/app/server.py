@@ -204,7 +204,7 @@ class App:
             clock=self._clock,
             node=NODE,
         )
-        await recovery.close_calls(data, database, writer)
+        await recovery.close_calls(data, database, writer, self._recording_path)
         await self.outbox.start()
         self._later(partial(self.outbox.stop, _LAST_COMMANDS_S), 2 * _LAST_COMMANDS_S)
 
@@ -213,6 +213,7 @@ class App:
         self._later(worker.stop, 1)
         self._started.callback(self._drop_background)
         self._spawn(recovery.recode(data, worker, self._recording_path))
+        self._spawn(recovery.rescue_faxes(data, media.fax, self._recording_path))
         await self._start_calls(media, events, contacts, worker, mailbox, tls)
         await self._answer_http(listeners)
         await self._answer_commands()
@@ -257,8 +258,8 @@ class App:
         self._webhooks = Webhooks(self.outbox, lambda: int(self._clock.time() * 1000))
         links = self.history.links
 
-        def link(call: CallInfo) -> str:
-            return links.url(call.domain, call.domain_id, call.callid)
+        def link(call: CallInfo, *ending: str) -> str:
+            return links.url(call.domain, call.domain_id, call.callid, *ending)
 
         cached = self.directory.cached
         events.subscribe(call_log)

@@ -12,7 +12,7 @@ from vpbx.calls.outcome import Over
 from vpbx.calls.sounds import upload
 from vpbx.calls.walk import owner_of, walk
 from vpbx.directory import Contact, DomainConfig, Employee, Number, NumberType
-from vpbx.directory.goals import Goal, ToEmployee, of_name, of_number
+from vpbx.directory.goals import Goal, ToEmployee, ToFax, of_name, of_number
 from vpbx.events import Destination
 
 __all__ = ["Incoming"]
@@ -42,7 +42,9 @@ class Incoming:
         call.switch.called_in(domain.id, call.info.client)
         asking = _Asking(call)
         try:
-            await call.open_media()
+            await call.open_media(
+                soundless=isinstance(goal, ToFax) and not number.responsible_first
+            )
             if greeting:
                 await call.greet(greeting)
             contact = await asking.answer()

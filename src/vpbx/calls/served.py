@@ -32,7 +32,7 @@ from vpbx.calls.outcome import Ender, Over, Passed
 from vpbx.calls.postdial import PostDial
 from vpbx.calls.registry import ActiveCall, State
 from vpbx.calls.shared.lines import Use
-from vpbx.calls.sound import OUR_CODECS, Sound
+from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
 from vpbx.calls.sounds import Spoken, music, spoken
 from vpbx.calls.switch import Switch
 from vpbx.calls.told.chapter import Chapter
@@ -198,21 +198,24 @@ class Served:
 
     # -- used by routes and steps: what happens ------------------------------------------------
 
-    async def next(self, *, transfers: bool = False) -> Event:
+    async def next(self, *, transfers: bool = False, descriptions: bool = False) -> Event:
         """Return the next event that the step in progress must decide.
 
         Never the guest's end, which cancels the step. `Referred` only where `transfers` are
-        served; elsewhere they are declined.
+        served; elsewhere they are declined. `Offered` and `Reanswered` only where the step
+        wants other media than sound (`descriptions`).
         """
         event = None
         while event is None:
-            event = await self._one(transfers=transfers)
+            event = await self._one(transfers=transfers, descriptions=descriptions)
         return event
 
-    async def _one(self, *, transfers: bool = False) -> Event | None:
+    async def _one(self, *, transfers: bool = False, descriptions: bool = False) -> Event | None:
         """Wait for one event, and return it if it is none that can be dealt with here."""
         event = await self.inbox.get()
         if isinstance(event, LegEvent):
+            if descriptions and isinstance(event, Offered | Reanswered) and not event.leg.ended:
+                return event
             if await self._attended(event.leg, event, transfers=transfers):
                 return None
         elif type(event) is Tick and not event.reminder.active:
@@ -323,10 +326,10 @@ class Served:
             sound.describe(self.codecs, ptime_ms)
         return sound
 
-    async def open_media(self) -> None:
+    async def open_media(self, *, soundless: bool = False) -> None:
         """Get media for the call and take the guest's offer, if one is there.
 
-        Raises MediaError, or one of `sound.Unusable`.
+        Raises MediaError, or one of `sound.Unusable`: not where an offer may be `soundless`.
         """
         if self.ended_by is not None:
             raise Interrupted
@@ -348,7 +351,11 @@ class Served:
         if guest is not None:
             guest.sound = self.bridge.sound(guest.side)
             if guest.session.remote_sdp:
-                guest.agree(guest.session.remote_sdp)
+                try:
+                    guest.agree(guest.session.remote_sdp)
+                except Unusable:
+                    if not soundless:
+                        raise
                 guest.able = guest.sound.codecs
             await self.bridge.seat(guest)
 
@@ -420,11 +427,12 @@ class Served:
         guest.ring(guest.sound)
         return True
 
-    async def pick_up(self) -> None:
-        """Answer a guest who waits, so that they can hear us; does nothing if somebody has."""
+    async def pick_up(self, other: Sound | None = None) -> None:
+        """Answer a guest who waits, so that they can hear us, in their codecs or in those of
+        `other`; does nothing if somebody has."""
         guest = self.guest
         if guest is not None and guest.waiting:
-            guest.accept()
+            guest.accept(other)
             while guest.sound.peer is None:  # their description comes with the ACK
                 await self._one()
 

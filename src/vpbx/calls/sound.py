@@ -382,6 +382,14 @@ class Sound:
         """Let its media come to another place of ours from the next description on."""
         self._address, self._secure_address, self._key = address, secure_address, ()
 
+    def origin(self) -> tuple[int, int]:
+        """Return session id and version for a description of something else than sound, which
+        is sent in place of ours; the next of ours is news then."""
+        self._session_id = self._session_id or random.getrandbits(48)
+        self._version += 1
+        self._key = ()
+        return self._session_id, self._version
+
     def twin(self) -> Sound:
         """Return a copy, for one more leg that is sent the same offer."""
         twin = Sound(self._address, self._secure_address, self._dtls_way)

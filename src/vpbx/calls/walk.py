@@ -100,7 +100,7 @@ def enter(call: Call, goal: Goal, place: Destination) -> None:
         place = _PLACE.get(type(goal), Destination.NONE)
         if isinstance(goal, ToMessage):
             place = Destination.OFFTIME if goal.closed else call.chapter.story.place
-    if isinstance(goal, ToEmployee | ToDepartment | ToBranch | ToPark):
+    if isinstance(goal, ToEmployee | ToDepartment | ToBranch | ToPark | ToFax):
         user, group = owner_of(call.domain, goal)
     elif isinstance(goal, ToVoicemail | ToMessage | ToOutside):
         user, group = None, call.chapter.story.group

@@ -45,7 +45,7 @@ async def examine(settings: ServeConfig) -> list[Finding]:
     findings += [sound_ports(settings), address(settings), certificate_check(settings)]
     findings += [await database(directory, settings.database)]
     findings += await trunks(directory, settings.database)
-    findings += [await media_engine(settings)]
+    findings += [await media_engine(settings), await fax(settings)]
     findings += [clock(), open_files()]
     findings += await security.weak_passwords(directory, settings.database)
     findings += [security.public_sip(settings), security.front(settings), security.packages()]
@@ -282,6 +282,20 @@ async def media_engine(settings: ServeConfig) -> Finding:
     if health.ok:
         return ok(subject, f"starts, version {health.version}")
     return warning(subject, health.problems[0], " ".join(health.problems[1:]))
+
+
+async def fax(settings: ServeConfig) -> Finding:
+    """Could a fax be received?"""
+    from vpbx.media import FaxMachines, MediaConfig
+
+    with tempfile.TemporaryDirectory(prefix="vpbx-doctor-") as name:
+        scratch = Path(name)
+        config = MediaConfig(spool_dir=scratch, record_dir=scratch, prompts_dir=scratch)
+        problem = await FaxMachines(config).problem()
+    if not problem:
+        return ok("fax", "can be received")
+    remedy = "Needed only for numbers that take faxes: apt-get install libspandsp2"
+    return warning("fax", problem, remedy)
 
 
 def clock() -> Finding:

@@ -98,7 +98,7 @@ def history_command(
     domain: DomainConfig,
     *,
     rating: int | None,
-    link: Callable[[CallInfo], str],
+    link: Callable[..., str],
 ) -> Fields:
     """Return the record of an external call that is over.
 
@@ -124,12 +124,18 @@ def history_command(
             groupRealName=group.name if group else "",
             telnum=user.telnum,
             telnum_name=call.telnum_name,
-            link=link(call) if event.recorded else "",
+            link=_link(event, link),
         ),
     }
     if rating is not None:
         fields["rating"] = rating
     return fields
+
+
+def _link(event: CallEnded, link: Callable[..., str]) -> str:
+    if not event.recorded:
+        return ""
+    return link(event.call, ".pdf") if event.fax else link(event.call)
 
 
 def _somebody(event: CallEnded, domain: DomainConfig) -> Party:

@@ -19,7 +19,8 @@ class CrmRecorder:
     """A recorder of `vpbx.events.EventBus`. External calls only; inner calls send nothing.
 
     `domains` gives a domain's snapshot by name without waiting (None: not loaded; whoever
-    publishes events loads the domain first). `link` makes the link of a call's recording.
+    publishes events loads the domain first). `link(call)` makes the link of a call's recording,
+    `link(call, ".pdf")` that of a fax.
     `is_open` tells whether a call is still going on.
 
     What can be asked for once it was told is told when it is there: `history` when its row is
@@ -30,7 +31,7 @@ class CrmRecorder:
         self,
         outbox: Outbox,
         domains: Callable[[str], DomainConfig | None],
-        link: Callable[[CallInfo], str],
+        link: Callable[..., str],
         is_open: Callable[[str], bool] = lambda callid: True,
     ) -> None:
         self._outbox = outbox

@@ -10,13 +10,22 @@ from vpbx.history.history import History, Recording
 from vpbx.history.period import PERIODS, WHENEVER, InvalidQuery, Period, select_period
 from vpbx.history.query import EXTERNAL_TYPES, INNER_TYPES, Query
 from vpbx.history.recorder import HistoryRecorder
-from vpbx.history.recordings import LINK_PATH, Encoding, RecordingLinks, recording_path
+from vpbx.history.recordings import (
+    FAX_PATH,
+    LINK_PATH,
+    PDF,
+    Encoding,
+    RecordingLinks,
+    recording_path,
+)
 from vpbx.history.tables import call_history, call_journal
 
 __all__ = [
     "EXTERNAL_TYPES",
+    "FAX_PATH",
     "INNER_TYPES",
     "LINK_PATH",
+    "PDF",
     "PERIODS",
     "WHENEVER",
     "Encoding",

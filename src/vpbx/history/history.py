@@ -15,12 +15,13 @@ from vpbx.db import Database, Prepared, Row
 from vpbx.events import CallInfo, Direction
 from vpbx.history import query as queries
 from vpbx.history.query import Kind, Query
-from vpbx.history.recordings import Encoding, RecordingLinks, recording_path
+from vpbx.history.recordings import PDF, Encoding, RecordingLinks, recording_path
 from vpbx.history.rows import Shapes
 from vpbx.history.tables import (
     NO_RECORD,
     RECORD_ENCODING,
     RECORD_FAILED,
+    RECORD_FAX,
     call_history,
     call_journal,
 )
@@ -50,7 +51,8 @@ _LINES = _Frame("", "", "")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A call's recording: `ready` when `path` is complete, else it is still being made."""
+    """A call's recording, or the fax it brought: `ready` when `path` is complete, else it is
+    still being made."""
 
     callid: str
     domain_id: int
@@ -168,6 +170,9 @@ class History:
         if row is None or row.record in (NO_RECORD, RECORD_FAILED):
             return None
         path = recording_path(self._records_dir, row.domain_id, callid, row.started_ms / 1000)
+        if row.record == RECORD_FAX:  # there already, unless a crash came between
+            path = path.with_suffix(PDF)
+            return Recording(callid, row.domain_id, path, not self._encoding.knows(callid))
         return Recording(callid, row.domain_id, path, row.record != RECORD_ENCODING)
 
     async def last_callid(self) -> int:

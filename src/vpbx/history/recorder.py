@@ -47,6 +47,7 @@ from vpbx.history.tables import (
     NOT_MISSED,
     RECORD_ENCODING,
     RECORD_FAILED,
+    RECORD_FAX,
     RECORD_READY,
     TRIED_BACK,
     UNRETURNED,
@@ -225,7 +226,7 @@ class HistoryRecorder:
         if callid in self._cut_off:
             self._cut_off.remove(callid)
             ended_by = RESTART
-        if event.recorded:
+        if event.recorded and (ended_by or not event.fax):
             self._encoding.begin(callid)
         row = _row(event, entry.story.rating if entry else None)
         row["node"] = self._node
@@ -239,7 +240,8 @@ class HistoryRecorder:
     def _recording_ready(self, event: RecordingReady) -> list[Write]:
         callid = event.call.callid
         self._encoding.end(callid)
-        record = RECORD_READY if event.ok else RECORD_FAILED
+        made = RECORD_FAX if event.fax else RECORD_READY
+        record = made if event.ok else RECORD_FAILED
         return [Write(_SET_RECORD, {"key": int(callid), "record": record}, callid)]
 
 
@@ -304,10 +306,16 @@ def _row(event: CallEnded, rating: int | None) -> Values:
         "caller_login": caller.login if caller else "",
         "caller_name": caller.name if caller else "",
         "rating": rating,
-        "record": RECORD_ENCODING if event.recorded else NO_RECORD,
+        "record": _record(event),
         "sip_code": event.sip_code,
         "missed_status": UNRETURNED if missed else NOT_MISSED,
     }
+
+
+def _record(event: CallEnded) -> int:
+    if not event.recorded:
+        return NO_RECORD
+    return RECORD_FAX if event.fax else RECORD_ENCODING
 
 
 def _storable(text: str) -> str:

@@ -10,12 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _SIGNATURE_BYTES = 16
+MP3, PDF = ".mp3", ".pdf"
 LINK_PATH = "/crmapi/v1/records/{callid}/{signature}.mp3"
 """Path of a link, for the route that answers it."""
+FAX_PATH = LINK_PATH.removesuffix(MP3) + PDF
+"""The same of a fax."""
 
 
 def recording_path(records_dir: Path, domain_id: int, callid: str, started_at: float) -> Path:
     """Return where the MP3 of a call lies: `records_dir/domain_id/YYYY/MM/DD/callid.mp3`.
+
+    Of a fax it is a PDF, which ends in .pdf.
 
     The day is the UTC day on which the call started, so that it never changes.
     """
@@ -53,22 +58,23 @@ class RecordingLinks:
         mine = self.signature(domain_id, callid)
         return hmac.compare_digest(mine.encode(), signature.encode("utf-8", "replace"))
 
-    def url(self, domain: str, domain_id: int, callid: str) -> str:
-        """Return the link of a recording."""
-        return self.maker(domain, domain_id)(callid)
+    def url(self, domain: str, domain_id: int, callid: str, ending: str = MP3) -> str:
+        """Return the link of a recording, or with `PDF` of a fax."""
+        return self.maker(domain, domain_id)(callid, ending)
 
-    def maker(self, domain: str, domain_id: int, base: str = "") -> Callable[[str], str]:
+    def maker(self, domain: str, domain_id: int, base: str = "") -> Callable[..., str]:
         """Return what makes a link of a callid, for many recordings of one domain.
 
-        `base`: what the links begin with, where whoever asks is to find them elsewhere.
+        `base`: what the links begin with, where whoever asks is to find them elsewhere. What is
+        returned takes the ending after the callid, where it is not `MP3`.
         """
         begun = self._begin(domain_id)
         prefix = (base or self._base.replace("{domain}", domain)) + "/crmapi/v1/records/"
 
-        def link(callid: str) -> str:
+        def link(callid: str, ending: str = MP3) -> str:
             signed = begun.copy()
             signed.update(callid.encode())
-            return f"{prefix}{callid}/{signed.hexdigest()}.mp3"
+            return f"{prefix}{callid}/{signed.hexdigest()}{ending}"
 
         return link
 

@@ -14,8 +14,8 @@ from json.encoder import encode_basestring as _json
 
 from vpbx.db import Row
 from vpbx.events import lengths
-from vpbx.history.recordings import RecordingLinks
-from vpbx.history.tables import RECORD_ENCODING, RECORD_READY, UNRETURNED
+from vpbx.history.recordings import MP3, PDF, RecordingLinks
+from vpbx.history.tables import RECORD_ENCODING, RECORD_FAX, RECORD_READY, UNRETURNED
 
 _MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
 _SECONDS = [f"{second:02}Z" for second in range(60)]
@@ -28,7 +28,7 @@ _UNANSWERED = {
 }
 """How an outgoing call that nobody answered ended: one word for strict clients, and why."""
 _UNAVAILABLE = _UNANSWERED["notavailable"]
-_PLAYABLE = (RECORD_ENCODING, RECORD_READY)
+_ENDINGS = {RECORD_ENCODING: MP3, RECORD_READY: MP3, RECORD_FAX: PDF}
 
 
 @lru_cache(maxsize=64)
@@ -95,7 +95,7 @@ class Shapes:
             who = _NOBODY
             if login == account:
                 who = f'"user":{account_json},"user_name":{_json(user_name)}'
-            link = _json(self._link(uid)) if record in _PLAYABLE else '""'
+            link = _json(self._link(uid, _ENDINGS[record])) if record in _ENDINGS else '""'
             rated = "" if rating is None else f',"rating":{rating}'
             made.append(
                 f'{{"uid":"{uid}","type":"{direction}","status":{how},'
@@ -117,7 +117,7 @@ class Shapes:
             wait, duration = _lengths(started, answered, ended, status)
             ended_as = "success" if status == "success" else "noanswer"
             to_name = user_name if login == account else group_name
-            link = _json(self._link(uid)) if record in _PLAYABLE else '""'
+            link = _json(self._link(uid, _ENDINGS[record])) if record in _ENDINGS else '""'
             made.append(
                 f'{{"uid":"{uid}","status":"{ended_as}","from":{_json(caller)},'
                 f'"to":{_json(account)},"from_name":{_json(caller_name)},'
@@ -138,7 +138,7 @@ class Shapes:
             wait, duration = _lengths(started, answered, ended, status)
             kind = "missed" if direction == "in" and status != "success" else direction
             uid = str(callid)
-            link = self._link(uid) if record in _PLAYABLE else ""
+            link = self._link(uid, _ENDINGS[record]) if record in _ENDINGS else ""
             rated = ""
             if self._has_ratings:
                 rated = "," if rating is None else f",{rating}"
@@ -157,7 +157,7 @@ class Shapes:
             wait, duration = _lengths(started, answered, ended, status)
             ended_as = "success" if status == "success" else "noanswer"
             uid = str(callid)
-            link = self._link(uid) if record in _PLAYABLE else ""
+            link = self._link(uid, _ENDINGS[record]) if record in _ENDINGS else ""
             lines.append(
                 f"{uid},{ended_as},{self._full(caller)},{self._full(account)},"
                 f"{utc(started)},{wait},{duration},{link}\r\n"

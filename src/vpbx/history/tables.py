@@ -17,8 +17,8 @@ from vpbx.db import metadata
 _BIG = BigInteger().with_variant(Integer, "sqlite")
 """On SQLite INTEGER, so that the primary key is the row id itself."""
 
-NO_RECORD, RECORD_ENCODING, RECORD_READY, RECORD_FAILED = range(4)
-"""Values of `record`: nothing recorded; being turned into MP3; playable; lost."""
+NO_RECORD, RECORD_ENCODING, RECORD_READY, RECORD_FAILED, RECORD_FAX = range(5)
+"""Values of `record`: nothing recorded; being turned into MP3; playable; lost; a fax, a PDF."""
 
 NOT_MISSED, CALLED_AGAIN, CALLED_BACK, UNRETURNED, TRIED_BACK = range(5)
 """Values of `missed_status`, as crm-api §4 numbers them: of a missed call, whether the customer

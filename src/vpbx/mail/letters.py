@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from vpbx.directory import DomainConfig
-from vpbx.events import CallInfo, Direction, MessageLeft
+from vpbx.events import CallInfo, Direction, FaxReceived, MessageLeft
 
 __all__ = ["Text", "fax_text", "voicemail_text"]
 
@@ -31,6 +31,7 @@ _WORDS = {
         "at": "At: {at} ({zone})",
         "length": "Length: {length}",
         "pages": "Pages: {pages}",
+        "cut": "The transmission broke off: there may be more pages.",
     },
     "ru": {
         "voicemail": "Голосовое сообщение от {who}",
@@ -41,6 +42,7 @@ _WORDS = {
         "at": "Когда: {at} ({zone})",
         "length": "Длительность: {length}",
         "pages": "Страниц: {pages}",
+        "cut": "Передача прервалась: страниц могло быть больше.",
     },
 }
 
@@ -52,9 +54,14 @@ def voicemail_text(domain: DomainConfig, call: CallInfo, message: MessageLeft) -
     return _text(domain, call, "voicemail", who, message.at, ("length", f"{minutes}:{seconds:02d}"))
 
 
-def fax_text(domain: DomainConfig, call: CallInfo, name: str, at: float, pages: int) -> Text:
+def fax_text(domain: DomainConfig, call: CallInfo, fax: FaxReceived) -> Text:
     """Return the letter of a fax."""
-    return _text(domain, call, "fax", _who(call.client, name), at, ("pages", str(pages)))
+    who = _who(fax.client, fax.name, inner=call.direction is Direction.INNER)
+    text = _text(domain, call, "fax", who, fax.at, ("pages", str(fax.pages)))
+    if fax.whole:
+        return text
+    cut = _WORDS.get(domain.language, _WORDS["en"])["cut"]
+    return replace(text, body=f"{text.body}{cut}\n")
 
 
 def _who(client: str, name: str, *, inner: bool = False) -> str:

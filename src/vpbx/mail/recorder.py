@@ -9,8 +9,15 @@ from sqlalchemy import insert
 
 from vpbx.db import Write
 from vpbx.directory import DomainConfig
-from vpbx.events import CallEvent, CallInfo, MessageLeft, RecordingReady, epoch_ms
-from vpbx.mail.letters import voicemail_text
+from vpbx.events import (
+    CallEvent,
+    CallInfo,
+    FaxReceived,
+    MessageLeft,
+    RecordingReady,
+    epoch_ms,
+)
+from vpbx.mail.letters import fax_text, voicemail_text
 from vpbx.mail.queue import Letter, MailQueue
 from vpbx.mail.tables import voicemail
 
@@ -43,6 +50,8 @@ class MailRecorder:
         """Return the writes that `event` causes."""
         if isinstance(event, MessageLeft):
             return self._left(event)
+        if isinstance(event, FaxReceived):
+            return self._faxed(event)
         if isinstance(event, RecordingReady):
             self._queue.wake()
         return ()
@@ -78,6 +87,23 @@ class MailRecorder:
                 )
                 writes += self._queue.put(letter)
         return writes
+
+    def _faxed(self, event: FaxReceived) -> list[Write]:
+        """A fax goes to whom its number names; to the company's first administrator where they
+        have no address: pages that nobody is told of are lost."""
+        call = event.call
+        domain = self._domains(call.domain)
+        if domain is None:
+            return []
+        text = fax_text(domain, call, event)
+        path = str(self._path(call).with_suffix(".pdf"))
+        for login in dict.fromkeys((event.user.login, domain.first_admin().login)):
+            employee = domain.employees.get(login)
+            if employee is not None and employee.email:
+                subject, body, name = text.subject, text.body, text.attachment_name
+                letter = Letter(call.domain_id, employee.email, subject, body, path, name)
+                return self._queue.put(letter)
+        return []
 
     def _told(self, domain_id: int, login: str) -> Callable[[], None]:
         return lambda: self._changed(domain_id, login)

@@ -12,6 +12,17 @@ Knows nothing of SIP or of companies. IPv4 only, as RTPProxy's pcap recording is
 from .conversion import UnfitFile
 from .ear import Ear
 from .engine import MediaEngine
+from .fax import (
+    FaxHeard,
+    FaxLost,
+    FaxMachine,
+    FaxMachines,
+    FaxNews,
+    FaxPages,
+    FaxParted,
+    NoFax,
+    PacketPeer,
+)
 from .model import (
     DtlsPeer,
     EncodeResult,
@@ -34,12 +45,21 @@ __all__ = [
     "DtlsPeer",
     "Ear",
     "EncodeResult",
+    "FaxHeard",
+    "FaxLost",
+    "FaxMachine",
+    "FaxMachines",
+    "FaxNews",
+    "FaxPages",
+    "FaxParted",
     "MediaConfig",
     "MediaEngine",
     "MediaError",
     "MediaHealth",
     "MediaSession",
     "MediaStats",
+    "NoFax",
+    "PacketPeer",
     "Recording",
     "RecordingWorker",
     "RtpEndpoint",

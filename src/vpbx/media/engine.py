@@ -17,6 +17,7 @@ import structlog
 
 from vpbx.clock import Clock, LoopClock
 
+from .fax import FaxMachines
 from .gate import Gates
 from .model import MediaConfig, MediaError, MediaHealth, Side
 from .names import Names
@@ -50,6 +51,7 @@ class MediaEngine:
         self.config = config
         self.names = Names()
         self.srtp = SrtpRelay(config)
+        self.fax = FaxMachines(config)
         self.fingerprint = ""
         """SHA-256 of our certificate for DTLS, as in SDP; empty where there is no DTLS."""
         self.prompts = PromptLibrary(config.prompts_dir)
@@ -128,6 +130,7 @@ class MediaEngine:
         self.prompts.close()
         self.names.close()
         self.srtp.stop()
+        self.fax.stop()
         await self.proxy.stop()
         if self.sink is not None:
             self.sink.close()

@@ -132,6 +132,14 @@ def _dtls(ports: tuple[bool, ...]) -> _Template:
 
 
 @lru_cache(64)
+def _udp(ports: tuple[bool, ...]) -> _Template:
+    program = _Program()
+    program.sources(ports, checked=False)
+    program.add(_RETURN, _WHOLE)
+    return program.end()
+
+
+@lru_cache(64)
 def _rtcp(ports: tuple[bool, ...]) -> _Template:
     program = _Program()
     program.sources(ports)
@@ -174,3 +182,9 @@ def dtls_filter(sources: tuple[Source, ...]) -> bytes:
     """Let DTLS, SRTP and SRTCP of these sources through (RFC 7983)."""
     ports, values = _values(sources)
     return _dtls(ports).fill(values)
+
+
+def udp_filter(sources: tuple[Source, ...]) -> bytes:
+    """Let whatever these sources send through."""
+    ports, values = _values(sources)
+    return _udp(ports).fill(values)

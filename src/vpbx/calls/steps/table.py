@@ -12,6 +12,7 @@ from vpbx.calls.steps.department import department
 from vpbx.calls.steps.dnd import dnd
 from vpbx.calls.steps.echo import echo
 from vpbx.calls.steps.employee import employee
+from vpbx.calls.steps.fax import fax
 from vpbx.calls.steps.hours import hours
 from vpbx.calls.steps.mailbox import mailbox
 from vpbx.calls.steps.menu import menu
@@ -28,6 +29,7 @@ from vpbx.directory.goals import (
     ToDepartment,
     ToEcho,
     ToEmployee,
+    ToFax,
     ToMailbox,
     ToMenu,
     ToMessage,
@@ -53,6 +55,7 @@ STEPS: dict[type[Goal], Step] = {
     ToPark: park,
     ToEcho: echo,
     ToVoicemail: voicemail,
+    ToFax: fax,
     ToMailbox: mailbox,
     SetDnd: dnd,
 }

@@ -38,6 +38,7 @@ from vpbx.events import (
     Dialing,
     Entered,
     EventBus,
+    FaxReceived,
     Group,
     MessageLeft,
     Party,
@@ -157,23 +158,33 @@ class Journal:
         story = self.story
         same = (place, group, account) == (story.place, story.group, story.account)
         if self.started and not self.ended and not (same and user in (None, story.user)):
-            self._publish(Entered(self.info, self._at(), place, user, group, account))
+            self._publish(Entered(self.info, self.now(), place, user, group, account))
 
-    def take(self, place: Destination, *, account: str = "") -> None:
-        """Publish that something which is no employee has taken the call: it is a success."""
+    def take(self, place: Destination, *, account: str = "", since: float | None = None) -> None:
+        """Publish that something which is no employee has taken the call: it is a success.
+
+        `since`: when it did (see `now`), where that shows only later.
+        """
         if self.started and not self.ended:
             self.stop_all()
-            self._publish(Taken(self.info, self._at(), place, account))
+            at = self.now() if since is None else since
+            self._publish(Taken(self.info, at, place, account))
+
+    def receive_fax(self, client: str, name: str, pages: int, *, whole: bool) -> None:
+        """Publish that a fax has arrived for whom the call is."""
+        user = self.story.user
+        if self.started and not self.ended and user is not None:
+            self._publish(FaxReceived(self.info, self.now(), user, client, name, pages, whole))
 
     def rate(self, party: Party, rating: int) -> None:
         """Publish that the customer has rated an employee, 1 to 5."""
         if self.started and not self.ended:
-            self._publish(Rated(self.info, self._at(), party, rating))
+            self._publish(Rated(self.info, self.now(), party, rating))
 
     def leave_message(self, boxes: tuple[str, ...], client: str, name: str, seconds: int) -> None:
         """Publish that the caller has left a voicemail message."""
         if self.started and not self.ended:
-            self._publish(MessageLeft(self.info, self._at(), boxes, client, name, seconds))
+            self._publish(MessageLeft(self.info, self.now(), boxes, client, name, seconds))
 
     def ring(self, party: Party, group: Group | None = None) -> None:
         """A device of `party` rings."""
@@ -207,13 +218,13 @@ class Journal:
             self.take(Destination.TELNUM)
         elif self.started and not self.ended:
             self._open[to.login] = (to, PartyState.TALKING, None)
-            self._publish(Answered(self.info, self._at(), to))
+            self._publish(Answered(self.info, self.now(), to))
             self._use(to, PartyState.TALKING, None)
 
     def _tell_transfer(self, party: Party, second_callid: str) -> None:
         if self.started and not self.ended:
             group = self._open[party.login][2] if party.login in self._open else None
-            self._publish(Transferred(self.info, self._at(), party, second_callid, group))
+            self._publish(Transferred(self.info, self.now(), party, second_callid, group))
 
     def stop(self, party: Party) -> None:
         """Whatever `party` was doing in this call is over."""
@@ -244,11 +255,11 @@ class Journal:
             return
         self.stop_all()
         self.ended = True
-        self._publish(self.story.end(self._at(), code=code, gave_up=gave_up, recorded=recorded))
+        self._publish(self.story.end(self.now(), code=code, gave_up=gave_up, recorded=recorded))
 
     def recording_ready(self, ok: bool) -> None:
         """Publish that the recording is complete on disk, or never will be."""
-        self._bus.publish(RecordingReady(self.info, self._at(), ok))
+        self._bus.publish(RecordingReady(self.info, self.now(), ok))
 
     def _move(self, party: Party, move: Move, group: Group | None) -> None:
         if self.ended or not self.started:
@@ -264,7 +275,7 @@ class Journal:
             del self._open[party.login]
         else:
             self._open[party.login] = (party, state, group)
-        at = self._at()
+        at = self.now()
         for event in events:
             self._publish(event(self.info, at, party, group))
         self._use(party, state, group)
@@ -279,5 +290,6 @@ class Journal:
         self.story.tell(event)
         self._bus.publish(event)
 
-    def _at(self) -> float:
+    def now(self) -> float:
+        """Return this moment as the call's events tell it."""
         return self.info.started_at + self._clock.now() - self._origin

@@ -1,0 +1,102 @@
+"""What a leg and we tell each other of fax over packets: SDP of T.38 (ITU-T T.38 Annex D).
+
+One image stream over UDPTL, in the place of the audio stream or beside it; whatever else is
+offered is refused in its place (RFC 3264 §6). We say version 0, redundancy and transferred TCF,
+which every implementation knows.
+"""
+
+from __future__ import annotations
+
+from vpbx.media import PacketPeer
+from vpbx.sip import MalformedSdp, MediaDescription, Sdp
+
+__all__ = ["answer", "offer", "peer_of"]
+
+_VERSION, _RATE, _MOST_BYTES = 0, 14400, 1400
+_LEAST_BYTES = 200
+"""Some say of IFP packets what should be said of datagrams; less than this nobody means."""
+_RATES = range(2400, 33601)
+
+
+def peer_of(text: str | None) -> PacketPeer | None:
+    """Return who speaks T.38 by a description; None when it has no T.38 that we can use."""
+    stream = _stream(text)
+    if stream is None:
+        return None
+    rate = _number(stream, "t38maxbitrate", _RATE)
+    return PacketPeer(
+        host=stream.address,
+        port=stream.port,
+        version=min(_number(stream, "t38faxversion", 0), _VERSION),
+        rate=min(rate, _RATE) if rate in _RATES else _RATE,
+        local_tcf=(stream.attribute("t38faxratemanagement") or "").lower() == "localtcf",
+        most_bytes=min(
+            max(_number(stream, "t38faxmaxdatagram", _MOST_BYTES), _LEAST_BYTES), _MOST_BYTES
+        ),
+    )
+
+
+def offer(before: str | None, origin: tuple[int, int], host: str, port: int) -> str:
+    """Return the offer of T.38 at `host`:`port` in place of the sound that was agreed `before`
+    (our last description)."""
+    streams = _media(before)
+    audio = next((one for one in streams if one.port), None)
+    parts = [_image(port, local_tcf=False) if one is audio else _refused(one) for one in streams]
+    return _session(origin, host) + "".join(parts or [_image(port, local_tcf=False)])
+
+
+def answer(offered: str, origin: tuple[int, int], host: str, port: int) -> str:
+    """Return the answer that takes the T.38 of an offer, and nothing else of it."""
+    taken = _stream(offered)
+    local_tcf = taken is not None and (
+        (taken.attribute("t38faxratemanagement") or "").lower() == "localtcf"
+    )
+    parts = [
+        _image(port, local_tcf=local_tcf) if one is taken else _refused(one)
+        for one in _media(offered)
+    ]
+    return _session(origin, host) + "".join(parts)
+
+
+def _media(text: str | None) -> tuple[MediaDescription, ...]:
+    try:
+        return Sdp.parse(text).media if text else ()
+    except MalformedSdp:
+        return ()
+
+
+def _stream(text: str | None) -> MediaDescription | None:
+    for media in _media(text):
+        t38 = any(form.lower() == "t38" for form in media.formats)
+        if media.kind == "image" and media.port and media.protocol == "UDPTL" and t38:
+            return media
+    return None
+
+
+def _number(stream: MediaDescription, name: str, default: int) -> int:
+    value = stream.attribute(name) or ""
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 7 else default
+
+
+def _session(origin: tuple[int, int], host: str) -> str:
+    session_id, version = origin
+    lines = ["v=0", f"o=- {session_id} {version} IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def _image(port: int, *, local_tcf: bool) -> str:
+    management = "localTCF" if local_tcf else "transferredTCF"
+    lines = [
+        f"m=image {port} udptl t38",
+        f"a=T38FaxVersion:{_VERSION}",
+        f"a=T38MaxBitRate:{_RATE}",
+        f"a=T38FaxRateManagement:{management}",
+        "a=T38FaxMaxBuffer:2000",
+        f"a=T38FaxMaxDatagram:{_MOST_BYTES}",
+        "a=T38FaxUdpEC:t38UDPRedundancy",
+    ]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def _refused(media: MediaDescription) -> str:
+    return f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}\r\n"
