@@ -1,5 +1,6 @@
 import asyncio
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from tests.support.ports import free_range
 from vpbx.media import MediaEngine, MediaError, RtpPeer, Side
 
-from .conftest import Engines, media_config
+from .conftest import Engines, Phones, close, connect, media_config
 
 
 async def test_a_healthy_engine_says_so(engine: MediaEngine) -> None:
@@ -76,6 +77,27 @@ async def test_an_engine_on_all_addresses_tells_one_that_can_be_reached(
     session = await advertised.open("1")
     assert session.local(Side.B)[0] == "203.0.113.9"
     await session.close()
+
+
+async def test_an_engine_that_stops_answering_is_replaced(
+    new_engine: Engines, phone: Phones
+) -> None:
+    engine = await new_engine()
+    ended = asyncio.Event()
+    old = await engine.open("old", on_timeout=ended.set)
+    control = engine.proxy.control
+    engine.proxy._proxy.rtpp_sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
+    async with asyncio.timeout(20):
+        await ended.wait()  # calls that have no sound any more are ended
+    assert engine.proxy.control is not control
+    await old.close()
+    session = await engine.open("new")
+    a, b = await phone(8), await phone(8)
+    await connect(session, a, b)
+    a.send_tone(440)
+    await b.hear(20)
+    assert abs(b.frequency(0.2) - 440) < 5
+    await close(session)
 
 
 async def test_the_commands_of_a_call_cost_little_processor_time(engine: MediaEngine) -> None:

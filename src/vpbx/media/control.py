@@ -29,6 +29,8 @@ WINDOW = 128
 _MAX_QUEUED = 20_000
 _UDP_REPEATS_S = (0.2, 0.4, 0.8, 1.6)
 _GONE = "the media engine is gone"
+_LOOKS = 3
+"""After a pause of the whole process the first look comes before the answers are read."""
 
 ERRORS = {
     "E3": "syntax",
@@ -48,7 +50,7 @@ class Control(Protocol):
         """Send a line; the future is its answer, or a `MediaError`."""
 
     def expire(self, older_than: float) -> None:
-        """Give up if a command sent before that loop time is still unanswered."""
+        """Give up if a command sent before that loop time is unanswered, look after look."""
 
     def close(self) -> None:
         """Hang up."""
@@ -81,6 +83,8 @@ class StreamControl(asyncio.Protocol):
         self._queued: deque[tuple[str, asyncio.Future[str]]] = deque()
         self._flushing = False
         self._rest = b""
+        self._eldest: tuple[float, asyncio.Future[str]] | None = None
+        self._looks = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -131,8 +135,12 @@ class StreamControl(asyncio.Protocol):
         self._transport.write(("\n".join(lines) + "\n").encode("ascii"))
 
     def expire(self, older_than: float) -> None:
-        if self._sent and self._sent[0][0] < older_than and self._transport is not None:
-            log.error("the media engine does not answer")
+        eldest = self._sent[0] if self._sent else None
+        self._looks = self._looks + 1 if eldest is self._eldest else 1
+        self._eldest = eldest
+        if eldest is None or eldest[0] >= older_than or self._looks < _LOOKS:
+            return
+        if self._transport is not None:
             self._transport.abort()
 
     def close(self) -> None:

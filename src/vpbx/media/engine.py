@@ -35,6 +35,8 @@ log = structlog.get_logger("vpbx.media")
 _CALLID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ANSWER_S = 5.0
 _DISCARD_S = 0.5
+_WATCH_S = 2.5
+"""So often RTPProxy is watched for answers."""
 _SIDES = {"0": Side.A, "1": Side.B}
 _FEW_CALLS = 10
 _LOOK_S = 0.12
@@ -67,6 +69,7 @@ class MediaEngine:
         self._numbers = itertools.count(1)
         self._sweep: Timer | None = None
         self._look: Timer | None = None
+        self._watch: Timer | None = None
         self._recording_broken = False
         self._discarded: list[str] = []
         self._running = False
@@ -93,11 +96,11 @@ class MediaEngine:
         await loop.run_in_executor(None, self._prepare)
         self.srtp.listen()
         try:
-            await self.proxy.start(self._notified)
+            await self.proxy.start(self._notified, self._anew)
         except MediaError:
             self.srtp.stop()
             raise
-        self.fingerprint = await self.proxy.fingerprint()
+        await self._identify()
         self._running = True
         self.sink = make_sink(self.config)
         if self.config.remote is None and sys.platform.startswith("linux"):
@@ -105,6 +108,7 @@ class MediaEngine:
         if self.local_host == _ANY:
             self.local_host = await loop.run_in_executor(None, _own_address)
         self._schedule_sweep()
+        self._watch = self.clock.call_later(_WATCH_S, self._look_for_answers)
         log.info(
             "media engine started",
             address=self.local_host,
@@ -120,10 +124,10 @@ class MediaEngine:
     async def stop(self) -> None:
         """Close all sessions and RTPProxy; idempotent."""
         self._running = False
-        for timer in (self._sweep, self._look):
+        for timer in (self._sweep, self._look, self._watch):
             if timer is not None:
                 timer.cancel()
-        self._sweep = self._look = None
+        self._sweep = self._look = self._watch = None
         for session in tuple(self._sessions.values()):
             await session.close()
         self._remove_discarded()
@@ -260,11 +264,23 @@ class MediaEngine:
 
     def _look_for_silence(self) -> None:
         now = self.clock.now()
-        if self.proxy.control is not None:
-            self.proxy.control.expire(asyncio.get_running_loop().time() - _ANSWER_S)
         for session in tuple(self._sessions.values()):
             session.look_for_silence(now, self.config.no_media_timeout_s)
         self._schedule_sweep()
+
+    def _look_for_answers(self) -> None:
+        if self.proxy.control is not None:
+            self.proxy.control.expire(asyncio.get_running_loop().time() - _ANSWER_S)
+        self._watch = self.clock.call_later(_WATCH_S, self._look_for_answers)
+
+    def _anew(self) -> None:
+        """End the calls that had sound by an RTPProxy which is no more."""
+        for session in tuple(self._sessions.values()):
+            session.timed_out()
+        self.run(self._identify())
+
+    async def _identify(self) -> None:
+        self.fingerprint = await self.proxy.fingerprint()
 
     def _look_for_changes(self) -> None:
         self._look = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import itertools
 import os
 import socket
 from collections.abc import Callable
@@ -33,8 +34,13 @@ class Proxy:
     """The address media comes to, when RTPProxy knows it better than we do."""
     control: Control | None = None
 
-    async def start(self, on_notification: Callable[[str], None]) -> None:
-        """Connect; MediaError says why that did not work."""
+    async def start(
+        self, on_notification: Callable[[str], None], on_anew: Callable[[], None]
+    ) -> None:
+        """Connect; MediaError says why that did not work.
+
+        `on_anew()`: there is another RTPProxy now, which knows no session of before.
+        """
         raise NotImplementedError
 
     async def stop(self) -> None:
@@ -58,12 +64,16 @@ class LocalProxy(Proxy):
 
     It never ends a session by itself (its own time to live is set to a day): the engine
     watches for silence, because a caller who listens to ringing for two minutes is not gone.
+    One that stops answering is left as it is, and another is started in its place.
     """
 
     def __init__(self, config: MediaConfig) -> None:
         self._config = config
         self._proxy: Any = None
         self._transports: list[asyncio.BaseTransport] = []
+        self._restarting: asyncio.Task[None] | None = None
+        self._on_notification: Callable[[str], None] = _nobody_listens
+        self._on_anew: Callable[[], None] = _nothing
 
     def _create(self) -> Any:
         config = self._config
@@ -84,7 +94,13 @@ class LocalProxy(Proxy):
                 f"ports {config.port_min}-{config.port_max}: {error}"
             ) from error
 
-    async def start(self, on_notification: Callable[[str], None]) -> None:
+    async def start(
+        self, on_notification: Callable[[str], None], on_anew: Callable[[], None]
+    ) -> None:
+        self._on_notification, self._on_anew = on_notification, on_anew
+        await self._begin()
+
+    async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
         self._proxy = await loop.run_in_executor(None, self._create)
         self.notify_spec = self._proxy.rtpp_nsock_spec
@@ -93,7 +109,7 @@ class LocalProxy(Proxy):
         )
         self.control = control
         listener, _ = await loop.create_unix_connection(
-            lambda: Notifications(on_notification), sock=_twin(self._proxy.rtpp_nsock)
+            lambda: Notifications(self._on_notification), sock=_twin(self._proxy.rtpp_nsock)
         )
         self._transports = [transport, listener]
 
@@ -110,15 +126,39 @@ class LocalProxy(Proxy):
     def _lost(self) -> None:
         self.control = None
         if self._proxy is not None:
-            log.critical("RTPProxy in this process has stopped answering; calls have no sound")
+            log.critical(
+                "RTPProxy in this process has stopped answering: it is started anew, "
+                "and calls that have sound by it end"
+            )
+            self._leave()
+            self._restarting = watched(asyncio.get_running_loop().create_task(self._restart()))
 
-    async def stop(self) -> None:
-        proxy, self._proxy, self.control = self._proxy, None, None
+    async def _restart(self) -> None:
+        for attempt in itertools.count():
+            try:
+                await self._begin()
+            except MediaError as error:
+                if attempt == 0:
+                    log.error("calls have no sound until RTPProxy starts", error=str(error))
+                await asyncio.sleep(_RECONNECT_S[min(attempt, len(_RECONNECT_S) - 1)])
+            else:
+                break
+        log.info("RTPProxy in this process was started anew")
+        self._on_anew()
+
+    def _leave(self) -> None:
+        proxy, self._proxy = self._proxy, None
         for transport in self._transports:
             transport.close()
         self._transports = []
         if proxy is not None:
             _never_free(proxy)
+
+    async def stop(self) -> None:
+        if self._restarting is not None:
+            self._restarting.cancel()
+        self.control = None
+        self._leave()
 
 
 class RemoteProxy(Proxy):
@@ -137,7 +177,9 @@ class RemoteProxy(Proxy):
         self._listeners: list[Notifications] = []
         self._reconnecting: asyncio.Task[None] | None = None
 
-    async def start(self, on_notification: Callable[[str], None]) -> None:
+    async def start(
+        self, on_notification: Callable[[str], None], on_anew: Callable[[], None]
+    ) -> None:
         loop = asyncio.get_running_loop()
 
         def listener() -> Notifications:
@@ -201,6 +243,14 @@ class RemoteProxy(Proxy):
             self._server.close()
         for listener in self._listeners:
             listener.close()
+
+
+def _nobody_listens(_line: str) -> None:
+    """Take a notification before there is an engine."""
+
+
+def _nothing() -> None:
+    """Take the news of another RTPProxy before there is an engine."""
 
 
 def _check(config: MediaConfig) -> None:

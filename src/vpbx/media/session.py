@@ -83,6 +83,8 @@ class _End:
     """The same, sent, while the side has not been heard."""
     player: Timer | None = None
     played: asyncio.Future[None] | None = None
+    player_left: bool = False
+    """Whether RTPProxy has a player for it that it was not told to stop."""
     keypad: Keypad | None = None
     channel: SrtpChannel | None = None
     """Where its packets come from and go to when they are encrypted."""
@@ -452,6 +454,7 @@ class MediaSession:
             f"P{times} {self._id} {prompts.spoken(path)} {','.join(map(str, codecs))} {end.tags}"
         )
         played = end.played = asyncio.get_running_loop().create_future()
+        end.player_left = True
         try:
             checked(await answer)
         except MediaError:
@@ -470,6 +473,7 @@ class MediaSession:
         if end.played is None:
             return
         self._player_done(end)
+        end.player_left = False
         checked(await self._engine.proxy.send(f"S {self._id} {end.tags}"))
 
     def _player_done(self, end: _End) -> None:
@@ -565,6 +569,7 @@ class MediaSession:
             if end.gate is not None and self._engine.gates is not None:
                 self._engine.gates.release(end.gate)
         name, self._recording = self._recording, None
+        await self._stop_players()
         answers = [] if name is None else [self._engine.proxy.send(f"Na {self._id} a b")]
         answers.append(self._engine.proxy.send(f"D {self._id} a b"))
         for answer in reversed(answers):
@@ -573,6 +578,19 @@ class MediaSession:
         if name is not None:
             self._keep(name)
         return self._recorded() if name is not None else None
+
+    async def _stop_players(self) -> None:
+        """Stop what is played, before the session goes.
+
+        When it goes while its player takes a step, the player destroys it, holding the lock that
+        this asks for, and RTPProxy hangs (rtp.io 1.1.1). A player may be at its last step after
+        the time when it should have been done.
+        """
+        players = [end for end in self._ends.values() if end.player_left]
+        answers = [self._engine.proxy.send(f"S {self._id} {end.tags}") for end in players]
+        for answer in answers:
+            with contextlib.suppress(MediaError):
+                await answer
 
     def _check(self) -> None:
         if self._closed:
@@ -611,7 +629,7 @@ class MediaSession:
             self._on_timeout()
 
     def timed_out(self) -> None:
-        """RTPProxy itself has ended the session (a remote one with a short time to live)."""
+        """RTPProxy has ended the session (a remote one's time to live), or is another one now."""
         if self._on_timeout is not None and not self._closed:
             self._on_timeout()
 
