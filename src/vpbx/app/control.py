@@ -25,7 +25,7 @@ import structlog
 
 from vpbx.app.fault import StartError
 
-__all__ = ["Control", "ControlFault", "ask", "follow"]
+__all__ = ["Answers", "Control", "ControlFault", "Follows", "Question", "ask", "follow"]
 
 log = structlog.get_logger("vpbx.app")
 

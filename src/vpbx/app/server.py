@@ -10,7 +10,7 @@ import os
 import signal
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -27,7 +27,7 @@ from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
 from vpbx.app.call_log import call_log
 from vpbx.app.certificate import Identities, fingerprints, outside_address
-from vpbx.app.control import Control, Question
+from vpbx.app.control import Answers, Control, Follows, Question
 from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir, full_disk, keep_private
 from vpbx.app.fault import PortTaken, StartError
@@ -115,6 +115,9 @@ class App:
         self.mail: MailQueue
         self.boxes: Mailboxes
         self.stack: SipStack
+        self.more_answers: dict[str, Answers] = {}
+        """What commands may ask besides, by verb; to be set before the start."""
+        self.more_follows: dict[str, Follows] = {}
         self._clock: Clock
         self._started = AsyncExitStack()
         self._background: set[asyncio.Task[None]] = set()
@@ -139,6 +142,15 @@ class App:
         """
         self._stop_by = self._clock.now() + _STOP_ALL_S
         await self._started.aclose()
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is for the server."""
+        return self._clock
+
+    def commands(self, domain_id: int) -> AsyncIterator[dict[str, str | int]]:
+        """Give the commands to a company's CRM as they are made, also where none is set."""
+        return self._crm.listen(domain_id)
 
     def _later(self, stop: Callable[[], Awaitable[None]], at_most_s: float) -> None:
         """Stop a part that has just been started, when its turn comes."""
@@ -493,8 +505,10 @@ class App:
                 **answers(self.calls, self.directory, self.branches),
                 **integration_answers(self.directory, self.outbox),
                 "defence": self._defence,
+                **self.more_answers,
             },
             {
+                **self.more_follows,
                 "trace": self.trace.follow,
                 **integration_follows(self.directory, self._crm),
             },

@@ -33,6 +33,7 @@ from vpbx.cli import (
     phones,
     registration,
     restrictions,
+    sandbox,
     serve,
     sipuri,
     trunk,
@@ -98,6 +99,7 @@ for name, commands in (
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
 app.add_typer(bridge.app, name="bridge", rich_help_panel="Server")
+app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Server")
 for name, commands in (
     ("calls", calls.app),
     ("phones", phones.app),

@@ -56,13 +56,15 @@ class Groups:
             raise NotFound("no such department")
         return found
 
-    async def add(self, domain: DomainConfig, values: Mapping[str, Any]) -> Department:
-        """Add a department.
+    async def add(
+        self, domain: DomainConfig, values: Mapping[str, Any], *, gid: str = ""
+    ) -> Department:
+        """Add a department; with the id `gid`, where it is to have the same one elsewhere.
 
         name*, ext (lowest free), call_order (ALL), call_duration (15), timeout {time, target,
         user | group | telnum}, advanced (off), queue_position, users [{login*, calls_enable*}].
         """
-        gid = f"g_{uuid.uuid4()}"
+        gid = gid or f"g_{uuid.uuid4()}"
         async with self._store.edit(domain) as tx:
             reader = Values(values, country=tx.domain.country)
             changes = await _read(reader, tx, None)

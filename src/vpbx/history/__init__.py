@@ -18,15 +18,32 @@ from vpbx.history.recordings import (
     RecordingLinks,
     recording_path,
 )
-from vpbx.history.tables import call_history, call_journal
+from vpbx.history.tables import (
+    CALLED_AGAIN,
+    CALLED_BACK,
+    NO_RECORD,
+    NOT_MISSED,
+    RECORD_READY,
+    TRIED_BACK,
+    UNRETURNED,
+    call_history,
+    call_journal,
+)
 
 __all__ = [
+    "CALLED_AGAIN",
+    "CALLED_BACK",
     "EXTERNAL_TYPES",
     "FAX_PATH",
     "INNER_TYPES",
     "LINK_PATH",
+    "NOT_MISSED",
+    "NO_RECORD",
     "PDF",
     "PERIODS",
+    "RECORD_READY",
+    "TRIED_BACK",
+    "UNRETURNED",
     "WHENEVER",
     "Encoding",
     "History",

@@ -108,6 +108,12 @@ class UserAgent:
             lambda: "no call came in",
         )
 
+    def forget(self, call: Call) -> None:
+        """Keep nothing of a call that is over: for agents that call for days."""
+        for calls in (self.calls, self._untaken):
+            if call in calls:
+                calls.remove(call)
+
     async def invite(
         self,
         uri: str,

@@ -17,12 +17,14 @@ from vpbx.sip import (
     NothingInCommon,
     Response,
     Sdp,
+    ServerTransaction,
     Session,
     SessionAdapter,
     build,
     codecs_of,
     common,
     direction_answer,
+    make_response,
 )
 
 __all__ = ["G711", "Behaviour", "Call", "CallFailed", "Ending", "answering", "rejecting"]
@@ -178,6 +180,22 @@ class Call(SessionAdapter):
     async def resume(self, timeout_s: float = 5.0) -> int:
         return await self.hold("sendrecv", timeout_s)
 
+    async def transfer(self, uri: str, timeout_s: float = 5.0) -> int:
+        """Pass the other side on to `uri` (REFER, RFC 3515); return the status of the answer.
+
+        Of how it goes NOTIFYs tell; a phone that has been answered 202 may hang up at once.
+        """
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def answered(response: Response) -> None:
+            if not answer.done():
+                answer.set_result(response.code)
+
+        headers = [("Refer-To", f"<{uri}>")]
+        self._live().send("REFER", headers=headers, on_response=answered)
+        async with asyncio.timeout(timeout_s):
+            return await answer
+
     # --- waiting -----------------------------------------------------------------------
 
     async def ringing(self, timeout_s: float = 5.0) -> None:
@@ -251,6 +269,12 @@ class Call(SessionAdapter):
         self._listen_to(sdp)
         self._reanswer = code
         self._bell.ring()
+
+    def on_request(self, session: Session, tx: ServerTransaction) -> None:
+        if tx.request.method == "NOTIFY":  # of a transfer we asked for
+            tx.respond(make_response(tx.request, 200))
+        else:
+            super().on_request(session, tx)
 
     def on_end(self, session: Session, cause: str) -> None:
         self._end(487 if cause == "cancel" else 0, cause)

@@ -12,10 +12,9 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from vpbx import config
-from vpbx.app import PortTaken, logs, ports
+from vpbx.app import logs, ports
 from vpbx.app.certificate import outside_address
-from vpbx.app.server import App, settle
+from vpbx.app.trial import start_trial
 from vpbx.cli.demo.company import (
     CUSTOMER,
     CUSTOMER_NAME,
@@ -27,7 +26,6 @@ from vpbx.cli.demo.company import (
 )
 from vpbx.cli.demo.narrator import Narrator
 from vpbx.cli.demo.story import CUSTOMER_HZ, MANAGER_HZ, Story, curl
-from vpbx.config import Endpoint, ServeConfig
 from vpbx.sim import CallFailed, Carrier, Crm, Phone, answering
 from vpbx.sip import Hop
 
@@ -35,7 +33,6 @@ __all__ = ["perform"]
 
 _CARRIER_PORT = 15060
 _CRM_PORT = 18080
-_TRIES = 5
 _LOOPBACK = "127.0.0.1"
 
 
@@ -68,7 +65,7 @@ async def _perform(data: Path, narrator: Narrator, once: bool) -> bool:
 async def _set_the_stage(stack: AsyncExitStack, data: Path, narrator: Narrator) -> Story:
     narrator.title("[bold]vpbx demo[/bold]: one company, its carrier, its phone and its CRM")
     narrator.step("The PBX starts")
-    app = await _start(data, narrator)
+    app = await start_trial(data, lambda text: narrator.say(f"[yellow]{text}[/yellow]"))
     stack.push_async_callback(app.stop)
     narrator.good(f"ready {app.addresses}")
     assert app.config.sip is not None
@@ -102,52 +99,6 @@ async def _set_the_stage(stack: AsyncExitStack, data: Path, narrator: Narrator) 
         api=f"http://{app.config.http}",
         narrator=narrator,
         keep=app.data.root / "demo-recording.mp3",
-    )
-
-
-async def _start(data: Path, narrator: Narrator) -> App:
-    for left in reversed(range(_TRIES)):
-        app = App(_settings(data, narrator))
-        try:
-            await app.start()
-        except PortTaken:  # between our look and our start
-            if not left:
-                raise
-        else:
-            settle()
-            return app
-    raise AssertionError("unreachable")
-
-
-def _settings(data: Path, narrator: Narrator) -> ServeConfig:
-    """Take the usual ports, or the next free ones where somebody has them."""
-    usual = ServeConfig()
-    found: dict[str, Endpoint] = {}
-    wanted: tuple[tuple[str, Endpoint | None, tuple[ports.Transport, ...]], ...] = (
-        ("sip", usual.sip, ("udp", "tcp")),
-        ("sip_tls", usual.sip_tls, ("tcp",)),
-        ("http", usual.http, ("tcp",)),
-        ("https", usual.https, ("tcp",)),
-    )
-    taken: set[int] = set()
-    for name, endpoint, transports in wanted:
-        assert endpoint is not None
-        port = ports.free_port(endpoint.host, transports, endpoint.port)
-        while port in taken:  # by another of our own, which does not listen yet
-            port = ports.free_port(endpoint.host, transports, port + 1)
-        taken.add(port)
-        if port != endpoint.port:
-            label = name.replace("_", "-")
-            narrator.say(f"[yellow]Port {endpoint.port} ({label}) is taken: {port} it is[/yellow]")
-        found[name] = Endpoint(endpoint.host, port)
-    return ServeConfig(
-        allow_private_crm=True,  # the demo's own CRM, whatever companies come beside it
-        data=data,
-        sip=found["sip"],
-        sip_tls=found["sip_tls"],
-        http=found["http"],
-        https=found["https"],
-        rtp=config.PortRange.parse(config.DEFAULT_RTP, "--rtp-ports"),
     )
 
 
