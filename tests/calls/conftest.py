@@ -14,7 +14,8 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.calls.world import World, found_company, media_config
+from tests.calls.watcher import Make, Watcher
+from tests.calls.world import EVE, World, found_company, media_config
 from vpbx.media import MediaEngine
 
 
@@ -104,3 +105,21 @@ async def impatient_world(
         yield made
     finally:
         await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def phone_of(world: World) -> AsyncIterator[Make]:
+    """Make a phone that subscribes; its employee is on the BLF list unless `listed` is False."""
+    made: list[Watcher] = []
+
+    async def make(login: str = EVE, *, listed: bool = True, **options: str) -> Watcher:
+        if listed:
+            await world.directory.blf.add(await world.domain(), [login])
+            await world.domain()
+        phone = await Watcher(login, world.hop(), **options).start()
+        made.append(phone)
+        return phone
+
+    yield make
+    for phone in made:
+        phone.close()

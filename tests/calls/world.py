@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.ports import free_range
+from vpbx.app.voicemail import VoiceMailbox
 from vpbx.calls import CallsConfig, CallService
 from vpbx.clock import LoopClock, Timer
 from vpbx.db import Database
@@ -34,6 +35,7 @@ from vpbx.events import (
     Taken,
     Transferred,
 )
+from vpbx.mail import Mailboxes, MailQueue, MailRecorder
 from vpbx.media import EncodeResult, MediaConfig, MediaEngine, Recording, Side
 from vpbx.media.rtp import tone_frames
 from vpbx.sim.agent import UserAgent
@@ -190,8 +192,18 @@ class World:
         secrets = Secrets.from_file(self.folder / "secret.key")
         self.directory = Directory(self.database, secrets=secrets)
         await self.directory.start()
-        bus = EventBus(lambda writes: None)
+        self.bus = bus = EventBus(self.directory.writer.submit)
         bus.subscribe(self._record)
+        self.boxes = Mailboxes(self.database, self.directory.writer)
+        letters = MailQueue(self.database, None, self.folder, clock=self.directory.clock)
+
+        def changed(domain_id: int, login: str) -> None:
+            self.boxes.changed(domain_id, login)
+
+        def path(call: CallInfo) -> Path:
+            return Path(f"{call.callid}.mp3")
+
+        bus.subscribe(MailRecorder(letters, self.directory.cached, path, changed))
         self.service = CallService(
             config=CallsConfig(secret=b"s" * 32, uploads=self.folder / "media", **config),
             directory=self.directory,
@@ -200,6 +212,7 @@ class World:
             contact=self._ask,
             records=Records(),
             encoder=self.encoder,
+            mailbox=VoiceMailbox(self.boxes, self.folder, self.folder / "ready"),
             resolver=resolver,
             clock=HastyClock(speed),
         )
@@ -207,6 +220,7 @@ class World:
             StackConfig(listens=(Listen("udp", "127.0.0.1", 0), Listen("tcp", "127.0.0.1", 0))),
             self.service,
         )
+        self.boxes.changed = self.service.mailbox_changed
         self.service.attach(self.stack)
         await self.stack.start()
         await self.service.start()

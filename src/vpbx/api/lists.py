@@ -110,7 +110,7 @@ async def delete_record_exceptions(call: Call, params: UsersQuery) -> Response:
     "/blf/users", answer=list[LoginName], right=VIEW, shows=LOGINS, summary="Employee list (BLF)"
 )
 async def list_blf(call: Call) -> Response:
-    """Who may watch colleagues' lines. No effect yet: the list is kept, phones cannot subscribe."""
+    """Employees whose phones may watch colleagues' lines (SUBSCRIBE `dialog`, RFC 4235)."""
     return answer(_people(await call.services.directory.blf.list(call.domain)))
 
 

@@ -371,6 +371,7 @@ class App:
         )
         self.calls.attach(self.stack)
         self.calls.connections.failed = self._registration_failed
+        self.boxes.changed = self.calls.mailbox_changed
         try:
             await self.stack.start()
         except OSError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from vpbx.calls import StoredMessage
 from vpbx.mail import Mailboxes, Message
 from vpbx.media import MediaError, convert_upload
@@ -23,6 +25,13 @@ class VoiceMailbox:
         self._boxes = boxes
         self._records = records
         self._ready = ready
+
+    async def counts(self, domain_id: int, login: str) -> tuple[int, int] | None:
+        """Return how many messages are new and how many old; None: the database is away."""
+        try:
+            return await self._boxes.counts(domain_id, login)
+        except (DBAPIError, OSError):
+            return None
 
     async def messages(self, domain_id: int, login: str) -> Sequence[Message]:
         """Return an employee's messages, new ones first."""

@@ -69,9 +69,11 @@ class Refused:
 _OTHER_URI = "Digest uri is not the Request-URI"
 _LATER = (("Retry-After", "30"),)
 _MAX_NAME = 128
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO"
-_KNOWN = frozenset(ALLOW.split(", ")) | {"REFER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH"}
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, SUBSCRIBE"
+_KNOWN = frozenset(ALLOW.split(", ")) | {"REFER", "NOTIFY", "MESSAGE", "PUBLISH"}
 
+EVENTS = "dialog, message-summary"
+"""The event packages phones may subscribe to (`calls/watching`)."""
 _IN_CALLS = frozenset(("BYE", "PRACK", "UPDATE", "INFO"))
 
 
@@ -83,7 +85,12 @@ def _challenged(request: Request, challenges: Sequence[str]) -> Response:
 def answer_outside_of_calls(request: Request) -> Response:
     """Answer what is neither a call, nor part of one, nor a registration."""
     if request.method == "OPTIONS":
-        headers = [("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path, replaces")]
+        headers = [
+            ("Allow", ALLOW),
+            ("Allow-Events", EVENTS),
+            ("Accept", "application/sdp"),
+            ("Supported", "path, replaces"),
+        ]
         return make_response(request, 200, headers=headers)
     code = 481 if request.method in _IN_CALLS else 405 if request.method in _KNOWN else 501
     return make_response(request, code, headers=[("Allow", ALLOW)] if code == 405 else ())
@@ -137,7 +144,7 @@ class Admission:
         Known and unknown companies and employees are answered alike.
         """
         method = request.method
-        if method not in ("INVITE", "REGISTER"):
+        if method not in ("INVITE", "REGISTER", "SUBSCRIBE"):
             return answer_outside_of_calls(request)
         if method == "INVITE" and self._doors.visits(request, hop):
             challenges = self._switch.connections.across.asks(request, hop)

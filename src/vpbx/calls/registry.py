@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from vpbx.calls.addresses import Shown
 from vpbx.calls.inbox import Inbox
 from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Ender
@@ -67,6 +68,10 @@ class LiveCall(Protocol):
     def goal(self) -> Goal | None:
         """Where it is on its way to."""
 
+    @property
+    def shown(self) -> Shown:
+        """Who calls, as the called side is to see them."""
+
     def legs(self) -> tuple[Leg, ...]:
         """Return who is in it."""
 
@@ -96,6 +101,10 @@ class CallRegistry:
 
     def __iter__(self) -> Iterator[LiveCall]:
         return iter(tuple(self._calls))
+
+    def find(self, callid: str) -> LiveCall | None:
+        """Return the call that goes on under this callid."""
+        return next((call for call in self._calls if call.info.callid == callid), None)
 
     def has_room(self, domain_id: int) -> bool:
         """Say whether one more call of this domain may begin."""

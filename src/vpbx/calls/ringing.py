@@ -215,6 +215,13 @@ class Ringing:
         """Let `employee`, who has dialled for it, take the call by that leg."""
         self._takers.pick_up(leg, employee)
 
+    def leg_of(self, login: str) -> Leg | None:
+        """Return a phone of an employee that rings; None: none does, or not yet."""
+        person = self._people.get(login)
+        legs = person.legs if person is not None else ()
+        ringing = (leg for leg in legs if leg not in self._mobiles and leg.session.dialog)
+        return next(ringing, None)
+
     def _picked_up(self, event: PickedUp) -> Joined | None:
         joined = self._takers.take(event)
         if joined is not None:

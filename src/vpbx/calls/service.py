@@ -50,6 +50,9 @@ from vpbx.calls.switch import (
 )
 from vpbx.calls.transfer import Asked, goal_for, whose_leg
 from vpbx.calls.transfer import Refused as TransferRefused
+from vpbx.calls.watching.blf import Blf
+from vpbx.calls.watching.desk import Desk
+from vpbx.calls.watching.lamp import Lamp
 from vpbx.clock import Clock, LoopClock
 from vpbx.directory import (
     Directory,
@@ -112,6 +115,8 @@ class CallService:
         self._admission = Admission(self._switch, self._doors)
         self.connections = self._switch.connections
         """Trunks, and registrations at other operators."""
+        self._lamp = Lamp(self._switch)
+        self._desk = Desk(self._switch, self._admission, (Blf(self._switch), self._lamp))
         self._callbacks = CallbackDesk(self._switch)
         self._expiry = Expiry(self._switch)
         self._made: Counter[tuple[int, str]] = Counter()
@@ -122,6 +127,7 @@ class CallService:
         self._switch.stack = stack
         self._admission.peers.load()
         stack.doorkeeper = self._admission
+        stack.subscriptions.packages = self._desk.allow_events
         self.connections.attach(stack)
 
     async def start(self) -> None:
@@ -251,8 +257,14 @@ class CallService:
         """Answer what is neither a call nor part of one."""
         if tx.request.method == "REGISTER":
             self._switch.spawn(take_registration(self._switch, self._admission, tx))
+        elif tx.request.method == "SUBSCRIBE":
+            self._switch.spawn(self._desk.take(tx))
         else:
             tx.respond(answer_outside_of_calls(tx.request))
+
+    def mailbox_changed(self, domain_id: int, login: str) -> None:
+        """Hear that the messages in a voice mailbox are others, or were heard."""
+        self._lamp.changed(domain_id, login)
 
     # -- letting calls in ------------------------------------------------------------------------
 

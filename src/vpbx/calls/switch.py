@@ -35,6 +35,7 @@ __all__ = [
     "Picked",
     "RecordingPlan",
     "StoredMessage",
+    "SubscriptionLimits",
     "Switch",
 ]
 
@@ -56,6 +57,9 @@ class Picked(Protocol):
 
     def pick_up(self, leg: Leg, employee: Employee) -> None:
         """Let `employee`, who has dialled, take the call by the leg they dialled with."""
+
+    def leg_of(self, login: str) -> Leg | None:
+        """Return a phone of an employee that rings; None: none does, or not yet."""
 
 
 class Encoder(Protocol):
@@ -83,6 +87,9 @@ class StoredMessage(Protocol):
 class Mailbox(Protocol):
     """The voice mailboxes of employees."""
 
+    async def counts(self, domain_id: int, login: str) -> tuple[int, int] | None:
+        """Return how many messages are new and how many old; None: nobody knows just now."""
+
     async def messages(self, domain_id: int, login: str) -> Sequence[StoredMessage]:
         """Return an employee's messages, new ones first."""
 
@@ -94,6 +101,19 @@ class Mailbox(Protocol):
 
     def delete(self, domain_id: int, login: str, message_id: int) -> None:
         """Take it out of the box."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionLimits:
+    """Bounds of what phones may subscribe to; seconds, and subscriptions at the same time."""
+
+    min_expires_s: int = 60
+    max_expires_s: int = 1800
+    """A phone that was not told of a restart notices by then at the latest."""
+    default_expires_s: int = 1800
+    per_employee: int = 1000
+    per_company: int = 10_000
+    in_all: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +147,7 @@ class CallsConfig:
     without_qop: WithoutQop = WithoutQop.ONCE
     """What to do with phones that know only RFC 2069's digest."""
     registrar: RegistrarLimits = field(default_factory=RegistrarLimits)
+    subscriptions: SubscriptionLimits = field(default_factory=SubscriptionLimits)
 
 
 class Switch:

@@ -6,7 +6,7 @@ that they survive a restart. A row is what the registrar knows of one contact, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import bindparam, delete, insert, select
@@ -51,6 +51,15 @@ class Locations:
         self._directory = store
         self._writer = writer
         self._rows: dict[tuple[int, str], tuple[LocationRow, ...]] = {}
+        self._watchers: list[Callable[[int, str], None]] = []
+
+    def watch(self, tell: Callable[[int, str], None]) -> None:
+        """Call `tell` with domain id and login after each change of an employee's devices."""
+        self._watchers.append(tell)
+
+    def _changed(self, domain_id: int, login: str) -> None:
+        for tell in self._watchers:
+            tell(domain_id, login)
 
     async def load(self) -> None:
         """Read what was registered before the restart; `connection` ids mean nothing any more."""
@@ -88,6 +97,7 @@ class Locations:
         writes = [Write(_DELETE, {"b_domain_id": domain_id, "b_login": login}, key)]
         writes += [Write(_INSERT, {**who, **asdict(row)}, key) for row in rows]
         self._writer.submit(writes)
+        self._changed(domain_id, login)
 
     def expire(self) -> list[tuple[int, str, LocationRow]]:
         """Forget the devices whose registration has run out; return them as `all` does."""
@@ -104,9 +114,11 @@ class Locations:
     def forget(self, domain_id: int, login: str) -> None:
         """Forget the devices of an employee who is gone (their rows went with them)."""
         self._rows.pop((domain_id, login), None)
+        self._changed(domain_id, login)
 
     def keep_only(self, domain_id: int, logins: Collection[str]) -> None:
         """Forget devices of employees another process deleted."""
         gone = [key for key in self._rows if key[0] == domain_id and key[1] not in logins]
         for key in gone:
             del self._rows[key]
+            self._changed(*key)

@@ -63,6 +63,7 @@ class Store:
         self._refreshing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[DomainConfig], None]] = []
+        self._mourners: list[Callable[[int], None]] = []
         self.writer = Writer(database, gather_s=0.02, spill=spill)
         """Writes devices' registrations and counters in the background."""
 
@@ -99,6 +100,10 @@ class Store:
     def on_loaded(self, tell: Callable[[DomainConfig], None]) -> None:
         """Call `tell` with each snapshot that takes the place of an older one."""
         self._listeners.append(tell)
+
+    def on_gone(self, tell: Callable[[int], None]) -> None:
+        """Call `tell` with the id of each loaded domain that was removed."""
+        self._mourners.append(tell)
 
     # Reading
 
@@ -295,6 +300,8 @@ class Store:
         for gone in self._loaded.keys() - self._index.revisions.keys():
             del self._loaded[gone]
             self._kept.pop(gone, None)
+            for tell in self._mourners:
+                tell(gone)
 
     async def _load(self, domain_id: int) -> DomainConfig | None:
         async with self._loading[domain_id]:

@@ -42,6 +42,7 @@ from vpbx.sip.sdp import (
 )
 from vpbx.sip.session import Session
 from vpbx.sip.stack import Application, SipStack, StackConfig
+from vpbx.sip.subscription import EventType, Subscription, View, accepts, wanted_s
 from vpbx.sip.target import Target
 from vpbx.sip.throttle import Recent, Throttle
 from vpbx.sip.transaction import ServerTransaction
@@ -60,6 +61,7 @@ __all__ = [
     "Credentials",
     "Doorkeeper",
     "EndCause",
+    "EventType",
     "Ha1",
     "Hop",
     "Listen",
@@ -85,11 +87,14 @@ __all__ = [
     "SipStack",
     "StackConfig",
     "Standing",
+    "Subscription",
     "Target",
     "Throttle",
     "Verdict",
+    "View",
     "WithoutQop",
     "WrongState",
+    "accepts",
     "build",
     "codecs_of",
     "common",
@@ -103,4 +108,5 @@ __all__ = [
     "replaces",
     "retarget",
     "target_of",
+    "wanted_s",
 ]

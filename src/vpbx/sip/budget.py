@@ -29,7 +29,7 @@ from .transport import Hop
 _ASK_AGAIN_S = 5.0
 _MALFORMED = 4.0
 _LEAST_WAIT_S = 0.001
-_KINDS = (b"REGI", b"INVI", b"OPTI", b"")
+_KINDS = (b"REGI", b"INVI", b"OPTI", b"SUBS", b"")
 _BYTES_A_UNIT = 2048
 
 
@@ -58,7 +58,8 @@ class BudgetLimits:
     stranger: Rate = Rate(100, 200)
     strangers_of_host: Rate = Rate(1000, 400)
     strangers: Rate = Rate(1000, 300)
-    """All of them, for each kind of message: REGISTER, INVITE, OPTIONS, anything else."""
+    """All of them, for each kind of message: REGISTER, INVITE, OPTIONS, SUBSCRIBE, anything
+    else."""
     phone: Rate = Rate(200, 400)
     carrier: Rate = Rate(10_000, 10_000)
     sources: int = 50_000

@@ -7,16 +7,13 @@ credentials at once. `Exchange` is the `ClientListener` of everything but INVITE
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from vpbx.sip.core import Core
 from vpbx.sip.digest import Challenge, Credentials, DigestAnswer
 from vpbx.sip.message import Request, Response, make_response
 from vpbx.sip.status import REASONS
 from vpbx.sip.transaction import ClientTransaction
 from vpbx.sip.transport import Hop
-
-if TYPE_CHECKING:
-    from vpbx.sip.stack import SipStack
 
 _CHALLENGES = (("WWW-Authenticate", False), ("Proxy-Authenticate", True))
 _MAX_TRIES = 3
@@ -94,7 +91,7 @@ class Exchange:
 
     def __init__(
         self,
-        stack: SipStack,
+        stack: Core,
         hop: Hop,
         make: Callable[[], Request],
         done: Callable[[Response], None] | None,

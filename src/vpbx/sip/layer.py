@@ -200,6 +200,10 @@ class TransactionLayer:
         self._transports.send(b"\r\n\r\n", hop)
         return True
 
+    def reaches(self, hop: Hop) -> bool:
+        """Say whether a message to `hop` has a way: by UDP always, else an open connection."""
+        return hop.transport == "udp" or self._transports.connection(hop) is not None
+
     async def can_connect(self, hop: Hop) -> bool:
         """Try for half a second to open a connection to `hop`, for later messages to use."""
         return await self._transports.can_connect(hop)

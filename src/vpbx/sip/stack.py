@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from vpbx.sip.listener import SessionListener
 from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
 from vpbx.sip.outgoing import OutgoingSession
 from vpbx.sip.session import Session
+from vpbx.sip.subscription import Subscriptions
 from vpbx.sip.target import Target
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop, Limits, Listen, Message, Receive, Send
@@ -31,6 +33,8 @@ from vpbx.sip.usage import Usage
 
 log = structlog.get_logger("vpbx.sip")
 
+_COME_AGAIN_S = (10, 30)
+"""When those who were subscribed may come again after a stop, not all at once."""
 _IN_DIALOG_ONLY = frozenset(("BYE", "PRACK", "UPDATE", "INFO"))
 
 
@@ -80,6 +84,7 @@ class SipStack:
         self.doorkeeper: Doorkeeper | None = None
         """Who is asked before anything is done for a stranger; None lets everybody in."""
         self.dialogs: Dialogs[Session] = Dialogs()
+        self.subscriptions = Subscriptions(self)
         self.layer = TransactionLayer(
             LayerConfig(
                 listens=config.listens,
@@ -98,7 +103,7 @@ class SipStack:
             on_stray_response=self._on_stray_response,
             screen=self._screen,
             standing=self._standing,
-            has_call=self.dialogs.has_call,
+            has_call=self._has_call,
         )
         self._live: set[Usage] = set()
         self._under_way = 0
@@ -138,6 +143,7 @@ class SipStack:
         New calls are answered 503 meanwhile.
         """
         self._stopping = True
+        self.subscriptions.stop(lambda: random.randint(*_COME_AGAIN_S))
         for session in list(self._live):
             session.hangup(503, "")
         if self._under_way:
@@ -280,11 +286,15 @@ class SipStack:
     def _standing(self, hop: Hop) -> Standing:
         return Standing.CARRIER if self.doorkeeper is None else self.doorkeeper.standing(hop)
 
+    def _has_call(self, call_id: str) -> bool:
+        return self.dialogs.has_call(call_id) or self.subscriptions.has_call(call_id)
+
     def _screen(self, request: Request, hop: Hop) -> Response | None:
         """Answer at once what needs no transaction: requests in no dialog of ours, strangers."""
         tag = request.to_tag
         if tag:
-            found = self.dialogs.find(request.call_id, tag, request.from_tag)
+            dialog = request.call_id, tag, request.from_tag
+            found = self.dialogs.find(*dialog) or self.subscriptions.find(*dialog)
             return None if found is not None else make_response(request, 481)
         return None if self.doorkeeper is None else self.doorkeeper.screen(request, hop)
 
@@ -292,11 +302,13 @@ class SipStack:
         request = tx.request
         tag = request.to_tag
         if tag:
-            found = self.dialogs.find(request.call_id, tag, request.from_tag)
-            if found is None:
-                tx.respond(make_response(request, 481))
-            else:
+            dialog = request.call_id, tag, request.from_tag
+            if (found := self.dialogs.find(*dialog)) is not None:
                 found[0].on_request(found[1], tx)
+            elif (subscription := self.subscriptions.find(*dialog)) is not None:
+                subscription.on_request(tx)
+            else:
+                tx.respond(make_response(request, 481))
         elif request.method == "INVITE":
             self._on_invite(tx)
         elif request.method in _IN_DIALOG_ONLY:

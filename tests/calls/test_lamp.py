@@ -1,0 +1,134 @@
+"""The message waiting lamp (RFC 3842), with real SIP and real mailboxes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.calls.watcher import Make, Watcher
+from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, World
+from vpbx.events import CallInfo, Direction, MessageLeft
+
+MWI = "message-summary"
+
+
+async def leave_message(world: World, *boxes: str) -> None:
+    """Publish what a call publishes when somebody has spoken after the tone."""
+    domain = await world.domain()
+    callid = world.service._switch.callids.new()
+    call = CallInfo(callid, domain.id, DOMAIN, Direction.IN, 1_700_000_000.0, CUSTOMER)
+    world.bus.publish(MessageLeft(call, 1_700_000_010.0, boxes, CUSTOMER, "", 10))
+
+
+async def counts(phone: Watcher) -> str:
+    """The next NOTIFY's counts; the lamp is on when there are new ones."""
+    told = await phone.told()
+    assert told.request.headers["Content-Type"] == "application/simple-message-summary"
+    lines = dict(line.split(": ") for line in told.body.splitlines())
+    assert lines["Message-Account"] == f"sip:*97@{DOMAIN}"
+    new = int(lines["Voice-Message"].partition("/")[0])
+    assert lines["Messages-Waiting"] == ("yes" if new else "no")
+    return lines["Voice-Message"]
+
+
+async def test_the_lamp_follows_the_mailbox(world: World, phone_of: Make) -> None:
+    phone = await phone_of(ANN, listed=False)
+    subscribed = await phone.subscribe(ANN, MWI, expires_s=3600)
+    assert subscribed.code == 200
+    assert subscribed.response.headers["Expires"] == "1800"
+    assert await counts(phone) == "0/0 (0/0)"
+    domain = await world.domain()
+    await leave_message(world, ANN)
+    assert await counts(phone) == "1/0 (0/0)"
+    await leave_message(world, ANN, BOB)
+    assert await counts(phone) == "2/0 (0/0)"
+    first, second = await world.boxes.messages(domain.id, ANN)
+    world.boxes.hear(domain.id, ANN, first.id)
+    assert await counts(phone) == "1/1 (0/0)"
+    world.boxes.delete(domain.id, ANN, first.id)
+    assert await counts(phone) == "1/0 (0/0)"
+    world.boxes.delete(domain.id, ANN, second.id)
+    assert await counts(phone) == "0/0 (0/0)"
+    assert phone.notifies.empty()
+
+
+async def test_what_lies_there_already_is_told_at_once(world: World, phone_of: Make) -> None:
+    await leave_message(world, ANN)
+    domain = await world.domain()
+    await world.boxes.messages(domain.id, ANN)  # it is written
+    phone = await phone_of(ANN, listed=False)
+    await phone.subscribe("702", MWI)
+    assert await counts(phone) == "1/0 (0/0)"
+
+
+async def test_a_message_left_while_a_phone_subscribes_is_not_missed(
+    world: World, phone_of: Make
+) -> None:
+    phone = await phone_of(ANN, listed=False)
+    await leave_message(world, ANN)
+    await phone.subscribe(ANN, MWI)
+    async with asyncio.timeout(5):
+        while await counts(phone) != "1/0 (0/0)":
+            pass
+
+
+async def test_all_phones_of_an_employee_are_told_and_no_other(
+    world: World, phone_of: Make
+) -> None:
+    phones = [await phone_of(ANN, listed=False) for _ in range(2)]
+    bob = await phone_of(BOB, listed=False)
+    for phone in (*phones, bob):
+        await phone.subscribe("", MWI)
+        assert await counts(phone) == "0/0 (0/0)"
+    await leave_message(world, ANN)
+    for phone in phones:
+        assert await counts(phone) == "1/0 (0/0)"
+    await leave_message(world, BOB)
+    assert await counts(bob) == "1/0 (0/0)"
+    assert all(phone.notifies.empty() for phone in phones)
+
+
+@pytest.mark.parametrize("resource", ["", "ann", "ANN", "702", "*97"])
+async def test_ways_to_name_ones_own_mailbox(world: World, phone_of: Make, resource: str) -> None:
+    phone = await phone_of(ANN, listed=False)
+    assert (await phone.subscribe(resource, MWI)).code == 200
+
+
+@pytest.mark.parametrize(("resource", "code"), [("bob", 403), ("703", 403), ("799", 404)])
+async def test_nobody_looks_into_a_colleagues_mailbox(
+    world: World, phone_of: Make, resource: str, code: int
+) -> None:
+    """Not who is on the BLF list, either."""
+    phone = await phone_of(EVE)
+    assert (await phone.subscribe(resource, MWI)).code == code
+    await leave_message(world, BOB)
+    assert phone.notifies.empty()
+
+
+async def test_a_phone_that_has_not_subscribed_is_told_nothing(
+    world: World, phone_of: Make
+) -> None:
+    """No unsolicited NOTIFY: many phones answer those with an error, or take them from anybody."""
+    raw = await world.raw_phone(ANN)
+    await leave_message(world, ANN)
+    domain = await world.domain()
+    await world.boxes.messages(domain.id, ANN)
+    await asyncio.sleep(0.05)
+    assert raw.received.empty()
+
+
+async def test_one_phone_has_both_lamp_and_keys(world: World, phone_of: Make) -> None:
+    phone = await phone_of(EVE)
+    lamp = await phone.subscribe("", MWI)
+    assert await counts(phone) == "0/0 (0/0)"
+    assert (await phone.subscribe("702")).code == 200
+    assert (await phone.told()).request.headers["Event"] == "dialog"
+    await phone.again(lamp, 0)
+    assert (await phone.told()).state == "terminated;reason=timeout"
+    await leave_message(world, EVE)
+    await world.phone(ANN)
+    told = await phone.told()
+    assert told.request.headers["Event"] == "dialog"
+    assert told.online
+    assert phone.notifies.empty()
