@@ -76,6 +76,33 @@ async def test_the_dialog_told_is_that_of_the_phone_itself(world: World, phone_o
     assert (told.get("call-id"), told.get("local-tag"), told.get("remote-tag")) == named
 
 
+async def test_a_watcher_takes_the_call_that_rings_by_what_it_was_told(
+    world: World, phone_of: Make
+) -> None:
+    """A phone writes the tags of dialog-info as the phone that rings knows them (RFC 3891)."""
+    watcher = await phone_of()
+    ann, eve = await world.phone(ANN), await world.phone(EVE)
+    await watcher.subscribe("702")
+    await watcher.told()
+    customer = await world.customer_calls(tone_hz=440)
+    at_ann = await ann.incoming()
+    at_ann.ring()
+    told = (await watcher.told()).dialogs[0]
+    replaces = (
+        f"{told.get('call-id')};to-tag={told.get('local-tag')};from-tag={told.get('remote-tag')}"
+    )
+    headers = [("Require", "replaces"), ("Replaces", replaces + ";early-only")]
+    taken = await world.phone_calls(eve, "702", tone_hz=880, headers=headers)
+    await taken.answered()
+    await customer.heard(880)
+    assert (await at_ann.ended()).cause == "cancel"
+    assert (await watcher.told()).states == ["terminated"]
+    customer.hangup()
+    assert (await world.ended()).account == EVE
+    late = await world.phone_calls(eve, "702", headers=headers)
+    assert (await late.ended()).code == 603
+
+
 async def test_who_calls_is_busy_at_once_and_names_the_dialog_it_began(
     world: World, phone_of: Make
 ) -> None:

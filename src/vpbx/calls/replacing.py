@@ -41,8 +41,13 @@ def wanted_place(request: Request) -> Replaces | None:
 
 
 def find_dialog(stack: SipStack, wanted: Replaces) -> Session | None:
-    """Return the session of a dialog, named as whoever receives the request knows it."""
-    found = stack.dialogs.find(wanted.call_id, wanted.local_tag, wanted.remote_tag)
+    """Return the session of a dialog, named as whoever receives the request knows it.
+
+    Or as the phone at its other end does: that is how BLF tells of it (RFC 4235), and a phone
+    that watches addresses its INVITE to that one. Tags are random, so nothing is mixed up.
+    """
+    dialogs, tags = stack.dialogs, (wanted.local_tag, wanted.remote_tag)
+    found = dialogs.find(wanted.call_id, *tags) or dialogs.find(wanted.call_id, *reversed(tags))
     return found[0] if found is not None else None
 
 
@@ -52,8 +57,9 @@ def take_place(
     """Let the call of `leg` have the place it wants; returns what it is refused with, else 0."""
     session = find_dialog(switch.stack, wanted)
     if session is None:
-        ended = switch.stack.dialogs.has_ended
-        return _OVER if ended(wanted.call_id, wanted.local_tag, wanted.remote_tag) else _NOT_OURS
+        ended, tags = switch.stack.dialogs.has_ended, (wanted.local_tag, wanted.remote_tag)
+        over = ended(wanted.call_id, *tags) or ended(wanted.call_id, *reversed(tags))
+        return _OVER if over else _NOT_OURS
     old = session.listener
     if session.state is SessionState.ENDED:
         return _OVER

@@ -34,6 +34,7 @@ __all__ = [
     "Mailbox",
     "Picked",
     "RecordingPlan",
+    "Rung",
     "StoredMessage",
     "SubscriptionLimits",
     "Switch",
@@ -57,6 +58,10 @@ class Picked(Protocol):
 
     def pick_up(self, leg: Leg, employee: Employee) -> None:
         """Let `employee`, who has dialled, take the call by the leg they dialled with."""
+
+
+class Rung(Picked, Protocol):
+    """The phones that ring for a call, for who watches them too."""
 
     def leg_of(self, login: str) -> Leg | None:
         """Return a phone of an employee that rings; None: none does, or not yet."""
@@ -208,7 +213,7 @@ class Switch:
         """Whom to give a customer to who is to be called back."""
         self.called_in: Callable[[int, str], None] = lambda domain_id, client: None
         """Whom to tell that a customer has called in: nobody needs to call them back."""
-        self.ringing: dict[str, Picked] = {}
+        self.ringing: dict[str, Rung] = {}
         """By callid: whose ringing can be picked up."""
         self.parked: ParkingLot[Picked] = ParkingLot()
         self.stopping = False
