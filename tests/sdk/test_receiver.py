@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import io
 import json
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +19,17 @@ from tests.sdk.conftest import Cloud
 from tests.support.ports import free_port
 from vpbx.sim import Carrier, Phone, answering
 from vpbx.sip import Hop
-from vpbx_sdk import Contact, ContactAnswer, Event, History, Rating, Receiver, api
+from vpbx_sdk import (
+    Contact,
+    ContactAnswer,
+    Event,
+    HandlerFailed,
+    History,
+    Poller,
+    Rating,
+    Receiver,
+    api,
+)
 from vpbx_sdk.testing import FakePbx
 
 FORM = "application/x-www-form-urlencoded"
@@ -166,3 +181,145 @@ def test_fake_pbx_speaks_both_ways_in_process() -> None:
     ]
     assert (crm.told[-1].duration, rows[0].duration) == (20, 20)
     assert rows[1].client == "79101234567"
+
+
+def signed(body: bytes, secret: str = "whsec_1", age_s: int = 0) -> dict[str, str]:
+    at = str(int(time.time()) - age_s)
+    made = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return {"x-vpbx-signature": f"t={at},v1={made}"}
+
+
+def test_where_a_secret_is_set_only_what_is_signed_and_fresh_is_taken() -> None:
+    told: list[History] = []
+    receiver = Receiver(TOKEN, secret="whsec_1")
+    receiver.on_history(told.append)
+    body = form(cmd="history", callid="1")
+    wrong = [
+        {},
+        {"X-VPBX-Signature": "nonsense"},
+        {"X-VPBX-Signature": "t=,v1="},
+        {"X-VPBX-Signature": "t=é,v1=é"},
+        signed(body, "another"),
+        signed(body + b"x"),
+        signed(body, age_s=301),
+        signed(body, age_s=-301),
+    ]
+    for headers in wrong:
+        assert receiver.handle(FORM, body, headers)[0] == 403
+    assert told == []
+    assert receiver.handle(FORM, body, signed(body)) == (200, {})
+    assert [call.callid for call in told] == ["1"]
+
+
+def test_deliveries_are_told_apart_by_their_id_where_there_is_one() -> None:
+    """The same delivery twice is dropped; the same command asked for again is not."""
+    crm = Crm()
+    body = form(cmd="history", callid="1")
+    for delivery in ("7", "7", "8"):
+        assert crm.receiver.handle(FORM, body, {"X-VPBX-Delivery": delivery}) == (200, {})
+    assert len(crm.told) == 2
+
+
+def test_what_comes_again_while_it_is_handled_is_put_off() -> None:
+    receiver, inside, go = Receiver(TOKEN), threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    @receiver.on_history
+    def slow(call: History) -> None:
+        seen.append(call.callid)
+        inside.set()
+        go.wait(10)
+
+    body = form(cmd="history", callid="1")
+    first = threading.Thread(target=receiver.handle, args=(FORM, body))
+    first.start()
+    assert inside.wait(10)
+    assert receiver.handle(FORM, body)[0] == 503
+    go.set()
+    first.join(10)
+    assert receiver.handle(FORM, body)[0] == 200
+    assert seen == ["1"]
+
+
+async def test_handlers_may_be_coroutines_everywhere() -> None:
+    receiver, seen = Receiver(TOKEN), []
+
+    @receiver.on_contact
+    async def who(contact: Contact) -> ContactAnswer:
+        await asyncio.sleep(0)
+        return ContactAnswer("Ivan")
+
+    @receiver.on_history
+    async def over(call: History) -> None:
+        await asyncio.sleep(0)
+        seen.append(call.callid)
+        if len(seen) == 1:
+            raise RuntimeError("not now")
+
+    question, history = form(cmd="contact", callid="1"), form(cmd="history", callid="1")
+    assert await receiver.handle_async(FORM, question) == (200, {"contact_name": "Ivan"})
+    assert [(await receiver.handle_async(FORM, history))[0] for _ in range(3)] == [500, 200, 200]
+    assert seen == ["1", "1"]
+    answered = await asyncio.to_thread(receiver.handle, FORM, question)
+    assert answered == (200, {"contact_name": "Ivan"})
+
+
+def test_webhook_and_unknown_fields_are_there() -> None:
+    receiver, told = Receiver(TOKEN), []
+    receiver.on_webhook(told.append)
+    fields = {"cmd": "webhook", "type": "sipregs_error", "id": "1", "data": {"telnum": "7900"}}
+    body = json.dumps({"crm_token": TOKEN, "news": 1, **fields}).encode()
+    assert receiver.handle("application/JSON; charset=utf-8", body) == (200, {})
+    assert (told[0].type, told[0].data, told[0].fields["news"]) == (
+        "sipregs_error",
+        {"telnum": "7900"},
+        "1",
+    )
+
+
+def test_a_body_without_end_is_not_read() -> None:
+    app = Crm().receiver.wsgi()
+    said: list[str] = []
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "CONTENT_LENGTH": "99999999999",
+        "wsgi.input": io.BytesIO(b""),
+    }
+    list(app(environ, lambda line, headers: said.append(line)))
+    assert said == ["413 Content Too Large"]
+
+
+def test_a_poller_goes_on_where_it_was_left_and_misses_nothing(tmp_path: Path) -> None:
+    pbx, cursor = FakePbx(token=TOKEN), tmp_path / "cursor"
+    before = pbx.customer_calls(phone="79101112233", user="olga", talk_s=5)
+    told: list[Any] = []
+    broken = True
+
+    def poller() -> Poller:
+        """A process of its own: what it knows is in the file."""
+        receiver = Receiver(TOKEN)
+        receiver.on_event(lambda event: told.append(event.callid))
+
+        @receiver.on_history
+        def keep(call: History) -> None:
+            if broken:
+                raise RuntimeError("the database is away")
+            told.append(call)
+
+        return Poller(pbx.client(), receiver, cursor=cursor)
+
+    assert poller().once() == 0  # from now on
+    missed = pbx.customer_calls(phone="79101112233", user="olga")
+    with pytest.raises(HandlerFailed):
+        poller().once()
+    assert told == [missed, missed]
+    broken = False
+    assert poller().once() == 1  # the history alone
+    assert told[-1].status == "Missed"
+    assert before not in told
+    for number in range(100):
+        pbx.customer_calls(phone=f"7910{number:07}", user="olga")
+    assert poller().once() == 400
+    assert len([each for each in told if isinstance(each, History)]) == 101
+    everything = Poller(pbx.client(), Receiver(TOKEN), cursor=tmp_path / "new", from_start=True)
+    assert everything.once() == len(pbx.told)

@@ -9,11 +9,15 @@
             print(call.start, call.client, call.duration)
 
 `api` says what can be asked, as values; a client carries them out: `Client` at once,
-`AsyncClient` with `await`. `Receiver` takes what the PBX tells a CRM.
+`AsyncClient` with `await`. `Receiver` takes what the PBX tells a CRM, and knows from it who rings
+and who talks; `Poller` fetches the same where nothing can be received. `vpbx_sdk.testing` is a
+PBX for tests.
 """
 
 from vpbx_sdk import api
+from vpbx_sdk.calls import Call, Calls
 from vpbx_sdk.client import AsyncClient, Client
+from vpbx_sdk.commands import Contact, ContactAnswer, Event, History, Rating, Webhook
 from vpbx_sdk.errors import (
     ApiError,
     Forbidden,
@@ -26,18 +30,23 @@ from vpbx_sdk.errors import (
     VpbxError,
 )
 from vpbx_sdk.numbers import normalize
-from vpbx_sdk.receiver import Contact, ContactAnswer, Event, History, Rating, Receiver
+from vpbx_sdk.polling import HandlerFailed, Poller
+from vpbx_sdk.receiver import Receiver
 
 __all__ = [
     "ApiError",
     "AsyncClient",
+    "Call",
+    "Calls",
     "Client",
     "Contact",
     "ContactAnswer",
     "Event",
     "Forbidden",
+    "HandlerFailed",
     "History",
     "NotFound",
+    "Poller",
     "RateLimited",
     "Rating",
     "Receiver",
@@ -46,6 +55,7 @@ __all__ = [
     "Unreachable",
     "ValidationFault",
     "VpbxError",
+    "Webhook",
     "api",
     "normalize",
 ]

@@ -8,6 +8,7 @@ Names of parameters are the API's own. A parameter that is None is not sent.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -141,16 +142,37 @@ class calls:
 class events:
     """What was told to the CRM, to be fetched or sent again (beyond the original interface)."""
 
-    _list = operation[Any]("GET", "/events", list[dict[str, Any]])
+    _list = operation[Any]("GET", "/events", list[m.SentCommand])
     _replay = operation[None]("POST", "/events/{id}/replay")
 
     @classmethod
     def list(
-        cls, *, after: str | None = None, limit: int | None = None, callid: str | None = None
-    ) -> Listing[dict[str, Any]]:
-        """Commands after the one with this id, in the order they came; without it the newest."""
-        params = _sent(after=after, limit=limit, callid=callid)
-        return cls._list.listing(dict[str, Any], params=params)
+        cls,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        callid: str | None = None,
+        cmd: str | None = None,
+        state: str | None = None,
+        address: str | None = None,
+    ) -> Listing[m.SentCommand]:
+        """Commands after the one with this id, in the order they came; without it the newest.
+
+        address: of another than the main one; `all`: of every one.
+        """
+        params = _sent(
+            after=after, limit=limit, callid=callid, cmd=cmd, state=state, address=address
+        )
+        return cls._list.listing(m.SentCommand, params=params)
+
+    @classmethod
+    def page(
+        cls, *, after: str | None = None, limit: int | None = None, address: str | None = None
+    ) -> Operation[builtins.list[m.SentCommand]]:
+        """The same at once, as `vpbx_sdk.Poller` fetches them."""
+        made: Operation[builtins.list[m.SentCommand]]
+        made = cls._list(params=_sent(after=after, limit=limit, address=address))
+        return made
 
     @classmethod
     def replay(cls, event_id: str) -> Operation[None]:

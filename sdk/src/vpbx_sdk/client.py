@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 
 from vpbx_sdk.errors import RateLimited, ServerFault, Unreachable, VpbxError, error_of
+from vpbx_sdk.items import Items
 from vpbx_sdk.operation import Listing, Operation
 
 __all__ = ["AsyncClient", "Client"]
@@ -50,9 +51,12 @@ class _Base:
         return request
 
     def _read(self, operation: Operation[T], response: httpx.Response) -> T:
-        if response.status_code in (200, 204):
+        if response.status_code not in (200, 204):
+            raise _error(response)
+        try:
             return operation.read(response.json() if response.content else None)
-        raise _error(response)
+        except ValueError as error:  # pydantic's, too
+            raise VpbxError(f"the answer is not what the API says: {error}") from error
 
     def _pause(self, operation: Operation[Any], error: VpbxError, tried: int) -> float | None:
         """Return the seconds to wait before another try; None: there is none."""
@@ -128,7 +132,7 @@ class Client(_Base):
     def each(self, listing: Listing[T]) -> Iterator[T]:
         """Give the items of a list one by one, page after page."""
         if not listing.paged:
-            for value in self(_raw(listing)):
+            for value in self._stream(listing):
                 yield listing.item(value)
             return
         start: int | None = int(listing.params.get("start", 0))
@@ -137,6 +141,35 @@ class Client(_Base):
             for value in page["items"]:
                 yield listing.item(value)
             start = page["info"].get("next")
+
+    def _stream(self, listing: Listing[Any]) -> Iterator[Any]:
+        """Give the items of one long array as they come; tried again until the first came."""
+        tried, given = 0, False
+        while True:
+            try:
+                for item in self._read_items(listing):
+                    given = True
+                    yield item
+                return
+            except VpbxError as error:
+                pause_s = None if given else self._pause(listing, error, tried)
+                if pause_s is None:
+                    raise
+            tried += 1
+            time.sleep(pause_s)
+
+    def _read_items(self, listing: Listing[Any]) -> Iterator[Any]:
+        items = Items()
+        try:
+            with self._http.stream(**self._request(listing)) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise _error(response)
+                for piece in response.iter_text():
+                    yield from items.feed(piece)
+        except httpx.TransportError as error:
+            raise Unreachable(str(error) or type(error).__name__) from error
+        items.done()
 
     def _send(self, operation: Operation[Any]) -> httpx.Response:
         try:
@@ -192,7 +225,7 @@ class AsyncClient(_Base):
     async def each(self, listing: Listing[T]) -> AsyncIterator[T]:
         """Give the items of a list one by one, page after page."""
         if not listing.paged:
-            for value in await self(_raw(listing)):
+            async for value in self._stream(listing):
                 yield listing.item(value)
             return
         start: int | None = int(listing.params.get("start", 0))
@@ -201,6 +234,36 @@ class AsyncClient(_Base):
             for value in page["items"]:
                 yield listing.item(value)
             start = page["info"].get("next")
+
+    async def _stream(self, listing: Listing[Any]) -> AsyncIterator[Any]:
+        """Give the items of one long array as they come; tried again until the first came."""
+        tried, given = 0, False
+        while True:
+            try:
+                async for item in self._read_items(listing):
+                    given = True
+                    yield item
+                return
+            except VpbxError as error:
+                pause_s = None if given else self._pause(listing, error, tried)
+                if pause_s is None:
+                    raise
+            tried += 1
+            await asyncio.sleep(pause_s)
+
+    async def _read_items(self, listing: Listing[Any]) -> AsyncIterator[Any]:
+        items = Items()
+        try:
+            async with self._http.stream(**self._request(listing)) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise _error(response)
+                async for piece in response.aiter_text():
+                    for item in items.feed(piece):
+                        yield item
+        except httpx.TransportError as error:
+            raise Unreachable(str(error) or type(error).__name__) from error
+        items.done()
 
     async def _send(self, operation: Operation[Any]) -> httpx.Response:
         try:

@@ -36,6 +36,7 @@ __all__ = [
     "Redirect",
     "Restrictions",
     "Rule",
+    "SentCommand",
     "SipRegistration",
     "SipuriTransfer",
     "State",
@@ -377,3 +378,28 @@ class Webhook(Model):
     id: str
     type: str
     url: str
+
+
+class SentCommand(Model):
+    """A command of the PBX to the CRM, and what came of it."""
+
+    id: str
+    """Grows in the order in which commands can be seen."""
+    cmd: str
+    callid: str = ""
+    address: str = ""
+    """Name of the company's address it is for."""
+    time: datetime
+    command: dict[str, Any] = Field(default_factory=dict)
+    """What is sent, without `crm_token`."""
+    state: str = ""
+    """waiting, taken, failed, left out or kept."""
+    attempts: int = 0
+    status: int = 0
+    """Of the last answer; 0: there was none."""
+    answer: str = ""
+    error: str = ""
+    done: Time = None
+    next_try: Time = None
+    replay_of: str = ""
+    """The `id` of what is sent once more."""

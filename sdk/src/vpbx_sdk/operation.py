@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -95,7 +95,7 @@ def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in params.items():
         if isinstance(value, datetime):
             aware = value if value.tzinfo is not None else value.astimezone()
-            sent[name] = f"{aware.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+            sent[name] = f"{aware.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}"
         elif isinstance(value, bool):
             sent[name] = "true" if value else "false"
         elif value is not None:
