@@ -12,7 +12,7 @@ import structlog
 from vpbx.branches.proof import Challenges, proof, proven
 from vpbx.branches.secrets import BranchSecrets
 from vpbx.branches.wire import Malformed, read_content, write_content
-from vpbx.directory import Branch, BranchStatus, Directory, DomainConfig
+from vpbx.directory import Branch, BranchStatus, Directory, DomainConfig, NotFound
 
 __all__ = ["Answering", "Refusal"]
 
@@ -100,9 +100,12 @@ class Answering:
         except Malformed as error:
             raise Refusal(400, str(error)) from error
         ours = write_content(domain, self._sip())
-        await self._directory.branches.keep(
-            domain, peer, BranchStatus.SUCCESS, people, sip_told=sip
-        )
+        try:
+            await self._directory.branches.keep(
+                domain, peer, BranchStatus.SUCCESS, people, sip_told=sip
+            )
+        except NotFound as error:  # removed a moment ago, by another process
+            raise Refusal(404, _not_added(domain.name, peer)) from error
         self._exchanged(domain, peer, ours)
         return ours
 
@@ -123,8 +126,12 @@ class Answering:
             raise Refusal(404, "there is no such company here")
         branch = domain.settings.branches.get(peer)
         if branch is None or not domain.services.branch:
-            raise Refusal(404, f"{name} has not added {peer}")
+            raise Refusal(404, _not_added(name, peer))
         return domain, branch
+
+
+def _not_added(name: str, peer: str) -> str:
+    return f"{name} has not added {peer}"
 
 
 Answer = Callable[[bytes], Awaitable[dict[str, Any]]]
