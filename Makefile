@@ -10,7 +10,7 @@ help: ## show the targets
 
 setup: $(VENV)/.installed ## install vpbx into .venv and start nothing
 
-$(VENV)/.installed: pyproject.toml requirements.lock scripts/setup.sh
+$(VENV)/.installed: pyproject.toml requirements.lock scripts/setup.sh assets.lock scripts/assets.py $(wildcard src/vpbx/console/islands/*.js)
 	@PYTHON=$(PYTHON) sh scripts/setup.sh $(VENV) run
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock

@@ -13,6 +13,7 @@ need wrk wrk
 need curl curl
 need pebble pebble
 ldconfig -p 2>/dev/null | grep -q 'libspandsp\.so\.2' || missing="$missing libspandsp2"
+need chromium chromium
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -33,6 +33,8 @@ run)
     say "installing vpbx into $venv (the first time takes a minute)"
     pip install -q --require-hashes -r requirements.lock
     pip install -q --no-deps -e .
+    # without them the console works, more plainly; it says so itself
+    "$venv/bin/python" scripts/assets.py || true
     touch "$venv/.installed"
     ;;
 dev)

@@ -25,15 +25,15 @@ from vpbx.api.services import PREFIX
 from vpbx.directory import is_unavailable
 from vpbx.sparing import Sparing
 
-__all__ = ["CLIENT", "Gate", "asked_base", "asked_domain", "is_address"]
+__all__ = ["AUTHORITY", "CLIENT", "SECURE", "Gate", "asked_base", "asked_domain", "is_address"]
 
 CLIENT = "vpbx.client"
 """Key of the ASGI scope under which the caller's address stands, as text."""
 
 _SLASHES = re.compile("/{2,}")
-_AUTHORITY = "vpbx.authority"
+AUTHORITY = "vpbx.authority"
 """Host and port the client sent its request to, in lower case."""
-_SECURE = "vpbx.secure"
+SECURE = "vpbx.secure"
 """Whether it did so by HTTPS."""
 _SOUND_AUTHORITY = re.compile(
     r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
@@ -84,8 +84,8 @@ class Gate:
             peer, secure = self._forwarded(scope, peer)
             is_loopback = False  # the proxy is; who it speaks for came in clear text
             authority = _forwarded_authority(scope) or authority
-        scope[CLIENT], scope[_SECURE] = peer, secure
-        scope[_AUTHORITY] = authority.strip().lower()
+        scope[CLIENT], scope[SECURE] = peer, secure
+        scope[AUTHORITY] = authority.strip().lower()
         started = False
         status = 0
 
@@ -188,10 +188,10 @@ def asked_base(scope: Scope, https_port: int) -> str:
     Of a request by plain HTTP (development, on loopback) they lead to the very port it came to;
     where its host names no port they are https, of `https_port` (0: there is none).
     """
-    authority: str = scope.get(_AUTHORITY, "")
+    authority: str = scope.get(AUTHORITY, "")
     if not _SOUND_AUTHORITY.fullmatch(authority):
         return ""
-    if scope.get(_SECURE):
+    if scope.get(SECURE):
         return f"https://{authority.removesuffix(':443')}"
     if not https_port or ":" in authority.rpartition("]")[2]:
         return f"http://{authority}"
@@ -200,7 +200,7 @@ def asked_base(scope: Scope, https_port: int) -> str:
 
 def asked_domain(scope: Scope) -> str | None:
     """Return the domain that the request's host names; None for localhost and addresses."""
-    host: str = scope.get(_AUTHORITY, "")
+    host: str = scope.get(AUTHORITY, "")
     if host.startswith("["):
         return None
     name = host.partition(":")[0].rstrip(".")
@@ -258,7 +258,7 @@ def _tell_refusal(scope: Scope, peer: str, status: int, body: bytes) -> None:
 def _add_headers(message: Message, secure: bool) -> None:
     headers = message.setdefault("headers", [])
     present = {name for name, _ in headers}
-    extra = [*_API_HEADERS, *(item for item in _CLOSED_HEADERS if item[0] not in present)]
+    extra = [item for item in (*_API_HEADERS, *_CLOSED_HEADERS) if item[0] not in present]
     if secure:
         extra.append(_HSTS)
     message["headers"] = [*headers, *extra]

@@ -21,6 +21,7 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Mapping
@@ -129,6 +130,11 @@ class DataDir:
                     path.chmod(stat.S_IMODE(mode) & ~0o077)
                 except PermissionError:
                     log.warning("others may read what the server keeps", path=str(path))
+
+    def free(self) -> float:
+        """Return which part of the disk is free, 0 to 1."""
+        usage = shutil.disk_usage(self.root)
+        return usage.free / usage.total if usage.total else 1.0
 
     def full(self) -> StartError:
         """Return what to say when there is no room to begin with."""

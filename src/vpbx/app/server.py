@@ -22,6 +22,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from vpbx.accounts import Accounts
 from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
@@ -31,7 +32,7 @@ from vpbx.app.control import Answers, Control, Follows, Question
 from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir, full_disk, keep_private
 from vpbx.app.fault import PortTaken, StartError
-from vpbx.app.http import AsgiApp, HttpListener, with_metrics
+from vpbx.app.http import HttpListener, with_metrics
 from vpbx.app.http_bounds import Bounds, Connections
 from vpbx.app.integration import integration_answers, integration_follows
 from vpbx.app.limits import raise_open_files
@@ -46,6 +47,7 @@ from vpbx.branches import BranchLinks
 from vpbx.calls import CallsConfig, CallService, TrunkState
 from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
+from vpbx.console import PAGES, ConsoleServices, create_console, with_console
 from vpbx.crm import (
     Contacts,
     CrmClient,
@@ -67,7 +69,7 @@ from vpbx.directory import (
     SipRegistration,
 )
 from vpbx.events import CallInfo, EventBus
-from vpbx.history import Encoding, History, HistoryRecorder, RecordingLinks, recording_path
+from vpbx.history import Browser, Encoding, History, HistoryRecorder, RecordingLinks, recording_path
 from vpbx.mail import Mailboxes, MailQueue, MailRecorder, Smtp
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
 from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig, WithoutQop
@@ -108,6 +110,7 @@ class App:
         self.addresses: Addresses
         self.database: Database
         self.directory: Directory
+        self.accounts: Accounts
         self.calls: CallService
         self.branches: BranchLinks
         self.history: History
@@ -203,6 +206,7 @@ class App:
         await self.directory.start()
         self._later(self.directory.stop, 0.7)
         identities.is_company = self.directory.knows
+        self.accounts = Accounts(database, self.directory, self._clock)
 
         events = EventBus(writer.submit)
         recorder = self._keep_history(events)
@@ -236,7 +240,14 @@ class App:
             await self._serve_bridge(config.bridge)
         self._watch()
         self.addresses = Addresses.of(config)
-        lock.tell({"pid": os.getpid(), "started_at": int(time.time()), "at": str(self.addresses)})
+        lock.tell(
+            {
+                "pid": os.getpid(),
+                "started_at": int(time.time()),
+                "at": str(self.addresses),
+                "links": link_base(config),
+            }
+        )
 
     def _keep_history(self, events: EventBus) -> HistoryRecorder:
         encoding = Encoding()
@@ -462,11 +473,27 @@ class App:
                 makecalls_per_second=self.config.makecalls_per_second,
             ),
         )
-        app: AsgiApp = with_metrics(create_app(services), self.registry)
+        app = with_console(create_app(services), create_console(self._console(), PAGES), PAGES)
+        app = with_metrics(app, self.registry)
         app = with_sip(app, lambda: self.stack)
         for listener in listeners:
             await listener.start(app)
             self._later(listener.stop, 1.2)  # before the parts that it asks
+
+    def _console(self) -> ConsoleServices:
+        base = link_base(self.config)
+        return ConsoleServices(
+            directory=self.directory,
+            history=self.history,
+            browser=Browser(self.database),
+            calls=self.calls,
+            accounts=self.accounts,
+            clock=self._clock,
+            link_base=lambda domain: base.replace("{domain}", domain),
+            free_disk=self.data.free,
+            trusted_proxies=self.config.trusted_proxies,
+            https_port=self.config.https.port if self.config.https else 0,
+        )
 
     async def _serve_bridge(self, file: Path) -> None:
         from vpbx.bridge import BridgeFault, Store, make_app, read

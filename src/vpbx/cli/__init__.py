@@ -30,6 +30,7 @@ from vpbx.cli import (
     media,
     music,
     number,
+    operator,
     phones,
     registration,
     restrictions,
@@ -100,6 +101,7 @@ for name, commands in (
     app.add_typer(commands, name=name, rich_help_panel="Companies")
 app.add_typer(bridge.app, name="bridge", rich_help_panel="Server")
 app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Server")
+app.add_typer(operator.app, name="operator", rich_help_panel="Server")
 for name, commands in (
     ("calls", calls.app),
     ("phones", phones.app),

@@ -13,10 +13,11 @@ from vpbx.cli.output import BAD_INPUT, Fault
 from vpbx.config import parse_database
 
 if TYPE_CHECKING:
+    from vpbx.accounts import Accounts
     from vpbx.db import Database
     from vpbx.directory import Directory
 
-__all__ = ["is_empty", "on_database", "on_directory"]
+__all__ = ["console_at", "is_empty", "on_accounts", "on_database", "on_directory"]
 
 T = TypeVar("T")
 
@@ -81,3 +82,33 @@ def on_directory(
         return await work(directory)
 
     return on_database(data, url, run, create=create)
+
+
+def on_accounts(
+    data: Path,
+    url: str,
+    work: Callable[[Directory, Accounts], Awaitable[T]],
+    *,
+    create: bool = False,
+) -> T:
+    """Let `work` use the directory and the accounts of the console, as `on_directory`."""
+    from vpbx.accounts import Accounts, Refused
+    from vpbx.clock import LoopClock
+    from vpbx.directory import Directory, Secrets
+
+    async def run(database: Database) -> T:
+        secrets = Secrets.from_file(DataDir(data).secrets_key)
+        directory = Directory(database, secrets=secrets)
+        await directory.refresh()
+        try:
+            return await work(directory, Accounts(database, directory, LoopClock()))
+        except Refused as refused:
+            raise Fault(f"{refused.field}: {refused.message}", BAD_INPUT) from refused
+
+    return on_database(data, url, run, create=create)
+
+
+def console_at(data: Path, domain: str) -> str:
+    """Return how links to the console begin, as the server that runs on `data` has it."""
+    base = DataDir(data.absolute()).running().get("links") or "https://{domain}:8443"
+    return str(base).replace("{domain}", domain)

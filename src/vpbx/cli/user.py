@@ -12,9 +12,10 @@ import typer
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
 from vpbx.cli.output import BAD_INPUT, Fault, confirm, given, show, show_fields, show_rows
-from vpbx.cli.store import on_directory
+from vpbx.cli.store import console_at, on_accounts, on_directory
 
 if TYPE_CHECKING:
+    from vpbx.accounts import Accounts, Invitation
     from vpbx.directory import Directory, DomainConfig, Employee, NewEmployee
 
 app = typer.Typer(no_args_is_help=True, help="Employees of a company.")
@@ -188,6 +189,31 @@ def set_(
         return _details(current, current.employees[employee.login])
 
     show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+@app.command()
+def invite(
+    domain: Domain,
+    login: Login,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Make a link by which an employee chooses a password for the console."""
+
+    async def work(directory: Directory, accounts: Accounts) -> tuple[Employee, Invitation]:
+        company = await directory.companies.get(domain)
+        employee = await directory.users.get(company, login)
+        return employee, await accounts.invite(company, employee.login)
+
+    employee, made = on_accounts(data, database, work)
+    link = f"{console_at(data, domain)}/invite/{made.token}"
+    show(
+        {"login": employee.login, "link": link, "expires_at": made.expires_at},
+        as_json=as_json,
+        text=f"[bold]{employee.name}[/bold] chooses a password for the console here, once, "
+        f"within seven days:\n  {link}",
+    )
 
 
 @app.command()

@@ -6,6 +6,7 @@ of crm-api §4 and finds recordings; `RecordingLinks` makes and checks the links
 
 from __future__ import annotations
 
+from vpbx.history.browse import Asked, Browser, CallRow, Seen, Totals
 from vpbx.history.history import History, Recording
 from vpbx.history.period import PERIODS, WHENEVER, InvalidQuery, Period, select_period
 from vpbx.history.query import EXTERNAL_TYPES, INNER_TYPES, Query
@@ -45,6 +46,9 @@ __all__ = [
     "TRIED_BACK",
     "UNRETURNED",
     "WHENEVER",
+    "Asked",
+    "Browser",
+    "CallRow",
     "Encoding",
     "History",
     "HistoryRecorder",
@@ -53,6 +57,8 @@ __all__ = [
     "Query",
     "Recording",
     "RecordingLinks",
+    "Seen",
+    "Totals",
     "call_history",
     "call_journal",
     "recording_path",

@@ -1,0 +1,30 @@
+"""Who may use the console: employees' and operators' accounts, sessions, second factors; and the
+log of what was changed by whom.
+
+    Accounts(database, directory, clock)
+    await invite(domain, login), invite_operator(name) -> Invitation    invited(token)
+    await accept(token, password) -> Account      log_in(domain, login, password, source)
+    await open(account, pending=, address=, agent=) -> token    session(token) -> Session | None
+    await sessions(account) end(account, id) end_others(account, but)
+    await change_password(session, old, new, source) set_language(account, language)
+    await of_domain(domain) operators() remove(account)     settings.get/set     throttle
+"""
+
+from __future__ import annotations
+
+from vpbx.accounts.accounts import Accounts, Invitation
+from vpbx.accounts.errors import AccountError, Busy, Refused, TooMany
+from vpbx.accounts.settings import ConsoleSettings
+from vpbx.accounts.store import Account, Session
+
+__all__ = [
+    "Account",
+    "AccountError",
+    "Accounts",
+    "Busy",
+    "ConsoleSettings",
+    "Invitation",
+    "Refused",
+    "Session",
+    "TooMany",
+]

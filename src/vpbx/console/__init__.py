@@ -1,0 +1,16 @@
+"""The console: what a company sets and sees in the browser, and what operators do above companies.
+
+HTTP in, operations of directory, history, calls and accounts out, and back: no rules of its own,
+as in `vpbx.api`. One module a page (`pages/`), of one shape: functions that take a `Visit` and
+return a response, and a tuple `pages` that says under which path, for whom (`areas.py`) and with
+which entry in the menu. `admit.py` is what every request passes first. Templates stand in
+`templates/`, words in `locale/`, what browsers run in `islands/`, which setup bundles.
+"""
+
+from __future__ import annotations
+
+from vpbx.console.application import create_console, with_console
+from vpbx.console.pages import PAGES
+from vpbx.console.services import ConsoleServices
+
+__all__ = ["PAGES", "ConsoleServices", "create_console", "with_console"]

@@ -1,0 +1,20 @@
+"""Between forms and operations: what is wrong, by field, in the reader's language."""
+
+from __future__ import annotations
+
+from vpbx.accounts import Refused
+from vpbx.console.texts import Texts
+from vpbx.directory import Invalid
+
+__all__ = ["Wrong", "errors_of"]
+
+Wrong = (Invalid, Refused)
+"""What operations raise for values that somebody can mend."""
+
+
+def errors_of(error: Exception, texts: Texts) -> dict[str, str]:
+    """Return what `Invalid` or `Refused` says, by field."""
+    if isinstance(error, Refused):
+        return {error.field: texts.error(error.message)}
+    assert isinstance(error, Invalid)
+    return {each.field: texts.error(each.message) for each in reversed(error.errors)}

@@ -1,0 +1,4 @@
+// htmx where its extensions look for it.
+import htmx from "htmx.org/dist/htmx.esm.min.js";
+
+window.htmx = htmx;

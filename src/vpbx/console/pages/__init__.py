@@ -1,0 +1,17 @@
+"""The pages of the console, one module each, in the order of the menu."""
+
+from __future__ import annotations
+
+from vpbx.console.page import Page
+from vpbx.console.pages import employees, invitation, login, me, operator, start
+
+__all__ = ["PAGES"]
+
+PAGES: tuple[Page, ...] = (
+    *start.pages,
+    *employees.pages,
+    *me.pages,
+    *login.pages,
+    *invitation.pages,
+    *operator.pages,
+)

@@ -1,0 +1,172 @@
+"""One request to the console, with everything a page asks for: who, where, in which language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from vpbx.accounts import Session
+from vpbx.accounts.store import hashed
+from vpbx.api.gate import AUTHORITY, CLIENT, SECURE
+from vpbx.console.areas import Area, Reach, may, reach
+from vpbx.console.services import ConsoleServices
+from vpbx.console.texts import Texts
+from vpbx.directory import DomainConfig, Employee, Role
+from vpbx.history import Seen
+
+if TYPE_CHECKING:
+    from vpbx.console.look import Look
+
+__all__ = ["Visit"]
+
+_NOTE = "vpbx-note"
+_THEMES = ("light", "dark")
+_NOTE_S = 60
+_LONGEST_NOTE = 600
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request. `domain` and `employee` are the newest there are; None on open pages."""
+
+    request: Request
+    services: ConsoleServices
+    look: Look
+    texts: Texts
+    token: str = field(default="", repr=False)
+    session: Session | None = None
+    domain: DomainConfig | None = None
+    employee: Employee | None = None
+    form: FormData = field(default_factory=FormData)
+
+    # Who and where
+
+    @property
+    def company(self) -> DomainConfig:
+        """The company this is about; only on pages that are within one."""
+        assert self.domain is not None
+        return self.domain
+
+    @property
+    def mine(self) -> Session:
+        """The session; only on pages for who is logged in."""
+        assert self.session is not None
+        return self.session
+
+    @property
+    def source(self) -> str:
+        """The address the request came from."""
+        client: str = self.request.scope[CLIENT]
+        return client
+
+    @property
+    def secure(self) -> bool:
+        """Whether it came by HTTPS."""
+        return bool(self.request.scope[SECURE])
+
+    @property
+    def authority(self) -> str:
+        """Host and port it was sent to."""
+        found: str = self.request.scope[AUTHORITY]
+        return found
+
+    @property
+    def role(self) -> Role | None:
+        """The role of who is logged in; operators are administrators of the company they enter."""
+        if self.employee is not None:
+            return self.employee.role
+        return Role.ADMIN if self.domain is not None and self.is_operator else None
+
+    @property
+    def is_operator(self) -> bool:
+        return self.session is not None and self.session.account.is_operator
+
+    def may(self, area: Area | None) -> bool:
+        """Say whether who is logged in may use an area."""
+        if area is None:
+            return True
+        return self.role is not None and may(self.role, area, own=self.employee is not None)
+
+    @property
+    def reach(self) -> Reach:
+        """Whose calls they may see."""
+        if self.employee is None:
+            return Reach(self.role is Role.ADMIN, (), ())
+        return reach(self.company, self.employee)
+
+    @property
+    def seen(self) -> Seen | None:
+        """What history may show them."""
+        found = self.reach
+        return None if found.everybody else Seen(found.logins, found.groups)
+
+    @property
+    def csrf(self) -> str:
+        """What every form must bring back."""
+        return hashed("csrf:" + self.token) if self.token else ""
+
+    # What was sent
+
+    def value(self, name: str, default: str = "") -> str:
+        """Return a field of the form as text, trimmed."""
+        found = self.form.get(name, default)
+        return found.strip() if isinstance(found, str) else default
+
+    def values(self, name: str) -> list[str]:
+        """Return all values of a field."""
+        return [value for value in self.form.getlist(name) if isinstance(value, str)]
+
+    def asked(self, name: str, default: str = "") -> str:
+        """Return a parameter of the address, trimmed."""
+        return self.request.query_params.get(name, default).strip()
+
+    def path(self, name: str) -> str:
+        """Return a part of the path."""
+        found: str = self.request.path_params[name]
+        return found
+
+    @property
+    def theme(self) -> str:
+        """light, dark, or "" for what the device wants."""
+        chosen = self.request.cookies.get("vpbx-theme", "")
+        return chosen if chosen in _THEMES else ""
+
+    # Answers
+
+    def page(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        errors: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response:
+        """Return a page; `errors`: what is wrong, by field."""
+        note = unquote(self.request.cookies.get(_NOTE, ""))[:_LONGEST_NOTE]
+        body = self.look.render(template, self, note=note, errors=errors or {}, **values)
+        answer = Response(body, status_code=status, media_type="text/html")
+        if note:
+            answer.delete_cookie(_NOTE)
+        return answer
+
+    def go(self, path: str, note: str = "") -> Response:
+        """Send the browser to another page of ours, where `note` is shown once."""
+        assert path.startswith("/")
+        assert not path.startswith("//")
+        answer = RedirectResponse(path, status_code=303)
+        if note:
+            answer.set_cookie(
+                _NOTE,
+                quote(note[:300]),
+                max_age=_NOTE_S,
+                httponly=True,
+                samesite="strict",
+                secure=self.secure,
+            )
+        return answer

@@ -1,0 +1,226 @@
+"""History as people look through it: external and inner calls in one list, a page at a time.
+
+The API's queries (`query.py`) are made for streams of everything; these answer a person, who may
+not be allowed to see everybody's calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, case, func, or_, select, tuple_
+
+from vpbx.db import Database
+from vpbx.events import Direction, Status, lengths
+from vpbx.history.tables import RECORD_ENCODING, RECORD_READY, UNRETURNED, call_history
+
+__all__ = ["KINDS", "Asked", "Browser", "CallRow", "Seen", "Totals"]
+
+KINDS = ("all", "in", "out", "missed", "inner")
+_C = call_history.c
+_PLAYABLE = (RECORD_ENCODING, RECORD_READY)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Calls somebody may see: of these employees, or that went through these departments."""
+
+    logins: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody looks for; empty text: not asked for. Times are epoch milliseconds.
+
+    `seen` None: all calls may be seen. `client`: how the number begins. `before`: start and
+    callid of the call after which the page begins.
+    """
+
+    domain_id: int
+    since_ms: int
+    until_ms: int
+    seen: Seen | None
+    kind: str = "all"
+    login: str = ""
+    group: str = ""
+    client: str = ""
+    diversion: str = ""
+    unreturned: bool = False
+    before: tuple[int, int] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A call that is over."""
+
+    callid: str
+    is_inner: bool
+    started_ms: int
+    wait: int
+    duration: int
+    direction: str
+    status: str
+    client: str
+    diversion: str
+    telnum_name: str
+    destination: str
+    login: str
+    user_name: str
+    group: str
+    group_name: str
+    caller_login: str
+    caller_name: str
+    rating: int | None
+    has_record: bool
+    missed_status: int
+
+    @property
+    def started_at(self) -> float:
+        return self.started_ms / 1000
+
+    @property
+    def is_success(self) -> bool:
+        return self.status == Status.SUCCESS
+
+    @property
+    def is_missed(self) -> bool:
+        return self.direction == Direction.IN and not self.is_success and not self.is_inner
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many external calls there were, and how long was talked (s)."""
+
+    incoming: int
+    outgoing: int
+    missed: int
+    unreturned: int
+    talked_s: int
+
+
+class Browser:
+    """Reads history for people."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, asked: Asked) -> list[CallRow]:
+        """Return a page of calls, newest first."""
+        statement = select(call_history).where(*_wanted(asked))
+        if asked.before is not None:
+            statement = statement.where(tuple_(_C.started_ms, _C.callid) < tuple_(*asked.before))
+        statement = statement.order_by(_C.started_ms.desc(), _C.callid.desc()).limit(asked.limit)
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [_row(row) for row in rows]
+
+    async def get(self, domain_id: int, callid: str, seen: Seen | None) -> CallRow | None:
+        """Return one call of a company, if it may be seen."""
+        if not callid.isascii() or not callid.isdigit() or len(callid) > 18:
+            return None
+        statement = select(call_history).where(
+            _C.domain_id == domain_id, _C.callid == int(callid), *_visible(seen)
+        )
+        async with self._database.connect() as connection:
+            row = (await connection.execute(statement)).one_or_none()
+        return None if row is None else _row(row)
+
+    async def totals(
+        self, domain_id: int, since_ms: int, until_ms: int, seen: Seen | None
+    ) -> Totals:
+        """Count the external calls of a time."""
+        came, succeeded = _C.direction == Direction.IN.value, _C.status == Status.SUCCESS.value
+        talked = case((succeeded, _C.ended_ms - _C.answered_ms), else_=0)
+        statement = select(
+            _counted(came),
+            _counted(~came),
+            _counted(came & ~succeeded),
+            _counted(_C.missed_status >= UNRETURNED),
+            func.coalesce(func.sum(talked), 0),
+        ).where(
+            _C.domain_id == domain_id,
+            _C.is_inner == 0,
+            _C.started_ms >= since_ms,
+            _C.started_ms < until_ms,
+            *_visible(seen),
+        )
+        async with self._database.connect() as connection:
+            row = (await connection.execute(statement)).one()
+        incoming, outgoing, missed, unreturned, talked_ms = (int(value) for value in row)
+        return Totals(incoming, outgoing, missed, unreturned, talked_ms // 1000)
+
+
+def _counted(which: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((which, 1), else_=0)), 0)
+
+
+def _visible(seen: Seen | None) -> list[ColumnElement[bool]]:
+    if seen is None:
+        return []
+    return [
+        or_(
+            _C.user_login.in_(seen.logins),
+            _C.caller_login.in_(seen.logins),
+            _C.group_id.in_(seen.groups),
+        )
+    ]
+
+
+def _wanted(asked: Asked) -> Sequence[ColumnElement[bool]]:
+    wanted = [
+        _C.domain_id == asked.domain_id,
+        _C.started_ms >= asked.since_ms,
+        _C.started_ms < asked.until_ms,
+        *_visible(asked.seen),
+    ]
+    if asked.kind != "all":
+        wanted.append(_C.is_inner == int(asked.kind == "inner"))
+    if asked.kind in ("in", "missed"):
+        wanted.append(_C.direction == Direction.IN.value)
+    if asked.kind == "out":
+        wanted.append(_C.direction == Direction.OUT.value)
+    if asked.kind == "missed":
+        wanted.append(_C.status != Status.SUCCESS.value)
+    if asked.unreturned:
+        wanted.append(_C.missed_status >= UNRETURNED)
+    if asked.login:
+        wanted.append(or_(_C.user_login == asked.login, _C.caller_login == asked.login))
+    if asked.group:
+        wanted.append(_C.group_id == asked.group)
+    if asked.client:
+        wanted.append(_C.client >= asked.client)
+        wanted.append(_C.client < asked.client + ":")  # what begins with these digits
+    if asked.diversion:
+        wanted.append(_C.diversion == asked.diversion)
+    return wanted
+
+
+def _row(row: Row[Any]) -> CallRow:
+    answered = row.answered_ms if row.status == Status.SUCCESS else None
+    wait, duration = lengths(row.started_ms, answered, row.ended_ms)
+    return CallRow(
+        callid=str(row.callid),
+        is_inner=bool(row.is_inner),
+        started_ms=row.started_ms,
+        wait=wait,
+        duration=duration,
+        direction=row.direction,
+        status=row.status,
+        client=row.client,
+        diversion=row.diversion,
+        telnum_name=row.telnum_name,
+        destination=row.destination,
+        login=row.user_login,
+        user_name=row.user_name,
+        group=row.group_id,
+        group_name=row.group_name,
+        caller_login=row.caller_login,
+        caller_name=row.caller_name,
+        rating=row.rating,
+        has_record=row.record in _PLAYABLE,
+        missed_status=row.missed_status,
+    )

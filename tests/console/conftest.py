@@ -1,0 +1,129 @@
+"""One real server with two companies for all tests of the console, and clients as browsers are."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.pbx import Pbx
+from vpbx.accounts import Accounts
+from vpbx.app.datadir import DataDir
+from vpbx.clock import LoopClock
+from vpbx.db import Database
+from vpbx.directory import Directory, Secrets
+
+ACME, GLOBEX = "acme.vpbx.example", "globex.vpbx.example"
+PASSWORD = "correct horse staple"
+ROLES = {"admin": "admin", "head": "group_head", "ann": "user", "bob": "restricted_user"}
+"""Who works at each company, and as what."""
+
+
+@dataclass
+class Console:
+    """The server under test."""
+
+    pbx: Pbx
+    tokens: dict[tuple[str, str], str]
+    browsers: dict[tuple[str, str], Browser] = field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        return self.pbx.api.removesuffix("/crmapi/v1")
+
+    def browser(self, host: str = ACME) -> Browser:
+        """Return a browser that nobody has logged in with."""
+        return Browser(self.base, host)
+
+    def as_(self, login: str, host: str = ACME) -> Browser:
+        """Return the browser of an employee who has logged in; shared by all tests."""
+        found = self.browsers.get((host, login))
+        if found is None:
+            found = self.browsers[host, login] = self.browser(host)
+            found.enter(login)
+        return found
+
+
+class Browser:
+    """A client with cookies that says where its forms come from, as browsers do."""
+
+    def __init__(self, base: str, host: str) -> None:
+        self.origin = f"http://{host}"
+        self.client = httpx.Client(base_url=base, headers={"Host": host}, timeout=20)
+
+    def get(self, path: str, **more: object) -> httpx.Response:
+        return self.client.get(path, **more)  # type: ignore[arg-type]
+
+    def page(self, path: str) -> str:
+        """Return a page that is there."""
+        answer = self.get(path)
+        assert answer.status_code == 200, (path, answer.status_code, answer.headers)
+        return answer.text
+
+    def post(
+        self, path: str, data: dict[str, object], *, at: str = "", **more: object
+    ) -> httpx.Response:
+        """Send a form of the page `at` (by default the path itself)."""
+        token = re.search(r'name="csrf" value="(\w+)"', self.page(at or path))
+        headers = {"Origin": self.origin}
+        values = {**data, **({"csrf": token[1]} if token else {})}
+        return self.client.post(path, data=values, headers=headers, **more)  # type: ignore[arg-type]
+
+    def log_in(self, login: str, password: str = PASSWORD, **more: str) -> httpx.Response:
+        data = {"login": login, "password": password, **more}
+        return self.client.post("/login", data=data, headers={"Origin": self.origin})
+
+    def enter(self, login: str, password: str = PASSWORD) -> None:
+        answer = self.log_in(login, password)
+        assert answer.status_code == 303, answer.text
+
+
+def said(page: str) -> str:
+    """Return the words of a page, without its marks."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+async def found(data: Path) -> dict[tuple[str, str], str]:
+    """Make two companies with an employee of each role, all with a password."""
+    folder = DataDir(data)
+    folder.prepare()
+    database = Database.for_data_dir(data)
+    await database.migrate()
+    directory = Directory(database, secrets=Secrets.from_file(folder.secrets_key))
+    await directory.refresh()
+    accounts = Accounts(database, directory, LoopClock())
+    kept = await accounts._passwords.hash(PASSWORD)
+    tokens = {}
+    for name in (ACME, GLOBEX):
+        company = (await directory.companies.add(name)).domain
+        company = await directory.companies.edit(company, {"language": "en"})
+        for login, role in ROLES.items():
+            if login != "admin":
+                values = {"name": login.title(), "login": login, "role": role}
+                await directory.users.add(company, values)
+            tokens[name, login] = (await accounts.invite(company, login)).token
+        group = await directory.groups.add(company, {"name": "Sales", "ext": "600"})
+        await directory.groups.change_users(company, group.id, {"add": ["head", "ann"]})
+    async with database.begin() as connection:
+        from vpbx.accounts.tables import accounts as table
+
+        await connection.execute(table.update().values(password=kept))
+    tokens["", "root"] = (await accounts.invite_operator("root")).token
+    await database.close()
+    return tokens
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A server whose console is used by all tests of a process."""
+    data = tmp_path_factory.mktemp("console") / "data"
+    tokens = asyncio.run(found(data))
+    pbx = Pbx(data).start()
+    yield Console(pbx, tokens)
+    pbx.kill()

@@ -1,0 +1,150 @@
+"""Every page in a real Chromium, in both languages: it works, keeps nobody out, and asks no
+other server for anything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+
+from tests.console.conftest import ACME, GLOBEX, PASSWORD, Console
+from tests.support.chromium import AXE, ROOT, barriers, chromium, shoot
+from vpbx.console import PAGES
+
+MENU = [page.path for page in PAGES if page.label]
+MORE = ["/employees/new", "/employees/ann", "/me/second-factor"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not AXE.exists():  # a tree that was not set up by make
+        subprocess.run([sys.executable, ROOT / "scripts/assets.py"], check=True)
+    with chromium() as opened:
+        yield opened
+
+
+@contextmanager
+def tab(browser: Browser, console: Console, host: str) -> Iterator[Page]:
+    """Open a tab; what went wrong in it, and what it asked of others, is a failure at its end."""
+    base = console.base.replace("127.0.0.1", host)
+    context = browser.new_context(base_url=base, viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    wrong: list[str] = []
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((base, "data:", "blob:")):
+            wrong.append(request.url)
+
+    def told(line: ConsoleMessage) -> None:
+        if line.type == "error" and "status of 400" not in line.text:
+            wrong.append(line.text)
+
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", told)
+    page.on("request", asked)
+    yield page
+    context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def page(browser: Browser, console: Console) -> Iterator[Page]:
+    with tab(browser, console, ACME) as opened:
+        yield opened
+
+
+@pytest.fixture
+def spoken(browser: Browser, console: Console) -> Iterator[Page]:
+    """A tab at the other company, whose administrator changes languages."""
+    with tab(browser, console, GLOBEX) as opened:
+        yield opened
+
+
+def log_in(page: Page, login: str = "admin") -> None:
+    page.goto("/login")
+    page.fill("[name=login]", login)
+    page.fill("[name=password]", PASSWORD)
+    page.click("button.primary")
+    expect(page.locator("nav.menu")).to_be_attached()
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_each_page_keeps_nobody_out(spoken: Page, language: str) -> None:
+    page = spoken
+    page.goto(f"/login?lang={language}")
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    assert barriers(page) == []
+    shoot(page, f"login-{language}")
+    log_in(page)
+    page.goto("/me")
+    page.select_option("[name=language]", language)
+    page.locator("form[action='/me/look'] button").click()
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    for path in [*MENU, *MORE]:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        expect(page.locator("h1").first).to_be_visible()
+        assert barriers(page) == [], path
+        if language == "en":  # colours speak no language
+            page.emulate_media(color_scheme="dark")
+            assert barriers(page) == [], f"{path} in dark colours"
+            page.emulate_media(color_scheme="light")
+        width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0, path
+        shoot(page, f"{path.strip('/').replace('/', '-') or 'start'}-{language}")
+
+
+def test_an_employee_is_added_found_changed_and_removed(page: Page) -> None:
+    log_in(page)
+    page.get_by_role("link", name="Employees").click()
+    page.get_by_role("link", name="Add").click()
+    page.get_by_label("Name").fill("Zoë Żółć")
+    page.get_by_label("Login").fill("zoe")
+    page.get_by_label("E-mail").fill("no address")
+    page.locator("main form").evaluate("form => form.noValidate = true")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Must be an e-mail address")).to_be_visible()
+    expect(page.get_by_label("E-mail")).to_be_focused()
+    expect(page.get_by_label("Name")).to_have_value("Zoë Żółć")
+    page.get_by_label("E-mail").fill("zoe@acme.example")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#secret")).to_be_visible()
+    page.get_by_role("link", name="Done").click()
+    page.get_by_label("Search").fill("żółć")
+    expect(page.locator("#rows tbody tr")).to_have_count(1)
+    page.get_by_role("link", name="Zoë Żółć").click()
+    expect(page.get_by_label("The mobile rings after")).to_be_hidden()
+    page.get_by_label("Calls on the mobile").select_option("too")
+    expect(page.get_by_label("The mobile rings after")).to_be_visible()
+    page.get_by_label("Mobile", exact=True).fill("+7 912 345-67-89")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("is saved")
+    page.get_by_role("link", name="Zoë Żółć").click()
+    expect(page.get_by_label("Mobile", exact=True)).to_have_value("79123456789")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("status")).to_contain_text("is removed")
+    expect(page.get_by_text("Zoë Żółć", exact=True)).to_have_count(0)
+
+
+def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
+    log_in(page, "ann")
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("To the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    page.set_viewport_size({"width": 390, "height": 800})
+    menu = page.get_by_role("button", name="Menu")
+    menu.focus()
+    page.keyboard.press("Enter")
+    link = page.get_by_role("link", name="My settings")
+    expect(link).to_be_visible()
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="My settings")).to_be_visible()

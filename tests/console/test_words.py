@@ -1,0 +1,54 @@
+"""Both languages say everything."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.console import words
+from vpbx.console.texts import texts
+
+FOUND = sorted({message for message in (*words.in_templates(), *words.in_code()) if message})
+
+
+def test_every_text_has_russian_words() -> None:
+    catalogue = texts("ru").translations._catalog  # type: ignore[attr-defined]
+    missing = [m for m in FOUND if (m[0] if len(m) == 1 else (m[0], 0)) not in catalogue]
+    assert len(FOUND) > 100
+    assert missing == []
+
+
+def test_what_is_filled_in_is_filled_in_in_both_languages() -> None:
+    catalogue = texts("ru").translations._catalog  # type: ignore[attr-defined]
+    for key, translated in catalogue.items():
+        text = key if isinstance(key, str) else key[0]
+        if text:
+            assert set(re.findall(r"\{(\w+)\}", text)) == set(
+                re.findall(r"\{(\w+)\}", translated)
+            ), key
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("must be at most 255 characters long", "Не длиннее 255 символов"),
+        ("must be from 1 to 5", "От 1 до 5"),
+        ("'x' is not part of a phone number", "'x' не бывает в номере телефона"),
+        ("something nobody has translated", "Something nobody has translated"),
+    ],
+)
+def test_what_operations_say_is_said_in_russian(message: str, words: str) -> None:
+    assert texts("ru").error(message) == words
+
+
+def test_numbers_take_their_own_forms() -> None:
+    spoken = texts("ru")
+    forms = [spoken.count("{n} employee", "{n} employees", n) for n in (1, 3, 11, 21, 1000)]
+    assert forms == [
+        "1 сотрудник",
+        "3 сотрудника",
+        "11 сотрудников",
+        "21 сотрудник",
+        "1\xa0000 сотрудников",
+    ]

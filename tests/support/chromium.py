@@ -1,0 +1,52 @@
+"""A real Chromium, and what is asked of every page in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AXE = ROOT / "build/axe.js"
+SCREENSHOTS = ROOT / "screenshots"
+_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.vpbx.example 127.0.0.1")
+_RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+
+@contextmanager
+def chromium(*more: str) -> Iterator[Browser]:
+    """Start the system's Chromium; names below vpbx.example are this machine."""
+    path = shutil.which("chromium")
+    assert path is not None, "chromium is missing: scripts/setup-system.sh installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*_ARGUMENTS, *more])
+        yield browser
+        browser.close()
+
+
+def barriers(page: Page) -> list[str]:
+    """Return what on a page keeps people out (WCAG 2.2 AA, as far as axe finds it)."""
+    page.evaluate(AXE.read_text())
+    found: dict[str, Any] = page.evaluate("rules => axe.run({runOnly: rules})", _RULES)
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:200]}: {each['nodes'][0]['failureSummary']}"
+        for each in found["violations"]
+    ]
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture of a page for who looks at it later: light, dark, and on a phone."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    page.emulate_media(color_scheme="dark")
+    page.screenshot(path=SCREENSHOTS / f"{name}-dark.png", full_page=True)
+    page.emulate_media(color_scheme="light")
+    size = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.screenshot(path=SCREENSHOTS / f"{name}-phone.png", full_page=True)
+    assert size is not None
+    page.set_viewport_size(size)
