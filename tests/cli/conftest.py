@@ -30,6 +30,8 @@ class Cli:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.servers: list[Server] = []
+        self.patience_s = 60.0
+        """So long a command may take."""
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -37,7 +39,7 @@ class Cli:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=self.patience_s,
             env={**os.environ, "COLUMNS": "200", **environment},
         )
 

@@ -11,10 +11,15 @@ from vpbx.app.datadir import DataDir, write_private
 from vpbx.directory import AuthFailure, Directory, DomainConfig
 from vpbx.sip import ha1
 
-__all__ = ["CUSTOMER", "CUSTOMER_NAME", "DOMAIN", "MANAGER", "NUMBER", "YOU", "Company", "set_up"]
+__all__ = [
+    *("CUSTOMER", "CUSTOMER_NAME", "DOMAIN", "HOTLINE", "MANAGER", "NUMBER", "OLGA_DIRECT", "YOU"),
+    *("Company", "set_up"),
+]
 
 DOMAIN = "demo.localhost"
 NUMBER = "74951234567"
+HOTLINE = "74951234568"
+OLGA_DIRECT = "74951234569"
 MANAGER = "olga"
 YOU = "you"
 CUSTOMER = "79101112233"
@@ -99,3 +104,25 @@ async def _connect(directory: Directory, domain: DomainConfig, carrier: str) -> 
         users = [{"login": login, "calls_enable": True} for login in _NAMES]
         group = await directory.groups.add(domain, {"name": _DEPARTMENT, "users": users})
         await directory.telnums.add(domain, NUMBER, trunk=TRUNK, group=group.id, name="Main number")
+    await directory.telnums.configure(domain, NUMBER, {"rating": True})
+    await _open_hotline(directory, domain)
+    if OLGA_DIRECT not in domain.numbers:
+        await directory.telnums.add(
+            domain, OLGA_DIRECT, trunk=TRUNK, user=MANAGER, name="Olga's own"
+        )
+    await directory.am_users.add(domain, [MANAGER])
+
+
+async def _open_hotline(directory: Directory, domain: DomainConfig) -> None:
+    """See that the hotline has its menu: 1 Sales, 2 Olga."""
+    if HOTLINE in domain.numbers:
+        return
+    await directory.telnums.add(domain, HOTLINE, trunk=TRUNK, user=MANAGER, name="Hotline")
+    current = await directory.current(domain)
+    sales = current.numbers[NUMBER].group
+    items = [
+        {"button": "1", "type": "group", "group": sales},
+        {"button": "2", "type": "user", "user": MANAGER},
+    ]
+    menu = {"name": "Hotline", "greeting": True, "items": items}
+    await directory.telnums.edit(current, HOTLINE, {"type": "ivr", "greeting": False, "ivr": menu})

@@ -19,13 +19,16 @@ from vpbx.cli.demo.company import (
     CUSTOMER,
     CUSTOMER_NAME,
     DOMAIN,
+    HOTLINE,
     MANAGER,
     NUMBER,
+    OLGA_DIRECT,
     YOU,
     set_up,
 )
+from vpbx.cli.demo.day import tell
 from vpbx.cli.demo.narrator import Narrator
-from vpbx.cli.demo.story import CUSTOMER_HZ, MANAGER_HZ, Story, curl
+from vpbx.cli.demo.parts import CUSTOMER_HZ, MANAGER_HZ, Story, curl
 from vpbx.sim import CallFailed, Carrier, Crm, Phone, answering
 from vpbx.sip import Hop
 
@@ -50,12 +53,14 @@ async def _perform(data: Path, narrator: Narrator, once: bool) -> bool:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         story = await _set_the_stage(stack, data, narrator)
-        telling = asyncio.create_task(story.tell())
+        telling = asyncio.create_task(tell(story))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((telling, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not telling.done():
             telling.cancel()
             return False
+        if error := telling.exception():
+            narrator.bad(f"the demo itself failed: {error!r}")
         narrator.end()
         if not once:
             await _go_on(story, stop)
@@ -87,8 +92,8 @@ async def _set_the_stage(stack: AsyncExitStack, data: Path, narrator: Narrator) 
     phone = Phone(MANAGER, company.passwords[MANAGER], DOMAIN, pbx)
     await stack.enter_async_context(phone)
     narrator.say(
-        f"Company [bold]{DOMAIN}[/bold]: number {NUMBER} rings the department Sales; "
-        f"Olga ({company.exts[MANAGER]}) has registered her phone"
+        f"Company [bold]{DOMAIN}[/bold]: {NUMBER} rings the department Sales, {HOTLINE} has a "
+        f"menu, {OLGA_DIRECT} is Olga's; Olga ({company.exts[MANAGER]}) has registered her phone"
     )
     narrator.say(f"A carrier stands at {carrier.address}, the company's CRM at {crm.url}")
     return Story(
