@@ -13,8 +13,8 @@ from vpbx.media import MediaConfig, MediaEngine, MediaSession, RtpEndpoint, RtpP
 _numbers = itertools.count(random.randrange(10**9))
 
 
-def media_config(folder: Path, **changes: object) -> MediaConfig:
-    low, high = free_range()
+def media_config(folder: Path, *, ports: int = 400, **changes: object) -> MediaConfig:
+    low, high = free_range(ports)
     settings: dict[str, object] = {
         "spool_dir": folder / "spool",
         "record_dir": folder / "pcap",
@@ -57,7 +57,8 @@ async def new_engine(tmp_path: Path) -> AsyncIterator[Engines]:
     made: list[MediaEngine] = []
 
     async def make(**changes: object) -> MediaEngine:
-        made.append(MediaEngine(media_config(tmp_path, **changes)))
+        # Few ports: an RTPProxy whose sessions are over keeps some open until it has more to do.
+        made.append(MediaEngine(media_config(tmp_path, ports=40, **changes)))
         await made[-1].start()
         return made[-1]
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 from vpbx.media import MediaEngine, MediaSession, RtpEndpoint, RtpPeer, Side
 from vpbx.media.rtp import Packet, event_payloads
 
-from .conftest import Phones, close, connect, peer_of
+from .conftest import Engines, Phones, close, connect, peer_of
 from .test_digits import Digits
 
 PRIVATE = ("10.99.0.7", 4000)
@@ -66,6 +66,31 @@ async def test_a_stranger_at_a_silent_side_hears_nothing_and_is_not_heard(
     await a.hear(25)
     assert abs(a.frequency(0.3) - 700) < 3
     assert stranger.received == 0
+
+
+async def test_both_hear_each_other_at_whichever_address_of_the_machine_they_send_to(
+    new_engine: Engines, callid: str, phone: Phones
+) -> None:
+    """The address in our SDP need not be the one that packets to the peer go out from."""
+    engine = await new_engine(listen_host="0.0.0.0", advertise="127.0.0.2")
+    for n, host in enumerate(("127.0.0.2", "127.0.0.1", "127.0.0.2")):
+        session = await engine.open(f"{callid}{n}")
+        a, b, stranger = await phone(), await phone(), await phone()
+        for side, endpoint in ((Side.A, a), (Side.B, b)):
+            await session.set_remote(side, peer_of(endpoint))
+            endpoint.connect(host, session.local(side)[1])
+        stranger.connect(host, session.local(Side.B)[1])
+        stranger.send_tone(1000)
+        await asyncio.sleep(0.1)
+        a.send_tone(425)
+        b.send_tone(700)
+        await a.hear(25)
+        await b.hear(25)
+        assert abs(a.frequency(0.3) - 700) < 3
+        assert abs(b.frequency(0.3) - 425) < 3
+        assert {packet.ssrc for packet in a.heard} == {b._ssrc}
+        assert stranger.received == 0
+        await close(session)
 
 
 async def test_one_who_sprays_before_the_answer_gains_nothing_by_it(

@@ -14,26 +14,35 @@ between (`Admission.behind`), or the host says that nothing listens at that port
 port of the address that signalling came from too: the first one that is heard, and it is not
 displaced by another as long as it speaks; only the SDP's own address wins over it at any time.
 
-The listening socket is bound to the same port for a moment; the kernel gives it the packets
-instead of RTPProxy. What it has read is passed on, so nothing is missing.
+The listening socket is bound to the same port and address as RTPProxy's for a moment; of two
+such the kernel gives the packets to the one that was bound last, whichever of this machine's
+addresses they come to (connected to the peer, it would have one address only). What it has read
+is passed on, so nothing is missing. RTPProxy's socket is shut meanwhile. A filter costs more
+than all else here: one is put on only where it says something else than the one before, and the
+listener gets its own when it first hears what does not fit.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
 from . import kernel
-from .packet_filter import NOTHING, Source, dtls_filter, rtcp_filter, rtp_filter
+from .packet_filter import NOTHING, Source, dtls_filter, proves_itself, rtcp_filter, rtp_filter
+
+# Linux tells what ICMP says of what was sent from a port (ip(7)); Python has no name for it.
+_IP_RECVERR = getattr(socket, "IP_RECVERR", 11)
 
 Address: TypeAlias = tuple[str, int]
 _Packets: TypeAlias = list[tuple[bytes, Address]]
 
 _READS = 32
+_RTP_HEADER, _RTP_VERSION = 12, 2
 _PACKET_BYTES = 2048
 _REFUSALS = 3
 """So many ICMP errors before the port in an SDP counts as one nobody listens at."""
@@ -90,7 +99,14 @@ class Doorkeeper(Protocol):
 class Gate:
     """The guard of one port."""
 
-    def __init__(self, host: str, port: int, numbers: tuple[int, int], keeper: Doorkeeper) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        numbers: tuple[int, int],
+        keeper: Doorkeeper,
+        sockets: kernel.Sockets,
+    ) -> None:
         self.port = port
         self.numbers = numbers
         """RTPProxy's sockets for RTP and RTCP."""
@@ -99,11 +115,17 @@ class Gate:
         """Where packets come from, once some did."""
         self._host = host
         self._keeper = keeper
+        self._sockets = sockets
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(None)
         self._told: Address | None = None
         self._muted = False
         self._open_to: tuple[tuple[Source, ...], int | None] = ((), None)
+        """Whom RTPProxy's own socket hears, by source and SSRC."""
+        self._programs = [NOTHING, NOTHING]
+        self._awaited: tuple[Source, ...] = ()
+        self._sifts = False
+        """Whether the listener has a filter of its own."""
         self._listener: socket.socket | None = None
         self._watcher: socket.socket | None = None
         self._borrower: socket.socket | None = None
@@ -126,7 +148,7 @@ class Gate:
         same = replace(was, payloads=admission.payloads, events=admission.events) == admission
         if self.state is State.OPEN and same and not anew:
             self._admission = admission
-            self._attach(*self._open_to)
+            self._apply()
             return self._told
         self._stop()
         if self.source is not None and self.source[0] != admission.behind:
@@ -141,7 +163,7 @@ class Gate:
         """Let nothing through for a while, or again what was let through before."""
         if muted != self._muted:
             self._muted = muted
-            self._attach(*self._open_to)
+            self._apply()
 
     def borrow(self, heard: Callable[[bytes], None]) -> None:
         """Give the packets that come to `heard` instead of RTPProxy, until `give_back`."""
@@ -154,13 +176,12 @@ class Gate:
             for packet, _ in _read(self._borrower)[0] if self._borrower is not None else ():
                 heard(packet)
 
-        self._borrower = self._socket((source,), source, read)
+        self._borrower = self._socket(read, (source,))
 
     def give_back(self) -> None:
         """Let RTPProxy have the packets again."""
         if self._borrower is not None:
-            self._loop.remove_reader(self._borrower.fileno())
-            self._borrower.close()
+            self._close(self._borrower)
             self._borrower = None
 
     def close(self) -> None:
@@ -189,48 +210,81 @@ class Gate:
     # -- learning --------------------------------------------------------------------------------
 
     def _learn(self, only: Address | None = None) -> None:
+        """Listen for who is admitted; `only`: for another SSRC of a source that was heard."""
         self.state = State.LEARNING
         admission = self._admission
-        sources: tuple[Source, ...] = (only,) if only else admission.sources
-        # Until the listener has heard somebody, and if there can be none.
-        self._attach(tuple(source for source in sources if source[1] is not None), None)
         if admission.dtls and admission.exact is not None and not admission.behind:
             self.state, self.source = State.OPEN, admission.exact
-        elif sources:
-            exact = only or (None if admission.behind else admission.exact)
-            self._listener = self._socket(sources, exact, self._heard)
+            self._open((admission.exact,), None)
+            return
+        sources = self._awaited = (only,) if only else admission.sources
+        self._sifts = False
+        if sources:
+            self._listener = self._socket(self._heard)
+        if self._listener is None:  # better any SSRC than nothing
+            self._open(tuple(source for source in sources if source[1] is not None), None)
+        elif only is None:
+            self._open((), None, sources)
 
     def _socket(
-        self, sources: tuple[Source, ...], connected: Address | None, heard: Callable[[], None]
+        self,
+        heard: Callable[[], None],
+        sources: tuple[Source, ...] = (),
+        connected: Address | None = None,
     ) -> socket.socket | None:
-        """Open a second socket on our port; `connected`: for packets from there only."""
+        """Open a second socket on our port, for these sources only if they are given;
+        `connected`: RTPProxy's goes on hearing all others."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            kernel.attach_filter(sock.fileno(), self._filter(sources, None))
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+            if sources:
+                kernel.attach_filter(sock.fileno(), self._filter(sources, None))
             sock.bind((self._host, self.port))
             if connected is not None:
                 sock.connect(connected)
         except (OSError, OverflowError):
             sock.close()
             return None
+        self._sockets.hold(sock.fileno())
         self._loop.add_reader(sock.fileno(), heard)
         return sock
+
+    def _close(self, sock: socket.socket) -> None:
+        self._loop.remove_reader(sock.fileno())
+        self._sockets.let_go(sock.fileno())
+        sock.close()
 
     def _heard(self) -> None:
         if self._listener is None:
             return
         packets, refused = _read(self._listener)
-        for packet, source in packets:
+        fitting = [one for one in packets if self._fits(*one)]
+        if len(fitting) != len(packets) and not self._sifts:
+            self._sifts = True
+            kernel.attach_filter(self._listener.fileno(), self._filter(self._awaited, None))
+        for packet, source in fitting:
             if self.source in (None, source) or source == self._admission.exact:
-                self._settle(source, self._voice(packet), packets)
+                self._settle(source, self._voice(packet), fitting)
                 return
             if self._candidate is None:
                 self._candidate = source, self._voice(packet)
                 self._patience = self._loop.call_later(_PATIENCE_S, self._patience_over)
-        if refused:
+        if refused and refused == self._admission.exact:
             self._refused()
+
+    def _fits(self, packet: bytes, source: Address) -> bool:
+        """Whether a packet is what the filter for those awaited lets through."""
+        if source not in self._awaited and (source[0], None) not in self._awaited:
+            return False
+        admission = self._admission
+        if admission.dtls:
+            return proves_itself(packet)
+        if len(packet) < _RTP_HEADER or packet[0] >> 6 != _RTP_VERSION:
+            return False
+        kind = packet[1] & 0x7F
+        return not admission.payloads or kind in admission.payloads or kind == admission.events
 
     def _patience_over(self) -> None:
         if self._candidate is not None and self.state is State.LEARNING:
@@ -256,9 +310,9 @@ class Gate:
     ) -> None:
         listener, exact = self._listener, self._admission.exact
         self.state, self.source = State.OPEN, source
-        self._attach((source,), ssrc)
+        self._open((source,), ssrc)
         if listener is not None:
-            packets = packets + _read(listener)[0]
+            packets = packets + [one for one in _read(listener)[0] if self._fits(*one)]
         self._stop()
         if source != self._told:
             self._told = source
@@ -269,7 +323,7 @@ class Gate:
                     self._keeper.overheard(packet)
         self._drops = kernel.dropped(self.numbers[0])
         if exact is not None and source != exact:
-            self._watcher = self._socket((exact,), exact, self._exact_heard)
+            self._watcher = self._socket(self._exact_heard, (exact,), exact)
 
     def _exact_heard(self) -> None:
         """The SDP's own address speaks after all: it wins."""
@@ -278,13 +332,27 @@ class Gate:
             packet, source = packets[0]
             self._settle(source, self._voice(packet), packets)
 
-    def _attach(self, sources: tuple[Source, ...], ssrc: int | None) -> None:
+    def _open(
+        self, sources: tuple[Source, ...], ssrc: int | None, reports: tuple[Source, ...] = ()
+    ) -> None:
+        """Let RTPProxy hear these sources, with that SSRC if one is given, and RTCP from the
+        ports beside theirs, or beside those of `reports`."""
         self._open_to = sources, ssrc
-        rtp, rtcp = self.numbers
-        reports: tuple[Source, ...] = tuple((h, p + 1) for h, p in sources if p is not None)
+        self._apply()
+        beside: tuple[Source, ...] = tuple(
+            (host, port + 1) for host, port in reports or sources if port is not None
+        )
+        self._put(1, rtcp_filter(beside) if beside else NOTHING)
+
+    def _apply(self) -> None:
+        sources, ssrc = self._open_to
         shut = self._muted or not sources
-        kernel.attach_filter(rtp, NOTHING if shut else self._filter(sources, ssrc))
-        kernel.attach_filter(rtcp, rtcp_filter(reports) if reports else NOTHING)
+        self._put(0, NOTHING if shut else self._filter(sources, ssrc))
+
+    def _put(self, place: int, program: bytes) -> None:
+        if program != self._programs[place]:
+            self._programs[place] = program
+            kernel.attach_filter(self.numbers[place], program)
 
     def _filter(self, sources: tuple[Source, ...], ssrc: int | None) -> bytes:
         admission = self._admission
@@ -295,8 +363,7 @@ class Gate:
     def _stop(self) -> None:
         for sock in (self._listener, self._watcher):
             if sock is not None:
-                self._loop.remove_reader(sock.fileno())
-                sock.close()
+                self._close(sock)
         self._listener = self._watcher = self._candidate = None
         self.give_back()
         if self._patience is not None:
@@ -308,17 +375,27 @@ def _ssrc(packet: bytes) -> int:
     return int.from_bytes(packet[8:12], "big")
 
 
-def _read(sock: socket.socket) -> tuple[_Packets, bool]:
-    """Return the packets that wait at a socket, and whether an ICMP error did."""
+def _read(sock: socket.socket) -> tuple[_Packets, Address | None]:
+    """Return the packets that wait at a socket, and who refuses what was sent, as ICMP says."""
     packets: _Packets = []
     for _ in range(_READS):
         try:
             packets.append(sock.recvfrom(_PACKET_BYTES))
-        except ConnectionRefusedError:
-            return packets, True
-        except OSError:
+        except BlockingIOError:
             break
-    return packets, False
+        except OSError as error:
+            refused = _complaints(sock)
+            return packets, refused if isinstance(error, ConnectionRefusedError) else None
+    return packets, None
+
+
+def _complaints(sock: socket.socket) -> Address | None:
+    """Empty a socket's queue of errors; return whom the last one was about."""
+    about = None
+    with contextlib.suppress(OSError):
+        while True:
+            about = sock.recvmsg(0, 0, socket.MSG_ERRQUEUE)[3]
+    return about
 
 
 class Gates:
@@ -328,14 +405,19 @@ class Gates:
         self._host = host
         self._sockets = kernel.Sockets()
 
-    def make(self, keepers: dict[int, Doorkeeper]) -> dict[int, Gate]:
+    def expect(self) -> int:
+        """Return what `make` needs to know of the moment before RTPProxy opens the ports."""
+        return self._sockets.lowest_free()
+
+    def make(self, keepers: Mapping[int, Doorkeeper], expected: int) -> dict[int, Gate]:
         """Guard ports, shut at first; `keepers` by port. Empty when that cannot be done."""
-        found = self._sockets.find(number for port in keepers for number in (port, port + 1))
+        ports = [number for port in keepers for number in (port, port + 1)]
+        found = self._sockets.find(ports, expected)
         if len(found) < 2 * len(keepers):
             self._sockets.release(found.values())
             return {}
         return {
-            port: Gate(self._host, port, (found[port], found[port + 1]), keeper)
+            port: Gate(self._host, port, (found[port], found[port + 1]), keeper, self._sockets)
             for port, keeper in keepers.items()
         }
 

@@ -188,3 +188,9 @@ def udp_filter(sources: tuple[Source, ...]) -> bytes:
     """Let whatever these sources send through."""
     ports, values = _values(sources)
     return _udp(ports).fill(values)
+
+
+def proves_itself(packet: bytes) -> bool:
+    """Say of a packet what `dtls_filter` does."""
+    first = packet[0] if packet else 0
+    return _DTLS_FIRST <= first <= _DTLS_LAST or _VERSION_2 <= first < _VERSION_2 + 64

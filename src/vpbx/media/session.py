@@ -141,6 +141,7 @@ class MediaSession:
         self._audible = False
 
     async def _open(self) -> None:
+        expected = self._engine.gates.expect() if self._engine.gates is not None else 0
         port_a, port_b = await self._take_ports()
         self._ends = {
             Side.A: _End(self, Side.A, port_a, "a b"),
@@ -148,7 +149,7 @@ class MediaSession:
         }
         engine = self._engine
         if engine.gates is not None:
-            gates = engine.gates.make({end.port: end for end in self._ends.values()})
+            gates = engine.gates.make({end.port: end for end in self._ends.values()}, expected)
             if not gates:
                 engine.proxy.send(f"D {self._id} a b")
                 raise MediaError("the media ports cannot be guarded")
