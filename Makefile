@@ -33,8 +33,8 @@ fuzz: $(VENV)/.installed-dev $(VENV)/.installed-system ## fuzz SIP, SDP, STUN an
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/pytest tests/hostile/test_fuzz.py
 
 MEASURES := $(filter-out bench,$(MAKECMDGOALS))
-bench: $(VENV)/.installed-dev $(VENV)/.installed-system ## measure against the targets, or what is named: make bench attack (PEER=asterisk to compare)
-	@PEER=$(PEER) $(BIN)/python -m bench $(MEASURES)
+bench: $(VENV)/.installed-dev $(VENV)/.installed-system ## measure against the targets, or what is named: make bench attack (PEER=asterisk, BASE=another checkout to compare)
+	@PEER=$(PEER) BASE=$(BASE) $(BIN)/python -m bench $(MEASURES)
 
 ifneq ($(filter bench,$(MAKECMDGOALS)),)
 $(MEASURES): bench ;

@@ -22,13 +22,14 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     report = Report()
     chosen = options.what or WHAT
-    calls.run(chosen, OUT, report, peer=os.environ.get("PEER", ""), quick=options.quick)
+    peer, base = os.environ.get("PEER", ""), os.environ.get("BASE", "")
+    calls.run(chosen, OUT, report, peer=peer, quick=options.quick, base=base)
     if "history" in chosen:
         history.run(OUT, report, quick=options.quick)
     if "api" in chosen:
         api.run(OUT, report, quick=options.quick)
     if "attack" in chosen:
-        attack.run(OUT, report, peer=os.environ.get("PEER", ""), quick=options.quick)
+        attack.run(OUT, report, peer=peer, quick=options.quick)
     report.end()
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.asterisk import Asterisk, NoAsterisk
+from bench.base import server as base_server
 from bench.company import make_company, numbers
 from bench.load import LoadResult, Phones, numbers_file, resident_mb, run_calls
 from bench.report import Report
@@ -123,10 +124,14 @@ def bed(
         receiver.kill()
 
 
-def run(chosen: list[str], out: Path, report: Report, *, peer: str, quick: bool) -> None:
-    """Make the measurements named in `chosen`."""
+def run(
+    chosen: list[str], out: Path, report: Report, *, peer: str, quick: bool, base: str = ""
+) -> None:
+    """Make the measurements named in `chosen`; `base` is a checkout to compare costs with."""
     if "cpu" in chosen:
         cpu(out, report, peer=peer, quick=quick)
+        if base:
+            compare(out, report, Path(base).resolve(), quick=quick)
     if "rate" in chosen:
         rate(out, report, quick=quick)
     if "latency" in chosen:
@@ -170,6 +175,48 @@ def cpu(out: Path, report: Report, *, peer: str, quick: bool) -> None:
         theirs = median(spent["peer"])
         report.figure("the peer's bare Dial()", theirs, "ms")
         report.figure("everything on / the peer's bare Dial()", with_crm / theirs, "", 0.5)
+
+
+def compare(out: Path, report: Report, base: Path, *, quick: bool) -> None:
+    """CPU an answered call of this checkout and of another one, in turn.
+
+    The ratio is the median of those of single rounds: what else the machine does meanwhile
+    makes both dearer.
+    """
+    report.heading(f"CPU per answered call, everything on, beside {base}")
+    rounds, calls = (5, 300) if quick else (9, 900)
+    ratios: list[float] = []
+    with (
+        bed(out, "compare", crm=True) as ours,
+        base_server(
+            base,
+            out / "compare-base",
+            carrier_port=ours.carrier_port,
+            phones_port=ours.phones_port,
+            crm_url=f"http://127.0.0.1:{ours.crm_port}/crm",
+        ) as (pid, port),
+    ):
+
+        def theirs(rate: int, calls: int) -> LoadResult:
+            return run_calls(
+                ours.folder,
+                numbers=ours.numbers,
+                target_port=port,
+                local_port=ours.carrier_port,
+                rate=rate,
+                calls=calls,
+                pid=pid,
+            )
+
+        ours.calls(rate=50, calls=WARM_UP)
+        theirs(50, WARM_UP)
+        for number in range(rounds):
+            turns = [lambda: ours.calls(rate=100, calls=calls), lambda: theirs(100, calls)]
+            order = (0, 1) if number % 2 == 0 else (1, 0)
+            spent = {who: _answered(turns[who](), report) for who in order}
+            report.note(f"{spent[0]:.2f} ms, there {spent[1]:.2f} ms")
+            ratios.append(spent[0] / spent[1])
+    report.figure("here / there, median of rounds", median(ratios), "", 1.0)
 
 
 def _answered(result: LoadResult, report: Report) -> float:
