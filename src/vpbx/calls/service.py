@@ -44,7 +44,6 @@ from vpbx.calls.switch import (
     CallsConfig,
     Encoder,
     Mailbox,
-    Picked,
     RecordingPlan,
     Switch,
 )
@@ -63,7 +62,7 @@ from vpbx.directory import (
     Trunk,
     read_number,
 )
-from vpbx.directory.goals import CODES, ToNotice, goal_of, of_ext
+from vpbx.directory.goals import ToNotice, ToVoicemail, goal_of, of_code, of_ext
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
 from vpbx.sip import Request, ServerTransaction, Session, SipStack, Throttle
@@ -363,20 +362,14 @@ class CallService:
             return
         called = dialled(session.request)
         plain = called.partition(";")[0]
-        if goal := CODES.get(plain):
+        asked = of_code(domain, plain)
+        if asked is not None and not isinstance(asked, ToVoicemail):
             info = self._info(domain, Direction.INNER)
-            route = Service(employee, plain, goal)
+            route = Service(employee, plain, asked)
             await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
             return
-        if picks_up(plain):
-            ringing = find_ringing(self._switch, domain, employee, plain)
-            await self._pick_up(leg, who, plain, ringing, "pickup-none")
-            return
-        parked = find_parked(self._switch, domain, plain)
-        inside = of_ext(domain, plain)
-        place = parked_at(plain) or (inside is None and is_place(domain, plain))
-        if parked is not None or place:
-            await self._pick_up(leg, who, plain, parked, "park-empty")
+        inside = asked or of_ext(domain, plain)
+        if await self._picks_up(leg, who, plain, known=inside is not None):
             return
         if inside is not None:
             shown = Shown(employee.ext or employee.login, employee.name)
@@ -407,18 +400,25 @@ class CallService:
         if code:
             leg.session.reject(code)
 
-    async def _pick_up(
-        self, leg: Leg, who: Admitted, code: str, call: Picked | None, otherwise: str
-    ) -> None:
-        """Let an employee take a call that rings or waits elsewhere, or tell them that none does,
-        by the prompt `otherwise`."""
+    async def _picks_up(self, leg: Leg, who: Admitted, dialled: str, *, known: bool) -> bool:
+        """Let an employee take a call that rings or waits elsewhere, or tell them that none does;
+        False when what they dialled is not for that. `known`: it is somebody's number."""
         domain, employee = who.domain, who.employee
+        if picks_up(dialled):
+            call = find_ringing(self._switch, domain, employee, dialled)
+            otherwise = "pickup-none"
+        else:
+            call, otherwise = find_parked(self._switch, domain, dialled), "park-empty"
+            place = parked_at(dialled) or (is_place(domain, dialled) and not known)
+            if call is None and not place:
+                return False
         if call is not None and leg.session.remote_sdp and not self._switch.stopping:
             call.pick_up(leg, employee)
-            return
+            return True
         info = self._info(domain, Direction.INNER)
-        route = Service(employee, code, ToNotice(otherwise))
+        route = Service(employee, dialled, ToNotice(otherwise))
         await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
+        return True
 
     async def _to_outside(self, leg: Leg, who: Admitted, called: str) -> None:
         domain, employee = who.domain, who.employee

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from vpbx.calls.addresses import Shown, clean_name, name_addr
+from vpbx.calls.addresses import Shown, clean_name, mistyped_ext, name_addr
 from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event
 from vpbx.calls.leg import Leg, Referred
@@ -18,7 +18,16 @@ from vpbx.calls.registry import LiveCall
 from vpbx.calls.replacing import find_dialog
 from vpbx.calls.restrictions import may_call
 from vpbx.directory import DomainConfig, Employee, Invalid, read_number
-from vpbx.directory.goals import Goal, ToEmployee, ToOutside, ToPark, goal_of
+from vpbx.directory.goals import (
+    Goal,
+    ToEmployee,
+    ToOutside,
+    ToPark,
+    ToVoicemail,
+    of_code,
+    of_ext,
+    of_number,
+)
 from vpbx.sip import Replaces, Request, make_response, parse_address, refer_to
 
 __all__ = ["Asked", "Refused", "Wanted", "consulted", "goal_for", "refuse", "take", "whose_leg"]
@@ -110,22 +119,44 @@ def _referred_by(request: Request, domain: DomainConfig, by: Employee) -> str:
 
 
 def goal_for(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
-    """Return where `by` may pass a call on to by this ext, login or number; raises `Refused`."""
+    """Return where `by` may pass a call on to by what they dialled; raises `Refused`.
+
+    An internal number or login, also of a connected PBX; `*5`, a parking place; `*97` and an
+    ext, a voice mailbox; one of the company's own numbers, wherever that leads; any other number
+    that they may call themselves.
+    """
     if dialled == PARK:
         return ToPark(by.login)
-    inside = domain.callee(dialled)
-    if inside is not None:
-        goal = goal_of(inside)
-        if goal == ToEmployee(by.login):
-            raise Refused(400, "this is the employee who has the call")
-        return goal
-    try:
-        called = read_number(dialled, domain.country).digits
-    except Invalid:
-        raise Refused(603, "there is no such internal number, login or phone number") from None
+    goal = of_ext(domain, dialled) or _inside(domain, dialled)
+    if goal is None:
+        return _outside(domain, by, dialled)
+    if goal == ToEmployee(by.login):
+        raise Refused(400, "this is the employee who has the call")
+    return goal
+
+
+def _inside(domain: DomainConfig, dialled: str) -> Goal | None:
+    mailbox = of_code(domain, dialled)
+    if isinstance(mailbox, ToVoicemail):
+        return mailbox
+    own = domain.numbers.get(_digits(domain, dialled))
+    return of_number(domain, own) if own is not None and own.enabled else None
+
+
+def _outside(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
+    called = _digits(domain, dialled)
+    if not called or called in domain.numbers or mistyped_ext(domain, called):
+        raise Refused(603, "there is no such internal number, login or phone number")
     if not may_call(domain, by, called):
         raise Refused(403, "the employee may not call this direction (call restrictions)")
-    return ToOutside(called)
+    return ToOutside(called, by.login)
+
+
+def _digits(domain: DomainConfig, dialled: str) -> str:
+    try:
+        return read_number(dialled, domain.country).digits
+    except Invalid:
+        return ""
 
 
 def consulted(call: Call, wanted: Wanted) -> tuple[LiveCall, Leg | None, Goal | None]:

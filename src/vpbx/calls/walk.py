@@ -65,16 +65,26 @@ async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) ->
             goal = replace(goal, otherwise=back)
         user, group = owner_of(call.domain, goal)
         await call.turn(outcome, user, group)
-        outcome = await _follow(call, goal)
-        asked_back = isinstance(goal, ToEmployee | ToPark)
-        if isinstance(outcome, Over) and not asked_back and not call.taken:
+        outcome = await _follow(call, goal, passed=True)
+        if isinstance(outcome, Over) and _has_failed(call, goal):
             call.transfer_done(480, "Temporarily Unavailable")
             outcome = await _follow(call, back)
     return outcome
 
 
-async def _follow(call: Call, goal: Goal, place: Destination = Destination.NONE) -> Over | Passed:
+def _has_failed(call: Call, goal: Goal) -> bool:
+    """Say whether nobody took a call that was passed on to `goal`, and who did that is to have it
+    back. They had their turn already where the goal itself leads there; a mailbox takes it."""
+    asked_back = isinstance(goal, ToEmployee | ToPark)
+    return not asked_back and not call.taken and not isinstance(call.goal, ToVoicemail)
+
+
+async def _follow(
+    call: Call, goal: Goal, place: Destination = Destination.NONE, *, passed: bool = False
+) -> Over | Passed:
     for _ in range(MAX_HOPS + 1):
+        if passed and isinstance(goal, ToMessage):
+            return Over(Result.NO_ANSWER)  # it rings back rather than telling to call later
         step = STEPS.get(type(goal))
         if step is None:
             return Over(Result.UNREACHABLE)
@@ -116,11 +126,17 @@ def owner_of(domain: DomainConfig, goal: Goal) -> tuple[Party, Group | None]:
     else the first administrator.
     """
     match goal:
-        case ToEmployee(login=login) | ToFax(user=login) | ToPark(by=login) if (
-            login in domain.employees
-        ):
+        case (
+            ToEmployee(login=login)
+            | ToFax(user=login)
+            | ToPark(by=login)
+            | ToOutside(by=login)
+            | ToVoicemail(user=login)
+        ) if login in domain.employees:
             return party_of(domain.employees[login]), None
-        case ToDepartment(id=group_id) if group_id in domain.departments:
+        case ToDepartment(id=group_id) | ToVoicemail(group=group_id) if (
+            group_id in domain.departments
+        ):
             department = domain.departments[group_id]
             first = next((m.login for m in department.members if m.login in domain.employees), "")
             person = domain.employees.get(first) or domain.first_admin()

@@ -38,6 +38,7 @@ __all__ = [
     "ToPark",
     "ToVoicemail",
     "goal_of",
+    "of_code",
     "of_ext",
     "of_item",
     "of_name",
@@ -87,9 +88,11 @@ class ByHours:
 
 @dataclass(frozen=True, slots=True)
 class ToOutside:
-    """An outside number (digits, E.164)."""
+    """An outside number (digits, E.164). `by`: login of the employee who passes a call on to it,
+    and whose number is shown; "": it is the company that sends the call there."""
 
     number: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +168,14 @@ Goal: TypeAlias = (
     | SetDnd
 )
 
+MAILBOX = "*97"
+
 CODES: dict[str, Goal] = {
     "*43": ToEcho(),
     "*5": ToPark(),
     "*78": SetDnd(on=True),
     "*79": SetDnd(on=False),
-    "*97": ToMailbox(),
+    MAILBOX: ToMailbox(),
 }
 """What an employee dials to have something done: docs/phones.md tells them."""
 
@@ -243,6 +248,20 @@ def of_ext(domain: DomainConfig, ext: str) -> Goal | None:
     for name, branch in sorted(domain.settings.branches.items()):
         if ext and any(member.ext == ext for member in branch.members):
             return ToBranch(name, ext)
+    return None
+
+
+def of_code(domain: DomainConfig, dialled: str) -> Goal | None:
+    """Return what a feature code stands for: one of `CODES`, or `*97` and the internal number of
+    somebody who has voicemail, to leave a message there. None: it is no such code."""
+    if dialled in CODES:
+        return CODES[dialled]
+    whose = domain.by_ext.get(dialled.removeprefix(MAILBOX)) if dialled[:3] == MAILBOX else None
+    voicemail = domain.settings.voicemail
+    if isinstance(whose, Employee):
+        return ToVoicemail(user=whose.login) if voicemail.covers(domain, whose.login) else None
+    if isinstance(whose, Department):
+        return ToVoicemail(group=whose.id) if voicemail.boxes(domain, group=whose.id) else None
     return None
 
 

@@ -98,7 +98,8 @@ class _Visit:
                 found = call.domain.callee(ext)
                 return Onward(goal_of(found)) if found is not None else Over(Result.NOT_FOUND)
             case GaveUp():
-                await call.hear_out("goodbye")
+                if not call.passed_on:  # else it rings back at who has passed them on
+                    await call.hear_out("goodbye")
                 return Over(Result.NO_ANSWER)
         return None
 

@@ -17,12 +17,16 @@ async def outside(call: Call, goal: ToOutside) -> Outcome:
 
     For an employee who calls it, events tell that the customer is dialled for them. A call of a
     customer that is sent to another number of the company goes there without leaving the house.
+    Who passes a call on shows the number that their own calls show.
     """
     domain, info = call.domain, call.info
     own = domain.numbers.get(goal.number)
     if own is not None and info.direction is Direction.IN:
         return Onward(of_number(domain, own))
     number = domain.numbers.get(info.diversion) or domain.outgoing_number(None, goal.number)
+    by = domain.employees.get(goal.by)
+    if by is not None:
+        number = domain.outgoing_number(by, goal.number) or number
     clid = number.telnum if number is not None else info.diversion
     ways = ways_out(call.switch, domain, number)
     party = call.chapter.story.user
