@@ -306,6 +306,45 @@ async def test_star_two_and_an_ext_pass_a_customer_on(world: World) -> None:
     assert passed.user.login == ANN
 
 
+async def test_the_other_side_hears_music_while_the_number_is_dialled(world: World) -> None:
+    """And none of the digits; then "please wait", then the music again."""
+    file = await world.own_sound("music", "tune", 620)
+    await world.directory.music.set(await world.domain(), "holdmusic", file)
+    await world.own_sound("prompt", "transfer-wait", 1200, 0.8)
+    _, call, customer = await talking(world)
+    bob = await world.phone(BOB)
+    call.dial("*2")
+    await customer.heard(620)
+    before = customer.digits
+    for digit in "703":
+        call.dial(digit)
+    await customer.heard(1200)
+    await customer.heard(620)
+    assert customer.digits == before
+    at_bob = await bob.incoming()
+    at_bob.ring()
+    await at_bob.answer(660)
+    await asyncio.gather(customer.heard(660), at_bob.heard(440))
+    customer.hangup()
+    await world.ended(2)
+
+
+@pytest.mark.parametrize("how", ["*2 again", "nothing more", "a wrong number"])
+async def test_who_gives_a_transfer_up_is_heard_again(hasty_world: World, how: str) -> None:
+    world = hasty_world
+    file = await world.own_sound("music", "tune", 620)
+    await world.directory.music.set(await world.domain(), "holdmusic", file)
+    _, call, customer = await talking(world)
+    call.dial("*2")
+    await customer.heard(620)
+    if how != "nothing more":
+        call.dial("*2" if how == "*2 again" else "999#")
+    await asyncio.gather(customer.heard(880), call.heard(440, timeout_s=15))
+    customer.hangup()
+    await world.ended()
+    assert world.of(Transferred) == []
+
+
 async def test_star_two_twice_comes_back_and_a_wrong_number_too(world: World) -> None:
     _, call, customer = await talking(world)
     call.dial("*2")

@@ -33,6 +33,7 @@ class Bridge:
     """Media of one call. Every method that talks to the engine may raise `MediaError`."""
 
     __slots__ = (
+        "_diverted",
         "_engine",
         "_held",
         "_kept",
@@ -58,6 +59,8 @@ class Bridge:
         self._peers: dict[Side, RtpPeer] = {}
         self._held: set[Side] = set()
         """Seats that hear music because the other one holds."""
+        self._diverted: set[Side] = set()
+        """Seats that dial something, while the other one hears music."""
         self._loops: dict[Side, str] = {}
         self._speaking: dict[Side, asyncio.Task[None]] = {}
 
@@ -105,6 +108,7 @@ class Bridge:
         """Let nobody have the seat; whoever sits opposite is not held any more."""
         self._seats.pop(side, None)
         self._held.discard(side.other)
+        self._diverted.discard(side)
 
     async def aim(self, *, anew: Side | None = None) -> None:
         """Let the media engine know what was agreed with both seats; `anew`: one of them has
@@ -125,7 +129,7 @@ class Bridge:
         leg = self._seats.get(side)
         if leg is not None:
             leg.pressed(digit)
-            if self._misheard(side):
+            if self._misheard(side) and side not in self._diverted:
                 self.carry(side.other, digit)
 
     def _misheard(self, side: Side) -> bool:
@@ -183,6 +187,25 @@ class Bridge:
             self._loops[side] = prompt
             if side not in self._speaking and side not in self._held:
                 await self._settle(side)
+
+    async def divert(self, side: Side) -> bool:
+        """Let the seat opposite of `side` hear hold music, while the digits of `side` are still
+        caught, and not passed on; False, and nothing changes, where that cannot be."""
+        leg = self._seats.get(side)
+        by_info = leg is not None and (leg.sound.peer is None or not leg.sound.peer.digits_come_as)
+        if not by_info and not self._media.overhear(side):
+            return False
+        self._diverted.add(side)
+        await self.loop(side.other, self.hold_music)
+        return True
+
+    async def rejoin(self, side: Side, *, music: bool = False) -> None:
+        """End what `divert` began; `music`: but for the music."""
+        if side in self._diverted:
+            self._diverted.discard(side)
+            self._media.overhear_no_more(side)
+            if not music:
+                await self.hush(side.other)
 
     async def hush(self, side: Side) -> None:
         """Stop what `speak` and `loop` began, if anything."""

@@ -117,6 +117,8 @@ class Call(Exchanging):
         if not passed.waits:
             self.passing = None
         await self.bridge.loop(stays.side, self.bridge.hold_music)
+        if passed.say and not isinstance(passed.goal, ToPark):
+            self.say(passed.say)
 
     @property
     def taken(self) -> bool:

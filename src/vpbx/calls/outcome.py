@@ -79,6 +79,8 @@ class Passed:
     by: Party
     leg: Leg
     waits: bool = True
+    say: str = ""
+    """The prompt that who is passed on hears before the music."""
     referred_by: str = ""
     """What its REFER says of that (RFC 3892), to be passed on."""
 

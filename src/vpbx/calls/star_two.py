@@ -1,14 +1,14 @@
 """`*2` and a number, pressed in a talk: a transfer for phones that have no key for it.
 
 pressed           | and
-*2                | who pressed it is asked for the number, and still heard
+*2                | who pressed it is asked for the number, and the other side hears music
 an ext in full    | the call goes there; at once, unless a longer ext begins so
 any other number  | the call goes there after 3 s without a digit, or at #
 *2 once more      | the talk goes on
 *5                | the other side is parked
 
-The other side hears music from the moment the call goes on, not before: the media engine hears
-no digits of a side while it plays something to the other one.
+Where the media engine hears no digits of a side while it plays something to the other one
+(another machine's RTPProxy, DTLS), the music begins when the call goes on.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class StarTwo:
                 self._leg, self._typed = leg, digit
                 self._wait(INTERDIGIT_S)
         elif self._typed == CODE:
+            await self._call.bridge.divert(leg.side)
             self._say(leg, "transfer-dial")
             self._wait(NO_NUMBER_S)
         elif number == CODE:
@@ -113,7 +114,8 @@ class StarTwo:
             self._say(leg, "transfer-failed")
             return None
         self.leave()
-        return Passed(goal, party_of(by), leg, waits=False)
+        await call.bridge.rejoin(leg.side, music=True)
+        return Passed(goal, party_of(by), leg, waits=False, say="transfer-wait")
 
     async def _forget(self) -> None:
         """Begin anew; what is said to them is over."""
@@ -121,6 +123,7 @@ class StarTwo:
         self.leave()
         self._leg, self._typed = None, ""
         if leg is not None and begun:
+            await self._call.bridge.rejoin(leg.side)
             await self._call.bridge.quiet(leg.side)
 
     def _wait(self, seconds: float) -> None:

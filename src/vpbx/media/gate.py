@@ -165,11 +165,12 @@ class Gate:
             self._muted = muted
             self._apply()
 
-    def borrow(self, heard: Callable[[bytes], None]) -> None:
-        """Give the packets that come to `heard` instead of RTPProxy, until `give_back`."""
+    def borrow(self, heard: Callable[[bytes], None]) -> bool:
+        """Give the packets that come to `heard` instead of RTPProxy, until `give_back`; False:
+        that cannot be."""
         source = self.source
         if self.state is not State.OPEN or source is None or self._muted or self._admission.dtls:
-            return
+            return False
         self.give_back()
 
         def read() -> None:
@@ -177,6 +178,7 @@ class Gate:
                 heard(packet)
 
         self._borrower = self._socket(read, (source,))
+        return self._borrower is not None
 
     def give_back(self) -> None:
         """Let RTPProxy have the packets again."""

@@ -39,6 +39,7 @@ from .control import checked
 from .gate import Address, Admission, Gate
 from .keypad import Keypad
 from .model import DtlsPeer, MediaError, MediaStats, Recording, RtpPeer, Side
+from .overhearing import Overhearing
 from .prompts import BYTES_PER_S, PLAYABLE
 from .sink import GUARD_PAYLOAD
 from .srtp import BrowserChannel, SrtpChannel
@@ -314,6 +315,23 @@ class MediaSession:
             end.keypad = Keypad(self._engine.clock, other.gate, partial(self.pass_on, other))
         end.keypad.press(digit, peer.dtmf_payload)
         return True
+
+    def overhear(self, side: Side) -> bool:
+        """Catch the digits of `side` also while something is played to the other one; meanwhile
+        nothing else of what it says is heard or recorded. False: that cannot be."""
+        end = self._ends[side]
+        comes_as = end.peer.digits_come_as if end.peer is not None else None
+        if self._closed or end.gate is None or comes_as is None:
+            return False
+        now = self._engine.clock.now
+        catcher = Overhearing(comes_as, lambda digit: self.digit(side, digit, now()), now)
+        return end.gate.borrow(catcher.heard)
+
+    def overhear_no_more(self, side: Side) -> None:
+        """Let all that a side says be heard again."""
+        gate = self._ends[side].gate
+        if gate is not None:
+            gate.give_back()
 
     def _listen(self, end: _End, listens: bool) -> None:
         """Stop what comes from the other side where this one must be sent nothing."""
