@@ -29,6 +29,7 @@ from vpbx.events import (
     Dialing,
     Entered,
     EventBus,
+    MessageLeft,
     RecordingReady,
     RingEnded,
     Ringing,
@@ -65,6 +66,10 @@ SALES = "74950000002"
 CUSTOMER = "79101234567"
 ANN, BOB, EVE = "ann", "bob", "eve"
 PASSWORD = "correct horse 42"
+
+
+_NOBODYS = (RecordingReady, Entered, Taken, MessageLeft)
+"""Events that are of no employee."""
 
 
 class Agent(UserAgent):
@@ -455,7 +460,7 @@ class World:
         closes = {Ringing: RingEnded, Dialing: AttemptEnded, Answered: Completed}
         for callid in {event.call.callid for event in self.of(CallEnded)}:
             events = [e for e in self.events if e.call.callid == callid]
-            told = [e for e in events if not isinstance(e, RecordingReady | Entered | Taken)]
+            told = [e for e in events if not isinstance(e, _NOBODYS)]
             assert isinstance(told[0], CallStarted), told
             assert isinstance(told[-1], CallEnded), told
             assert len([e for e in told if isinstance(e, CallStarted | CallEnded)]) == 2
