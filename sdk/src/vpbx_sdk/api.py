@@ -134,9 +134,10 @@ class calls:
         return cls._hangup(callid=callid)
 
     @classmethod
-    def transfer(cls, callid: str, to: str) -> Operation[None]:
-        """Pass a call on: to a login, ext, department or outside number."""
-        return cls._transfer(callid=callid, body={"to": to})
+    def transfer(cls, callid: str, to: str, mode: str | None = None) -> Operation[None]:
+        """Pass a call on: to a login, ext, department or outside number; `mode` `blind` (as
+        without it) or `attended`."""
+        return cls._transfer(callid=callid, body=_sent(to=to, mode=mode))
 
 
 class events:

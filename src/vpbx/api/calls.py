@@ -88,7 +88,16 @@ async def hang_up(call: Call) -> Response:
 class TransferTo(Request):
     """Where a call is to go on."""
 
-    to: Name = Field(description="Internal number, login or phone number.")
+    to: Name = Field(
+        description="Internal number, login or phone number; `*5` parks, `*97` and an internal "
+        "number is a mailbox."
+    )
+    mode: Literal["blind", "attended"] = Field(
+        "blind",
+        description="`blind`: at once. `attended`: the employee talks to `to` first, on the phone "
+        "they have; when they hang up, the two are put through, and when `to` hangs up or does "
+        "not answer, they are back.",
+    )
 
 
 @section.post(
@@ -101,10 +110,13 @@ class TransferTo(Request):
 async def transfer(call: Call, params: TransferTo) -> Response:
     """The employee who talks is hung up, and the other side goes on to `to`.
 
-    A blind transfer, as by the transfer key of a phone: TRANSFERRED names the callid it goes on
-    under, and when nobody takes it there the employee is rung back.
+    Blind, as by the transfer key of a phone: TRANSFERRED names the callid it goes on under, and
+    when nobody takes it there the employee is rung back. Attended, the other side hears music
+    meanwhile, and the callid stays.
     """
-    if not call.services.calls.transfer(call.domain, call.path["callid"], params.to):
+    attended = params.mode == "attended"
+    calls, callid = call.services.calls, call.path["callid"]
+    if not calls.transfer(call.domain, callid, params.to, attended=attended):
         raise not_found()
     return no_content()
 

@@ -7,10 +7,12 @@ is told, and whether it is recorded looked at anew.
 
 from __future__ import annotations
 
-from vpbx.calls.leg import Handed, Leg, LegEvent, Replaced
+from vpbx.calls.leg import Ended, Handed, Leg, LegEvent, Replaced
+from vpbx.calls.outcome import Ender
 from vpbx.calls.served import Served
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.told.recording import wanted
+from vpbx.media import Side
 
 __all__ = ["Exchanging"]
 
@@ -79,6 +81,24 @@ class Exchanging(Served):
             return
         await self.put_through(by, event.whom)
         by.hangup()
+
+    async def adopt(self, leg: Leg) -> None:
+        """Go on with a leg that has talked in another call as the one who calls."""
+        leg.inbox, self.guest = self.inbox, leg
+        self.note_leg(leg)
+        if leg.ended:  # hung up before anybody could look
+            self.hang_up(Ender.CALLER)
+        await self.bridge.take_over(leg, Side.A)
+
+    async def take_back(self, leg: Leg, side: Side) -> None:
+        """Go on with a leg that was away in another call, in its own seat."""
+        guest = self.guest
+        assert guest is not None
+        leg.inbox, self.host = self.inbox, leg
+        await self.bridge.hush(guest.side)
+        await self.bridge.take_over(leg, side)
+        if leg.ended:
+            self.inbox.put(Ended(leg))
 
     async def _changed_hands(self, old: Leg, new: Leg) -> None:
         """Note whose call it is now: that of the employee of `new` in the place of `old`'s."""

@@ -258,12 +258,16 @@ class Served:
 
     def give_up(self, leg: Leg) -> None:
         """Let another call have a leg: this one is over."""
+        self.part_with(leg)
+        self.hang_up(Ender.CALLEE)
+
+    def part_with(self, leg: Leg) -> None:
+        """Have nothing more to do with a leg."""
         self.bridge.vacate(leg.side)
         if leg is self.guest:
             self.guest = None
         elif leg is self.host:
             self.host = None
-        self.hang_up(Ender.CALLEE)
 
     def referral(self, login: str = "") -> list[tuple[str, str]]:
         """Return the header that tells whom the call goes to, `login` if an employee of ours,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
 
+from vpbx.calls import consultation
 from vpbx.calls.across import Visitor
 from vpbx.calls.addresses import (
     Shown,
@@ -62,7 +64,7 @@ from vpbx.directory import (
     Trunk,
     read_number,
 )
-from vpbx.directory.goals import ToNotice, ToVoicemail, goal_of, of_code, of_ext
+from vpbx.directory.goals import ToNotice, ToPark, ToVoicemail, goal_of, of_code, of_ext
 from vpbx.events import CallInfo, Direction, EventBus
 from vpbx.media import MediaEngine, Side
 from vpbx.sip import Request, ServerTransaction, Session, SipStack, Throttle
@@ -116,6 +118,7 @@ class CallService:
         """Trunks, and registrations at other operators."""
         self._lamp = Lamp(self._switch)
         self._desk = Desk(self._switch, self._admission, (Blf(self._switch), self._lamp))
+        self._switch.consult = partial(consultation.begin, self._switch)
         self._callbacks = CallbackDesk(self._switch)
         self._expiry = Expiry(self._switch)
         self._made: Counter[tuple[int, str]] = Counter()
@@ -207,8 +210,11 @@ class CallService:
                 return True
         return False
 
-    def transfer(self, domain: DomainConfig, callid: str, to: str) -> bool:
-        """Pass on who talks to an employee of a company: to an ext, a login, a number.
+    def transfer(
+        self, domain: DomainConfig, callid: str, to: str, *, attended: bool = False
+    ) -> bool:
+        """Pass on who talks to an employee of a company: to an ext, a login, a number;
+        `attended`: once the employee has talked to them.
 
         False when there is no such call. Raises `vpbx.directory.Invalid` naming `to` when the
         employee may not call there, and `callid` when nobody talks in it.
@@ -224,8 +230,11 @@ class CallService:
                 goal = goal_for(domain, by, to.strip())
             except TransferRefused as refused:
                 raise Invalid.one("to", refused.reason) from None
+            if attended and not self._switch.calls.has_room(domain.id):
+                raise Invalid.one("to", "no more calls can be made at the moment")
             if leg.inbox is not None:
-                leg.inbox.put(Asked(goal, by, leg))
+                ask_first = attended and not isinstance(goal, ToPark)
+                leg.inbox.put(Asked(goal, by, leg, ask_first))
             return True
         return False
 

@@ -12,6 +12,7 @@ import structlog
 
 from vpbx.calls.callid import CallIds
 from vpbx.calls.connections import Connections
+from vpbx.calls.inbox import Inbox
 from vpbx.calls.leg import Leg
 from vpbx.calls.registry import CallRegistry
 from vpbx.calls.shared.last_talks import AskHistory, LastTalks
@@ -211,6 +212,8 @@ class Switch:
         events.subscribe(self._note_talks)
         self.call_back: Callable[[PromisedCall], None] = lambda promised: None
         """Whom to give a customer to who is to be called back."""
+        self.consult: Callable[[DomainConfig, Any, Inbox], None] = lambda domain, asked, inbox: None
+        """Whom to ask for a call in which an employee consults a colleague (`Asked`)."""
         self.called_in: Callable[[int, str], None] = lambda domain_id, client: None
         """Whom to tell that a customer has called in: nobody needs to call them back."""
         self.ringing: dict[str, Rung] = {}

@@ -49,11 +49,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked(Event):
-    """Somebody else, by the API, wants `leg`'s employee to pass the other one on."""
+    """Somebody else, by the API, wants `leg`'s employee to pass the other one on; `attended`:
+    after they have talked to whom they pass them to."""
 
     goal: Goal
     by: Employee
     leg: Leg
+    attended: bool = False
 
 
 def whose_leg(call: LiveCall, domain: DomainConfig) -> tuple[Employee, Leg] | None:

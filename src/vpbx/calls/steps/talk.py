@@ -8,6 +8,7 @@ from vpbx.calls.leg import Digit, Ended, Handed, Leg, Referred
 from vpbx.calls.outcome import Ender, Joined, Over, Passed
 from vpbx.calls.registry import LiveCall
 from vpbx.calls.star_two import StarTwo
+from vpbx.calls.steps.consult import consult
 from vpbx.calls.steps.rating import rate
 from vpbx.calls.transfer import Asked, Refused, consulted, refuse, take
 from vpbx.events import Direction
@@ -36,6 +37,9 @@ async def _serve(call: Call, keys: StarTwo) -> Over | Passed:
         if passed is not None:
             return passed
         match event:
+            case Asked(attended=True) if event.leg in call.legs() and not event.leg.ended:
+                if len(call.legs()) == 2 and (passed := await consult(call, event)) is not None:
+                    return passed
             case Asked(goal=goal, by=by, leg=leg) if leg in call.legs() and not leg.ended:
                 return Passed(goal, party_of(by), leg, waits=False)
             case Referred():
