@@ -210,6 +210,51 @@ async def test_a_call_is_passed_on_by_the_api(api: Api, phone: Phone, switch: Wo
     await switch.quiet()
 
 
+async def test_a_call_is_passed_on_after_a_talk_by_the_api(
+    api: Api, phone: Phone, switch: World
+) -> None:
+    made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
+    path = f"/calls/{made['callid']}/transfer"
+    call = await phone.agent.incoming()
+    await call.answer(880)
+    customer = await switch.carrier.incoming()
+    await customer.answer(440)
+    await customer.heard(880)
+    wrong = {"to": "703", "mode": "somehow"}
+    assert "mode" in await api.refused("POST", path, 400, json=wrong)
+    bob = await switch.phone("bob")
+    await api.post(path, json={"to": "703", "mode": "attended"})
+    at_bob = await bob.incoming()
+    await at_bob.answer(660)
+    await asyncio.gather(call.heard(660), at_bob.heard(880))
+    call.hangup()
+    await asyncio.gather(customer.heard(660), at_bob.heard(440))
+    (shown,) = await api.get("/calls")
+    assert (shown["callid"], shown["user"]) == (made["callid"], "bob")
+    customer.hangup()
+    await switch.quiet()
+
+
+async def test_a_call_is_parked_by_the_api(api: Api, phone: Phone, switch: World) -> None:
+    made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
+    call = await phone.agent.incoming()
+    await call.answer(880)
+    customer = await switch.carrier.incoming()
+    await customer.answer(440)
+    await customer.heard(880)
+    await api.post(f"/calls/{made['callid']}/transfer", json={"to": "*5"})
+    async with asyncio.timeout(5):
+        while [each["parked"] for each in await api.get("/calls")] != ["51"]:
+            await asyncio.sleep(0.05)
+    bob = await switch.phone("bob")
+    taken = await switch.phone_calls(bob, "51", tone_hz=660)
+    await asyncio.gather(customer.heard(660), taken.heard(440))
+    assert [each["parked"] for each in await api.get("/calls")] == [""]
+    del call
+    customer.hangup()
+    await switch.quiet()
+
+
 async def test_the_older_version_makes_calls_too(api: Api, phone: Phone) -> None:
     fields = {
         "cmd": "makeCall",

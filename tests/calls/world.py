@@ -27,6 +27,7 @@ from vpbx.events import (
     CallStarted,
     Completed,
     Dialing,
+    Direction,
     Entered,
     EventBus,
     MessageLeft,
@@ -469,9 +470,10 @@ class World:
             for event in told[1:-1]:
                 login, kind = event.user.login, type(event)  # type: ignore[union-attr]
                 if isinstance(event, Transferred):
-                    assert open_[login] is Answered, self.story()
+                    inner = event.call.direction is Direction.INNER
+                    assert open_.get(login) is Answered or inner, self.story()
                     if not event.second_callid:  # somebody is put through in their place
-                        del open_[login]
+                        open_.pop(login, None)  # who calls inside is told of by no event
                         put_through = True
                 elif put_through:
                     assert kind is Answered, self.story()

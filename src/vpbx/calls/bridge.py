@@ -110,6 +110,13 @@ class Bridge:
         self._held.discard(side.other)
         self._diverted.discard(side)
 
+    async def send_away(self, side: Side) -> None:
+        """Vacate a seat whose leg goes on elsewhere: it is sent nothing more from here."""
+        self.vacate(side)
+        peer = self._peers.get(side)
+        if peer is not None:
+            await self.point(side, replace(peer, listens=False))
+
     async def aim(self, *, anew: Side | None = None) -> None:
         """Let the media engine know what was agreed with both seats; `anew`: one of them has
         said where it is, so what was learned of it counts no more."""

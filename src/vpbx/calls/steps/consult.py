@@ -52,7 +52,7 @@ async def consult(call: Call, asked: Asked) -> Passed | None:
     stays = call.host if leg is call.guest else call.guest
     assert stays is not None
     call.guest, call.host = stays, None
-    call.bridge.vacate(side)
+    await call.bridge.send_away(side)
     await call.bridge.loop(stays.side, call.bridge.hold_music)
     call.switch.consult(call.domain, asked, call.inbox)
     look = call.remind(_LOOK_S)
