@@ -12,6 +12,7 @@ need sox sox
 need wrk wrk
 need curl curl
 need pebble pebble
+need faketime faketime
 ldconfig -p 2>/dev/null | grep -q 'libspandsp\.so\.2' || missing="$missing libspandsp2"
 need chromium chromium
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing="$missing postgresql"

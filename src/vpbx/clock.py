@@ -29,8 +29,19 @@ class Clock(Protocol):
     def time(self) -> float:
         """Return seconds since 1970-01-01 UTC, for what is shown and stored."""
 
+    def steady(self) -> float:
+        """Return what `time` would, had nobody set the clock since this process began.
+
+        For ages of what outlives a restart (a nonce, a row): differences are right as long as
+        the process lives, and after it as right as the clock of the machine is.
+        """
+
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once, `delay_s` seconds from now."""
+
+
+_BEHIND_S = time.time() - time.monotonic()
+"""How far the monotonic clock was behind the other one when the process began."""
 
 
 class LoopClock:
@@ -44,6 +55,9 @@ class LoopClock:
 
     def time(self) -> float:
         return time.time()
+
+    def steady(self) -> float:
+        return self._loop.time() + _BEHIND_S
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         return self._loop.call_later(delay_s, callback)
@@ -60,10 +74,14 @@ class _ManualTimer:
 
 
 class ManualClock:
-    """A clock that stands still until `advance` is called: for tests and simulations."""
+    """A clock that stands still until `advance` is called: for tests and simulations.
+
+    `set_wall` does what an administrator or NTP does: time is another one, nothing has passed.
+    """
 
     def __init__(self, start_s: float = 1_700_000_000.0) -> None:
         self._now = start_s
+        self._set_by_s = 0.0
         self._order = 0
         self._heap: list[tuple[float, int, _ManualTimer]] = []
 
@@ -71,7 +89,14 @@ class ManualClock:
         return self._now
 
     def time(self) -> float:
+        return self._now + self._set_by_s
+
+    def steady(self) -> float:
         return self._now
+
+    def set_wall(self, by_s: float) -> None:
+        """Set the clock on the wall forward (or back) by so many seconds."""
+        self._set_by_s += by_s
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         timer = _ManualTimer(callback)

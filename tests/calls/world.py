@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -355,7 +354,7 @@ class World:
             path="",
             call_id="raw",
             cseq=1,
-            expires_at=time.time() + 300,
+            expires_at=self.directory.clock.now() + 300,
         )
         rows = self.directory.locations.bindings(domain.id, login)
         self.directory.locations.save(domain.id, login, [*rows, row])

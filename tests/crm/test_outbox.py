@@ -290,6 +290,55 @@ async def test_rows_older_than_a_day_are_given_up_even_if_never_tried(
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("by_s", [-7200, 7200, 5 * 86_400])
+async def test_a_clock_that_is_set_makes_no_command_late_and_gives_none_up(
+    database: Database, crm: Crm, by_s: float
+) -> None:
+    """Commands in memory and those read back from their rows; some were made before, some after."""
+    clock = ManualClock(1_700_000_000)
+    config = OutboxConfig(lane=Limits(kept=4, refill=4, refill_below=1), sweep_s=900)
+    async with running_node(
+        database, {1: integration(crm.url)}, config=config, clock=clock
+    ) as node:
+        crm.behave = status(500)
+        for number in range(10):
+            node.put(f"call{number}", number)
+        await node.until_rows(10)
+        clock.set_wall(by_s)
+        for number in range(10, 14):
+            node.put(f"call{number}", number)
+        await node.until_rows(14)
+        crm.behave = accept
+        clock.advance(30)
+        await crm.takes(14)
+        assert sorted(numbers(crm)) == list(range(14))
+        assert (await node.outbox.counts(1)).failed == 0
+
+
+async def test_a_clock_that_is_set_has_the_sweep_give_nothing_up(
+    database: Database, crm: Crm
+) -> None:
+    clock = ManualClock(1_700_000_000)
+    config = OutboxConfig(lane=Limits(kept=4, refill=4, refill_below=1), sweep_s=900)
+    async with running_node(
+        database, {1: integration(crm.url, late_events=True)}, config=config, clock=clock
+    ) as node:
+        crm.behave = status(500)
+        for number in range(20):
+            node.put(f"call{number}", number)
+        await node.until_rows(20)
+        clock.set_wall(2 * 86_400)
+        clock.advance(901)
+        await asyncio.sleep(0.3)
+        counts = await node.outbox.counts(1)
+        assert (counts.pending, counts.failed) == (20, 0)
+        clock.advance(24 * 3600)
+        async with asyncio.timeout(10):
+            while (await node.outbox.counts(1)).failed < 20:
+                clock.advance(600)
+                await asyncio.sleep(0.01)
+
+
 async def test_an_outage_is_logged_once_and_its_end_once(
     sqlite_database: Database, crm: Crm, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -341,7 +341,7 @@ async def test_devices_survive_a_restart_and_go_with_the_employee(
     directory: Directory, acme: DomainConfig, database: Database
 ) -> None:
     await directory.users.add(acme, {"name": "Ann", "login": "ann"})
-    soon = directory.clock.time() + 100
+    soon = directory.clock.now() + 100
     locations = directory.locations
     locations.save(acme.id, "ann", [device(5060, soon)])
     locations.save(acme.id, "ann", [device(5061, soon), device(5062, soon - 200)])

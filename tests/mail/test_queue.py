@@ -15,14 +15,17 @@ from vpbx.mail import Letter, MailQueue, Smtp
 
 
 class Clock(LoopClock):
-    """Wall time that a test moves on."""
+    """Time that a test lets pass, and a wall clock that it sets."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ahead_s = 0.0
+        self.passed_s = self.set_by_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.passed_s
 
     def time(self) -> float:
-        return super().time() + self.ahead_s
+        return super().time() + self.passed_s + self.set_by_s
 
 
 class Post:
@@ -50,7 +53,7 @@ class Post:
         await self.writer.flush()
 
     def pass_time(self, seconds: float) -> None:
-        self.clock.ahead_s += seconds
+        self.clock.passed_s += seconds
         self.queue.wake()
 
 
@@ -168,6 +171,52 @@ async def test_letter_that_is_refused_for_good_is_given_up_and_holds_up_no_other
         await post.put(subject="good")
         await server.until(1)
         assert server.letters[0]["Subject"] == "good"
+
+
+@pytest.mark.parametrize("by_s", [-5 * 3600, 5 * 86_400])
+async def test_a_clock_that_is_set_delays_no_letter_and_gives_none_up(
+    sqlite_database: Database, tmp_path: Path, server: MailServer, by_s: float
+) -> None:
+    server.refusal = "451 greylisted"
+    async with Post(sqlite_database, tmp_path, server.url) as post:
+        await post.put()
+        await until(lambda: server.tries == 1)
+        async with asyncio.timeout(5):
+            while not (await post.queue.pending())[0].attempts:
+                await asyncio.sleep(0.01)
+        post.clock.set_by_s = by_s
+        await post.put(subject="new")
+        await until(lambda: server.tries == 2)
+        post.pass_time(61)
+        await until(lambda: server.tries >= 4)
+        assert await post.queue.pending(given_up=True) == []
+        assert {round(one.made_at - post.clock.time()) for one in await post.queue.pending()} <= {
+            *range(-120, 1)
+        }
+        server.refusal = ""
+        post.pass_time(61)
+        await server.until(2)
+
+
+async def test_letter_of_a_future_that_never_came_waits_no_longer_than_any(
+    sqlite_database: Database, tmp_path: Path, server: MailServer
+) -> None:
+    """The last run's clock was days ahead."""
+    await server.stop()
+    ahead = Post(sqlite_database, tmp_path, server.url)
+    ahead.clock.set_by_s = 3 * 86_400
+    async with ahead as post:
+        await post.put()
+        async with asyncio.timeout(10):
+            while not (await post.queue.pending())[0].attempts:
+                await asyncio.sleep(0.02)
+    await server.start()
+    async with Post(sqlite_database, tmp_path, server.url) as post:
+        async with asyncio.timeout(5):
+            while (await post.queue.pending())[0].next_at > post.clock.time() + 3600:
+                await asyncio.sleep(0.02)
+        post.pass_time(3601)
+        await server.until(1)
 
 
 async def test_without_a_mail_server_nothing_is_queued(

@@ -64,7 +64,8 @@ class Operator(Agent):
         expires = int(request.headers.get("Expires") or 0)
         if 0 < expires < self.min_expires:
             return 423, [("Min-Expires", str(self.min_expires))]
-        result = register(self.bindings, request, tx.hop, now=LoopClock().time())
+        now = LoopClock().time()
+        result = register(self.bindings, request, tx.hop, now=now, date=now)
         if result.code == 200:
             self.bindings = result.bindings
         return result.code, [*result.headers, *self.headers]

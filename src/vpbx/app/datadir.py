@@ -73,6 +73,11 @@ class DataDir:
         return self.root / f"unwritten-{what}.jsonl"
 
     @property
+    def pulse(self) -> Path:
+        """When the server was last known to be alive."""
+        return self.root / "pulse"
+
+    @property
     def secrets_key(self) -> Path:
         return self.root / "secrets.key"
 

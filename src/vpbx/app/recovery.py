@@ -56,12 +56,17 @@ class Recovery:
         database: Database,
         writer: Writer,
         path: Callable[[CallInfo], Path],
+        alive: float | None,
     ) -> None:
-        """End, now, every call that the last run of this server left open."""
+        """End every call that the last run of this server left open.
+
+        It was last `alive`, by its steady clock; None: nobody knows, so they ended now.
+        """
         heard = _set_aside(data)
+        until = self._clock.time() if alive is None else alive
         events = await self._recorder.close_open_journal(
             database,
-            self._clock.time(),
+            until,
             lambda call: call.callid in heard or path(call).with_suffix(PDF).exists(),
         )
         for event in events:
@@ -72,7 +77,7 @@ class Recovery:
         if events:
             await writer.flush()
             calls = len({event.call.callid for event in events})
-            log.warning("calls that the last run left open are ended now", calls=calls)
+            log.warning("calls that the last run left open are ended", calls=calls)
         unmade = await self._history.recordings_in_the_making(self._node)
         self._unmade = {call.callid: call for call in unmade}
 

@@ -37,6 +37,7 @@ from vpbx.app.http_bounds import Bounds, Connections
 from vpbx.app.integration import integration_answers, integration_follows
 from vpbx.app.limits import raise_open_files
 from vpbx.app.live import answers
+from vpbx.app.pulse import Pulse
 from vpbx.app.recovery import Recovery
 from vpbx.app.sip_metrics import SipMetrics, defence
 from vpbx.app.sip_trace import PcapFile, SipTrace
@@ -220,7 +221,10 @@ class App:
             clock=self._clock,
             node=NODE,
         )
-        await recovery.close_calls(data, database, writer, self._recording_path)
+        pulse = Pulse(data.pulse, self._clock)
+        await recovery.close_calls(data, database, writer, self._recording_path, pulse.last())
+        pulse.start()
+        self._later(pulse.stop, 0.1)
         await self.outbox.start()
         self._later(partial(self.outbox.stop, _LAST_COMMANDS_S), 2 * _LAST_COMMANDS_S)
 
@@ -253,7 +257,7 @@ class App:
         encoding = Encoding()
         links = RecordingLinks(self.data.secret("recording links"), link_base(self.config))
         self.history = History(self.database, links, self.data.records, encoding)
-        recorder = HistoryRecorder(NODE, encoding)
+        recorder = HistoryRecorder(NODE, encoding, self._clock)
         events.subscribe(recorder)
         return recorder
 

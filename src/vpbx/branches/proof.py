@@ -48,7 +48,7 @@ def proven(given: str, expected: str) -> bool:
 class Challenges:
     """Challenges of ours: nothing is kept of one until somebody has proved something with it."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._secret = secrets.token_bytes(32)
         self._now = now
         self._used: OrderedDict[str, float] = OrderedDict()

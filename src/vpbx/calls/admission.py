@@ -232,7 +232,7 @@ class Admission:
         return Admitted(domain, employee, hides)
 
     def registered(self, hop: Hop, who: Admitted, until: float) -> None:
-        """Know a phone by its place until its registration ends, in seconds since 1970."""
+        """Know a phone by its place until its registration ends, by the monotonic clock."""
         self.peers.proved(hop, account_of(who.domain.id, who.employee.login), until=until)
 
     async def _take_turn(self, hop: Hop, account: str, realm: str, username: str) -> bool:

@@ -17,7 +17,7 @@ from vpbx.calls.call import Call
 from vpbx.calls.makecall import explain
 from vpbx.calls.outcome import Ender, Over
 from vpbx.calls.ringing import ring
-from vpbx.calls.shared.queues import CallBack, CallNow, Telling
+from vpbx.calls.shared.queues import RETRY_S, CallBack, CallNow, Telling
 from vpbx.calls.switch import Switch
 from vpbx.calls.walk import walk
 from vpbx.directory import Department, DomainConfig, Employee, PromisedCall
@@ -51,15 +51,15 @@ class CallbackDesk:
         if self._switch.stopping:
             return  # the row is there: the next start goes on
         clock = self._switch.clock
-        behind_s = clock.time() - clock.now()
+        now, behind_s = clock.now(), clock.time() - clock.now()
         ticket = CallBack(
             promised.domain_id,
             promised.gid,
-            promised.since - behind_s,
+            min(promised.since - behind_s, now),  # the clock may have been set back
             lambda action: self._turn(ticket, action),
             client=promised.client,
             tries=promised.tries,
-            not_before=promised.not_before - behind_s,
+            not_before=min(promised.not_before - behind_s, now + RETRY_S),
         )
         self._promised[ticket] = promised
         self._switch.queues.join(ticket)

@@ -7,7 +7,7 @@ is, is kept over a restart; calls to the outside go there while the registration
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import structlog
 
@@ -36,6 +36,10 @@ __all__ = ["Gateways"]
 log = structlog.get_logger("vpbx.calls")
 
 REALM = "vpbx"
+_LONGEST_S = 3600.0
+"""No registration lasts longer (`RegistrarLimits`), whatever the clock was set to since."""
+_CLOCK_SET_S = 1.0
+"""From how much on the clock counts as set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Gateways:
         self._authenticator = Authenticator(secret, clock=clock)
         self._throttle = throttle or Throttle(clock)
         self._here: dict[int, _Here] = {}
+        self._behind_s = clock.time() - clock.now()
+        """How far the monotonic clock is behind that by which they were stored."""
 
     async def load(self) -> None:
         """Take up what was registered before a restart."""
@@ -65,6 +71,8 @@ class Gateways:
                 kept = json.loads(text)
                 binding = {**kept["binding"], "path": tuple(kept["binding"]["path"])}
                 binding["hop"] = Hop(**binding["hop"])
+                left_s = min(binding["expires_at"] - self._clock.time(), _LONGEST_S)
+                binding["expires_at"] = self._clock.now() + left_s
                 self._here[trunk_id] = _Here(Binding(**binding), Hop(**kept["source"]))
             except (ValueError, TypeError, KeyError):
                 log.warning("where a gateway was is not known any more", trunk_id=trunk_id)
@@ -143,7 +151,8 @@ class Gateways:
             (before.binding,) if before is not None else (),
             request,
             tx.hop,
-            now=self._clock.time(),
+            now=self._clock.now(),
+            date=self._clock.time(),
             limits=limits,
         )
         if result.changed:
@@ -159,12 +168,31 @@ class Gateways:
 
     async def _keep(self, trunk: Trunk, here: _Here | None) -> None:
         """Durable first, then told: after the 200 a restart must know it."""
-        text = json.dumps(asdict(here)) if here is not None else ""
+        text = self._stored(here) if here is not None else ""
         await self._directory.trunk_rules.keep_contact(trunk, text)
         if here is None:
             self._here.pop(trunk.id, None)
         else:
             self._here[trunk.id] = here
+
+    async def follow_clock(self) -> None:
+        """If the clock was set, store by the new time until when each is registered."""
+        behind_s = self._clock.time() - self._clock.now()
+        if abs(behind_s - self._behind_s) < _CLOCK_SET_S:
+            return
+        try:
+            for trunk in self._all():
+                if (here := self._at(trunk)) is not None:
+                    await self._directory.trunk_rules.keep_contact(trunk, self._stored(here))
+        except Exception as error:  # the database is away: the next time then
+            log.debug("where gateways are cannot be stored", error=repr(error))
+        else:
+            self._behind_s = behind_s
+
+    def _stored(self, here: _Here) -> str:
+        """Write where a gateway is; until when, by the time of day."""
+        until = here.binding.expires_at + self._clock.time() - self._clock.now()
+        return json.dumps(asdict(replace(here, binding=replace(here.binding, expires_at=until))))
 
     def _all(self) -> list[Trunk]:
         accepted = TrunkMode.ACCEPT
@@ -172,7 +200,7 @@ class Gateways:
 
     def _at(self, trunk: Trunk) -> _Here | None:
         here = self._here.get(trunk.id)
-        alive = here is not None and here.binding.expires_at > self._clock.time()
+        alive = here is not None and here.binding.expires_at > self._clock.now()
         return here if alive else None
 
     def _ha1(self, trunk: Trunk, username: str) -> Ha1 | None:

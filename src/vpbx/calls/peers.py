@@ -35,10 +35,10 @@ class Peers:
 
     def proved(self, hop: Hop, account: str, *, until: float = 0.0) -> bool:
         """Note that an account's password came from a hop; `until` is when a registration ends,
-        in seconds since 1970. Says whether that is news."""
+        by the monotonic clock. Says whether that is news."""
         place = (hop.transport, hop.host, hop.port)
         known = self._places.get(place)
-        until = max(until, self._directory.clock.time() + _KNOWN_S)
+        until = max(until, self._directory.clock.now() + _KNOWN_S)
         self._places.put(place, (account, until))
         self._hosts.put((account, hop.host), until)
         return known is None or known[0] != account
@@ -49,7 +49,7 @@ class Peers:
         found = self._places.get(place)
         if found is None:
             return ""
-        if found[1] < self._directory.clock.time():
+        if found[1] < self._directory.clock.now():
             self._places.drop(place)
             return ""
         return found[0]
@@ -57,7 +57,7 @@ class Peers:
     def is_familiar(self, hop: Hop, account: str) -> bool:
         """Say whether the account's password has come from this host before."""
         until = self._hosts.get((account, hop.host))
-        return until is not None and until >= self._directory.clock.time()
+        return until is not None and until >= self._directory.clock.now()
 
     def standing(self, hop: Hop) -> Standing:
         """Say who is at a hop."""

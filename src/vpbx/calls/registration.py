@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from vpbx.calls.admission import Admission, Challenged, Refused
@@ -52,7 +54,8 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         known,
         request,
         tx.hop,
-        now=switch.clock.time(),
+        now=switch.clock.now(),
+        date=switch.clock.time(),
         limits=switch.config.registrar,
         unreachable=switch.stack.layer.why_unreachable,
     )
@@ -93,10 +96,14 @@ def _tell(domain: str, login: str, known: tuple[Binding, ...], result: RegisterR
 
 
 class Expiry:
-    """Notices registrations that run out, since nobody else does before the next call."""
+    """Notices registrations that run out, since nobody else does before the next call.
 
-    def __init__(self, switch: Switch) -> None:
+    `also` is what else is to be done each time.
+    """
+
+    def __init__(self, switch: Switch, also: Callable[[], object] = lambda: None) -> None:
         self._switch = switch
+        self._also = also
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -110,6 +117,7 @@ class Expiry:
             self._timer = None
 
     def _look(self) -> None:
+        self._also()
         directory = self._switch.directory
         for domain_id, login, row in directory.locations.expire():
             domain = directory.cached_by_id(domain_id)

@@ -120,7 +120,7 @@ class CallService:
         self._desk = Desk(self._switch, self._admission, (Blf(self._switch), self._lamp))
         self._switch.consult = partial(consultation.begin, self._switch)
         self._callbacks = CallbackDesk(self._switch)
-        self._expiry = Expiry(self._switch)
+        self._expiry = Expiry(self._switch, self._look_after_gateways)
         self._made: Counter[tuple[int, str]] = Counter()
         """Calls by makecall that are under way, by company and login."""
 
@@ -138,6 +138,9 @@ class CallService:
         await self.connections.start()
         await self._callbacks.resume()
         self._expiry.start()
+
+    def _look_after_gateways(self) -> None:
+        self._switch.spawn(self.connections.gateways.follow_clock())
 
     # -- what the program asks -----------------------------------------------------------------
 

@@ -32,6 +32,7 @@ def list_(
 
     async def work(directory: Directory) -> list[dict[str, Any]]:
         await directory.locations.load()
+        behind_s = directory.clock.time() - directory.clock.now()
         companies = [await directory.companies.get(domain)] if domain else await directory.domains()
         return [
             {
@@ -41,7 +42,7 @@ def list_(
                 "from": f"{row.transport}:{row.host}:{row.port}",
                 "phone": row.user_agent,
                 "contact": row.contact,
-                "until": f"{datetime.fromtimestamp(row.expires_at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+                "until": _moment(row.expires_at + behind_s),
             }
             for company in companies
             for employee in company.employees.values()
@@ -51,3 +52,7 @@ def list_(
     rows = on_directory(data, database, work)
     columns = ("domain", "login", "ext", "from", "phone", "until")
     show_rows(rows, as_json=as_json, columns=columns, empty="No phone is registered.")
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

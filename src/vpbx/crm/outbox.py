@@ -138,7 +138,7 @@ class Outbox:
         """
         now = self._clock.time()
         command = Command(
-            self._store.new_id(now),
+            self._store.new_id(self._clock.steady()),
             domain_id,
             str(fields["callid"]),
             fields,
@@ -159,7 +159,8 @@ class Outbox:
         """Keep in the log that an address was asked who calls, and what it said."""
         now = self._clock.time()
         callid = str(fields["callid"])
-        question = Command(self._store.new_id(now), domain_id, callid, fields, now, address=address)
+        number = self._store.new_id(self._clock.steady())
+        question = Command(number, domain_id, callid, fields, now, address=address)
         state = State.TAKEN if answer.taken else State.FAILED
         note(question, answer, state=state, now=now, took_s=took_s, next_s=None)
         self._writer.submit([self.record.opened(question)])
@@ -387,8 +388,8 @@ class Outbox:
             await self._writer.flush()
             limit = max(1, min(self._config.lane.refill, lane.room))
             commands = await self._store.read(lane.domain_id, lane.address, lane.last_id, limit)
-            for command in commands:  # a clock that was set back must not make them older
-                age_s = max(0.0, self._clock.time() - command.created_at)
+            for command in commands:  # a clock that was set must not make them older
+                age_s = max(0.0, self._clock.steady() - self._store.made_at(command.id))
                 command.since = self._clock.now() - age_s
         except Exception as error:
             log.warning("the outbox cannot be read", error=type(error).__name__)
@@ -416,7 +417,9 @@ class Outbox:
         now = self._clock.time()
         try:
             given_up = await self._store.sweep(
-                given_up_before=now - self._config.lane.keep_trying_s - self._config.sweep_s,
+                given_up_before=(
+                    self._clock.steady() - self._config.lane.keep_trying_s - self._config.sweep_s
+                ),
                 forget_before=now - self._config.failed_kept_s,
             )
             await self.record.sweep(now - self._config.log_kept_s)

@@ -72,7 +72,7 @@ class Replays:
         now = self._clock.time()
         commands = [
             Command(
-                self._store.new_id(now),
+                self._store.new_id(self._clock.steady()),
                 domain_id,
                 entry.callid,
                 dict(entry.fields),

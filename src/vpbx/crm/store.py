@@ -32,6 +32,11 @@ _NODE_BITS, _SEQUENCE_BITS = 10, 12
 _MAX_ERROR = 200
 
 
+def _first_id(at: float) -> int:
+    """Return the least id that can be made `at` a time of the steady clock."""
+    return max(0, int(at * 1000)) << (_NODE_BITS + _SEQUENCE_BITS)
+
+
 @dataclass(frozen=True, slots=True)
 class Stuck:
     """A command the CRM has not taken, as support sees it. Times are epoch seconds."""
@@ -63,9 +68,18 @@ class Store:
         self._last = 0
 
     def new_id(self, now: float) -> int:
-        """Return an id greater than all before it on this node, and used on no other."""
+        """Return an id greater than all before it on this node, and used on no other.
+
+        `now` is by the steady clock, and can be read from the id again (`made_at`).
+        """
         self._last = max(int(now * 1000) << _SEQUENCE_BITS, self._last + 1)
         return (self._last & ((1 << 53) - 1)) << _NODE_BITS | self._node
+
+    @staticmethod
+    def made_at(command_id: int) -> float:
+        """Return when a command was made, by the steady clock; at the latest, where a clock
+        that was set back between two runs had ids run ahead."""
+        return (command_id >> (_NODE_BITS + _SEQUENCE_BITS)) / 1000
 
     # -- writes
 
@@ -177,13 +191,14 @@ class Store:
         return await self._lanes(REPLAY)
 
     async def sweep(self, *, given_up_before: float, forget_before: float) -> int:
-        """Give up what has waited since before the one time, forget what failed before the other.
+        """Give up what has waited since before the one time (by the steady clock), forget what
+        failed before the other (by the time of day).
 
         Returns how many were given up: these were never in memory for long enough to be tried.
         """
         mine = _C.node == self._node
         stale = crm_outbox.update().where(
-            mine, _C.status == PENDING, _C.created_ms < round(given_up_before * 1000)
+            mine, _C.status == PENDING, _C.id < _first_id(given_up_before)
         )
         old = crm_outbox.delete().where(
             mine, _C.status == FAILED, _C.created_ms < round(forget_before * 1000)

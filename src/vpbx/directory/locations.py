@@ -2,14 +2,18 @@
 
 Reading and saving never wait: rows live here, and the writer stores them in the background, so
 that they survive a restart. A row is what the registrar knows of one contact, as plain columns.
+
+Here a registration ends by the monotonic clock, so a clock that is set ends none and prolongs
+none. What is stored is the time of day, for a restart; when the clock is set while the server
+runs, that is moved along. After a restart with a wrong clock none lasts longer than any may.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from vpbx.db import Write, Writer
 from vpbx.directory import tables
@@ -18,7 +22,7 @@ from vpbx.directory.store import Store
 
 @dataclass(frozen=True, slots=True)
 class LocationRow:
-    """One device of an employee. expires_at: seconds since 1970."""
+    """One device of an employee. expires_at: by the monotonic clock (stored: since 1970)."""
 
     contact: str
     transport: str
@@ -42,6 +46,11 @@ _DELETE = delete(_table).where(
     _table.c.domain_id == bindparam("b_domain_id"), _table.c.login == bindparam("b_login")
 )
 _INSERT = insert(_table)
+_MOVE = update(_table).values(expires_at=_table.c.expires_at + bindparam("b_by"))
+_LONGEST_S = 3600.0
+"""No registration lasts longer (`sip.RegistrarLimits`)."""
+_CLOCK_SET_S = 1.0
+"""From how much on the clock counts as set."""
 
 
 class Locations:
@@ -52,6 +61,8 @@ class Locations:
         self._writer = writer
         self._rows: dict[tuple[int, str], tuple[LocationRow, ...]] = {}
         self._watchers: list[Callable[[int, str], None]] = []
+        self._behind_s: float | None = None
+        """How far the monotonic clock is behind that by which rows were stored."""
 
     def watch(self, tell: Callable[[int, str], None]) -> None:
         """Call `tell` with domain id and login after each change of an employee's devices."""
@@ -65,19 +76,21 @@ class Locations:
         """Read what was registered before the restart; `connection` ids mean nothing any more."""
         names = LocationRow.__dataclass_fields__
         found: dict[tuple[int, str], list[LocationRow]] = {}
-        now = self._directory.clock.time()
+        clock = self._directory.clock
         async with self._directory.reading() as connection:
             for row in await connection.execute(select(_table).order_by(_table.c.id)):
-                if row.expires_at > now:
+                left_s = min(row.expires_at - clock.time(), _LONGEST_S)
+                if left_s > 0:
                     values = {name: getattr(row, name) for name in names}
-                    location = LocationRow(**{**values, "connection": 0})
+                    until = clock.now() + left_s
+                    location = LocationRow(**{**values, "connection": 0, "expires_at": until})
                     found.setdefault((row.domain_id, row.login), []).append(location)
         self._rows = {key: tuple(rows) for key, rows in found.items()}
 
     def bindings(self, domain_id: int, login: str) -> tuple[LocationRow, ...]:
         """Return the devices of an employee whose registration has not run out."""
         rows = self._rows.get((domain_id, login), ())
-        now = self._directory.clock.time()
+        now = self._directory.clock.now()
         if any(row.expires_at <= now for row in rows):
             return tuple(row for row in rows if row.expires_at > now)
         return rows
@@ -95,17 +108,34 @@ class Locations:
             self._rows.pop(key, None)
         who = {"domain_id": domain_id, "login": login}
         writes = [Write(_DELETE, {"b_domain_id": domain_id, "b_login": login}, key)]
-        writes += [Write(_INSERT, {**who, **asdict(row)}, key) for row in rows]
+        behind_s = self._stored_behind()
+        stored = (replace(row, expires_at=row.expires_at + behind_s) for row in rows)
+        writes += [Write(_INSERT, {**who, **asdict(row)}, key) for row in stored]
         self._writer.submit(writes)
         self._changed(domain_id, login)
 
     def expire(self) -> list[tuple[int, str, LocationRow]]:
         """Forget the devices whose registration has run out; return them as `all` does."""
-        now = self._directory.clock.time()
+        self._follow_clock()
+        now = self._directory.clock.now()
         gone = [item for item in self.all() if item[2].expires_at <= now]
         for domain_id, login in {(domain_id, login) for domain_id, login, _ in gone}:
             self.save(domain_id, login, self.bindings(domain_id, login))
         return gone
+
+    def _stored_behind(self) -> float:
+        if self._behind_s is None:
+            clock = self._directory.clock
+            self._behind_s = clock.time() - clock.now()
+        return self._behind_s
+
+    def _follow_clock(self) -> None:
+        """If the clock was set, move what is stored by it along."""
+        clock, before_s = self._directory.clock, self._stored_behind()
+        by_s = clock.time() - clock.now() - before_s
+        if abs(by_s) >= _CLOCK_SET_S:
+            self._behind_s = before_s + by_s
+            self._writer.submit([Write(_MOVE, {"b_by": by_s})])
 
     def online(self, domain_id: int, login: str) -> bool:
         """Say whether any device of the employee is registered."""

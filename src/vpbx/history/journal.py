@@ -32,18 +32,21 @@ class OpenCall:
     """A call that is going on, and its row in the journal."""
 
     story: Story
+    since: float = 0.0
+    """When it began, by the steady clock of the run."""
     queued: bool = False
     """Whether a write waits that will say all this as it is then."""
 
 
-def dump(story: Story) -> str:
+def dump(entry: OpenCall) -> str:
     """Return a call's story as the text kept in `call_journal.state`."""
-    call = story.call
+    story, call = entry.story, entry.story.call
     return json.dumps(
         {
             "domain": call.domain,
             "direction": call.direction.value,
             "started_at": call.started_at,
+            "since": entry.since,
             "client": call.client,
             "diversion": call.diversion,
             "telnum_name": call.telnum_name,
@@ -62,8 +65,8 @@ def dump(story: Story) -> str:
     )
 
 
-def load(callid: str, domain_id: int, state: str) -> Story:
-    """Return the story that `dump` wrote, this release's or the one's before.
+def load(callid: str, domain_id: int, state: str) -> OpenCall:
+    """Return the call that `dump` wrote, this release's or the one's before.
 
     Raises ValueError, KeyError or TypeError otherwise.
     """
@@ -72,7 +75,7 @@ def load(callid: str, domain_id: int, state: str) -> Story:
     user = kept["user"] and Party(*kept["user"])
     talks = kept["answered_at"] is not None
     rung, talking = kept.get("rung"), kept.get("talking", kept["user"] if talks else None)
-    return Story(
+    story = Story(
         call=CallInfo(
             callid=callid,
             domain_id=domain_id,
@@ -95,6 +98,7 @@ def load(callid: str, domain_id: int, state: str) -> Story:
         dialing=kept["dialing"] and Party(*kept["dialing"]),
         talking=talking and Party(*talking),
     )
+    return OpenCall(story, float(kept.get("since", story.call.started_at)))
 
 
 def _party(party: Party | None) -> list[str] | None:
@@ -110,11 +114,14 @@ class CutOff:
 
 
 async def cut_off_calls(
-    database: Database, node: int, now: float, recorded: Callable[[CallInfo], bool]
+    database: Database, node: int, until: float, recorded: Callable[[CallInfo], bool]
 ) -> list[CutOff]:
-    """Return the calls this node left open, oldest first, each ended `now`.
+    """Return the calls this node left open, oldest first.
 
-    `recorded` tells whether something of a call's sound was found on disk.
+    Each is ended when the run that it was in was last known to be alive, `until` by that run's
+    steady clock: what the machine stood still after that, and what its clock was set to in the
+    meantime, is no part of the call. `recorded` tells whether something of a call's sound was
+    found on disk.
     """
     columns = call_journal.c
     statement = (
@@ -131,18 +138,20 @@ async def cut_off_calls(
         except (ValueError, KeyError, TypeError) as error:
             log.error("a journal entry is unreadable", callid=callid, error=repr(error))
             entry = _unreadable(str(callid), domain_id, started_ms / 1000)
-        found.append(CutOff(entry, _ending(entry, max(now, entry.call.started_at), recorded)))
+        story = entry.story
+        began = story.call.started_at
+        ended = max(began + until - entry.since, story.answered_at or began, began)
+        found.append(CutOff(story, _ending(story, ended, recorded)))
     return found
 
 
-def _unreadable(callid: str, domain_id: int, started_at: float) -> Story:
+def _unreadable(callid: str, domain_id: int, started_at: float) -> OpenCall:
     """What can still be said of a call whose entry makes no sense: it gets its row too."""
-    return Story(CallInfo(callid, domain_id, "", Direction.INNER, started_at))
+    story = Story(CallInfo(callid, domain_id, "", Direction.INNER, started_at))
+    return OpenCall(story, started_at)
 
 
-def _ending(
-    story: Story, now: float, recorded: Callable[[CallInfo], bool]
-) -> tuple[CallEvent, ...]:
+def _ending(story: Story, at: float, recorded: Callable[[CallInfo], bool]) -> tuple[CallEvent, ...]:
     """End a call as if whoever placed it had hung up.
 
     Sound of a call that nobody answered is a message, if it came as far as voicemail.
@@ -152,8 +161,8 @@ def _ending(
         heard = heard and story.place is Destination.VM
     elif story.answered_at is None and heard:
         story.place = Destination.VM
-    end = story.end(now, code=0, gave_up=True, recorded=heard)
+    end = story.end(at, code=0, gave_up=True, recorded=heard)
     rated: list[CallEvent] = []
     if story.rating is not None and end.user is not None:  # told with the row, so not yet
-        rated.append(Rated(story.call, now, end.user, story.rating))
-    return (*story.closing(now), *rated, end)
+        rated.append(Rated(story.call, at, end.user, story.rating))
+    return (*story.closing(at), *rated, end)

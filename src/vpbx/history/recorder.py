@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
 )
 
+from vpbx.clock import Clock
 from vpbx.db import Database, Values, Write, insert_or_ignore
 from vpbx.events import (
     Answered,
@@ -127,11 +128,13 @@ class HistoryRecorder:
     """A recorder of `vpbx.events.EventBus`.
 
     `node` is this server's number among those that share the database; `encoding` is told of
-    recordings that are not playable yet.
+    recordings that are not playable yet; `clock` is the one that `close_open_journal` of the
+    next run measures by.
     """
 
-    def __init__(self, node: int, encoding: Encoding) -> None:
+    def __init__(self, node: int, encoding: Encoding, clock: Clock | None = None) -> None:
         self._node = node
+        self._clock = clock
         self._encoding = encoding
         self._open: dict[str, OpenCall] = {}
         self._cut_off: set[str] = set()
@@ -158,10 +161,12 @@ class HistoryRecorder:
     async def close_open_journal(
         self,
         database: Database,
-        now: float,
+        until: float,
         recorded: Callable[[CallInfo], bool] = lambda call: False,
     ) -> list[CallEvent]:
-        """Return the events that end, `now`, the calls this node left open when it stopped.
+        """Return the events that end the calls this node left open when it stopped.
+
+        They ended `until`, by the steady clock (`Clock.steady`) of the run that was cut off.
 
         Call it once, before the first call, and publish all of them on the bus, in order: only
         then are the calls in history. An answered call was a success, an unanswered one missed
@@ -169,7 +174,7 @@ class HistoryRecorder:
         saved. Their rows say `ended_by` restart.
         """
         events: list[CallEvent] = []
-        for cut in await journal.cut_off_calls(database, self._node, now, recorded):
+        for cut in await journal.cut_off_calls(database, self._node, until, recorded):
             callid = cut.story.call.callid
             self._open[callid] = OpenCall(cut.story)
             self._cut_off.add(callid)
@@ -182,7 +187,8 @@ class HistoryRecorder:
 
     def _started(self, event: CallStarted) -> list[Write]:
         callid = event.call.callid
-        entry = self._open[callid] = OpenCall(Story(event.call), queued=True)
+        since = self._clock.steady() if self._clock else event.call.started_at
+        entry = self._open[callid] = OpenCall(Story(event.call), since, queued=True)
         entry.story.tell(event)
         return [Write(_OPEN, partial(self._opened_row, entry), callid)]
 
@@ -277,7 +283,7 @@ def _changed_row(entry: OpenCall) -> Values:
 def _state(entry: OpenCall) -> str:
     """Return an entry as it is kept; what changes from now on is a write of its own."""
     entry.queued = False
-    return journal.dump(entry.story)
+    return journal.dump(entry)
 
 
 def _row(event: CallEnded, rating: int | None) -> Values:

@@ -43,6 +43,18 @@ _TRIED = (
         error=bindparam("new_error"),
     )
 )
+_MOVE = (
+    update(mail_queue)
+    .where(_C.status == WAITING)
+    .values(next_ms=_C.next_ms + bindparam("by"), made_ms=_C.made_ms + bindparam("by"))
+)
+_NOT_LATER = (
+    update(mail_queue)
+    .where(_C.status == WAITING, _C.next_ms > bindparam("latest"))
+    .values(next_ms=bindparam("latest"))
+)
+_CLOCK_SET_S = 1.0
+"""From how much on the clock counts as set."""
 _PAUSES_S = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _GIVE_UP_S = 24 * 3600
 _FOR_SOUND_S = 900
@@ -127,7 +139,12 @@ class Smtp:
 
 
 class MailQueue:
-    """Letters of all companies. `start` it to send; `smtp` None: letters are not even kept."""
+    """Letters of all companies. `start` it to send; `smtp` None: letters are not even kept.
+
+    Rows hold the time of day. When the clock is set, they are moved along: no letter is given up
+    for it, and none waits for an hour that is not to come. After a restart with a wrong clock no
+    letter waits longer than the longest pause.
+    """
 
     def __init__(self, database: Database, smtp: Smtp | None, files: Path, *, clock: Clock) -> None:
         self._database = database
@@ -138,14 +155,21 @@ class MailQueue:
         self._task: asyncio.Task[None] | None = None
         self._away = False
         self._told_off = False
+        self._stopping = False
+        self._behind_s = clock.time() - clock.now()
+        """How far the monotonic clock is behind that of the rows."""
+        self._checked = False
 
     async def start(self) -> None:
         """Begin to send."""
         if self._smtp is not None:
+            self._behind_s = self._clock.time() - self._clock.now()
+            self._stopping = False
             self._task = asyncio.create_task(self._run(), name="vpbx-mail")
 
     async def stop(self) -> None:
         """Send no more; what is left goes after the next start."""
+        self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -162,7 +186,7 @@ class MailQueue:
                 self._told_off = True
                 log.warning("no mail is sent", hint="vpbx serve --smtp URL --mail-from ADDRESS")
             return []
-        now = epoch_ms(self._clock.time())
+        now = epoch_ms(self._now())
         values = {
             "domain_id": letter.domain_id,
             "made_ms": now,
@@ -199,7 +223,7 @@ class MailQueue:
         ]
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:  # a cancellation may be lost in the library's good-bye
             self._wake.clear()
             pause_s = _LOOK_S
             try:
@@ -212,9 +236,27 @@ class MailQueue:
             except TimeoutError:
                 pass
 
+    def _now(self) -> float:
+        """Return the time of day that rows are written by."""
+        return self._clock.now() + self._behind_s
+
+    async def _follow_clock(self) -> None:
+        """Move the rows along if the clock was set since they were written."""
+        by_s = self._clock.time() - self._now()
+        if not self._checked:  # what was set before we began nobody can tell
+            latest = epoch_ms(self._now() + _PAUSES_S[-1])
+            async with self._database.begin() as connection:
+                await connection.execute(_NOT_LATER, {"latest": latest})
+            self._checked = True
+        elif abs(by_s) >= _CLOCK_SET_S:
+            async with self._database.begin() as connection:
+                await connection.execute(_MOVE, {"by": epoch_ms(by_s)})
+            self._behind_s += by_s
+
     async def _send_due(self) -> float:
         """Send what is due; return the seconds until something else is."""
-        now = epoch_ms(self._clock.time())
+        await self._follow_clock()
+        now = epoch_ms(self._now())
         query = select(mail_queue).where(_C.status == WAITING).order_by(_C.next_ms).limit(_AT_ONCE)
         async with self._database.connect() as connection:
             rows: Sequence[Any] = (await connection.execute(query)).all()
@@ -227,7 +269,7 @@ class MailQueue:
         return min([_LOOK_S, *waits])
 
     async def _send(self, row: Any) -> None:
-        now_s = self._clock.time()
+        now_s = self._now()
         age_s = now_s - row.made_ms / 1000
         attachment = self._files / row.attachment if row.attachment else None
         content = None
@@ -265,7 +307,7 @@ class MailQueue:
         status = GIVEN_UP if final or age_s + pause_s > _GIVE_UP_S else WAITING
         if status == GIVEN_UP:
             log.warning("a letter was given up", recipient=row.recipient, why=why)
-        next_ms = epoch_ms(self._clock.time() + pause_s)
+        next_ms = epoch_ms(self._now() + pause_s)
         await self._tried(row.id, attempts, next_ms, status, why[:_MAX_ERROR])
 
     async def _tried(self, key: int, attempts: int, next_ms: int, status: int, why: str) -> None:

@@ -129,8 +129,9 @@ class Authenticator:
 
     `secret` makes the nonces: nodes that share it accept each other's, and a restart with
     the same one keeps them good (except against replays from before the restart, for which
-    `nonce_ttl_s` is the limit). `max_nonces` bounds the memory for nonce counts; when more
-    are in use the oldest become stale, which costs their clients one more round trip.
+    `nonce_ttl_s` is the limit). A clock that is set while the server runs makes none older.
+    `max_nonces` bounds the memory for nonce counts; when more are in use the oldest become
+    stale, which costs their clients one more round trip.
     """
 
     def __init__(
@@ -242,7 +243,7 @@ class Authenticator:
         return hmac.digest(self._secret, text, "sha256")[:_SEAL_BYTES]
 
     def _nonce(self, realm: str, source: str) -> str:
-        birth = int(self._clock.time() * 1000).to_bytes(_BIRTH_BYTES, "big")
+        birth = int(self._clock.steady() * 1000).to_bytes(_BIRTH_BYTES, "big")
         stamp = birth + secrets.token_bytes(_RANDOM_BYTES)
         seal = self._seal(stamp + f"{realm}\n{source}".encode("utf-8", "replace"))
         return base64.urlsafe_b64encode(stamp + seal).decode()
@@ -262,7 +263,7 @@ class Authenticator:
         return int.from_bytes(stamp[:_BIRTH_BYTES], "big")
 
     def _is_young(self, born: int) -> bool:
-        age_ms = int(self._clock.time() * 1000) - born
+        age_ms = int(self._clock.steady() * 1000) - born
         return born > self._floor_ms and -1000 <= age_ms <= self._ttl_ms
 
     def _spend(self, nonce: str, born: int, text: str) -> bool:
@@ -296,7 +297,7 @@ class Authenticator:
 
     def _remember(self, nonce: str, born: int, highest: int, seen: int) -> None:
         self._counts[nonce] = (born, highest, seen)
-        oldest_good = int(self._clock.time() * 1000) - self._ttl_ms
+        oldest_good = int(self._clock.steady() * 1000) - self._ttl_ms
         while self._counts:
             first = next(iter(self._counts.values()))[0]
             if len(self._counts) > self._max_nonces:

@@ -53,7 +53,7 @@ class Binding:
     call_id: str
     cseq: int
     expires_at: float
-    """Seconds since 1970 UTC."""
+    """By the monotonic clock: one that is set ends no registration."""
     user_agent: str = ""
     instance: str = ""
     """What the device calls itself (RFC 5626 §4.1)."""
@@ -111,10 +111,14 @@ def register(
     hop: Hop,
     *,
     now: float,
+    date: float,
     limits: RegistrarLimits | None = None,
     unreachable: Callable[[Hop], str] | None = None,
 ) -> RegisterResult:
     """Apply a REGISTER (already authenticated) that came from `hop` to `bindings`.
+
+    `now` is by the clock of `Binding.expires_at`, `date` in seconds since 1970 what the answer
+    says of the time.
 
     All of its contacts or none: 400 (malformed), 420 (Path without `Supported: path`), 423
     (too short), 500 (out of order) leave the bindings as they were, but for those expired; so
@@ -143,7 +147,7 @@ def register(
     return RegisterResult(
         kept,
         200,
-        tuple(_answer_headers(kept, path, now)),
+        tuple(_answer_headers(kept, path, now, date)),
         added=added,
         removed=expired + removed,
     )
@@ -158,7 +162,7 @@ def _check_reach(added: Sequence[Binding], unreachable: Callable[[Hop], str] | N
 
 
 def _answer_headers(
-    bindings: Sequence[Binding], path: tuple[str, ...], now: float
+    bindings: Sequence[Binding], path: tuple[str, ...], now: float, date: float
 ) -> list[tuple[str, str]]:
     headers = [
         (
@@ -168,7 +172,7 @@ def _answer_headers(
         for b in bindings
     ]
     headers += [("Path", value) for value in path]
-    headers.append(("Date", email.utils.formatdate(now, usegmt=True)))
+    headers.append(("Date", email.utils.formatdate(date, usegmt=True)))
     return headers
 
 

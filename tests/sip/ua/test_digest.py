@@ -376,3 +376,23 @@ def test_an_answer_without_qop_may_be_used_again_while_the_nonce_is_young(
 def test_an_answer_without_qop_is_wrong_where_that_is_off(clock: ManualClock) -> None:
     server = Authenticator(SECRET, clock=clock)
     assert server.verify(legacy(server), REALM, users, A).result is AuthResult.WRONG
+
+
+@pytest.mark.parametrize("by_s", [7200, -7200, 400 * 86_400])
+def test_a_clock_that_is_set_makes_no_nonce_older_or_younger(
+    clock: ManualClock, server: Authenticator, by_s: float
+) -> None:
+    answer = client(server)
+
+    def asks() -> AuthResult:
+        value = answer.value("REGISTER", "sip:acme.example")
+        return server.verify(with_credentials(value), REALM, users).result
+
+    assert asks() is AuthResult.OK
+    clock.set_wall(by_s)
+    assert asks() is AuthResult.OK
+    clock.advance(299)
+    assert asks() is AuthResult.OK
+    clock.advance(2)
+    clock.set_wall(-by_s)
+    assert asks() is AuthResult.STALE

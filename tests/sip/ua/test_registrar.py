@@ -25,7 +25,7 @@ def ask(
     limits: RegistrarLimits | None = None,
 ) -> RegisterResult:
     message = request(headers=headers, call_id=call_id, cseq=cseq, via=via)
-    return register(bindings, message, hop, now=now, limits=limits)
+    return register(bindings, message, hop, now=now, date=now, limits=limits)
 
 
 def contacts(result: RegisterResult) -> list[str]:
@@ -266,6 +266,7 @@ def test_a_contact_nobody_can_reach_is_refused_with_the_reason() -> None:
         message,
         SOURCE,
         now=NOW,
+        date=NOW,
         unreachable=lambda hop: "a group" if hop.host == "224.0.0.1" else "",
     )
     assert (result.code, result.reason) == (400, "Contact Cannot Be Reached: a group")

@@ -169,7 +169,8 @@ class Registrar:
     def on_request(self, tx: ServerTransaction) -> None:
         verdict = self.authenticator.verify(tx.request, "acme.example", self.lookup)
         if verdict.ok:
-            result = register(self.bindings, tx.request, tx.hop, now=LoopClock().time())
+            now = LoopClock().time()
+            result = register(self.bindings, tx.request, tx.hop, now=now, date=now)
             self.bindings = result.bindings
             self._answer(tx, result.code, result.headers)
         else:
