@@ -59,8 +59,18 @@ class Softphone:
         answer: str = "manual",
         sip_port: int = 0,
         encryption: str = "",
+        lamp: bool = False,
+        watches: str = "",
     ) -> None:
-        """`encryption`: "srtp" (offered), "srtp-mand" (insisted on), "dtls_srtp", or none."""
+        """`encryption`: "srtp" (offered), "srtp-mand" (insisted on), "dtls_srtp", or none.
+
+        `lamp`: it subscribes to its voicemail. `watches`: a SIP URI to whose presence it does.
+        """
+        self._modules = ["mwi.so"] if lamp else []
+        if watches:
+            self._modules += ["contact.so", "presence.so"]
+            (folder / "contacts").parent.mkdir(parents=True, exist_ok=True)
+            (folder / "contacts").write_text(f"<{watches}>;presence=p2p\n")
         self.folder, self.tone_hz, self._sip_port = folder, tone_hz, sip_port
         (folder / "recordings").mkdir(parents=True, exist_ok=True)
         # without a proxy it registers nowhere: a peer at a known address
@@ -70,7 +80,7 @@ class Softphone:
         (folder / "accounts").write_text(
             f"<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password}"
             f"{outbound};answermode={answer};audio_codecs=PCMA,PCMU"
-            f"{f';mediaenc={encryption}' if encryption else ''}\n"
+            f"{f';mediaenc={encryption}' if encryption else ''}{';mwi=yes' if lamp else ''}\n"
         )
         self.log: list[str] = []
         self.events: list[dict[str, Any]] = []
@@ -108,6 +118,7 @@ class Softphone:
                 rtp_low=rtp_low,
                 rtp_high=rtp_end - 1,
             )
+            + "".join(f"module_app {name}\n" for name in self._modules)
         )
 
     async def _connect(self) -> asyncio.StreamReader | None:
@@ -154,19 +165,21 @@ class Softphone:
 
     async def happens(self, kind: str, *, timeout_s: float = 15) -> None:
         """Wait until an event of this type has come."""
-        await self._until(
+        await self.until(
             lambda: any(event.get("type") == kind for event in self.events), kind, timeout_s
         )
 
     async def says(self, words: str, *, timeout_s: float = 15) -> None:
         """Wait until a line of its log has these words."""
-        await self._until(lambda: any(words in line for line in self.log), words, timeout_s)
+        await self.until(lambda: any(words in line for line in self.log), words, timeout_s)
 
     async def registers(self) -> None:
         """Wait until the registration of the start has gone through."""
         await self.says(" binding]")
 
-    async def _until(self, check: Callable[[], bool], what: str, timeout_s: float) -> None:
+    async def until(self, check: Callable[[], bool], what: str, timeout_s: float = 15) -> None:
+        """Wait until `check` says so, looking at each line and event."""
+
         async def wait() -> None:
             while not check():
                 self._news.clear()
@@ -180,19 +193,25 @@ class Softphone:
 
     async def hears_something(self, *, seconds: float = 2.0, timeout_s: float = 10) -> None:
         """Wait until this much sound has been received and recorded in the current call."""
+        await self._recorded("-dec.wav", seconds, timeout_s)
 
+    async def speaks(self, *, seconds: float, timeout_s: float = 15) -> None:
+        """Wait until this much sound has been sent in the current call."""
+        await self._recorded("-enc.wav", seconds, timeout_s)
+
+    async def _recorded(self, end: str, seconds: float, timeout_s: float) -> None:
         async def grown() -> None:
             wanted = seconds * 8000 * 2
             while not any(
                 path.stat().st_size > wanted
-                for path in (self.folder / "recordings").glob("*-dec.wav")
+                for path in (self.folder / "recordings").glob(f"*{end}")
             ):
                 await asyncio.sleep(0.05)
 
         try:
             await asyncio.wait_for(grown(), timeout_s)
         except TimeoutError:
-            raise AssertionError("no sound came\n" + "\n".join(self.log[-40:])) from None
+            raise AssertionError("there was no sound\n" + "\n".join(self.log[-40:])) from None
 
     def heard(self) -> list[bytes]:
         """Return the 16-bit mono sound of every call received so far, newest last."""
