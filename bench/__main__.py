@@ -6,11 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
-from bench import api, attack, calls, history
+from bench import api, attack, blf, calls, history
 from bench.report import Report
 
 OUT = Path("bench-out")
-WHAT = ["cpu", "rate", "latency", "memory", "history", "api", "attack"]
+WHAT = ["cpu", "rate", "latency", "memory", "history", "api", "attack", "blf"]
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
         api.run(OUT, report, quick=options.quick)
     if "attack" in chosen:
         attack.run(OUT, report, peer=peer, quick=options.quick)
+    if "blf" in chosen:
+        blf.run(OUT, report, quick=options.quick)
     report.end()
 
 

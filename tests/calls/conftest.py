@@ -14,8 +14,8 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.calls.watcher import Make, Watcher
-from tests.calls.world import EVE, World, found_company, media_config
+from tests.calls.world import DOMAIN, EVE, PASSWORD, World, found_company, media_config
+from tests.support.watcher import Make, Watcher
 from vpbx.media import MediaEngine
 
 
@@ -116,6 +116,7 @@ async def phone_of(world: World) -> AsyncIterator[Make]:
         if listed:
             await world.directory.blf.add(await world.domain(), [login])
             await world.domain()
+        options = {"domain": DOMAIN, "password": PASSWORD, **options}
         phone = await Watcher(login, world.hop(), **options).start()
         made.append(phone)
         return phone

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from tests.calls.watcher import Make, Watcher
 from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, PASSWORD, SALES, World
+from tests.support.watcher import Make, Watcher
 from vpbx.calls.switch import SubscriptionLimits
 from vpbx.directory import tables
 from vpbx.events import Ringing
@@ -396,9 +396,9 @@ async def test_the_bound_of_one_employee_leaves_room_for_others(
 ) -> None:
     world = small_bounds
     await world.directory.blf.add(await world.domain(), [ANN, EVE, BOB])
-    ann = await Watcher(ANN, world.hop()).start()
-    eve = await Watcher(EVE, world.hop()).start()
-    bob = await Watcher(BOB, world.hop()).start()
+    ann = await Watcher(ANN, world.hop(), DOMAIN, PASSWORD).start()
+    eve = await Watcher(EVE, world.hop(), DOMAIN, PASSWORD).start()
+    bob = await Watcher(BOB, world.hop(), DOMAIN, PASSWORD).start()
     try:
         made = [await ann.subscribe("702") for _ in range(3)]
         assert [each.code for each in made] == [200, 200, 503]

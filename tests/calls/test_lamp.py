@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.calls.watcher import Make, Watcher
 from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, World
+from tests.support.watcher import Make, Watcher
 from vpbx.events import CallInfo, Direction, MessageLeft
 
 MWI = "message-summary"

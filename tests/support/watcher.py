@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
-from tests.calls.world import DOMAIN, PASSWORD
 from vpbx.sip import Credentials, Hop, Request, Response, make_response
 from vpbx.sip.digest import Challenge, DigestAnswer
 from vpbx.sip.message import new_branch, new_call_id, new_tag, parse_message
@@ -86,9 +85,7 @@ class Subscribed:
 class Watcher(asyncio.DatagramProtocol):
     """A phone of `login`. `answers`: what it says to NOTIFYs; 0: nothing."""
 
-    def __init__(
-        self, login: str, hop: Hop, domain: str = DOMAIN, password: str = PASSWORD
-    ) -> None:
+    def __init__(self, login: str, hop: Hop, domain: str, password: str) -> None:
         self.login, self.domain = login, domain
         self.answers = 200
         self.notifies: asyncio.Queue[Told] = asyncio.Queue()
