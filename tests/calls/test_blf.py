@@ -41,6 +41,8 @@ async def test_a_line_that_is_offline_idle_rung_and_talked_on(world: World, phon
     assert (told.version, told.full, told.states) == (2, False, ["early"])
     assert told.dialogs[0].get("direction") == "recipient"
     assert told.remote() == ("Customer", f"sip:{CUSTOMER}@{DOMAIN}")
+    head = len(bytes(told.request)) - len(told.request.body)
+    assert head <= 550, "with its documents it fits into a datagram of 1300 bytes"
     rung = told.dialogs[0].get("id")
     await call.answer()
     told = await watcher.told()

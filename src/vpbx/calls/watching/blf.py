@@ -102,7 +102,7 @@ class _LineWatch:
         self._watched = watched
         self._watcher = watcher
         self._resource = resource
-        self._teller = Teller(Identity(resource), watched.own, watched.domain)
+        self._teller = Teller(resource, watched.own, watched.domain)
         watched.watches[self] = None
 
     def document(self, *, full: bool) -> bytes | None:

@@ -5,8 +5,9 @@ ringing   `early`, direction recipient
 talking   `confirmed`, also while they call somebody: their phone is in their hand
 offline   no dialog
 
-Whether any phone is registered RFC 4235 cannot say; it stands beside the dialogs in the words
-of PIDF (RFC 3863), `<status><basic>`, which phones that do not know it pass over.
+Whether any phone is registered RFC 4235 cannot say; in full documents it stands beside the
+dialogs in the words of PIDF (RFC 3863), `<status><basic>`, which phones that do not know it
+pass over.
 
 The identifiers of a dialog are those of the real leg, as the phone at its end has them, so
 that another phone may send an INVITE with `Replaces` (RFC 3891) for it.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
@@ -36,8 +38,8 @@ class Identity:
         """Write it as the `local` or `remote` of a dialog."""
         uri = quoteattr(f"sip:{quote(self.user, safe=_USER_SAFE)}@{domain}")
         name = f" display={quoteattr(_printable(self.name))}" if self.name else ""
-        text = uri[1:-1]
-        return f"<{side}><identity{name}>{text}</identity><target uri={uri}/></{side}>"
+        target = f"<target uri={uri}/>" if side == "local" else ""  # where a pick-up goes to
+        return f"<{side}><identity{name}>{uri[1:-1]}</identity>{target}</{side}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +59,6 @@ class LineDialog:
     remote: Identity | None = None
     """Who is at the other end; None when that is not told."""
 
-    def xml(self, own: Identity, domain: str) -> str:
-        """Write it as an element."""
-        told = [f"id={quoteattr(self.id)}"]
-        if self.call_id:
-            told += [
-                f"call-id={quoteattr(self.call_id)}",
-                f"local-tag={quoteattr(self.local_tag)}",
-                f"remote-tag={quoteattr(self.remote_tag)}",
-            ]
-        told.append(f'direction="{"recipient" if self.recipient else "initiator"}"')
-        parties = ""
-        if self.state != "terminated":
-            parties = own.xml("local", domain)
-            parties += self.remote.xml("remote", domain) if self.remote is not None else ""
-        return f"<dialog {' '.join(told)}><state>{self.state}</state>{parties}</dialog>"
-
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -84,10 +70,13 @@ class Lines:
 
 
 class Teller:
-    """Writes the documents of one subscription: numbered from 0, without a gap (§4.1.1)."""
+    """Writes the documents of one subscription: numbered from 0, without a gap (§4.1.1).
 
-    def __init__(self, entity: Identity, own: Identity, domain: str) -> None:
-        self._entity = entity
+    `entity`: who is watched, as the SUBSCRIBE names them.
+    """
+
+    def __init__(self, entity: str, own: Identity, domain: str) -> None:
+        self._entity = quoteattr(f"sip:{quote(entity, safe=_USER_SAFE)}@{domain}")
         self._own = own
         self._domain = domain
         self._version = -1
@@ -100,23 +89,42 @@ class Teller:
         """
         before, self._told = self._told, now
         if full or before is None or before.online != now.online:
-            return self._write("full", now.dialogs or _nobody(now), now.online)
+            return self._write("full", now.dialogs or _nobody(now), _status(now.online))
         changed = list(_changes(before.dialogs, now.dialogs))
-        return self._write("partial", changed, now.online) if changed else None
+        return self._write("partial", changed) if changed else None
 
-    def _write(self, state: str, dialogs: Iterable[LineDialog], online: bool) -> bytes:
+    def _write(self, state: str, dialogs: Iterable[LineDialog], more: str = "") -> bytes:
         self._version += 1
-        entity = quoteattr(f"sip:{quote(self._entity.user, safe=_USER_SAFE)}@{self._domain}")
-        parts = [
+        elements = "".join(_element(dialog, self._own, self._domain) for dialog in dialogs)
+        return (
             '<?xml version="1.0" encoding="UTF-8"?>\r\n'
             '<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" '
-            f'version="{self._version}" state="{state}" entity={entity}>\r\n',
-            *(f"{dialog.xml(self._own, self._domain)}\r\n" for dialog in dialogs),
-            '<status xmlns="urn:ietf:params:xml:ns:pidf">'
-            f"<basic>{'open' if online else 'closed'}</basic></status>\r\n",
-            "</dialog-info>\r\n",
+            f'version="{self._version}" state="{state}" entity={self._entity}>\r\n'
+            f"{elements}{more}</dialog-info>\r\n"
+        ).encode()
+
+
+@lru_cache(maxsize=1024)
+def _element(dialog: LineDialog, own: Identity, domain: str) -> str:
+    """Write a dialog, once for all who watch it."""
+    told = [f"id={quoteattr(dialog.id)}"]
+    if dialog.call_id:
+        told += [
+            f"call-id={quoteattr(dialog.call_id)}",
+            f"local-tag={quoteattr(dialog.local_tag)}",
+            f"remote-tag={quoteattr(dialog.remote_tag)}",
         ]
-        return "".join(parts).encode()
+    told.append(f'direction="{"recipient" if dialog.recipient else "initiator"}"')
+    parties = ""
+    if dialog.state != "terminated":
+        parties = own.xml("local", domain)
+        parties += dialog.remote.xml("remote", domain) if dialog.remote is not None else ""
+    return f"<dialog {' '.join(told)}><state>{dialog.state}</state>{parties}</dialog>\r\n"
+
+
+def _status(online: bool) -> str:
+    basic = "open" if online else "closed"
+    return f'<status xmlns="urn:ietf:params:xml:ns:pidf"><basic>{basic}</basic></status>\r\n'
 
 
 def _nobody(now: Lines) -> tuple[LineDialog, ...]:
