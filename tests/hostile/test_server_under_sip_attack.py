@@ -62,7 +62,8 @@ def metric(pbx: Pbx, name: str) -> float:
     raise AssertionError(f"no metric {name}")
 
 
-async def test_a_flood_of_strangers_leaves_registered_phones_served(pbx: Pbx) -> None:
+@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE"])
+async def test_a_flood_of_strangers_leaves_registered_phones_served(pbx: Pbx, method: str) -> None:
     phone = Phone("admin", PASSWORD, DOMAIN, hop(pbx))
     await phone.start()
     floods = [stranger(pbx, "127.0.0.66") for _ in range(20)]
@@ -72,7 +73,7 @@ async def test_a_flood_of_strangers_leaves_registered_phones_served(pbx: Pbx) ->
         for number in range(300):
             for sock in floods:
                 try:
-                    sock.send(request("INVITE", number))
+                    sock.send(request(method, number, "Event: dialog\r\n"))
                 except BlockingIOError:
                     pass
             if not number % 100:
@@ -85,6 +86,7 @@ async def test_a_flood_of_strangers_leaves_registered_phones_served(pbx: Pbx) ->
             sock.close()
     assert metric(pbx, "vpbx_sip_dropped_total") > 0
     assert metric(pbx, "vpbx_sip_sessions") == 0
+    assert metric(pbx, "vpbx_sip_subscriptions") == 0
 
 
 def test_who_guesses_is_seen_in_log_metrics_and_doctor(pbx: Pbx) -> None:

@@ -122,7 +122,10 @@ class Watcher(asyncio.DatagramProtocol):
             self.notifies.put_nowait(Told(message))
 
     def respond(self, request: Request, code: int) -> None:
-        self.transport.sendto(bytes(make_response(request, code)), (self._hop.host, self._hop.port))
+        self.write(bytes(make_response(request, code)))
+
+    def write(self, data: bytes) -> None:
+        self.transport.sendto(data, (self._hop.host, self._hop.port))
 
     async def told(self) -> Told:
         """Return the next NOTIFY."""
@@ -190,10 +193,10 @@ class Watcher(asyncio.DatagramProtocol):
             self._answer = DigestAnswer(challenge, self._credentials)
 
     async def _send(self, made: Subscribed, headers: Sequence[str]) -> Response:
-        branch = new_branch()
+        branch, via = new_branch(), f"SIP/2.0/{self._hop.transport.upper()} 127.0.0.1"
         lines = [
             f"SUBSCRIBE {made.resource} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch={branch};rport",
+            f"Via: {via}:{self.port};branch={branch};rport",
             f"From: {made.from_}",
             f"To: {made.to}",
             f"Call-ID: {made.call_id}",
@@ -205,11 +208,43 @@ class Watcher(asyncio.DatagramProtocol):
         waiting = asyncio.get_running_loop().create_future()
         self._responses[branch] = waiting
         data = "\r\n".join([*lines, "", ""]).encode()
-        self.transport.sendto(data, (self._hop.host, self._hop.port))
+        self.write(data)
         try:
             return await asyncio.wait_for(waiting, PATIENCE_S)
         finally:
             del self._responses[branch]
+
+
+class StreamWatcher(Watcher, asyncio.Protocol):
+    """The same over TCP."""
+
+    def __init__(self, login: str, hop: Hop, domain: str, password: str) -> None:
+        super().__init__(login, hop, domain, password)
+        self._came = b""
+
+    async def start(self, host: str = "127.0.0.1") -> StreamWatcher:
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, self._hop.host, self._hop.port)
+        return self
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.stream = cast("asyncio.Transport", transport)
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def data_received(self, data: bytes) -> None:
+        self._came += data
+        while (end := self._came.find(b"\r\n\r\n")) >= 0:
+            length = int(self._came[:end].rpartition(b"Content-Length:")[2].split(b"\r\n")[0])
+            if len(self._came) < end + 4 + length:
+                return
+            message, self._came = self._came[: end + 4 + length], self._came[end + 4 + length :]
+            self.datagram_received(message, ("", 0))
+
+    def write(self, data: bytes) -> None:
+        self.stream.write(data)
+
+    def close(self) -> None:
+        self.stream.abort()
 
 
 Make: TypeAlias = Callable[..., Awaitable[Watcher]]

@@ -595,6 +595,11 @@ class _Gauges:
         for name, text, value in (
             ("vpbx_calls", "Calls in progress", len(app.calls.active())),
             ("vpbx_sip_sessions", "SIP call legs", app.stack.sessions),
+            (
+                "vpbx_sip_subscriptions",
+                "Subscriptions of phones",
+                len(app.stack.subscriptions),
+            ),
             ("vpbx_crm_commands_waiting", "CRM commands in memory", app.outbox.in_memory),
         ):
             yield GaugeMetricFamily(name, text, value=value)

@@ -264,9 +264,11 @@ class Subscription:
         source, dialog = self.dialog.source, self.dialog
         if dialog.route:
             return dialog.hop
-        if source.transport != "udp" and self._others.core.layer.reaches(source):
-            return source
         hop = dialog.hop
+        if source.transport != "udp":
+            if self._others.core.layer.reaches(source):
+                return source
+            hop = Hop(hop.transport, hop.host, hop.port)
         return hop if hop.host == source.host else source
 
     def _notify(self, body: bytes | None) -> Request:
