@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.console.calls import keep_calls, keep_sound
 from tests.support.pbx import Pbx
 from vpbx.accounts import Accounts
 from vpbx.app.datadir import DataDir
@@ -21,6 +23,7 @@ from vpbx.directory import Directory, Secrets
 
 ACME, GLOBEX = "acme.vpbx.example", "globex.vpbx.example"
 PASSWORD = "correct horse staple"
+PHONE_PASSWORD = "Phone-secret-1"
 ROLES = {"admin": "admin", "head": "group_head", "ann": "user", "bob": "restricted_user"}
 """Who works at each company, and as what."""
 
@@ -106,10 +109,14 @@ async def found(data: Path) -> dict[tuple[str, str], str]:
         for login, role in ROLES.items():
             if login != "admin":
                 values = {"name": login.title(), "login": login, "role": role}
+                values["password"] = PHONE_PASSWORD
                 await directory.users.add(company, values)
             tokens[name, login] = (await accounts.invite(company, login)).token
         group = await directory.groups.add(company, {"name": "Sales", "ext": "600"})
         await directory.groups.change_users(company, group.id, {"add": ["head", "ann"]})
+        async with database.begin() as connection:
+            recorded = await keep_calls(connection, company.id, time.time(), group.id)
+        keep_sound(folder.records, company.id, recorded)
     async with database.begin() as connection:
         from vpbx.accounts.tables import accounts as table
 

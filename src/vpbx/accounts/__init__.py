@@ -13,6 +13,7 @@ log of what was changed by whom.
 from __future__ import annotations
 
 from vpbx.accounts.accounts import Accounts, Invitation
+from vpbx.accounts.audit import Audit, Entry
 from vpbx.accounts.errors import AccountError, Busy, Refused, TooMany
 from vpbx.accounts.settings import ConsoleSettings
 from vpbx.accounts.store import Account, Session
@@ -21,8 +22,10 @@ __all__ = [
     "Account",
     "AccountError",
     "Accounts",
+    "Audit",
     "Busy",
     "ConsoleSettings",
+    "Entry",
     "Invitation",
     "Refused",
     "Session",

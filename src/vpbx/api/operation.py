@@ -19,10 +19,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from vpbx.acting import Actor, acting
 from vpbx.api import cors
 from vpbx.api.auth import Door, Right
 from vpbx.api.body import read_body
 from vpbx.api.errors import ApiError, not_found, refuse, refuse_fields
+from vpbx.api.gate import CLIENT
 from vpbx.api.parameters import Parameters
 from vpbx.api.services import ApiServices
 from vpbx.directory import DomainConfig, Invalid, KeyIdentity, NotFound, composed
@@ -139,12 +141,8 @@ class _Endpoint:
             identity = await self._door.admit(request, self._operation.right)
             domain = identity.domain
             call = Call(self._services, request, identity, _path(scope))
-            if self._parameters is None:
-                response = await self._operation.handler(call)
-            else:
-                payload = await read_body(request, self._max_body)
-                params = self._parameters.read(scope["query_string"], payload)
-                response = await self._operation.handler(call, params)
+            with acting(Actor(f"API key {identity.key_id}", "api", scope[CLIENT])):
+                response = await self._answer(call)
         except ApiError as error:
             response = refuse(error)
         except Invalid as error:
@@ -154,6 +152,13 @@ class _Endpoint:
         if domain is not None:
             cors.allow(request, response, domain)
         await response(scope, receive, send)
+
+    async def _answer(self, call: Call) -> Response:
+        if self._parameters is None:
+            return await self._operation.handler(call)
+        payload = await read_body(call.request, self._max_body)
+        params = self._parameters.read(call.request.scope["query_string"], payload)
+        return await self._operation.handler(call, params)
 
 
 def _path(scope: Scope) -> dict[str, str]:

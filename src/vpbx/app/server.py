@@ -22,7 +22,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from vpbx.accounts import Accounts
+from vpbx.accounts import Accounts, Audit
 from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
@@ -48,7 +48,7 @@ from vpbx.branches import BranchLinks
 from vpbx.calls import CallsConfig, CallService, TrunkState
 from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
-from vpbx.console import PAGES, ConsoleServices, create_console, with_console
+from vpbx.console import PAGES, ConsoleServices, Live, create_console, with_console
 from vpbx.crm import (
     Contacts,
     CrmClient,
@@ -208,8 +208,11 @@ class App:
         self._later(self.directory.stop, 0.7)
         identities.is_company = self.directory.knows
         self.accounts = Accounts(database, self.directory, self._clock)
+        self.audit = Audit(database, self.directory)
 
         events = EventBus(writer.submit)
+        self.live = Live()
+        events.subscribe(self.live.on_event)
         recorder = self._keep_history(events)
         contacts = await self._connect_crm(writer, events, recorder)
         mailbox = await self._keep_mail(writer, events)
@@ -492,7 +495,10 @@ class App:
             browser=Browser(self.database),
             calls=self.calls,
             accounts=self.accounts,
+            audit=self.audit,
             clock=self._clock,
+            live=self.live,
+            commands=IntegrationLog(self.outbox),
             link_base=lambda domain: base.replace("{domain}", domain),
             free_disk=self.data.free,
             trusted_proxies=self.config.trusted_proxies,

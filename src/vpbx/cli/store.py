@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from vpbx.acting import Actor, acting
 from vpbx.app import DataDir
 from vpbx.app.datadir import full_disk, keep_private
 from vpbx.cli.output import BAD_INPUT, Fault
@@ -73,15 +75,26 @@ def on_directory(
     data: Path, url: str, work: Callable[[Directory], Awaitable[T]], *, create: bool = False
 ) -> T:
     """Let `work` use the directory. What was wrong with its values becomes a `Fault`."""
+    from vpbx.accounts import Audit
     from vpbx.directory import Directory, Secrets
 
     async def run(database: Database) -> T:
         secrets = Secrets.from_file(DataDir(data).secrets_key)
         directory = Directory(database, secrets=secrets)
         await directory.refresh()
-        return await work(directory)
+        Audit(database, directory)
+        with acting(_whoever()):
+            return await work(directory)
 
     return on_database(data, url, run, create=create)
+
+
+def _whoever() -> Actor:
+    """Return who runs this command."""
+    try:
+        return Actor(getpass.getuser(), "command")
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return Actor("command", "command")
 
 
 def on_accounts(
@@ -101,7 +114,8 @@ def on_accounts(
         directory = Directory(database, secrets=secrets)
         await directory.refresh()
         try:
-            return await work(directory, Accounts(database, directory, LoopClock()))
+            with acting(_whoever()):
+                return await work(directory, Accounts(database, directory, LoopClock()))
         except Refused as refused:
             raise Fault(f"{refused.field}: {refused.message}", BAD_INPUT) from refused
 

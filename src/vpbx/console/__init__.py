@@ -10,7 +10,8 @@ which entry in the menu. `admit.py` is what every request passes first. Template
 from __future__ import annotations
 
 from vpbx.console.application import create_console, with_console
+from vpbx.console.live import Live
 from vpbx.console.pages import PAGES
 from vpbx.console.services import ConsoleServices
 
-__all__ = ["PAGES", "ConsoleServices", "create_console", "with_console"]
+__all__ = ["PAGES", "ConsoleServices", "Live", "create_console", "with_console"]

@@ -13,6 +13,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vpbx.accounts import Busy, Refused, TooMany
+from vpbx.acting import Actor, acting
 from vpbx.api.gate import SECURE, Gate
 from vpbx.console.admit import Turned, admit, check_form
 from vpbx.console.look import HEADERS, Entry, Look
@@ -87,7 +88,11 @@ async def _use(page: Page, visit: Visit) -> Response:
         if page.door is not Door.OPEN:
             check_form(visit)
     assert handler is not None
-    return await handler(visit)
+    if visit.session is None:
+        return await handler(visit)
+    who = Actor(str(visit.session.account), "console", visit.source)
+    with acting(who):
+        return await handler(visit)
 
 
 async def _read_form(visit: Visit, at_most: int) -> None:

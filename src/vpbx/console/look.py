@@ -82,6 +82,10 @@ class Look:
         )
         return made
 
+    def fragment(self, template: str, language: str, **values: Any) -> str:
+        """Return a piece of a page that is the same for several viewers."""
+        return self._environments[language].get_template(template).render(**values)
+
     def first(self, visit: Visit) -> str:
         """Return the first page of the menu that somebody may use."""
         return next(entry.path for entry in self._menu if visit.may(entry.area))

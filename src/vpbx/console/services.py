@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vpbx.accounts import Accounts
+from vpbx.accounts import Accounts, Audit
+from vpbx.api.services import Commands
 from vpbx.calls import CallService
 from vpbx.clock import Clock
+from vpbx.console.live import Live
 from vpbx.directory import Directory
 from vpbx.history import Browser, History
 
@@ -23,7 +25,11 @@ class ConsoleServices:
     browser: Browser
     calls: CallService
     accounts: Accounts
+    audit: Audit
     clock: Clock
+    live: Live
+    commands: Commands | None
+    """The log of the integration."""
     link_base: Callable[[str], str]
     """How links begin that lead to this console, for a company's name."""
     free_disk: Callable[[], float]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from vpbx.acting import actor
 from vpbx.clock import Clock, LoopClock
 from vpbx.db import Database, Writer
 from vpbx.directory.directions import warm_up
@@ -30,6 +32,9 @@ from vpbx.outside import is_public
 from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.directory")
+
+Auditor: TypeAlias = Callable[[DomainConfig | None, DomainConfig, frozenset[str]], Awaitable[None]]
+"""Is told a domain before (None: not known) and after a change, and which tables it touched."""
 
 
 class Store:
@@ -63,6 +68,7 @@ class Store:
         self._refreshing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[DomainConfig], None]] = []
+        self._auditors: list[Auditor] = []
         self._mourners: list[Callable[[int], None]] = []
         self.writer = Writer(database, gather_s=0.02, spill=spill)
         """Writes devices' registrations and counters in the background."""
@@ -104,6 +110,10 @@ class Store:
     def on_gone(self, tell: Callable[[int], None]) -> None:
         """Call `tell` with the id of each loaded domain that was removed."""
         self._mourners.append(tell)
+
+    def on_changed(self, tell: Auditor) -> None:
+        """Have `tell` told what somebody changes here, before their operation returns."""
+        self._auditors.append(tell)
 
     # Reading
 
@@ -207,6 +217,7 @@ class Store:
             # one at a time here too, so that those in line hold no connection of the pool
             async with self._editing[domain_id], self._database.begin() as connection:
                 tx = await Tx.open(connection, domain_id)
+                before = self._loaded.get(domain_id)
                 yield tx
                 revision, whole = await tx.close()
         except IntegrityError as error:
@@ -221,6 +232,15 @@ class Store:
             self._know(self._index.with_revision(domain_id, revision))
         else:
             await self.refresh()
+        if self._auditors and actor() is not None:
+            known = before is not None and before.revision == revision - 1
+            await self._tell_changed(domain_id, before if known else None, tx)
+
+    async def _tell_changed(self, domain_id: int, before: DomainConfig | None, tx: Tx) -> None:
+        after = await self.domain_by_id(domain_id)
+        if after is not None:
+            for tell in self._auditors:
+                await tell(before, after, frozenset(tx.touched))
 
     @contextlib.asynccontextmanager
     async def edit_all(self) -> AsyncIterator[AsyncConnection]:

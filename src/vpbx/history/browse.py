@@ -14,13 +14,19 @@ from sqlalchemy import ColumnElement, Row, case, func, or_, select, tuple_
 
 from vpbx.db import Database
 from vpbx.events import Direction, Status, lengths
-from vpbx.history.tables import RECORD_ENCODING, RECORD_READY, UNRETURNED, call_history
+from vpbx.history.tables import (
+    RECORD_ENCODING,
+    RECORD_FAX,
+    RECORD_READY,
+    UNRETURNED,
+    call_history,
+)
 
 __all__ = ["KINDS", "Asked", "Browser", "CallRow", "Seen", "Totals"]
 
 KINDS = ("all", "in", "out", "missed", "inner")
 _C = call_history.c
-_PLAYABLE = (RECORD_ENCODING, RECORD_READY)
+_PLAYABLE = (RECORD_ENCODING, RECORD_READY, RECORD_FAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,8 @@ class CallRow:
     rating: int | None
     has_record: bool
     missed_status: int
+    is_fax: bool = False
+    """What is recorded is a document."""
 
     @property
     def started_at(self) -> float:
@@ -223,4 +231,5 @@ def _row(row: Row[Any]) -> CallRow:
         rating=row.rating,
         has_record=row.record in _PLAYABLE,
         missed_status=row.missed_status,
+        is_fax=row.record == RECORD_FAX,
     )

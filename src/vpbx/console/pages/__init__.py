@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from vpbx.console.page import Page
-from vpbx.console.pages import employees, invitation, login, me, operator, start
+from vpbx.console.pages import (
+    audit,
+    employees,
+    history,
+    invitation,
+    live,
+    login,
+    me,
+    missed,
+    operator,
+    start,
+)
 
 __all__ = ["PAGES"]
 
 PAGES: tuple[Page, ...] = (
     *start.pages,
+    *live.pages,
+    *history.pages,
+    *missed.pages,
     *employees.pages,
+    *audit.pages,
     *me.pages,
     *login.pages,
     *invitation.pages,

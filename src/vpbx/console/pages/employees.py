@@ -146,6 +146,7 @@ async def invite(visit: Visit) -> Response:
     accounts = visit.services.accounts
     employee = await visit.services.directory.users.get(visit.company, visit.path("login"))
     made = await accounts.invite(visit.company, employee.login)
+    await visit.services.audit.note(visit.company.id, "console", "", f"invited {employee.login}")
     base = visit.services.link_base(visit.company.name)
     return visit.page(
         "employees/invited.html",
@@ -162,6 +163,7 @@ async def revoke(visit: Visit) -> Response:
     account = (await accounts.of_domain(visit.company)).get(employee.login)
     if account is not None:
         await accounts.remove(account)
+        await visit.services.audit.note(visit.company.id, "console", employee.login, "")
     note = visit.texts("{name} can no longer use the console.", name=employee.name)
     return visit.go(f"{LIST}/{employee.login}", note)
 

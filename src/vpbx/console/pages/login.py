@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import RedirectResponse, Response
 
 from vpbx.accounts import Account, Busy, Refused, TooMany
+from vpbx.acting import Actor, acting
 from vpbx.console.admit import company_of_host, safe_path, set_session
 from vpbx.console.page import Door, Page
 from vpbx.console.texts import LANGUAGES, texts
@@ -88,6 +89,9 @@ async def begin(visit: Visit, account: Account, *, pending: bool) -> Response:
         address=visit.source,
         agent=visit.request.headers.get("user-agent", ""),
     )
+    if not pending:
+        with acting(Actor(str(account), "console", visit.source)):
+            await visit.services.audit.note(account.domain_id, "log in", "", account.login)
     wanted = visit.value("next") or visit.request.cookies.get(_NEXT, "/")
     to = "/login/code" if pending else safe_path(wanted)
     answer = RedirectResponse(to, 303)

@@ -1,0 +1,148 @@
+"""Live: calls now, departments with who waits, employees' state; hang up, pass on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from starlette.responses import Response, StreamingResponse
+
+from vpbx.calls import ActiveCall
+from vpbx.console.areas import Area, Reach
+from vpbx.console.page import Page
+from vpbx.console.visit import Visit
+from vpbx.directory import Employee, NotFound
+
+LIVE = "/live"
+STATE_WORDS = {
+    "waiting": "waits",
+    "ringing": "rings",
+    "dialing": "dials",
+    "talking": "talks",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """An employee and what they do now: talking, ringing, dnd, free or offline."""
+
+    employee: Employee
+    state: str
+
+
+COLLEAGUE_WORDS = {
+    "talking": "talks",
+    "ringing": "rings",
+    "dnd": "do not disturb",
+    "free": "free",
+    "offline": "offline",
+}
+
+
+async def show(visit: Visit) -> Response:
+    return visit.page("live/page.html", board=_board(visit)())
+
+
+def _board(visit: Visit) -> Callable[[], str]:
+    """Return what renders the calls that this viewer, and all like them, sees."""
+    look, services, seen = visit.look, visit.services, visit.reach
+    domain_id, language = visit.company.id, visit.texts.language
+    is_online = services.directory.users.is_online
+
+    def render() -> str:
+        domain = services.directory.cached_by_id(domain_id)
+        if domain is None:
+            return ""
+        calls = [call for call in services.calls.active() if call.info.domain_id == domain_id]
+        shown = sorted(
+            (call for call in calls if _sees(seen, call)), key=lambda call: call.info.started_at
+        )
+        busy = {
+            party.login: str(call.state)
+            for call in calls
+            for party in (call.user, call.caller)
+            if party is not None and call.state != "waiting"
+        }
+        colleagues = [
+            Colleague(employee, _state(employee, busy, is_online(domain, employee.login)))
+            for employee in domain.employees.values()
+            if seen.everybody or employee.login in seen.logins
+        ]
+        waiting: dict[str, list[ActiveCall]] = {}
+        for call in shown:
+            if call.group is not None and call.answered_at is None:
+                waiting.setdefault(call.group.name, []).append(call)
+        return look.fragment(
+            "live/board.html",
+            language,
+            calls=shown,
+            colleagues=colleagues,
+            waiting=waiting,
+            state_words=STATE_WORDS,
+            colleague_words=COLLEAGUE_WORDS,
+            zone=domain.zone,
+        )
+
+    return render
+
+
+def _state(employee: Employee, busy: dict[str, str], online: bool) -> str:
+    state = busy.get(employee.login)
+    if state is not None:
+        return "ringing" if state == "ringing" else "talking"
+    if not employee.receives_calls:
+        return "dnd"
+    return "free" if online else "offline"
+
+
+def _sees(seen: Reach, call: ActiveCall) -> bool:
+    return seen.sees(
+        login=call.user.login if call.user else "",
+        caller=call.caller.login if call.caller else "",
+        group=call.group.id if call.group else "",
+    )
+
+
+async def stream(visit: Visit) -> Response:
+    seen = visit.reach
+    kind = (visit.texts.language, seen.everybody, seen.logins, seen.groups)
+    pieces = visit.services.live.follow(visit.company.id, kind, _board(visit))
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(pieces), media_type="text/event-stream", headers=headers)
+
+
+async def _events(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        lines = piece.splitlines()
+        yield ("".join(f"data: {line}\n" for line in lines) + "\n").encode() if lines else b":\n\n"
+
+
+def _mine(visit: Visit) -> ActiveCall:
+    """Return the call that is asked for, if this visitor sees it; raises NotFound."""
+    callid, domain_id = visit.path("callid"), visit.company.id
+    for call in visit.services.calls.active():
+        is_it = call.info.callid == callid and call.info.domain_id == domain_id
+        if is_it and _sees(visit.reach, call):
+            return call
+    raise NotFound("no such call")
+
+
+async def hang_up(visit: Visit) -> Response:
+    call = _mine(visit)
+    visit.services.calls.hang_up(visit.company.name, call.info.callid)
+    return visit.go(LIVE, visit.texts("The call is ended."))
+
+
+async def transfer(visit: Visit) -> Response:
+    call = _mine(visit)
+    done = visit.services.calls.transfer(visit.company, call.info.callid, visit.value("to"))
+    said = "The call is passed on." if done else "This call cannot be passed on there."
+    return visit.go(LIVE, visit.texts(said))
+
+
+pages = (
+    Page(LIVE, Area.LIVE, get=show, label="Live", icon="live"),
+    Page(f"{LIVE}/stream", Area.LIVE, get=stream),
+    Page(f"{LIVE}/{{callid}}/hangup", Area.LIVE, post=hang_up),
+    Page(f"{LIVE}/{{callid}}/transfer", Area.LIVE, post=transfer),
+)

@@ -1,0 +1,150 @@
+"""History: everybody finds what they may see, all of it, once, and nobody else's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+
+from tests.console.calls import HOSTILE, SOUND
+from tests.console.conftest import ACME, GLOBEX, Browser, Console, said
+
+
+def all_calls(browser: Browser, query: str = "") -> list[str]:
+    """Follow the list to its end; return the ids in the order shown."""
+    path, found = f"/history?start=2020-01-01&end=2099-01-01&{query}", []
+    while path:
+        page = browser.page(path)
+        rows = re.search(r"<tbody>(.*)</tbody>", page, re.S)
+        found += re.findall(r'class="row" href="/history/(\d+)"', rows[1] if rows else "")
+        more = re.search(r'hx-get="([^"]+)"', rows[1] if rows else "")
+        path = more[1].replace("&amp;", "&") if more else ""
+    return found
+
+
+def test_the_list_goes_on_to_its_end_and_shows_each_call_once(console: Console) -> None:
+    found = all_calls(console.as_("admin"))
+    assert len(found) == len(set(found)) == 120
+    assert found == sorted(found, reverse=True), "newest first"
+
+
+def test_everybody_sees_their_own_and_a_head_their_departments(console: Console) -> None:
+    everything = set(all_calls(console.as_("admin")))
+    anns, bobs = set(all_calls(console.as_("ann"))), set(all_calls(console.as_("bob")))
+    heads = set(all_calls(console.as_("head")))
+    assert anns == set(all_calls(console.as_("admin"), "user=ann"))
+    assert bobs == set(all_calls(console.as_("admin"), "user=bob"))
+    assert anns < heads < everything
+    of_group = set(all_calls(console.as_("admin"), "group=" + group(console)))
+    assert of_group <= heads
+    for callid in list(everything - heads)[:3]:
+        assert console.as_("head").get(f"/history/{callid}").status_code == 404
+        assert console.as_("head").get(f"/history/{callid}/sound").status_code == 404
+    assert all_calls(console.as_("ann"), "user=bob") == sorted(anns & bobs, reverse=True)
+
+
+def group(console: Console) -> str:
+    found = re.search(r'<option value="(g_[\w-]+)">Sales', console.as_("admin").page("/history"))
+    assert found is not None
+    return found[1]
+
+
+def test_no_call_of_another_company_is_found(console: Console) -> None:
+    mine, theirs = all_calls(console.as_("admin")), all_calls(console.as_("admin", GLOBEX))
+    assert set(mine).isdisjoint(theirs)
+    for path in (f"/history/{theirs[0]}", f"/history/{theirs[6]}/sound"):
+        assert console.as_("admin").get(path).status_code == 404
+        assert console.as_("admin", GLOBEX).get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "word", "count"),
+    [
+        ("kind=missed", "missed", None),
+        ("kind=inner", "Bob", None),
+        ("client=8 (912) 345-00-05", "+7 912 345-00-05", 1),
+        ("client=%2B79123450005", "+7 912 345-00-05", 1),
+        ("client=7913", "No calls that fit", 0),
+    ],
+)
+def test_filters_find_what_they_say(
+    console: Console, query: str, word: str, count: int | None
+) -> None:
+    browser = console.as_("admin")
+    found = all_calls(browser, query)
+    assert word in said(browser.page(f"/history?start=2020-01-01&end=2099-01-01&{query}"))
+    assert len(found) == count if count is not None else 0 < len(found) < 120
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start=2026-13-99",
+        "before=x",
+        "before=99999999999999999999-1",
+        "kind=%00",
+        "user='--",
+        "period=never",
+        "start=2026-05-01&end=2026-01-01",
+        "client=" + "9" * 300,
+    ],
+)
+def test_filters_that_make_no_sense_harm_nothing(console: Console, query: str) -> None:
+    assert console.as_("admin").get(f"/history?{query}").status_code in (200, 400)
+
+
+def test_recordings_play_in_pieces_and_can_be_saved(console: Console) -> None:
+    browser = console.as_("admin")
+    page = browser.page("/history?start=2020-01-01")
+    found = re.search(r'data-play="(/history/\d+/sound)"', page)
+    assert found is not None
+    answer = browser.get(found[1], headers={"Range": "bytes=256-511"})
+    assert (answer.status_code, answer.content) == (206, SOUND[256:512])
+    assert answer.headers["content-type"] == "audio/mpeg"
+    saved = browser.get(found[1] + "?save=1")
+    assert saved.content == SOUND
+    assert saved.headers["content-disposition"].startswith("attachment")
+    assert console.browser().get(found[1]).status_code == 303, "not without a session"
+
+
+def test_the_export_has_what_may_be_seen_and_no_formulas(console: Console) -> None:
+    for login in ("admin", "ann"):
+        browser = console.as_(login)
+        answer = browser.get("/history/export?start=2020-01-01&end=2099-01-01")
+        assert answer.headers["content-type"].startswith("text/csv")
+        assert answer.text.startswith("\ufeffTime,")
+        rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+        assert [row[-1] for row in rows[1:]] == all_calls(browser)
+        assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@")]
+
+
+def test_texts_from_outside_are_never_part_of_a_page(console: Console) -> None:
+    browser = console.as_("admin")
+    calls = all_calls(browser)
+    pages = ["/history?start=2020-01-01", "/missed?all=1", *(f"/history/{c}" for c in calls[:8])]
+    shown = [browser.page(path) for path in pages]
+    assert not [page for page in shown if "<script>alert" in page]
+    assert sum(HOSTILE in said(page) for page in shown) >= 2, "they are shown, as text"
+
+
+def test_missed_calls_wait_until_somebody_called_back(console: Console) -> None:
+    page = console.as_("admin").page("/missed")
+    assert "not called back" in said(page)
+    assert 'action="/call"' in page
+    answer = console.as_("admin").post(
+        "/call", {"phone": "79123450002", "back": "missed"}, at="/missed"
+    )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/missed")
+    assert 'role="status"' in console.as_("admin").page("/missed"), "it says why not"
+
+
+def test_the_start_counts_what_somebody_sees(console: Console) -> None:
+    def figures(login: str) -> list[int]:
+        page = console.as_(login).page("/")
+        return [int(n) for n in re.findall(r'class="figure">(\d+)<', page)]
+
+    admin, ann = figures("admin"), figures("ann")
+    assert sum(admin[:2]) > sum(ann[:2]) > 0
+    assert ACME in console.as_("ann").page("/")

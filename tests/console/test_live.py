@@ -1,0 +1,113 @@
+"""What goes on now: seen as it happens, by whom it concerns, and ended or passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from tests.console.conftest import ACME, PHONE_PASSWORD, Console
+from vpbx.console import Live
+from vpbx.sim import Phone, answering
+from vpbx.sip import Hop
+
+
+def way(console: Console) -> Hop:
+    host, port = console.pbx.sip.split(":")
+    return Hop("udp", host, int(port))
+
+
+@asynccontextmanager
+async def board(console: Console, login: str) -> AsyncIterator[AsyncIterator[str]]:
+    """Follow the live page as an employee's tab does."""
+    browser = console.as_(login)
+    async with (
+        httpx.AsyncClient(
+            base_url=console.base, cookies=browser.client.cookies, headers={"Host": ACME}
+        ) as client,
+        client.stream("GET", "/live/stream", timeout=30) as answer,
+    ):
+        assert answer.status_code == 200, answer
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield pieces(answer)
+
+
+async def pieces(answer: httpx.Response) -> AsyncIterator[str]:
+    lines: list[str] = []
+    async for line in answer.aiter_lines():
+        if line.startswith("data: "):
+            lines.append(line.removeprefix("data: "))
+        elif not line and lines:
+            yield "\n".join(lines)
+            lines = []
+
+
+async def until(seen: AsyncIterator[str], pattern: str) -> str:
+    async with asyncio.timeout(20):
+        async for piece in seen:
+            if re.search(pattern, piece, re.S):
+                return piece
+    raise AssertionError(f"never saw {pattern}")
+
+
+async def test_a_call_is_seen_as_it_happens_and_hung_up(console: Console) -> None:
+    ann = Phone("ann", PHONE_PASSWORD, ACME, way(console), behaviour=answering(1000))
+    bob = Phone("bob", PHONE_PASSWORD, ACME, way(console))
+    async with ann, bob, board(console, "admin") as seen, board(console, "head") as heads:
+        await until(seen, "Nobody is on the phone")
+        call = await bob.call("703", tone_hz=440)
+        await call.answered()
+        shown = await until(seen, r"Bob.*Ann.*>talks<")
+        await until(heads, r"Bob.*Ann.*>talks<")
+        found = re.search(r'hx-post="/live/(\d+)/hangup"', shown)
+        assert found is not None
+        theirs = await ann.rings()
+        path = f"/live/{found[1]}/hangup"
+        for login in ("ann", "bob"):
+            refused = await asyncio.to_thread(console.as_(login).post, path, {}, at="/me")
+            assert refused.status_code == 403
+        done = await asyncio.to_thread(console.as_("head").post, path, {}, at="/me")
+        assert done.status_code == 303
+        await theirs.ended()
+        await until(seen, "Nobody is on the phone")
+
+
+async def test_calls_that_are_not_theirs_are_not_seen_by_a_head(console: Console) -> None:
+    bob = Phone("bob", PHONE_PASSWORD, ACME, way(console))
+    async with bob, board(console, "admin") as seen, board(console, "head") as heads:
+        call = await bob.call("*43")
+        await call.answered()
+        shown = await until(seen, "hangup")
+        assert "hangup" not in await until(heads, "calls-now")
+        found = re.search(r"/live/(\d+)/hangup", shown)
+        assert found is not None
+        path = f"/live/{found[1]}/hangup"
+        refused = await asyncio.to_thread(console.as_("head").post, path, {}, at="/me")
+        assert refused.status_code == 404
+        call.hangup()
+
+
+async def test_many_tabs_cost_one_rendering_and_get_the_newest(console: Console) -> None:
+    live, rendered = Live(), 0
+
+    def render() -> str:
+        nonlocal rendered
+        rendered += 1
+        return f"state {rendered}"
+
+    tabs = [live.follow(1, "everybody", render) for _ in range(50)]
+    assert {await anext(tab) for tab in tabs} == {"state 1"}
+    other = live.follow(2, "everybody", lambda: "other")
+    assert await anext(other) == "other"
+    for _ in range(200):
+        live.touch(1)
+    assert {await anext(tab) for tab in tabs} == {"state 2"}
+    assert rendered == 2
+    for tab in (*tabs, other):
+        await tab.aclose()
+    live.touch(1)
+    await asyncio.sleep(0.4)
+    assert rendered == 2, "nobody looks any more"
