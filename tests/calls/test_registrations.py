@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from tests.calls.world import ANN, CUSTOMER, EVE, Agent, World
 from tests.support.operator import Operator
-from vpbx.directory import RegistrationStatus, SipRegistration
+from vpbx.calls.accounts import registration_key
+from vpbx.directory import Invalid, RegistrationStatus, SipRegistration
 from vpbx.sip import AuthResult, Session
 
 TELNUM = "79001112233"
@@ -166,6 +167,50 @@ async def test_a_name_that_does_not_resolve_is_an_error_that_says_so(
     await add(world, operator, proxy="nowhere.invalid")
     found = await status(world, RegistrationStatus.ERROR)
     assert "nowhere.invalid" in found.reason
+
+
+@pytest.mark.parametrize("field", ["domain", "proxy"])
+async def test_one_of_several_companies_cannot_register_inside(
+    world: World, operator: Operator, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by an address nor by a name that leads to one; a trunk of the server's own may."""
+    await world.directory.companies.add("second.example", password="Secret-pass-1")
+    monkeypatch.setattr(world.directory, "_allow_private", False)
+    for host in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]"):
+        for spelled in (host, f"{host}:{operator.port}"):
+            with pytest.raises(Invalid) as refused:
+                await add(world, operator, **{"proxy": "", field: spelled})
+            assert [error.field for error in refused.value.errors] == [field]
+    for host in ("2130706433", "127.1", "0177.0.0.1"):
+        with pytest.raises(Invalid):
+            await add(world, operator, **{"proxy": "", field: host})
+    values = {"proxy": "", field: f"localhost:{operator.port}"}
+    await add(world, operator, **values)
+    found = await status(world, RegistrationStatus.ERROR)
+    assert "private network" in found.reason
+    assert "--allow-private-crm" in found.reason
+    assert operator.answers == []
+    await world.directory.trunk_rules.add(
+        "own",
+        f"127.0.0.1:{operator.port}",
+        mode="register",
+        username=operator.login,
+        password=operator.password,
+    )
+    async with asyncio.timeout(10):
+        while 200 not in operator.answers:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_registration_inside_ends_when_a_second_company_comes(
+    world: World, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.directory, "_allow_private", False)
+    await add(world, operator)
+    await status(world, RegistrationStatus.SUCCESS)
+    assert world.service.connections.accounts.hops(registration_key(1, TELNUM))
+    await world.directory.companies.add("second.example", password="Secret-pass-1")
+    assert not world.service.connections.accounts.hops(registration_key(1, TELNUM))
 
 
 async def test_calls_come_in_by_the_contact_that_was_registered(

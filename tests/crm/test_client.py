@@ -353,6 +353,13 @@ async def test_a_certificate_that_is_not_trusted_is_a_failure(
         ("64:ff9b::10.0.0.1", False),
         ("64:ff9b::8.8.8.8", True),
         ("2002:7f00:1::1", False),
+        ("::127.0.0.1", False),
+        ("::10.0.0.1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("fec0::1", False),
+        ("255.255.255.255", False),
+        ("192.0.0.1", False),
+        ("198.18.0.1", False),
     ],
 )
 def test_which_addresses_are_public(host: str, public: bool) -> None:

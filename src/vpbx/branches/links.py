@@ -16,6 +16,7 @@ import hashlib
 import ipaddress
 import json
 import secrets as tokens
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,6 +34,8 @@ from vpbx.branches.secrets import BranchSecrets
 from vpbx.branches.wire import Malformed, digest, read_content, write_content
 from vpbx.clock import Clock
 from vpbx.directory import Branch, BranchStatus, Directory, DomainConfig, NotFound
+from vpbx.outside import is_public
+from vpbx.public_names import NotPublic, PublicResolver
 from vpbx.tasks import watched
 
 __all__ = ["BranchLinks"]
@@ -45,6 +48,7 @@ _GATHER_S = 0.2
 _TIMEOUT_S = 10.0
 _MAX_ANSWER = 4 << 20
 _AT_ONCE = 8
+_PRIVATE = "it is in a private network, see --allow-private-crm"
 
 
 class _NoExchange(Exception):
@@ -224,10 +228,14 @@ class BranchLinks:
         url = _address(branch)
         secret = await self.secrets.of(domain, branch)
         names = {"from": domain.name, "to": branch.domain}
-        trust, seen = await self._trust(url, branch)
+        # an address that who runs this server has set may be anywhere
+        private = self._directory.private() or bool(branch.url)
+        resolver = PublicResolver(aiohttp.DefaultResolver(), lambda: private)
+        host = await self._place(url, resolver, private=private)
+        trust, seen = await self._trust(url, host, branch)
         async with aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
-            connector=aiohttp.TCPConnector(ssl=trust, limit=1),
+            connector=aiohttp.TCPConnector(ssl=trust, limit=1, resolver=resolver),
             auto_decompress=False,
         ) as http:
             if seen not in ("ca", "plain"):
@@ -271,7 +279,23 @@ class BranchLinks:
             raise _NoExchange(BranchStatus.ERROR, "its answer does not prove the key")
         return back
 
-    async def _trust(self, url: URL, branch: Branch) -> tuple[ssl.SSLContext | Fingerprint, str]:
+    async def _place(self, url: URL, resolver: PublicResolver, *, private: bool) -> str:
+        """Return the address to look at the certificate at; raises where none may be used."""
+        host = url.host or ""
+        try:
+            if not (private or is_public(host)):
+                raise NotPublic
+            async with asyncio.timeout(_TIMEOUT_S):
+                found = await resolver.resolve(host, url.port or 0, socket.AF_UNSPEC)
+        except NotPublic:
+            raise self._out_of_reach(url, _PRIVATE) from None
+        except OSError:
+            return host  # the request itself meets it
+        return found[0]["host"]
+
+    async def _trust(
+        self, url: URL, host: str, branch: Branch
+    ) -> tuple[ssl.SSLContext | Fingerprint, str]:
         """Return whose certificate is good for the exchange, and what was seen of it.
 
         One that an authority vouches for is "ca". Where none does (two offices with certificates
@@ -282,7 +306,7 @@ class BranchLinks:
         if url.scheme != "https":
             return context, "plain"
         try:
-            await _certificate(url, context)
+            await _certificate(url, host, context)
         except ssl.SSLCertVerificationError:
             if branch.ca:
                 return context, "ca"  # who was named is insisted on
@@ -291,7 +315,7 @@ class BranchLinks:
         else:
             return context, "ca"
         try:
-            shown = hashlib.sha256(await _certificate(url, _unchecked())).digest()
+            shown = hashlib.sha256(await _certificate(url, host, _unchecked())).digest()
         except (OSError, ValueError):
             return context, "ca"
         return Fingerprint(shown), shown.hex()
@@ -301,13 +325,17 @@ class BranchLinks:
     ) -> dict[str, object]:
         try:
             async with http.post(url, json=value, allow_redirects=False) as got:
-                body = await got.content.read(_MAX_ANSWER)
+                body = await _body(got)
                 status = got.status
         except aiohttp.ClientConnectorCertificateError as error:
             reason = "its certificate is not trusted (vpbx branch address --ca FILE)"
             raise self._out_of_reach(url, reason) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+                error.os_error, NotPublic
+            ):
+                reason = _PRIVATE
             raise self._out_of_reach(url, reason) from error
         try:
             answer = json.loads(body)
@@ -373,11 +401,22 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _certificate(url: URL, context: ssl.SSLContext) -> bytes:
-    """Return the certificate (DER) a server shows; raises OSError (TLS faults are some too)."""
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """Return what came, all of it; ValueError when that is too much."""
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > _MAX_ANSWER:
+            raise ValueError("its answer is too long")
+    return bytes(body)
+
+
+async def _certificate(url: URL, host: str, context: ssl.SSLContext) -> bytes:
+    """Return the certificate (DER) that the server of `url` at `host` shows; raises OSError (TLS
+    faults are some too)."""
     async with asyncio.timeout(_TIMEOUT_S):
         _, writer = await asyncio.open_connection(
-            url.host, url.port, ssl=context, server_hostname=url.host
+            host, url.port, ssl=context, server_hostname=url.host
         )
     try:
         shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)

@@ -20,6 +20,7 @@ import structlog
 from vpbx.calls.ways import Way
 from vpbx.clock import Clock
 from vpbx.directory import DomainConfig, Number, RegistrationStatus
+from vpbx.outside import Private, is_public
 from vpbx.sip import Credentials, Hop, Registration, RegistrationState, SipStack, Target
 from vpbx.sip.message import new_call_id
 from vpbx.sip.resolver import Followed, Resolver
@@ -29,6 +30,7 @@ __all__ = ["Account", "Accounts", "registration_key"]
 log = structlog.get_logger("vpbx.calls")
 
 KEEP_ALIVE_S = 28.0
+PRIVATE = "leads to a private network, see --allow-private-crm"
 _MARK = "r-"
 
 
@@ -148,7 +150,9 @@ class _Client:
         elif state is RegistrationState.FAILED:
             self.status = RegistrationStatus.ERROR
             self.reason = self.registration.reason
-            if code == 0:
+            if self.name.shut:
+                self.reason = f"{self.name.host}: {PRIVATE}"
+            elif code == 0:
                 self.reason = f"{self.name.host}: {self.name.problem or 'does not resolve'}"
         if (self.status, self.reason) != before:
             self._changed(self)
@@ -158,7 +162,8 @@ class Accounts:
     """All accounts of this server.
 
     `secret` makes the Contacts, so that they stay the same over a restart. `changed` hears how
-    an account stands, whenever that is news.
+    an account stands, whenever that is news. `private` tells whether companies may register in
+    private networks; an account that is the operator's own trunk always may.
     """
 
     def __init__(
@@ -167,7 +172,9 @@ class Accounts:
         clock: Clock,
         secret: bytes,
         changed: Callable[[Account, RegistrationStatus, str], None],
+        private: Private = lambda: True,
     ) -> None:
+        self._private = private
         self._resolver = resolver
         self._clock = clock
         self._secret = secret
@@ -218,7 +225,10 @@ class Accounts:
         def moved() -> None:
             client.moved()
 
-        name = Followed(self._resolver, self._clock, *account.place, changed=moved)
+        def usable(hop: Hop) -> bool:
+            return not account.domain_id or self._private() or is_public(hop.host)
+
+        name = Followed(self._resolver, self._clock, *account.place, changed=moved, usable=usable)
         client = _Client(account, name, self._token(account.key), series, stack, self._changed)
         self._clients[account.key] = client
         leaving = self._leaving.get(account.key)

@@ -28,6 +28,7 @@ from vpbx.directory import (
     read_place,
 )
 from vpbx.events import Party
+from vpbx.outside import is_public
 from vpbx.sip import (
     Authenticator,
     AuthResult,
@@ -154,7 +155,11 @@ class Across:
             log.error("the key of a connected PBX cannot be read", reason=str(error))
             return
         here = self._directory.knows(branch.domain) and not branch.sip
-        names = () if here else tuple(self._follow(place) for place in _places(branch))
+        names = (
+            ()
+            if here
+            else tuple(self._follow(place, told=not branch.sip) for place in _places(branch))
+        )
         peer = _Peer(branch, password, names)
         if before := self._peers.get(at):
             for name in before.names:
@@ -171,8 +176,13 @@ class Across:
         for hop in _by_name(peer.names[0].hops[:1], peer.branch.domain):
             peer.tls = await stack.layer.can_connect(hop)
 
-    def _follow(self, place: tuple[str, int, str]) -> Followed:
-        name = Followed(self._resolver, self._clock, *place)
+    def _follow(self, place: tuple[str, int, str], *, told: bool) -> Followed:
+        """`told`: the other side, or the company, says so, not who runs this server."""
+
+        def usable(hop: Hop) -> bool:
+            return not told or self._directory.private() or is_public(hop.host)
+
+        name = Followed(self._resolver, self._clock, *place, usable=usable)
         name.start()
         return name
 

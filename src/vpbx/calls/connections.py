@@ -63,7 +63,7 @@ class Connections:
         resolver: Resolver | None = None,
     ) -> None:
         self.resolver = resolver or Resolver()
-        self.accounts = Accounts(self.resolver, clock, secret, self._stands)
+        self.accounts = Accounts(self.resolver, clock, secret, self._stands, directory.private)
         self.gateways = Gateways(directory, clock, secret, throttle)
         self.branch_secrets = BranchSecrets(directory)
         self.across = Across(directory, self.resolver, clock, self.branch_secrets, secret, throttle)

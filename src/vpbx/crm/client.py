@@ -15,14 +15,12 @@ import base64
 import hmac
 import json
 import os
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
@@ -30,6 +28,7 @@ from vpbx.crm.encoding import CONTENT_TYPE, Formats, encode
 from vpbx.crm.post import Target, connector, post
 from vpbx.directory import Format, Integration
 from vpbx.outside import Private, is_public
+from vpbx.public_names import NotPublic, PublicResolver
 
 _KEEP_ALIVE_S = 15.0
 _KNOWN_TARGETS = 1000
@@ -59,32 +58,6 @@ class Answer:
     def reason(self) -> str:
         """A short text for support; no secret in it."""
         return self.error or f"HTTP {self.status}"
-
-
-class NotPublic(OSError):
-    """Only private addresses stand behind a name."""
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names; unless `private` says yes, to addresses that are public."""
-
-    def __init__(self, inner: AbstractResolver, private: Private) -> None:
-        self._inner = inner
-        self._private = private
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        if self._private():
-            return found
-        public = [entry for entry in found if is_public(entry["host"])]
-        if not public:
-            raise NotPublic
-        return public
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 class CrmClient:

@@ -138,6 +138,8 @@ class SipRegistrations:
             changes["name"] = reader.text("name", required=True)
         if new or reader.has("domain"):
             changes["domain"] = reader.matching("domain", _check_domain, required=True)
+            if changes["domain"]:
+                self._store.check_public(reader, "domain", read_host(changes["domain"])[0])
         if new or reader.has("login"):
             changes["login"] = reader.matching("login", _check_user, required=True)
         if new or reader.has("password"):
@@ -154,6 +156,8 @@ class SipRegistrations:
             )
         if reader.has("proxy"):
             changes["proxy"] = reader.matching("proxy", _check_proxy)
+            if changes["proxy"]:
+                self._store.check_public(reader, "proxy", read_place(changes["proxy"])[0])
         return changes
 
 

@@ -42,6 +42,8 @@ def _realm(host: str) -> int:
         address = ipaddress.ip_address(host)
     except ValueError:
         return -1
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     for number, network in enumerate(_PRIVATE, 1):
         if address.version == network.version and address in network:
             return number

@@ -335,6 +335,8 @@ class Followed:
     """One name, kept current by its TTL from `start` to `stop`.
 
     `changed` is called after every answer that brought news. Until the first answer `pending`.
+    `usable` says which of what it leads to may be used; it is asked each time, of the very
+    address that is sent to, so no name can lead elsewhere in between.
     """
 
     def __init__(
@@ -346,6 +348,7 @@ class Followed:
         transport: str = "",
         *,
         changed: Callable[[], None] = lambda: None,
+        usable: Callable[[Hop], bool] = lambda hop: True,
     ) -> None:
         self.host, self.port, self.transport = host, port, transport
         self.found: Found | None = resolver.local(host, port, transport)
@@ -354,6 +357,7 @@ class Followed:
         self._resolver = resolver
         self._clock = clock
         self._changed = changed
+        self._usable = usable
         self._answered = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         if self.found is not None:
@@ -367,11 +371,19 @@ class Followed:
     @property
     def hops(self) -> tuple[Hop, ...]:
         """Everything it leads to now."""
-        return self.found.hops if self.found is not None else ()
+        return self._those(self.found.hops) if self.found is not None else ()
 
     def order(self) -> tuple[Hop, ...]:
         """Return the hops in the order to try them for one call."""
-        return self.found.order() if self.found is not None else ()
+        return self._those(self.found.order()) if self.found is not None else ()
+
+    @property
+    def shut(self) -> bool:
+        """Whether all that it leads to may not be used."""
+        return self.found is not None and not self.hops
+
+    def _those(self, hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
+        return tuple(hop for hop in hops if self._usable(hop))
 
     def start(self) -> None:
         """Begin to follow it; an address has nothing to follow."""

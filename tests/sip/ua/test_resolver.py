@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.dns import NameServer
 from vpbx.clock import LoopClock
+from vpbx.outside import is_public
 from vpbx.sip import Hop
 from vpbx.sip.resolver import Followed, Resolver, Unresolved
 
@@ -189,6 +190,37 @@ async def test_a_name_is_followed_by_its_ttl(resolver: Resolver, dns: NameServer
     assert followed.hops == ()
     dns.put("carrier.test", "A", ["192.0.2.3"])
     await until(lambda: followed.hops)
+    followed.stop()
+
+
+@pytest.mark.parametrize("by", ["naptr", "srv", "address"])
+async def test_a_name_that_leads_inside_leads_nowhere_at_any_time(
+    resolver: Resolver, dns: NameServer, by: str
+) -> None:
+    """Whatever kind of record does it, and also when it does so only later (DNS rebinding)."""
+    if by == "naptr":
+        dns.put("op.test", "NAPTR", ['1 1 "s" "SIP+D2T" "" _here.op.test.'])
+        dns.put("_here.op.test", "SRV", ["1 1 6379 one.test.", "2 1 6379 two.test."], ttl=1)
+    elif by == "srv":
+        dns.put("_sip._udp.op.test", "SRV", ["1 1 6379 one.test.", "2 1 6379 two.test."], ttl=1)
+    inside, outside = ("op.test", "op.test") if by == "address" else ("one.test", "two.test")
+    dns.put(inside, "A", ["10.0.0.7", "127.0.0.1"], ttl=1)
+    dns.put(inside, "AAAA", ["::1", "::ffff:10.0.0.7", "fd00::1"], ttl=1)
+    if by != "address":
+        dns.put(outside, "A", ["93.184.216.34"], ttl=1)
+    followed = Followed(resolver, LoopClock(), "op.test", usable=lambda hop: is_public(hop.host))
+    await followed.ready(5)
+    if by == "address":
+        assert followed.order() == ()
+        assert followed.shut
+        dns.put("op.test", "A", ["93.184.216.34"], ttl=1)
+        dns.put("op.test", "AAAA", [], ttl=1)
+        await until(lambda: followed.order())
+    assert {hop.host for hop in followed.order()} == {"93.184.216.34"}
+    dns.put(outside, "A", ["192.168.1.1"], ttl=1)
+    await until(lambda: followed.shut)
+    assert followed.order() == ()
+    assert followed.hops == ()
     followed.stop()
 
 
