@@ -192,6 +192,26 @@ async def test_an_answered_call_is_not_picked_up_by_early_only(world: World) -> 
     await world.ended()
 
 
+async def test_a_key_pressed_too_late_takes_no_talk_out_of_a_colleagues_hands(
+    world: World,
+) -> None:
+    """BLF names the dialog as the colleague's phone knows it; one's own may be named so."""
+    _, call, customer = await talking(world)
+    eve = await world.phone(EVE)
+    assert call.session is not None
+    dialog = call.session.dialog
+    assert dialog is not None
+    told = f"{dialog.call_id};to-tag={dialog.local_tag};from-tag={dialog.remote_tag}"
+    late = await world.phone_calls(eve, "702", headers=[("Replaces", told)])
+    assert await refused(late) == 486
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    second = await world.agent(ANN)
+    own = await world.phone_calls(second, "702", tone_hz=660, headers=[("Replaces", told)])
+    await asyncio.gather(customer.heard(660), own.heard(440))
+    customer.hangup()
+    await world.ended()
+
+
 async def test_who_has_not_been_answered_cannot_be_replaced(world: World) -> None:
     """RFC 3891 §3: an early dialog is replaced only at who has begun it."""
     ann, bob, eve = [await world.phone(login) for login in (ANN, BOB, EVE)]
