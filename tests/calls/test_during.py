@@ -8,9 +8,10 @@ from pathlib import Path
 from tests.calls.world import ANN, BOB, OFFICE, Agent, World, media_config
 from vpbx.events import Answered, Completed, RecordingReady, Status
 from vpbx.media import MediaEngine, Side
+from vpbx.media.rtp import RtpEndpoint
 from vpbx.media.timeline import runs
 from vpbx.sim.call import Call
-from vpbx.sip import AudioCodec, Response, Session, build
+from vpbx.sip import AudioCodec, Response, Sdp, Session, build
 
 
 async def talking(world: World) -> tuple[Agent, Call, Call]:
@@ -321,5 +322,64 @@ async def test_a_transfer_asked_for_while_it_rings_is_declined_too(world: World)
     await customer.answered()
     response = await send(customer, "REFER", headers=[("Refer-To", "<sip:703@acme.example>")])
     assert response.code == 603
+    customer.hangup()
+    await world.ended()
+
+
+async def test_both_on_hold_hear_music_and_whoever_is_back_first_hears_it_still(
+    world: World,
+) -> None:
+    """Neither hears the other one until both have come back."""
+    file = await world.own_sound("music", "tune", 620)
+    await world.directory.music.set(await world.domain(), "holdmusic", file)
+    _, call, customer = await talking(world)
+    assert await call.hold() == 200
+    await customer.heard(620)
+    assert await customer.hold("inactive") == 200
+    assert [each.on_hold for each in world.service.active()] == [True]
+    assert await call.resume() == 200
+    await call.heard(620)
+    assert await customer.resume() == 200
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    assert [each.on_hold for each in world.service.active()] == [False]
+    customer.hangup()
+    await world.ended()
+
+
+async def test_who_holds_first_and_comes_back_last(world: World) -> None:
+    file = await world.own_sound("music", "tune", 620)
+    await world.directory.music.set(await world.domain(), "holdmusic", file)
+    _, call, customer = await talking(world)
+    assert await customer.hold() == 200
+    await call.heard(620)
+    assert await call.hold() == 200
+    assert await call.resume() == 200
+    await call.heard(620)
+    assert await customer.resume() == 200
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    call.hangup()
+    await world.ended()
+
+
+async def test_codec_and_port_change_in_one_reinvite(world: World) -> None:
+    """A phone moves to another socket and to mu-law at once, and back to a hold of that."""
+    _, call, customer = await talking(world)
+    other = await RtpEndpoint.open("127.0.0.1")
+    try:
+        host, port = other.local
+        mulaw = (AudioCodec("PCMU", 0), AudioCodec("telephone-event", 101, fmtp="0-15"))
+        assert await reinvite(call, build(host, port, mulaw, "sendrecv", session_id=7)) == 200
+        assert call.session is not None
+        answer = Sdp.parse(call.session.remote_sdp or "").audio
+        assert answer is not None
+        assert "0" in answer.formats
+        other.connect(answer.address, answer.port, payload_type=0)
+        other.send_tone(1020)
+        async with asyncio.timeout(5):
+            while abs(other.frequency(0.25) - 440) > 12:
+                await asyncio.sleep(0.05)
+        await customer.heard(1020)
+    finally:
+        other.close()
     customer.hangup()
     await world.ended()

@@ -49,7 +49,7 @@ from vpbx.calls.switch import (
     RecordingPlan,
     Switch,
 )
-from vpbx.calls.transfer import Asked, goal_for, whose_leg
+from vpbx.calls.transfer import Asked, goal_for, talks_to, whose_leg
 from vpbx.calls.transfer import Refused as TransferRefused
 from vpbx.calls.watching.blf import Blf
 from vpbx.calls.watching.desk import Desk
@@ -230,7 +230,7 @@ class CallService:
                 raise Invalid.one("callid", "no employee talks in this call, so none can pass it")
             by, leg = found
             try:
-                goal = goal_for(domain, by, to.strip())
+                goal = goal_for(domain, by, to.strip(), talks_to(call, leg))
             except TransferRefused as refused:
                 raise Invalid.one("to", refused.reason) from None
             if attended and not self._switch.calls.has_room(domain.id):

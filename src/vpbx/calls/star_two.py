@@ -20,7 +20,7 @@ from vpbx.calls.leg import Digit, Leg
 from vpbx.calls.outcome import Passed
 from vpbx.calls.parking import PARK
 from vpbx.calls.sounds import prompt
-from vpbx.calls.transfer import Refused, goal_for
+from vpbx.calls.transfer import Refused, goal_for, talks_to
 
 __all__ = ["StarTwo"]
 
@@ -108,7 +108,7 @@ class StarTwo:
         try:
             if by is None:
                 raise Refused(603)
-            goal = goal_for(call.domain, by, number)
+            goal = goal_for(call.domain, by, number, talks_to(call, leg))
         except Refused:
             await self._forget()
             self._say(leg, "transfer-failed")

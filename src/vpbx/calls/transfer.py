@@ -30,7 +30,17 @@ from vpbx.directory.goals import (
 )
 from vpbx.sip import Replaces, Request, make_response, parse_address, refer_to
 
-__all__ = ["Asked", "Refused", "Wanted", "consulted", "goal_for", "refuse", "take", "whose_leg"]
+__all__ = [
+    "Asked",
+    "Refused",
+    "Wanted",
+    "consulted",
+    "goal_for",
+    "refuse",
+    "take",
+    "talks_to",
+    "whose_leg",
+]
 
 
 class Refused(Exception):
@@ -102,7 +112,8 @@ def take(call: Call, event: Referred) -> Wanted:
     told = _referred_by(event.tx.request, domain, by)
     if wanted.replaces is not None:
         return Wanted(leg, by, None, wanted.replaces, told)
-    return Wanted(leg, by, goal_for(domain, by, wanted.user), None, told)
+    goal = goal_for(domain, by, wanted.user, talks_to(call, leg))
+    return Wanted(leg, by, goal, None, told)
 
 
 def _referred_by(request: Request, domain: DomainConfig, by: Employee) -> str:
@@ -120,8 +131,15 @@ def _referred_by(request: Request, domain: DomainConfig, by: Employee) -> str:
     return name_addr(Shown(uri.user or "", clean_name(address.name or "")), domain.name)
 
 
-def goal_for(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
-    """Return where `by` may pass a call on to by what they dialled; raises `Refused`.
+def talks_to(call: LiveCall, leg: Leg) -> str:
+    """Return the login of the employee whom that of `leg` talks to; "" for somebody else."""
+    others = (each.party for each in call.legs() if each is not leg)
+    return next((party.login for party in others if party is not None), "")
+
+
+def goal_for(domain: DomainConfig, by: Employee, dialled: str, whom: str = "") -> Goal:
+    """Return where `by` may pass `whom` on to (a login, if it is an employee) by what they
+    dialled; raises `Refused`.
 
     An internal number or login, also of a connected PBX; `*5`, a parking place; `*97` and an
     ext, a voice mailbox; one of the company's own numbers, wherever that leads; any other number
@@ -134,6 +152,8 @@ def goal_for(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
         return _outside(domain, by, dialled)
     if goal == ToEmployee(by.login):
         raise Refused(400, "this is the employee who has the call")
+    if goal == ToEmployee(whom):
+        raise Refused(400, "this is the employee whom the call is with")
     return goal
 
 
