@@ -144,8 +144,7 @@ class Scene:
 
     def _check(self, command: dict[str, str]) -> None:
         """Every documented field of a command says what it should."""
-        history = self.crm.of("history")[0]
-        assert command["callid"] == history["callid"]
+        history = next(h for h in self.crm.of("history") if h["callid"] == command["callid"])
         assert command["callid"].isdigit()
         assert len(command["callid"]) <= 15
         assert command["crm_token"] == "secret"
@@ -170,6 +169,16 @@ class Scene:
             assert int(command["wait"]) >= 0
             assert command["status"] == "Success" or command["duration"] == "0"
 
+    async def chapters(self, histories: int = 2) -> list[str]:
+        """Wait for the ends; return what was told of each callid, each command looked at, in the
+        order they began."""
+        await self.crm.until(lambda: len(self.crm.of("history")) >= histories)
+        await asyncio.sleep(0.1)  # for whatever should not come after the end
+        found: dict[str, list[str]] = {}
+        for command in self.crm.commands:
+            found.setdefault(command["callid"], []).append(self._short(command))
+        return [" ".join(told) for told in found.values()]
+
     def groups(self) -> set[str]:
         """The departments that events and history name ("" for none)."""
         told = self.crm.of("event") + self.crm.of("history")
@@ -192,10 +201,10 @@ class Scene:
         words = (row["type"], row["status"], reason, row["destination"], account, rated)
         return " ".join(word for word in words if word)
 
-    async def rows(self) -> list[dict[str, Any]]:
-        """All external history rows of today, as the API gives them."""
+    async def rows(self, path: str = "json") -> list[dict[str, Any]]:
+        """All history rows of today, as the API gives them; `inner/json`: of inner calls."""
         assert self.app.config.http is not None
-        url = f"http://127.0.0.1:{self.app.config.http.port}/crmapi/v1/history/json"
+        url = f"http://127.0.0.1:{self.app.config.http.port}/crmapi/v1/history/{path}"
         headers = {"X-API-KEY": self._key, "Host": self.name}
         async with self._http.get(url, headers=headers) as got:
             assert got.status == 200, await got.text()

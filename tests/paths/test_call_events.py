@@ -617,12 +617,20 @@ async def taken_by_ann(scene: Scene) -> tuple[Any, Any, Any]:
     return ann, call, customer
 
 
-def chapters(scene: Scene) -> list[str]:
-    """What was told of each callid, in the order they began."""
-    found: dict[str, list[str]] = {}
-    for command in scene.crm.commands:
-        found.setdefault(command["callid"], []).append(scene.short(command))
-    return [" ".join(told) for told in found.values()]
+def ended_at(rows: list[dict[str, Any]]) -> list[str]:
+    """Each row as `success user ann`, in the order the calls began."""
+    words = ((row["status"], row["destination"], row["account"]) for row in reversed(rows))
+    return [" ".join(word for word in each if word) for each in words]
+
+
+FIRST = "C I(ann) A(ann) T(ann) E(ann) H(Success,ann)"
+
+
+async def links(scene: Scene) -> None:
+    """TRANSFERRED names the callid the call goes on under, by who passed it on."""
+    for passed in scene.crm.of("event", type="TRANSFERRED"):
+        at = [history["callid"] for history in scene.crm.of("history")]
+        assert passed["second_callid"] == at[at.index(passed["callid"]) + 1]
 
 
 async def test_blind_transfer(scene: Scene) -> None:
@@ -632,18 +640,28 @@ async def test_blind_transfer(scene: Scene) -> None:
     await (await bob.incoming()).answer()
     await scene.crm.gets("event", type="ACCEPTED", user=BOB)
     customer.hangup()
-    await scene.crm.until(lambda: len(scene.crm.of("history")) == 2)
-    assert chapters(scene) == [
-        "C I(ann) A(ann) T(ann) E(ann) H(Success,ann)",
-        "I(bob) A(bob) E(bob) H(Success,bob)",
-    ]
-    [passed] = scene.crm.of("event", type="TRANSFERRED")
-    assert passed["second_callid"] == scene.crm.of("history")[1]["callid"]
-    rows = await scene.rows()
-    assert [(row["account"], row["status"]) for row in rows] == [
-        (BOB, "success"),
-        (ANN, "success"),
-    ]
+    assert await scene.chapters() == [FIRST, "I(bob) A(bob) E(bob) H(Success,bob)"]
+    await links(scene)
+    assert ended_at(await scene.rows()) == ["success user ann", "success user bob"]
+
+
+@pytest.mark.parametrize("how", ["busy", "not there"])
+async def test_blind_transfer_that_comes_back(scene: Scene, how: str) -> None:
+    ann, call, customer = await taken_by_ann(scene)
+    rung = ""
+    if how == "busy":
+        bob = await scene.phone(BOB)
+        rung = "I(bob) X(bob) "
+    await refer(call, f"<sip:703@{scene.name}>")
+    if how == "busy":
+        (await bob.incoming()).reject(486)
+    again = await ann.incoming()
+    await again.answer()
+    await scene.crm.until(lambda: len(scene.crm.of("event", type="ACCEPTED", user=ANN)) == 2)
+    customer.hangup()
+    assert await scene.chapters() == [FIRST, f"{rung}I(ann) A(ann) E(ann) H(Success,ann)"]
+    await links(scene)
+    assert ended_at(await scene.rows()) == ["success user ann", "success user ann"]
 
 
 async def test_blind_transfer_that_nobody_takes(scene: Scene) -> None:
@@ -654,29 +672,206 @@ async def test_blind_transfer_that_nobody_takes(scene: Scene) -> None:
     await ann.incoming()
     await scene.crm.until(lambda: len(scene.crm.of("event", type="INCOMING", user=ANN)) == 2)
     customer.hangup()
-    await scene.crm.until(lambda: len(scene.crm.of("history")) == 2)
-    assert chapters(scene) == [
-        "C I(ann) A(ann) T(ann) E(ann) H(Success,ann)",
-        "I(bob) X(bob) I(ann) X(ann) H(Missed,ann)",
-    ]
+    assert await scene.chapters() == [FIRST, "I(bob) X(bob) I(ann) X(ann) H(Missed,ann)"]
+    assert ended_at(await scene.rows()) == ["success user ann", "missed user ann"]
 
 
-async def test_attended_transfer(scene: Scene) -> None:
-    ann, call, customer = await taken_by_ann(scene)
+async def test_blind_transfer_of_a_customer_who_was_called(scene: Scene) -> None:
+    """The second part has the direction of the first one."""
+    call, customer = await calls_out(scene)
+    await customer.answer()
+    await call.answered()
+    bob = await scene.phone(BOB)
+    await refer(call, f"<sip:703@{scene.name}>")
+    await (await bob.incoming()).answer()
+    await scene.crm.gets("event", type="ACCEPTED", user=BOB)
+    customer.hangup()
+    first, second = await scene.chapters()
+    assert first == "O(ann) A(ann) T(ann) E(ann) H(Success,ann)"
+    assert second == "I(bob) A(bob) E(bob) H(Success,bob)"
+    await links(scene)
+    assert [row["type"] for row in await scene.rows()] == ["out", "out"]
+
+
+async def consults_bob(scene: Scene, ann: Any) -> tuple[Any, Any, str]:
+    """Ann calls bob; the call, his end of it, and the Refer-To that puts through to him."""
     bob = await scene.phone(BOB)
     second = await ann.call("703")
     at_bob = await bob.incoming()
-    await at_bob.answer()
-    await second.answered()
+    await second.ringing()
     dialog = second.session.dialog
     assert dialog is not None
     told = f"{dialog.call_id}%3Bto-tag%3D{dialog.remote_tag}%3Bfrom-tag%3D{dialog.local_tag}"
-    await refer(call, f"<sip:703@{scene.name}?Replaces={told}>")
+    return bob, at_bob, f"<sip:703@{scene.name}?Replaces={told}>"
+
+
+async def test_semi_attended_transfer(scene: Scene) -> None:
+    """The phone's transfer key while bob still rings: as a blind one."""
+    ann, call, customer = await taken_by_ann(scene)
+    bob, _, put_through = await consults_bob(scene, ann)
+    await refer(call, put_through)
+    await bob.incoming()
+    again = bob.calls[-1]
+    await again.answer()
     await scene.crm.gets("event", type="ACCEPTED", user=BOB)
     customer.hangup()
-    await scene.crm.until(lambda: scene.crm.of("history"))
-    assert chapters(scene) == ["C I(ann) A(ann) T(ann) A(bob) E(bob) H(Success,bob)"]
+    assert await scene.chapters() == [FIRST, "I(bob) A(bob) E(bob) H(Success,bob)"]
+    await links(scene)
+
+
+async def test_semi_attended_transfer_by_hanging_up(scene: Scene) -> None:
+    """Asked for by the API; the employee hangs up while bob still rings."""
+    _, call, customer = await taken_by_ann(scene)
+    bob = await scene.phone(BOB)
+    callid = scene.crm.of("event")[0]["callid"]
+    assert scene.app.calls.transfer(await scene.domain(), callid, "703", attended=True)
+    await bob.incoming()
+    call.hangup()
+    again = await bob.incoming()
+    await again.answer()
+    await scene.crm.gets("event", type="ACCEPTED", user=BOB)
+    customer.hangup()
+    assert await scene.chapters() == [FIRST, "I(bob) A(bob) E(bob) H(Success,bob)"]
+    await links(scene)
+
+
+@pytest.mark.parametrize("how", ["by REFER", "by the API"])
+async def test_attended_transfer(scene: Scene, how: str) -> None:
+    """One external row, bob's; the consultation keeps its own inner row."""
+    ann, call, customer = await taken_by_ann(scene)
+    if how == "by REFER":
+        _, at_bob, put_through = await consults_bob(scene, ann)
+        await at_bob.answer()
+        await refer(call, put_through)
+    else:
+        bob = await scene.phone(BOB)
+        callid = scene.crm.of("event")[0]["callid"]
+        assert scene.app.calls.transfer(await scene.domain(), callid, "703", attended=True)
+        at_bob = await bob.incoming()
+        await at_bob.answer(660)
+        await call.heard(660)
+        call.hangup()
+    await scene.crm.gets("event", type="ACCEPTED", user=BOB)
+    customer.hangup()
+    told = await scene.chapters(1)
+    assert told == ["C I(ann) A(ann) T(ann) A(bob) E(bob) H(Success,bob)"]
     [passed] = scene.crm.of("event", type="TRANSFERRED")
     assert "second_callid" not in passed
-    [row] = await scene.rows()
-    assert (row["account"], row["status"]) == (BOB, "success")
+    assert ended_at(await scene.rows()) == ["success user bob"]
+    [inner] = await scene.rows("inner/json")
+    assert inner["status"] == "success"
+
+
+async def test_blind_transfer_to_a_department(scene: Scene) -> None:
+    _, call, customer = await taken_by_ann(scene)
+    await department(scene, users=[{"login": login, "calls_enable": True} for login in (BOB, EVE)])
+    bob, eve = await scene.phone(BOB), await scene.phone(EVE)
+    await refer(call, f"<sip:710@{scene.name}>")
+    await bob.incoming()
+    await (await eve.incoming()).answer()
+    await scene.crm.gets("event", type="ACCEPTED", user=EVE)
+    customer.hangup()
+    first, second = await scene.chapters()
+    assert first == FIRST
+    assert second in (
+        "I(bob) I(eve) X(bob) A(eve) E(eve) H(Success,eve)",
+        "I(eve) I(bob) X(bob) A(eve) E(eve) H(Success,eve)",
+    )
+    await links(scene)
+    named = {
+        c.get("groupRealName", "") for c in scene.crm.commands if c["callid"] != call_of(scene)
+    }
+    assert named == {"Sales"}
+    assert ended_at(await scene.rows()) == ["success user ann", "success user eve"]
+
+
+def call_of(scene: Scene) -> str:
+    """The callid that everything began with."""
+    return scene.crm.commands[0]["callid"]
+
+
+async def test_blind_transfer_to_a_menu(scene: Scene) -> None:
+    item = {"button": "1", "type": "user", "user": BOB}
+    ivr = {"name": "Main", "greeting": True, "items": [item]}
+    await scene.number(scene.sales, type="ivr", ivr=ivr)
+    _, call, customer = await taken_by_ann(scene)
+    bob = await scene.phone(BOB)
+    await refer(call, f"<sip:{scene.sales}@{scene.name}>")
+    await scene.crm.gets("history")
+    await customer.rtp.hear(40)
+    customer.dial("1")
+    await (await bob.incoming()).answer()
+    await scene.crm.gets("event", type="ACCEPTED", user=BOB)
+    customer.hangup()
+    assert await scene.chapters() == [FIRST, "I(bob) A(bob) E(bob) H(Success,bob)"]
+    await links(scene)
+    assert ended_at(await scene.rows()) == ["success user ann", "success user bob"]
+
+
+async def test_a_customer_gives_up_in_the_menu_they_were_passed_to(scene: Scene) -> None:
+    item = {"button": "1", "type": "user", "user": BOB}
+    ivr = {"name": "Main", "greeting": True, "items": [item]}
+    await scene.number(scene.sales, type="ivr", ivr=ivr)
+    _, call, customer = await taken_by_ann(scene)
+    await refer(call, f"<sip:{scene.sales}@{scene.name}>")
+    await scene.crm.gets("history")
+    customer.hangup()
+    assert await scene.chapters() == [FIRST, "H(Missed,admin)"]
+    assert ended_at(await scene.rows()) == ["success user ann", "missed ivr ivr"]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_blind_transfer_to_an_outside_number(scene: Scene, answers: bool) -> None:
+    """No employee is told of it; it is the call of who passed it on, as is one that fails."""
+    await scene.app.directory.caller_ids.set_main(await scene.domain(), {"telnum": scene.office})
+    ann, call, customer = await taken_by_ann(scene)
+    await refer(call, f"<sip:79260000001@{scene.name}>")
+    friend = await scene.carrier.incoming()
+    if answers:
+        await friend.answer(660)
+        await customer.heard(660)
+        friend.hangup()
+        assert await scene.chapters() == [FIRST, "H(Success,ann)"]
+        assert ended_at(await scene.rows()) == ["success user ann", "success telnum ann"]
+    else:
+        friend.reject(486)
+        await (await ann.incoming()).answer()
+        await scene.crm.until(lambda: len(scene.crm.of("event", type="ACCEPTED", user=ANN)) == 2)
+        customer.hangup()
+        assert await scene.chapters() == [FIRST, "I(ann) A(ann) E(ann) H(Success,ann)"]
+    await links(scene)
+
+
+@pytest.mark.parametrize("end", ["taken back", "given up"])
+async def test_parked(scene: Scene, end: str) -> None:
+    """As a blind transfer: nobody is rung until somebody dials the place."""
+    _, call, customer = await taken_by_ann(scene)
+    await refer(call, f"<sip:*5@{scene.name}>")
+    async with asyncio.timeout(5):
+        while not [c for c in scene.app.calls.active() if c.parked and c.info.domain == scene.name]:
+            await asyncio.sleep(0.02)
+    if end == "taken back":
+        eve = await scene.phone(EVE)
+        await (await eve.call("51")).answered()
+        await scene.crm.gets("event", type="ACCEPTED", user=EVE)
+        customer.hangup()
+        assert await scene.chapters() == [FIRST, "I(eve) A(eve) E(eve) H(Success,eve)"]
+        assert ended_at(await scene.rows()) == ["success user ann", "success user eve"]
+    else:
+        customer.hangup()
+        assert await scene.chapters() == [FIRST, "H(Missed,ann)"]
+        assert ended_at(await scene.rows()) == ["success user ann", "missed user ann"]
+    await links(scene)
+
+
+async def test_replaced_by_a_colleague_s_phone(scene: Scene) -> None:
+    """INVITE with Replaces of an answered dialog: an attended transfer."""
+    _, call, customer = await taken_by_ann(scene)
+    eve = await scene.phone(EVE)
+    dialog = call.session.dialog
+    place = f"{dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag}"
+    await (await eve.call("702", headers=[("Replaces", place)])).answered()
+    await scene.crm.gets("event", type="ACCEPTED", user=EVE)
+    customer.hangup()
+    assert await scene.chapters(1) == ["C I(ann) A(ann) T(ann) A(eve) E(eve) H(Success,eve)"]
+    assert ended_at(await scene.rows()) == ["success user eve"]
