@@ -42,13 +42,13 @@ def test_sockets_are_found_among_files_that_come_and_go(
     calls: list[list[socket.socket]] = []
     closing: list[socket.socket] = []
     for _ in range(300):
-        lowest = sockets.lowest_free()
+        free = sockets.free()
         for sock in closing:  # RTPProxy takes its time to close
             sock.close()
         closing.clear()
         call = [bound(files) for _ in range(4)]
         calls.append(call)
-        assert sockets.find(numbers(call), lowest) == numbers(call)
+        assert sockets.find(numbers(call), free) == numbers(call)
         for _ in range(chance.randrange(3)):
             match chance.randrange(4):
                 case 0:
@@ -60,7 +60,7 @@ def test_sockets_are_found_among_files_that_come_and_go(
                 case 2 if own:
                     number = own[0].fileno()
                     own.pop(0).close()
-                    sockets.let_go(number)
+                    sockets.release([number])
                 case 3 if calls:
                     over = calls.pop(chance.randrange(len(calls)))
                     sockets.release([sock.fileno() for sock in over])
@@ -70,15 +70,15 @@ def test_sockets_are_found_among_files_that_come_and_go(
 def test_two_calls_that_begin_at_once_find_their_own(files: contextlib.ExitStack) -> None:
     sockets = Sockets()
     for _ in range(100):
-        lowest = [sockets.lowest_free() for _ in range(2)]
+        free = [sockets.free() for _ in range(2)]
         calls = [[bound(files) for _ in range(4)] for _ in range(2)]
-        for call, low in zip(calls, lowest, strict=True):
-            assert sockets.find(numbers(call), low) == numbers(call)
+        for call, numbers_free in zip(calls, free, strict=True):
+            assert sockets.find(numbers(call), numbers_free) == numbers(call)
 
 
 def test_a_port_nobody_has_is_not_found(files: contextlib.ExitStack) -> None:
     sockets = Sockets()
     port = bound(files).getsockname()[1]
     with open(os.devnull) as other:
-        assert sockets.find([1], other.fileno()) == {}
+        assert sockets.find([1], [other.fileno()]) == {}
     assert list(sockets.find([port, 1])) == [port]

@@ -27,7 +27,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol, TypeAlias
@@ -255,7 +255,7 @@ class Gate:
 
     def _close(self, sock: socket.socket) -> None:
         self._loop.remove_reader(sock.fileno())
-        self._sockets.let_go(sock.fileno())
+        self._sockets.release((sock.fileno(),))
         sock.close()
 
     def _heard(self) -> None:
@@ -407,11 +407,11 @@ class Gates:
         self._host = host
         self._sockets = kernel.Sockets()
 
-    def expect(self) -> int:
+    def expect(self) -> list[int]:
         """Return what `make` needs to know of the moment before RTPProxy opens the ports."""
-        return self._sockets.lowest_free()
+        return self._sockets.free()
 
-    def make(self, keepers: Mapping[int, Doorkeeper], expected: int) -> dict[int, Gate]:
+    def make(self, keepers: Mapping[int, Doorkeeper], expected: Sequence[int]) -> dict[int, Gate]:
         """Guard ports, shut at first; `keepers` by port. Empty when that cannot be done."""
         ports = [number for port in keepers for number in (port, port + 1)]
         found = self._sockets.find(ports, expected)

@@ -12,16 +12,17 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _SO_ATTACH_FILTER, _SO_MEMINFO = 26, 55
 _DROPS = 8
 _INSTRUCTION_BYTES = 8
 _FRONTIER = 64
-_PATIENCE = 8
-"""So often a number that was freed is looked at in vain before it is left to others."""
-_FEW = 50
-"""So many numbers of others may be looked at each time."""
+_AHEAD = 8
+_ENOUGH = 20
+"""So often a number is looked at in vain before it is one of a file that stays open."""
+_PATIENCE = 20
+"""So often a number that is to be closed is looked at in vain."""
 _LAST_RESORT = 65536
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -75,44 +76,49 @@ def _port(number: int, wanted: set[int]) -> int:
 class Sockets:
     """Finds the numbers of sockets by their ports.
 
-    A new socket gets the lowest number that is free. So of those opened after `lowest_free` was
-    asked none has a lower one, but numbers that RTPProxy was just about to close then: these are
-    looked at first, then upwards from there, past what is known to be somebody's; in the end,
-    which is seldom, every number there is.
+    A new socket gets the lowest number that is free. So what RTPProxy opens is at one of the
+    numbers that were the lowest free ones before (`free`), or at a lower one that was closed
+    meanwhile: as a rule one of its own, for it closes an ended call's sockets late, as it opens
+    others. All other numbers are looked at only when that was not enough.
     """
 
     def __init__(self) -> None:
         self._held: set[int] = set()
-        self._freed: list[int] = []
-        self._vain: dict[int, int] = {}
-        """Numbers in `_freed`, and how often they were looked at."""
-        self._doubted: set[int] = set()
-        self._strange: set[int] = set()
-        """Numbers of others' files and connections, as far as they came up: twice."""
+        self._late: dict[int, int] = {}
+        """Numbers that are closed about now, and how often they were looked at in vain."""
+        self._in_order: list[int] = []
+        """The same as a heap; with some that are late no more."""
+        self._strange: dict[int, int] = {}
+        """How often other numbers were looked at in vain."""
         self._top = 2
 
-    def lowest_free(self) -> int:
-        """Return the number that the next file or socket of this process would get."""
+    def free(self) -> list[int]:
+        """Return the numbers that files opened next will get, the lowest first."""
+        numbers: list[int] = []
         if not sys.platform.startswith("linux"):
-            return 0
+            return numbers
         try:
-            number = os.eventfd(0, os.EFD_CLOEXEC)
+            for _ in range(_AHEAD):
+                numbers.append(os.eventfd(0, os.EFD_CLOEXEC))
         except OSError:
-            return 0
-        os.close(number)
-        self._forget(number)
-        return number
+            pass  # no more files may be opened
+        for number in numbers:
+            os.close(number)
+            self._late.pop(number, None)
+            self._strange.pop(number, None)
+        numbers.sort()
+        return numbers
 
-    def find(self, ports: Iterable[int], lowest: int = 0) -> dict[int, int]:
+    def find(self, ports: Iterable[int], free: Sequence[int] = ()) -> dict[int, int]:
         """Return port → number; without those that were not found.
 
-        `lowest` is what `lowest_free` was before they were opened.
+        `free` is what was free before they were opened.
         """
         wanted, found = set(ports), dict[int, int]()
         if not sys.platform.startswith("linux"):
             return found
-        passed = set()
-        for number in self._candidates(lowest):
+        vain = set[int]()
+        for number in self._candidates(free):
             port = _port(number, wanted)
             if port:
                 wanted.remove(port)
@@ -121,61 +127,54 @@ class Sockets:
                 self._top = max(self._top, number)
                 if not wanted:
                     break
-            else:
-                passed.add(number)
-        self._keep(passed, max(found.values(), default=0))
+            elif number in self._late:
+                vain.add(number)
+        for number in vain & self._late.keys():
+            self._still_late(number)
         return found
 
-    def _candidates(self, lowest: int) -> Iterator[int]:
-        held = self._held
-        while self._freed:
-            number = heapq.heappop(self._freed)
+    def _candidates(self, free: Sequence[int]) -> Iterator[int]:
+        held, late, strange = self._held, self._late, self._strange
+        for number in free:
+            yield from self._late_below(number)
             if number not in held:
                 yield number
-        known = self._strange if len(self._strange) > _FEW else set[int]()
-        for number in range(max(3, lowest), self._top + 1 + _FRONTIER):
-            if number not in held and number not in self._vain and number not in known:
+        yield from self._late_below(_LAST_RESORT)
+        for number in range(3, self._top + 1 + _FRONTIER):
+            if number not in held and number not in late and strange.get(number, 0) < _ENOUGH:
+                strange[number] = strange.get(number, 0) + 1
                 yield number
-        yield from (n for n in range(3, self._highest() + 1) if n not in held)
+        yield from (n for n in self._open() if n not in held)
 
-    def _highest(self) -> int:
+    def _late_below(self, limit: int) -> Iterator[int]:
+        while self._in_order and self._in_order[0] < limit:
+            number = heapq.heappop(self._in_order)
+            if number in self._late:
+                yield number
+
+    def _still_late(self, number: int) -> None:
+        self._late[number] += 1
+        if self._late[number] > _PATIENCE:
+            del self._late[number]  # somebody else has it
+        else:
+            heapq.heappush(self._in_order, number)
+
+    def _open(self) -> Sequence[int]:
         try:
-            return max(map(int, os.listdir("/proc/self/fd")))
+            return sorted(map(int, os.listdir("/proc/self/fd")))
         except (OSError, ValueError):
-            return _LAST_RESORT
-
-    def _keep(self, passed: set[int], highest: int) -> None:
-        """Look again at what was freed and is not closed yet; what else lies below a number that
-        was found has been taken by somebody else before."""
-        for number in passed:
-            if number not in self._vain:
-                if number < highest:  # the first time it may be one of a call just beginning
-                    (self._strange if number in self._doubted else self._doubted).add(number)
-                continue
-            self._vain[number] += 1
-            if self._vain[number] > _PATIENCE:
-                del self._vain[number]
-            else:
-                heapq.heappush(self._freed, number)
+            return range(3, _LAST_RESORT)
 
     def hold(self, number: int) -> None:
         """Note whose a number is: a socket of RTPProxy's, or one of a gate's own."""
         self._held.add(number)
-        self._vain.pop(number, None)
-        self._forget(number)
-
-    def _forget(self, number: int) -> None:
-        self._doubted.discard(number)
-        self._strange.discard(number)
-
-    def let_go(self, number: int) -> None:
-        """Note that a socket of a gate's own was closed."""
-        self._held.discard(number)
+        self._late.pop(number, None)
+        self._strange.pop(number, None)
 
     def release(self, numbers: Iterable[int]) -> None:
-        """Note that these are about to be closed."""
+        """Note that these are closed now, or as soon as RTPProxy comes to it."""
         for number in numbers:
             if number in self._held:
                 self._held.remove(number)
-                self._vain[number] = 0
-                heapq.heappush(self._freed, number)
+                self._late[number] = 0
+                heapq.heappush(self._in_order, number)

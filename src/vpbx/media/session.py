@@ -142,7 +142,7 @@ class MediaSession:
         self._audible = False
 
     async def _open(self) -> None:
-        expected = self._engine.gates.expect() if self._engine.gates is not None else 0
+        expected = self._engine.gates.expect() if self._engine.gates is not None else []
         port_a, port_b = await self._take_ports()
         self._ends = {
             Side.A: _End(self, Side.A, port_a, "a b"),
