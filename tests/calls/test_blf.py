@@ -219,6 +219,28 @@ async def test_who_is_taken_off_the_list_is_told_so_and_nothing_more(
     assert watcher.notifies.empty()
 
 
+@pytest.mark.parametrize(("resource", "host"), [("ANN", ""), ("702", "127.0.0.1")])
+async def test_ways_to_name_a_colleague(
+    world: World, phone_of: Make, resource: str, host: str
+) -> None:
+    """By login in any case, at the server's address too: some phones know no domain."""
+    watcher = await phone_of()
+    assert (await watcher.subscribe(resource, host=host)).code == 200
+
+
+async def test_compact_headers_and_an_event_in_capitals(world: World, phone_of: Make) -> None:
+    watcher = await phone_of()
+    made = await watcher.subscribe("702", "", headers=["o: Dialog;id=1"])
+    assert made.code == 200
+    assert (await watcher.told()).request.headers["Event"] == "Dialog;id=1"
+
+
+async def test_two_events_in_one_request_are_none(world: World, phone_of: Make) -> None:
+    watcher = await phone_of()
+    made = await watcher.subscribe("702", headers=["Event: message-summary"])
+    assert made.code == 400
+
+
 @pytest.mark.parametrize("resource", ["799", "nobody", "710", "Sales", "*8702", "", SALES])
 async def test_what_is_no_employee_cannot_be_watched(
     world: World, phone_of: Make, resource: str

@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ElementTree
 from vpbx.calls.watching.dialog_info import Identity, LineDialog, Lines, Teller
 
 NS = "{urn:ietf:params:xml:ns:dialog-info}"
-OWN = Identity("702", "Ann")
 
 
 class Phone:
@@ -39,7 +38,7 @@ class Phone:
 def test_whatever_happens_the_phone_believes_what_is_so() -> None:
     chance = random.Random(7)
     for _ in range(200):
-        teller, phone = Teller("702", OWN, "acme.example"), Phone()
+        teller, phone = Teller("702", "acme.example"), Phone()
         online, calls = True, {}
         for step in range(30):
             what = chance.random()
@@ -60,7 +59,7 @@ def test_whatever_happens_the_phone_believes_what_is_so() -> None:
 
 
 def test_nothing_new_is_no_document_and_takes_no_number() -> None:
-    teller = Teller("702", OWN, "acme.example")
+    teller = Teller("702", "acme.example")
     now = Lines(True, (LineDialog("1", "early"),))
     assert b'version="0"' in (teller.document(now, full=True) or b"")
     assert teller.document(now, full=False) is None
@@ -72,8 +71,8 @@ def test_names_from_outside_break_nothing() -> None:
     evil = '</identity><dialog id="x"/>&"\'<!--\x00\x1b\ud800' + "я" * 200
     remote = Identity('7910"<&>;@evil', evil)
     dialog = LineDialog('1"><x', "early", True, 'c"&<', "t'>", "r&", remote)
-    teller = Teller('70"2<', Identity("ann", evil), "acme.example")
-    document = teller.document(Lines(True, (dialog,)), full=True)
+    teller = Teller('70"2<', "acme.example")
+    document = teller.document(Lines(True, (dialog,), Identity("ann", evil)), full=True)
     assert document is not None
     root = ElementTree.fromstring(document)
     found = root.findall(f".//{NS}dialog")
@@ -94,8 +93,8 @@ def test_a_usual_document_fits_into_a_datagram() -> None:
     own = Identity("702", "Анна Александровна Преображенская")
     call_id = "b" * 32
     dialog = LineDialog("170000000012345", "early", True, call_id, tag, tag, remote)
-    teller = Teller("702", own, "pbx.company.example")
+    teller = Teller("702", "pbx.company.example")
     teller.document(Lines(True), full=True)
-    document = teller.document(Lines(True, (dialog,)), full=False)
+    document = teller.document(Lines(True, (dialog,), own), full=False)
     assert document is not None
     assert len(document) <= 750

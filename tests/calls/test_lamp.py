@@ -62,6 +62,16 @@ async def test_what_lies_there_already_is_told_at_once(world: World, phone_of: M
     assert await counts(phone) == "1/0 (0/0)"
 
 
+async def test_phones_that_subscribe_at_the_same_moment_are_all_told(
+    world: World, phone_of: Make
+) -> None:
+    phones = [await phone_of(ANN, listed=False) for _ in range(5)]
+    made = await asyncio.gather(*(phone.subscribe("", MWI) for phone in phones))
+    assert [each.code for each in made] == [200] * 5
+    for phone in phones:
+        assert await counts(phone) == "0/0 (0/0)"
+
+
 async def test_a_message_left_while_a_phone_subscribes_is_not_missed(
     world: World, phone_of: Make
 ) -> None:
@@ -89,7 +99,7 @@ async def test_all_phones_of_an_employee_are_told_and_no_other(
     assert all(phone.notifies.empty() for phone in phones)
 
 
-@pytest.mark.parametrize("resource", ["", "ann", "ANN", "702", "*97"])
+@pytest.mark.parametrize("resource", ["", "ann", "ANN", "702", "*97", "%2A97"])
 async def test_ways_to_name_ones_own_mailbox(world: World, phone_of: Make, resource: str) -> None:
     phone = await phone_of(ANN, listed=False)
     assert (await phone.subscribe(resource, MWI)).code == 200

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 from math import ceil
 from typing import Protocol
 
@@ -209,21 +210,20 @@ class Subscription:
         elif not self._others.core.guard(self._subscriber.on_subscribe, self, tx):
             tx.respond(make_response(request, 500))
 
-    def take_turn(self) -> bool:
-        """Send a NOTIFY if there is something to tell; say whether one was sent."""
+    def take_turn(self) -> None:
+        """Send a NOTIFY if there is something to tell, and none is under way."""
         if self._under_way or self.state is _State.OVER:
-            return False
+            return
         body = None
         if self._full or self._new:
             body = self.view.document(full=self._full)
         if body is None and self.active:
             self._new = False
-            return False
+            return
         self._full = self._new = False
         self._under_way, self._final = True, not self.active
         core, hop, request = self._others.core, self._hop, self._notify(body)
         Exchange(core, hop, lambda: request, self._answered)
-        return True
 
     def farewell(self, retry_after_s: int) -> None:
         """The server stops: say so, once, and wait for nothing."""
@@ -375,11 +375,9 @@ class Subscriptions:
 
     def _take_turns(self) -> None:
         self._due = None
-        left = _PER_TURN
-        while self._waiting and left:
-            subscription = next(iter(self._waiting))
+        for subscription in list(islice(self._waiting, _PER_TURN)):
             del self._waiting[subscription]
-            left -= subscription.take_turn()
+            self.core.guard(subscription.take_turn)
         if self._waiting:
             self._soon()
 

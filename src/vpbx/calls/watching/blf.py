@@ -45,8 +45,8 @@ class Blf:
         key = domain.id, watched.login
         found = self._watched.get(key)
         if found is None:
-            found = self._watched[key] = _Watched(self._switch, domain, watched)
-        return _LineWatch(self, key, found, who.login, resource)
+            found = self._watched[key] = _Watched(self._switch, *key)
+        return _LineWatch(self, key, found, who.login, Teller(resource, domain.name), resource)
 
     def forget(self, key: tuple[int, str]) -> None:
         """Nobody watches an employee any more."""
@@ -64,13 +64,11 @@ class Blf:
 class _Watched:
     """An employee who is watched, for all who do."""
 
-    def __init__(self, switch: Switch, domain: DomainConfig, employee: Employee) -> None:
+    def __init__(self, switch: Switch, domain_id: int, login: str) -> None:
         self.watches: dict[_LineWatch, None] = {}
-        self.domain = domain.name
-        self.own = Identity(employee.ext or employee.login, employee.name)
         self._switch = switch
-        self._domain_id = domain.id
-        self._login = employee.login
+        self._domain_id = domain_id
+        self._login = login
         self._now: Lines | None = None
 
     def moved(self) -> None:
@@ -84,7 +82,11 @@ class _Watched:
             switch, login = self._switch, self._login
             lines = switch.lines.of(self._domain_id, login)
             online = switch.directory.locations.online(self._domain_id, login)
-            self._now = Lines(online, tuple(_dialog(switch, login, line) for line in lines))
+            domain = switch.directory.cached_by_id(self._domain_id)
+            found = domain.employees.get(login) if domain is not None else None
+            own = Identity(found.ext or login, found.name) if found is not None else Identity(login)
+            dialogs = tuple(_dialog(switch, login, line) for line in lines)
+            self._now = Lines(online, dialogs, own)
         return self._now
 
 
@@ -94,7 +96,13 @@ class _LineWatch:
     content_type = CONTENT_TYPE
 
     def __init__(
-        self, blf: Blf, key: tuple[int, str], watched: _Watched, watcher: str, resource: str
+        self,
+        blf: Blf,
+        key: tuple[int, str],
+        watched: _Watched,
+        watcher: str,
+        teller: Teller,
+        resource: str,
     ) -> None:
         self.changed: Callable[[], None] = lambda: None
         self._blf = blf
@@ -102,7 +110,7 @@ class _LineWatch:
         self._watched = watched
         self._watcher = watcher
         self._resource = resource
-        self._teller = Teller(resource, watched.own, watched.domain)
+        self._teller = teller
         watched.watches[self] = None
 
     def document(self, *, full: bool) -> bytes | None:

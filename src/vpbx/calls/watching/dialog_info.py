@@ -67,6 +67,8 @@ class Lines:
     online: bool
     """Whether any phone of theirs is registered."""
     dialogs: tuple[LineDialog, ...] = ()
+    own: Identity = Identity("")
+    """Themselves, as they are called now."""
 
 
 class Teller:
@@ -75,9 +77,8 @@ class Teller:
     `entity`: who is watched, as the SUBSCRIBE names them.
     """
 
-    def __init__(self, entity: str, own: Identity, domain: str) -> None:
+    def __init__(self, entity: str, domain: str) -> None:
         self._entity = quoteattr(f"sip:{quote(entity, safe=_USER_SAFE)}@{domain}")
-        self._own = own
         self._domain = domain
         self._version = -1
         self._told: Lines | None = None
@@ -89,13 +90,15 @@ class Teller:
         """
         before, self._told = self._told, now
         if full or before is None or before.online != now.online:
-            return self._write("full", now.dialogs or _nobody(now), _status(now.online))
+            return self._write("full", now, now.dialogs or _nobody(now), _status(now.online))
         changed = list(_changes(before.dialogs, now.dialogs))
-        return self._write("partial", changed) if changed else None
+        return self._write("partial", now, changed) if changed else None
 
-    def _write(self, state: str, dialogs: Iterable[LineDialog], more: str = "") -> bytes:
+    def _write(
+        self, state: str, now: Lines, dialogs: Iterable[LineDialog], more: str = ""
+    ) -> bytes:
         self._version += 1
-        elements = "".join(_element(dialog, self._own, self._domain) for dialog in dialogs)
+        elements = "".join(_element(dialog, now.own, self._domain) for dialog in dialogs)
         return (
             '<?xml version="1.0" encoding="UTF-8"?>\r\n'
             '<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" '

@@ -44,7 +44,8 @@ class Lamp:
         if box is None:
             box = self._boxes[key] = _Box(self._switch, key, self._forget)
         watch = _BoxWatch(box, who.login, domain.name)
-        await box.look()
+        if box.counts is None:
+            await box.look()
         if box.counts is None:
             watch.close()
             return Denied(503, "The mailbox cannot be read now")
@@ -72,17 +73,18 @@ class _Box:
         self._switch = switch
         self._key = key
         self._unwatched = unwatched
-        self._looks = 0
+        self._looks = self._read = 0
         self._again: Timer | None = None
 
     async def look(self) -> None:
-        """Read the counts; of several readings at once the one that began last counts."""
+        """Read the counts; what was begun before another reading that is done is out of date."""
         mailbox = self._switch.mailbox
         self._looks += 1
         look = self._looks
         counts = (0, 0) if mailbox is None else await mailbox.counts(*self._key)
-        if look != self._looks:
+        if look < self._read:
             return
+        self._read = look
         if counts is None:
             self._try_again()
         elif counts != self.counts:
