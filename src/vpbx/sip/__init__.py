@@ -7,6 +7,7 @@ employees, routes or media: who may call and what an answer says is the owner's 
 """
 
 from vpbx.sip.budget import BudgetLimits, Standing, network_of
+from vpbx.sip.config import StackConfig
 from vpbx.sip.digest import (
     Authenticator,
     AuthResult,
@@ -19,7 +20,7 @@ from vpbx.sip.digest import (
 )
 from vpbx.sip.doorkeeper import Doorkeeper
 from vpbx.sip.grammar import parse_address
-from vpbx.sip.listener import EndCause, SessionAdapter, SessionListener, SessionState
+from vpbx.sip.listener import EndCause, SessionState
 from vpbx.sip.message import Request, Response, make_response
 from vpbx.sip.offer_answer import CODEC_NAMES, NothingInCommon, codecs_of, common
 from vpbx.sip.refer import SIPFRAG, ReferTo, Replaces, refer_to, replaces
@@ -40,8 +41,8 @@ from vpbx.sip.sdp import (
     direction_answer,
     retarget,
 )
-from vpbx.sip.session import Session
-from vpbx.sip.stack import Application, SipStack, StackConfig
+from vpbx.sip.session import Session, SessionAdapter, SessionListener
+from vpbx.sip.stack import Application, SipStack
 from vpbx.sip.subscription import EventType, Subscription, View, accepts, wanted_s
 from vpbx.sip.target import Target
 from vpbx.sip.throttle import Recent, Throttle

@@ -10,8 +10,8 @@ import re
 
 import sipmessage
 
-from . import grammar
-from .headers import Headers
+from vpbx.sip import grammar
+from vpbx.sip.headers import Headers
 
 _BREAK = re.compile(r"[\r\n]+").sub
 

@@ -23,8 +23,8 @@ from enum import Enum
 from functools import lru_cache
 from ipaddress import ip_network
 
-from ..clock import Clock
-from .transport import Hop
+from vpbx.clock import Clock
+from vpbx.sip.transport import Hop
 
 _ASK_AGAIN_S = 5.0
 _MALFORMED = 4.0

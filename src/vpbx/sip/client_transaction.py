@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Protocol
 
-from .machines import INVITE_CLIENT, NON_INVITE_CLIENT, Event, State
-from .message import Request, Response, serialize
-from .transaction_base import Outlet, Steps, Transaction, bind, event_of
-from .transport import Hop
+from vpbx.sip.machines import INVITE_CLIENT, NON_INVITE_CLIENT, Event, State
+from vpbx.sip.message import Request, Response, serialize
+from vpbx.sip.transaction_base import Outlet, Steps, Transaction, bind, event_of
+from vpbx.sip.transport import Hop
 
 
 class ClientListener(Protocol):

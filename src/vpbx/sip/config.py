@@ -1,4 +1,4 @@
-"""Settings of the transaction layer."""
+"""Settings of a stack, and of its transaction layer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .budget import BudgetLimits
-from .message import MAX_HEADERS
-from .timers import TimerValues
-from .transport import Hop, Limits, Listen
-from .validate import Abilities
+from vpbx.sip.budget import BudgetLimits
+from vpbx.sip.message import MAX_HEADERS
+from vpbx.sip.timers import TimerValues
+from vpbx.sip.transport import Hop, Limits, Listen
+from vpbx.sip.validate import Abilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,27 @@ class LayerConfig:
     budgets: BudgetLimits | None = None
     """What sources may take of our time; None counts nothing (phones, simulations)."""
     timers: TimerValues = field(default_factory=TimerValues)
+
+
+@dataclass(frozen=True, slots=True)
+class StackConfig:
+    """Settings of a stack."""
+
+    listens: tuple[Listen, ...]
+    advertise: str = ""
+    """Address written into Via and Contact towards the outside; "" for the bound one."""
+    user_agent: str = "vpbx"
+    session_expires_s: int = 1800
+    """Wished session interval (RFC 4028); 0 wishes for none."""
+    min_se_s: int = 90
+    max_message_bytes: int = 65535
+    max_sessions: int = 20_000
+    """More incoming calls than that are answered 503."""
+    tls_client: ssl.SSLContext | None = None
+    """For TLS connections we open; None verifies the peer against the system's authorities."""
+    tap: Callable[[bool, bytes, Hop], None] | None = None
+    """Sees each message: whether we sent it, its bytes, and who is at the other end."""
+    budgets: BudgetLimits | None = None
+    """What sources may take of our time; None counts nothing (phones, simulations)."""
+    connections_per_source: int = 1000
+    """Incoming connections of one address, those of registered phones not counted."""

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from .dialog import Dialog
+from vpbx.sip.dialog import Dialog
 
 Owner = TypeVar("Owner")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .budget import Standing
-from .message import Request, Response
-from .transport import Hop
+from vpbx.sip.budget import Standing
+from vpbx.sip.message import Request, Response
+from vpbx.sip.transport import Hop
 
 
 class Doorkeeper(Protocol):

@@ -103,7 +103,7 @@ class Exchange:
         self._done = done
         self._auth = auth
         self._tries: Tries | None = None
-        stack.hold()
+        stack.begun()
         self._send()
 
     def _send(self) -> None:
@@ -129,6 +129,6 @@ class Exchange:
         self._finish(_made_up(tx.request, 503))
 
     def _finish(self, response: Response) -> None:
-        self._stack.release()
+        self._stack.finished()
         if self._done is not None:
             self._stack.guard(self._done, response)

@@ -14,23 +14,20 @@ A 2xx waits while a reliable provisional response with a description is without 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from vpbx.clock import Timer
 from vpbx.sip.body import ALLOW, SDP_TYPE, SUPPORTED, BadBody, session_description
+from vpbx.sip.core import Core
 from vpbx.sip.dialog import Dialog
-from vpbx.sip.listener import EndCause, SessionListener, SessionState
+from vpbx.sip.listener import EndCause, SessionState
 from vpbx.sip.message import Response, make_response, new_tag
 from vpbx.sip.offer_answer import OfferState
 from vpbx.sip.reliable import ReliableResponses
-from vpbx.sip.session import Session
+from vpbx.sip.session import Session, SessionListener
 from vpbx.sip.status import REASONS
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.usage import Headers, WrongState
 from vpbx.sparing import Sparing
-
-if TYPE_CHECKING:
-    from vpbx.sip.stack import SipStack
 
 _SAY_AGAIN_S = 60.0
 """A proxy forgets an INVITE it hears nothing of for three minutes (RFC 3261 §13.3.1.1)."""
@@ -55,7 +52,7 @@ class IncomingSession(Session):
     )
     direction = "in"
 
-    def __init__(self, stack: SipStack, tx: ServerTransaction) -> None:
+    def __init__(self, stack: Core, tx: ServerTransaction) -> None:
         super().__init__(stack, tx.request, tx.hop)
         self._tx = tx
         self._tag = new_tag()
@@ -154,7 +151,7 @@ class IncomingSession(Session):
     def _early_dialog(self) -> Dialog:
         if self.dialog is None:
             self.dialog = Dialog.of_request(self.request, self.hop, self._tag, self.media)
-            self.stack.dialogs.add(self, self.dialog)
+            self.stack.take_in(self, self.dialog)
         return self.dialog
 
     def _response(self, code: int, headers: Headers, sdp: str | None) -> Response:

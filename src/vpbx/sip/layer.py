@@ -13,14 +13,12 @@ from collections.abc import Callable
 
 import structlog
 
-from vpbx.tasks import watched
-
-from ..clock import Clock
-from .budget import Budgets, Standing
-from .client_transaction import Nobody
-from .config import LayerConfig
-from .identifiers import OUR_BRANCH
-from .message import (
+from vpbx.clock import Clock
+from vpbx.sip.budget import Budgets, Standing
+from vpbx.sip.client_transaction import Nobody
+from vpbx.sip.config import LayerConfig
+from vpbx.sip.identifiers import OUR_BRANCH
+from vpbx.sip.message import (
     MalformedMessage,
     Request,
     Response,
@@ -30,19 +28,20 @@ from .message import (
     parse_message,
     serialize,
 )
-from .stateless import fitted
-from .throttle import OncePer
-from .timers import Timers
-from .transaction import (
+from vpbx.sip.stateless import fitted
+from vpbx.sip.throttle import OncePer
+from vpbx.sip.timers import Timers
+from vpbx.sip.transaction import (
     ClientListener,
     ClientTransaction,
     ServerTransaction,
     Transaction,
     TransactionState,
 )
-from .transport import Connection, Hop, Listen, Message, Receive, Send, Transports
-from .validate import is_ack_for_dialog, judge
-from .via import make_via, note_source, reopened_hop, reply_hop, transaction_keys
+from vpbx.sip.transport import Connection, Hop, Listen, Message, Receive, Send, Transports
+from vpbx.sip.validate import is_ack_for_dialog, judge
+from vpbx.sip.via import make_via, note_source, reopened_hop, reply_hop, transaction_keys
+from vpbx.tasks import watched
 
 __all__ = ["LayerConfig", "TransactionLayer"]
 

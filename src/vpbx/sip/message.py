@@ -21,12 +21,12 @@ from typing import TypeAlias
 
 import sipmessage
 
-from . import grammar
-from .accessors import Message, has_break
-from .headers import KEYS, LISTS, Headers
-from .identifiers import is_our_branch, new_branch, new_call_id, new_tag
-from .status import REASONS
-from .transport.framing import MAX_HEAD_BYTES
+from vpbx.sip import grammar
+from vpbx.sip.accessors import Message, has_break
+from vpbx.sip.headers import KEYS, LISTS, Headers
+from vpbx.sip.identifiers import is_our_branch, new_branch, new_call_id, new_tag
+from vpbx.sip.status import REASONS
+from vpbx.sip.transport.framing import MAX_HEAD_BYTES
 
 # fmt: off
 __all__ = [

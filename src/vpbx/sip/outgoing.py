@@ -17,24 +17,20 @@ calls, and our credentials, wherever they like.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from vpbx.clock import Timer
 from vpbx.sip.body import ALLOW, SDP_TYPE, SUPPORTED, BadBody, session_description
+from vpbx.sip.core import Core
 from vpbx.sip.dialog import Dialog
 from vpbx.sip.exchange import ClientAuth, Exchange, Tries
-from vpbx.sip.listener import SessionListener, SessionState
+from vpbx.sip.listener import SessionState
 from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
 from vpbx.sip.offer_answer import OfferAnswer, OfferState
 from vpbx.sip.sdp import Sdp, refused
-from vpbx.sip.session import Session
+from vpbx.sip.session import Session, SessionListener
 from vpbx.sip.target import Target
 from vpbx.sip.transaction import ClientTransaction, ServerTransaction, TransactionState
 from vpbx.sip.transport import Hop
 from vpbx.sip.usage import Headers
-
-if TYPE_CHECKING:
-    from vpbx.sip.stack import SipStack
 
 _OTHER_MEDIA = frozenset((415, 488, 606))
 """Refusals of what an offer describes."""
@@ -62,7 +58,7 @@ class OutgoingSession(Session):
 
     def __init__(
         self,
-        stack: SipStack,
+        stack: Core,
         target: Target,
         *,
         from_: str,
@@ -109,7 +105,7 @@ class OutgoingSession(Session):
 
     def start(self, timeout_s: float | None) -> None:
         """Send the INVITE."""
-        self.stack.hold()
+        self.stack.begun()
         if timeout_s is not None:
             self._timeout = self.clock.call_later(timeout_s, self._timed_out)
         self._complete(self.request)
@@ -207,7 +203,7 @@ class OutgoingSession(Session):
             media = self._offered() if self._forks else self.media
             dialog = Dialog.of_response(self.request, response, self.hop, media)
             self._forks[dialog.remote_tag] = dialog
-            self.stack.dialogs.add(self, dialog)
+            self.stack.take_in(self, dialog)
         return dialog
 
     def _in_order(self, dialog: Dialog, response: Response) -> bool:
@@ -265,7 +261,7 @@ class OutgoingSession(Session):
         self.learn_peer(response)
         for fork in self._forks.values():
             if fork is not dialog:
-                self.stack.dialogs.remove(fork)
+                self.stack.let_go(fork)
         self._finished()
         try:
             sdp = session_description(response)
@@ -370,7 +366,7 @@ class OutgoingSession(Session):
         self._tx = None
         if self._held:
             self._held = False
-            self.stack.release()
+            self.stack.finished()
 
     def _stop_timeout(self) -> None:
         if self._timeout is not None:
@@ -379,6 +375,6 @@ class OutgoingSession(Session):
 
     def _forget_forks(self) -> None:
         for fork in self._forks.values():
-            self.stack.dialogs.remove(fork)
+            self.stack.let_go(fork)
         self._forks.clear()
         self.dialog = None

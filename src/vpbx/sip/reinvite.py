@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
 
 from vpbx.clock import Timer
 from vpbx.sip.body import ALLOW, SDP_TYPE, BadBody, session_description
@@ -13,9 +12,7 @@ from vpbx.sip.message import Request, Response
 from vpbx.sip.sdp import Sdp, refused
 from vpbx.sip.transaction import ClientTransaction
 from vpbx.sip.transport import Hop
-
-if TYPE_CHECKING:
-    from vpbx.sip.session import Session
+from vpbx.sip.usage import Usage
 
 _PATIENCE_S = 60.0
 _MAX_PAUSES = 8
@@ -30,7 +27,7 @@ class ReInvite:
 
     __slots__ = ("_ack", "_pauses", "_refresh", "_sdp", "_session", "_timer", "_tries", "_tx")
 
-    def __init__(self, session: Session, sdp: str | None, *, refresh: bool = False) -> None:
+    def __init__(self, session: Usage, sdp: str | None, *, refresh: bool = False) -> None:
         self._session = session
         self._sdp = sdp
         self._refresh = refresh

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from .machines import INVITE_SERVER, NON_INVITE_SERVER, Event, State
-from .message import RESPONSE_COPIES, Request, Response, serialize
-from .transaction_base import Outlet, Steps, Transaction, bind, event_of
-from .transport import Hop
+from vpbx.sip.machines import INVITE_SERVER, NON_INVITE_SERVER, Event, State
+from vpbx.sip.message import RESPONSE_COPIES, Request, Response, serialize
+from vpbx.sip.transaction_base import Outlet, Steps, Transaction, bind, event_of
+from vpbx.sip.transport import Hop
 
 _AGE_S = 1.0
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from vpbx.sip.body import ALLOW, SDP_TYPE, SUPPORTED, BadBody, session_description
 from vpbx.sip.dialog import Dialog
 from vpbx.sip.exchange import Exchange
-from vpbx.sip.listener import EndCause, SessionState
+from vpbx.sip.listener import Adapter, EndCause, Listener, SessionState
 from vpbx.sip.message import Request, Response, make_response
 from vpbx.sip.offer_answer import OfferState
 from vpbx.sip.reinvite import ReInvite
 from vpbx.sip.transaction import ServerTransaction
-from vpbx.sip.usage import Headers, Usage, WrongState
+from vpbx.sip.usage import Headers, OurOffer, Usage, WrongState
 
 _NOT_NOW = frozenset((491, 500, 503, 504))
 """Answers to an UPDATE that say nothing about the next one."""
@@ -123,14 +124,14 @@ class Session(Usage):
             self._reinvite.start()
 
     def reinvite_done(self, code: int, sdp: str | None, *, tell: bool) -> None:
-        """A `ReInvite` is over; called by it."""
+        """A re-INVITE of ours is over; called by it."""
         self._reinvite = None
         if tell:
             self.tell(self.listener.on_reanswer, code, sdp)
         self.next_turn()
 
-    def reinvite_later(self, reinvite: ReInvite, delay_s: float) -> None:
-        """A `ReInvite` met one of the peer's: let theirs pass, then try again."""
+    def reinvite_later(self, reinvite: OurOffer, delay_s: float) -> None:
+        """A re-INVITE of ours met one of the peer's: let theirs pass, then try again."""
         self._reinvite = None
         self._queue.appendleft(reinvite)
         self._pause = self.clock.call_later(delay_s, self._pause_over)
@@ -205,7 +206,7 @@ class Session(Usage):
         if self.state is SessionState.ENDED:
             if self._unacked is not None:
                 self._stop_waiting()
-                self.stack.release()
+                self.stack.finished()
                 self.forget()
             return
         self.bye = tx.request
@@ -331,3 +332,13 @@ class Session(Usage):
             # It says that it takes UPDATE, and does not; a re-INVITE refreshes as well (§7.4).
             self._update_refused = True
             self._refresh()
+
+
+SessionListener: TypeAlias = Listener[Session]
+"""Hears of a session (`vpbx.sip.listener`)."""
+
+
+class SessionAdapter(Adapter[Session]):
+    """A `SessionListener` that does the least: takes no new offer, accepts INFO, declines REFER."""
+
+    __slots__ = ()

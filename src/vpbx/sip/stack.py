@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
@@ -14,17 +12,18 @@ import structlog
 
 from vpbx.clock import Clock, LoopClock
 from vpbx.sip.body import BadBody
-from vpbx.sip.budget import BudgetLimits, Standing
+from vpbx.sip.budget import Standing
+from vpbx.sip.config import LayerConfig, StackConfig
+from vpbx.sip.dialog import Dialog
 from vpbx.sip.dialogs import Dialogs
 from vpbx.sip.digest import Credentials
 from vpbx.sip.doorkeeper import Doorkeeper
 from vpbx.sip.exchange import ClientAuth, Exchange
 from vpbx.sip.incoming import IncomingSession
-from vpbx.sip.layer import LayerConfig, TransactionLayer
-from vpbx.sip.listener import SessionListener
+from vpbx.sip.layer import TransactionLayer
 from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
 from vpbx.sip.outgoing import OutgoingSession
-from vpbx.sip.session import Session
+from vpbx.sip.session import Session, SessionListener
 from vpbx.sip.subscription import Subscriptions
 from vpbx.sip.target import Target
 from vpbx.sip.transaction import ServerTransaction
@@ -36,30 +35,6 @@ log = structlog.get_logger("vpbx.sip")
 _COME_AGAIN_S = (10, 30)
 """When those who were subscribed may come again after a stop, not all at once."""
 _IN_DIALOG_ONLY = frozenset(("BYE", "PRACK", "UPDATE", "INFO"))
-
-
-@dataclass(frozen=True, slots=True)
-class StackConfig:
-    """Settings of a stack."""
-
-    listens: tuple[Listen, ...]
-    advertise: str = ""
-    """Address written into Via and Contact towards the outside; "" for the bound one."""
-    user_agent: str = "vpbx"
-    session_expires_s: int = 1800
-    """Wished session interval (RFC 4028); 0 wishes for none."""
-    min_se_s: int = 90
-    max_message_bytes: int = 65535
-    max_sessions: int = 20_000
-    """More incoming calls than that are answered 503."""
-    tls_client: ssl.SSLContext | None = None
-    """For TLS connections we open; None verifies the peer against the system's authorities."""
-    tap: Callable[[bool, bytes, Hop], None] | None = None
-    """Sees each message: whether we sent it, its bytes, and who is at the other end."""
-    budgets: BudgetLimits | None = None
-    """What sources may take of our time; None counts nothing (phones, simulations)."""
-    connections_per_source: int = 1000
-    """Incoming connections of one address, those of registered phones not counted."""
 
 
 class Application(Protocol):
@@ -258,15 +233,23 @@ class SipStack:
 
     # For this part's modules
 
-    def hold(self) -> None:
+    def begun(self) -> None:
         """A request of ours is under way: `stop` waits for it."""
         self._under_way += 1
 
-    def release(self) -> None:
+    def finished(self) -> None:
         """It has come to its end."""
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()
+
+    def take_in(self, session: Session, dialog: Dialog) -> None:
+        """A dialog is a session's from now on: what comes in it goes there."""
+        self.dialogs.add(session, dialog)
+
+    def let_go(self, dialog: Dialog) -> None:
+        """A dialog is no more; harmless when it is not there."""
+        self.dialogs.remove(dialog)
 
     def ended(self, session: Usage) -> None:
         """A session is alive no more."""

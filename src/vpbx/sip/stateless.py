@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .message import RESPONSE_COPIES, Response, serialize
+from vpbx.sip.message import RESPONSE_COPIES, Response, serialize
 
 _COMPACT = {"via": "v", "from": "f", "to": "t", "call-id": "i"}
 _KEPT_ONCE = ("www-authenticate", "proxy-authenticate")

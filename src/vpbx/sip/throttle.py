@@ -24,9 +24,9 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from ..clock import Clock
-from .budget import Bucket, Rate, network_of
-from .transport import Hop
+from vpbx.clock import Clock
+from vpbx.sip.budget import Bucket, Rate, network_of
+from vpbx.sip.transport import Hop
 
 log = structlog.get_logger("vpbx.sip")
 

@@ -15,8 +15,8 @@ from typing import Protocol
 
 import structlog
 
-from ..clock import Clock, Timer
-from .machines import Event
+from vpbx.clock import Clock, Timer
+from vpbx.sip.machines import Event
 
 log = structlog.get_logger("vpbx.sip")
 

@@ -3,10 +3,10 @@
 `machines` is the specification, `transaction_base` walks it, one module each for the two sides.
 """
 
-from .client_transaction import ClientListener, ClientTransaction
-from .machines import State as TransactionState
-from .server_transaction import ServerTransaction
-from .transaction_base import Outlet, Transaction
+from vpbx.sip.client_transaction import ClientListener, ClientTransaction
+from vpbx.sip.machines import State as TransactionState
+from vpbx.sip.server_transaction import ServerTransaction
+from vpbx.sip.transaction_base import Outlet, Transaction
 
 __all__ = [
     "ClientListener",

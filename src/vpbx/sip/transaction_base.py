@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from .machines import Event, State, Table
-from .message import Request, Response
-from .timers import Delayed, Timers
-from .transport import Hop
+from vpbx.sip.machines import Event, State, Table
+from vpbx.sip.message import Request, Response
+from vpbx.sip.timers import Delayed, Timers
+from vpbx.sip.transport import Hop
 
 Steps: TypeAlias = dict[
     tuple[State, Event], tuple[State, "tuple[Callable[[Transaction], None], ...]"]

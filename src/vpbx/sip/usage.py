@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from sipmessage import Address
 
 from vpbx.clock import Timer
 from vpbx.sip.body import BadBody, session_description
+from vpbx.sip.core import Core
 from vpbx.sip.dialog import Dialog, beyond_nat, came_through_nat
 from vpbx.sip.exchange import ClientAuth, Exchange, NoResponse
-from vpbx.sip.listener import EndCause, SessionAdapter, SessionListener, SessionState
+from vpbx.sip.listener import Adapter, EndCause, Listener, SessionState
 from vpbx.sip.message import Request, Response, make_response
 from vpbx.sip.offer_answer import OfferAnswer, OfferState
 from vpbx.sip.reliable import AckWait
@@ -25,12 +26,8 @@ from vpbx.sip.session_timer import SessionTimer
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop
 
-if TYPE_CHECKING:
-    from vpbx.sip.reinvite import ReInvite
-    from vpbx.sip.stack import SipStack
-
 Headers = Sequence[tuple[str, str]]
-_NOBODY = SessionAdapter()
+_NOBODY = Adapter[Any]()
 
 
 class WrongState(RuntimeError):
@@ -45,6 +42,16 @@ def reason_header(code: int, reason: str) -> Headers:
         text = reason.replace("\\", "").replace('"', "'")
         reason = f'SIP;cause={code or 200};text="{text}"'
     return (("Reason", reason),)
+
+
+class OurOffer(Protocol):
+    """A re-INVITE of ours (`reinvite`): it waits for its turn, then for its answer."""
+
+    def start(self) -> None:
+        """It is its turn."""
+
+    def abandon(self) -> None:
+        """Wait no longer for its answer."""
 
 
 class Usage:
@@ -80,9 +87,9 @@ class Usage:
     """"in" or "out"."""
 
     def __init__(
-        self, stack: SipStack, request: Request, hop: Hop, listener: SessionListener | None = None
+        self, stack: Core, request: Request, hop: Hop, listener: Listener[Any] | None = None
     ) -> None:
-        self.listener: SessionListener = listener or _NOBODY
+        self.listener: Listener[Any] = listener or _NOBODY
         self.request = request
         """The INVITE; of several (authentication) the last."""
         self.hop = hop
@@ -111,8 +118,8 @@ class Usage:
         self._established = False
         self._offer_tx: ServerTransaction | None = None
         self._offer_media = self.media
-        self._reinvite: ReInvite | None = None
-        self._queue: deque[ReInvite] = deque()
+        self._reinvite: OurOffer | None = None
+        self._queue: deque[OurOffer] = deque()
         self._pause: Timer | None = None
         self._bye_headers: Headers = ()
         self._update_refused = False
@@ -266,8 +273,8 @@ class Usage:
             self.ack_wanted = None
             self.forget()
         elif self._unacked is not None and not self._established:
-            # Not before the ACK has come or is given up on; `hold` keeps `stop` waiting for it.
-            self.stack.hold()
+            # Not before the ACK has come or is given up on; `begun` keeps `stop` waiting for it.
+            self.stack.begun()
             self._bye_headers = bye
         else:
             self._stop_waiting()
@@ -275,7 +282,7 @@ class Usage:
         if cause is not None:
             self.tell(listener.on_end, cause)
 
-    def close(self) -> SessionListener:
+    def close(self) -> Listener[Any]:
         """Become ENDED: no timer runs, nothing waits for its turn.
 
         Returns the listener, who may hear of the end and of nothing after it. It is let go of
@@ -294,7 +301,7 @@ class Usage:
     def forget(self) -> None:
         """Take nothing more from the peer."""
         if self.dialog is not None:
-            self.stack.dialogs.remove(self.dialog)
+            self.stack.let_go(self.dialog)
 
     def abandon(self) -> None:
         """The stack stops: wait for nothing any more."""
@@ -304,7 +311,7 @@ class Usage:
 
     def _late_bye(self) -> None:
         self._send_bye(self._bye_headers)
-        self.stack.release()
+        self.stack.finished()
 
     def _send_bye(self, headers: Headers) -> None:
         dialog = self.dialog
@@ -326,6 +333,14 @@ class Usage:
 
     def next_turn(self) -> None:
         """Whatever kept a re-INVITE of ours waiting may have passed."""
+        raise NotImplementedError
+
+    def reinvite_done(self, code: int, sdp: str | None, *, tell: bool) -> None:
+        """A re-INVITE of ours is over; called by it."""
+        raise NotImplementedError
+
+    def reinvite_later(self, reinvite: OurOffer, delay_s: float) -> None:
+        """A re-INVITE of ours met one of the peer's: let theirs pass, then try again."""
         raise NotImplementedError
 
     def _give_up_early(self, code: int, headers: Headers) -> None:

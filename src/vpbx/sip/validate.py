@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import grammar
-from .message import Request
+from vpbx.sip import grammar
+from vpbx.sip.message import Request
 
 _SINGLE = tuple(
     name.lower()

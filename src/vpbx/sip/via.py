@@ -9,9 +9,9 @@ import re
 
 import sipmessage
 
-from .identifiers import BRANCH_COOKIE
-from .message import Request
-from .transport import Hop
+from vpbx.sip.identifiers import BRANCH_COOKIE
+from vpbx.sip.message import Request
+from vpbx.sip.transport import Hop
 
 _RPORT = re.compile(r";\s*rport\s*(?=;|$)", re.IGNORECASE)
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}

@@ -3,9 +3,9 @@
 `Transports` is all the layer above needs; `base` says what a transport has to be.
 """
 
-from .base import Connection, Hop, Limits, Listen, Receiver
-from .transports import Transports
-from .ws import Message, Receive, Send
+from vpbx.sip.transport.base import Connection, Hop, Limits, Listen, Receiver
+from vpbx.sip.transport.transports import Transports
+from vpbx.sip.transport.ws import Message, Receive, Send
 
 __all__ = [
     "Connection",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import structlog
 
-from ...clock import Clock, Timer
-from .base import Connection, Hop, Limits
+from vpbx.clock import Clock, Timer
+from vpbx.sip.transport.base import Connection, Hop, Limits
 
 log = structlog.get_logger("vpbx.sip")
 

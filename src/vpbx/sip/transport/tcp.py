@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
-from ...clock import Timer
-from .base import Connection, Hop, Limits, Receiver
-from .framing import Framer, Unframable
+from vpbx.clock import Timer
+from vpbx.sip.transport.base import Connection, Hop, Limits, Receiver
+from vpbx.sip.transport.framing import Framer, Unframable
 
 if TYPE_CHECKING:
-    from .pool import Pool
+    from vpbx.sip.transport.pool import Pool
 
 log = structlog.get_logger("vpbx.sip")
 

@@ -12,14 +12,13 @@ from typing import Any
 
 import structlog
 
+from vpbx.clock import Clock
+from vpbx.sip.transport.base import Connection, Hop, Limits, Listen, Receiver
+from vpbx.sip.transport.pool import Pool
+from vpbx.sip.transport.tcp import StreamConnection
+from vpbx.sip.transport.udp import UdpSocket
+from vpbx.sip.transport.ws import Message, Receive, Send, serve_websocket
 from vpbx.tasks import watched
-
-from ...clock import Clock
-from .base import Connection, Hop, Limits, Listen, Receiver
-from .pool import Pool
-from .tcp import StreamConnection
-from .udp import UdpSocket
-from .ws import Message, Receive, Send, serve_websocket
 
 log = structlog.get_logger("vpbx.sip")
 

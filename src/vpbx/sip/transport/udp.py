@@ -12,7 +12,7 @@ from typing import cast
 
 import structlog
 
-from .base import Hop, Receiver
+from vpbx.sip.transport.base import Hop, Receiver
 
 log = structlog.get_logger("vpbx.sip")
 

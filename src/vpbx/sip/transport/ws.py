@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
-from .base import Connection, Hop, Limits, Receiver
+from vpbx.sip.transport.base import Connection, Hop, Limits, Receiver
 
 if TYPE_CHECKING:
-    from .pool import Pool
+    from vpbx.sip.transport.pool import Pool
 
 log = structlog.get_logger("vpbx.sip")
 
