@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from vpbx.app.outlet import Outlet
+from vpbx.app.outlet import Outlet, Sieve
 from vpbx.tasks import watched
 
 
@@ -167,3 +167,16 @@ def test_exception_of_a_watched_task_is_logged_at_once() -> None:
     assert entry["log_level"] == "error"
     assert entry["task"].endswith("fails")
     assert str(entry["exc_info"]) == "boom"
+
+
+def test_what_the_media_engine_says_of_many_calls_is_said_once_a_minute() -> None:
+    now = [0.0]
+    sieve = Sieve(lambda: now[0])
+    full = "ERR:{}.1:flush_rbuf:305: error while recording session (RTP): No space left (28)\n"
+    of_all = "".join(full.format(call) for call in range(300)).encode()
+    other = b'ERR:7.1:rtpp_command:9: another fault\n{"event": "ERR: in a line of ours"}\n'
+    assert sieve.sift(of_all + other) == full.format(0).encode() + other
+    assert sieve.sift(other) == b'{"event": "ERR: in a line of ours"}\n'
+    now[0] = 61.0
+    [line] = sieve.sift(of_all).splitlines()
+    assert line.endswith(b"No space left (28) (and 299 times more since it was said)")

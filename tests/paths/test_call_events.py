@@ -379,6 +379,15 @@ async def voicemail_without_a_message(scene: Scene) -> None:
     customer.hangup()
 
 
+@path("C H(Missed,ann)", "in missed user fax")
+async def fax_not_received(scene: Scene) -> None:
+    """What is received: tests/fax."""
+    await scene.number(scene.office, type="fax", user=ANN)
+    customer = await scene.customer()
+    await customer.answered()
+    customer.hangup()
+
+
 @path("C I(ann) A(ann) E(ann) R(4) H(Success,ann)", "in success user ann rated 4")
 async def rated_after_the_employee_hung_up(scene: Scene) -> None:
     ann = await scene.phone(ANN)

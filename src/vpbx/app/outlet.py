@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Outlet"]
+__all__ = ["Outlet", "Sieve", "StandardError"]
 
 _MAX_BYTES = 8 * 1024 * 1024
 _MAX_LINE = 16 * 1024
 _BATCH_BYTES = 64 * 1024
 _AGAIN_S = 0.5
 _PIPE_BYTES = 64 * 1024
+_REPEAT_S = 60.0
+_MOST_KINDS = 256
+_OF_A_CALL = re.compile(rb"(ERR:|WARN:)[^:\n]*(:.*)", re.DOTALL)
 
 
 class Outlet:
@@ -128,6 +132,40 @@ class Outlet:
         return self._closing_at is not None and time.monotonic() > self._closing_at
 
 
+class Sieve:
+    """Lets RTPProxy say the same of many calls once a minute: a full disk is one fault.
+
+    Its lines are `ERR:CALL:FUNCTION:LINE: TEXT`; whatever else comes goes through.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._said: dict[bytes, tuple[float, int]] = {}
+        """When each was said last, and how often it was kept back since."""
+
+    def sift(self, lines: bytes) -> bytes:
+        """Return of whole lines those that are to be said."""
+        if b"ERR:" not in lines and b"WARN:" not in lines:
+            return lines
+        return b"".join(self._line(line) for line in lines.splitlines(keepends=True))
+
+    def _line(self, line: bytes) -> bytes:
+        found = _OF_A_CALL.match(line)
+        if found is None:
+            return line
+        what, now = found[1] + found[2].rstrip(), self._now()
+        said_at, kept_back = self._said.get(what, (-_REPEAT_S, 0))
+        if now - said_at < _REPEAT_S:
+            self._said[what] = said_at, kept_back + 1
+            return b""
+        if len(self._said) >= _MOST_KINDS:
+            self._said.clear()
+        self._said[what] = now, 0
+        if kept_back:
+            return line.rstrip() + f" (and {kept_back} times more since it was said)\n".encode()
+        return line
+
+
 class StandardError:
     """Lets what libraries and C code print to descriptor 2 go through an outlet too.
 
@@ -156,12 +194,12 @@ class StandardError:
 
     def _pass_on(self, outside: int) -> None:
         assert self._outlet is not None
-        rest = b""
+        rest, sieve = b"", Sieve()
         while data := os.read(outside, _PIPE_BYTES):
             rest += data
             whole, newline, rest = rest.rpartition(b"\n")
-            if newline:
-                self._outlet.put(whole + newline)
+            if newline and (said := sieve.sift(whole + newline)):
+                self._outlet.put(said)
             if len(rest) > _MAX_LINE:
                 self._outlet.put(rest + b"\n")
                 rest = b""

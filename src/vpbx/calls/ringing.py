@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vpbx.calls.across import ringee
 from vpbx.calls.addresses import Shown, name_addr, party_of
 from vpbx.calls.call import Call
 from vpbx.calls.devices import devices_of
@@ -21,6 +22,8 @@ from vpbx.sip import Target
 
 __all__ = ["Ringing", "ring"]
 
+_LOOK_S = 1.0
+"""So often is looked whether who rings is still to be rung."""
 _ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 _BUSY = frozenset((486, 600))
 _REFUSALS = frozenset(range(600, 700))
@@ -43,9 +46,12 @@ async def ring(
     *,
     insist: bool = False,
 ) -> Joined | Over:
-    """Ring all of `people`, each for the department beside them, for at most `timeout_s`."""
+    """Ring all of `people`, each for the department beside them, for at most `timeout_s`.
+
+    Who is deleted meanwhile, or switches "do not disturb" on, rings no longer.
+    """
     ringing = Ringing(call, insist=insist)
-    deadline = call.remind(timeout_s)
+    deadline, look = call.remind(timeout_s), call.remind(_LOOK_S)
     try:
         for employee, group in people:
             ringing.begin(employee, group)
@@ -54,12 +60,19 @@ async def ring(
             if deadline.means(event):
                 ringing.time_is_up()
                 break
+            if look.means(event):
+                look = call.remind(_LOOK_S)
+                # What another process has changed is seen by whoever asks for it.
+                await call.switch.directory.domain_by_id(call.info.domain_id)
+                ringing.look()
+                continue
             joined = await ringing.take(event)
             if joined is not None:
                 return joined
         return Over(ringing.result)
     finally:
         deadline.cancel()
+        look.cancel()
         ringing.leave()
 
 
@@ -163,6 +176,17 @@ class Ringing:
                 person.result = Result.NO_ANSWER
             self._drop(person)
             self._stopped(person)
+
+    def look(self) -> None:
+        """Ring no longer who is no employee any more, or receives no calls any more."""
+        for login, person in self._people.items():
+            employee = ringee(self._call.domain, login)
+            wanted = employee is not None and (self._insist or employee.receives_calls)
+            if person.reachable and not wanted:
+                gone = employee is None
+                person.result = Result.UNREACHABLE if gone else Result.NOT_RECEIVING
+                self._drop(person)
+                self._stopped(person)
 
     def time_is_up(self) -> None:
         """Note that whoever rings still has not answered in time."""

@@ -21,6 +21,9 @@ async def employee(call: Call, goal: ToEmployee) -> Outcome:
         return outcome
     if goal.otherwise is not None:
         return Onward(goal.otherwise)
+    if person is not None and goal.login not in call.domain.employees:
+        # Deleted while they were rung: what named them names who takes their calls now.
+        return Onward(ToEmployee(call.domain.first_admin().login))
     if domain.settings.voicemail.covers(domain, goal.login):
         return Onward(ToVoicemail(user=goal.login))
     return outcome
