@@ -99,7 +99,7 @@ async def test_who_hangs_up_amid_a_page_has_sent_those_before_it(
 async def test_with_all_machines_at_work_the_next_sender_is_told_busy(
     scene: FaxScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene.app.calls._switch.media.fax, "_at_once", 0)
+    monkeypatch.setattr(scene.app.calls._switch.media.fax, "_of_one_owner", 0)
     caller = await scene.fax(Way.REFUSES, write_tiff(tmp_path / "one.tiff", [page(1)]))
     await asyncio.wait_for(caller.over.wait(), 10)
     assert caller.code == 486

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from vpbx.events import CallEnded, CallEvent
+from vpbx.story import FAX
 
 __all__ = ["call_log"]
 
@@ -27,6 +28,12 @@ _WHY = {
 }
 
 
+def _why(event: CallEnded) -> str:
+    if event.account == FAX and event.sip_code not in (486, 488):
+        return "no page of a fax arrived"
+    return _WHY.get(event.sip_code, "")
+
+
 def call_log(event: CallEvent) -> Iterable[Any]:
     """Say of a call that ends who called whom, what came of it and why. A recorder of the bus."""
     if isinstance(event, CallEnded):
@@ -43,7 +50,7 @@ def call_log(event: CallEvent) -> Iterable[Any]:
             caller=event.caller.login if event.caller is not None else "",
             user=event.user.login if event.user is not None else event.account,
             status=str(event.status),
-            why=_WHY.get(code, "") if event.answered_at is None else "",
+            why=_why(event) if event.answered_at is None else "",
             code=code if event.answered_at is None else 200,
             wait_s=wait_s,
             talk_s=talk_s,

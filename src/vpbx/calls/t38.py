@@ -7,6 +7,8 @@ which every implementation knows.
 
 from __future__ import annotations
 
+import re
+
 from vpbx.media import PacketPeer
 from vpbx.sip import MalformedSdp, MediaDescription, Sdp
 
@@ -16,12 +18,17 @@ _VERSION, _RATE, _MOST_BYTES = 0, 14400, 1400
 _LEAST_BYTES = 200
 """Some say of IFP packets what should be said of datagrams; less than this nobody means."""
 _RATES = range(2400, 33601)
+_QUAD = re.compile(r"\d+(\.\d+){3}")
+_NOWHERE = "0.0.0.0"  # noqa: S104 - a hold of RFC 2543
 
 
 def peer_of(text: str | None) -> PacketPeer | None:
-    """Return who speaks T.38 by a description; None when it has no T.38 that we can use."""
+    """Return who speaks T.38 by a description; None when it has no T.38 that we can use.
+
+    Its address must be given in numbers, IPv4.
+    """
     stream = _stream(text)
-    if stream is None:
+    if stream is None or stream.address == _NOWHERE or not _QUAD.fullmatch(stream.address):
         return None
     rate = _number(stream, "t38maxbitrate", _RATE)
     return PacketPeer(

@@ -40,7 +40,7 @@ log = structlog.get_logger("vpbx.media")
 _WORKER = Path(__file__).with_name("fax_worker.py")
 """Run by its path: as a module it would load all of this package, 40 MB more."""
 _ANY, _LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104
-_AT_ONCE = 16
+_AT_ONCE, _OF_ONE_OWNER = 64, 16
 _MOST_PAGES = 200
 _START_S, _END_S = 10.0, 60.0
 _TRIES = 200
@@ -98,22 +98,29 @@ FaxNews: TypeAlias = FaxHeard | FaxPages | FaxParted | FaxLost
 
 
 class FaxMachines:
-    """The fax machines of a server, `at_once` of them at most."""
+    """The fax machines of a server: so many at once, and for each owner so many of them."""
 
-    def __init__(self, config: MediaConfig, *, at_once: int = _AT_ONCE) -> None:
+    def __init__(
+        self, config: MediaConfig, *, at_once: int = _AT_ONCE, of_one_owner: int = _OF_ONE_OWNER
+    ) -> None:
         self._config = config
         self._at_once = at_once
+        self._of_one_owner = of_one_owner
         self._machines: set[FaxMachine] = set()
         self._told_missing = False
 
-    async def open(self, name: str, ident: str, news: Callable[[FaxNews], None]) -> FaxMachine:
+    async def open(
+        self, name: str, ident: str, news: Callable[[FaxNews], None], *, owner: str = ""
+    ) -> FaxMachine:
         """Return a machine for the fax `name`, which tells `ident` (its number) to the other.
 
-        `news` is called on the loop. Raises `NoFax`.
+        `news` is called on the loop; `owner` is whose share of the machines it is of. Raises
+        `NoFax`.
         """
-        if len(self._machines) >= self._at_once:
-            raise NoFax(f"{self._at_once} faxes are being received already")
-        machine = FaxMachine(self._config, name, ident, news)
+        owned = sum(machine.owner == owner for machine in self._machines)
+        if len(self._machines) >= self._at_once or owned >= self._of_one_owner:
+            raise NoFax(f"{owned} faxes are being received already")
+        machine = FaxMachine(self._config, name, ident, news, owner)
         self._machines.add(machine)
         machine.gone = lambda: self._machines.discard(machine)
         try:
@@ -162,9 +169,15 @@ class FaxMachine:
     """One fax that is being received."""
 
     def __init__(
-        self, config: MediaConfig, name: str, ident: str, news: Callable[[FaxNews], None]
+        self,
+        config: MediaConfig,
+        name: str,
+        ident: str,
+        news: Callable[[FaxNews], None],
+        owner: str = "",
     ) -> None:
         self._config = config
+        self.owner = owner
         self.files = config.spool_dir / name
         """What its TIFF files' names begin with."""
         self._ident = ident

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import io
 import json
 import os
 import resource
@@ -40,7 +41,7 @@ _COMMAND_BYTES, _PACKET_BYTES = 8192, 2048
 _HEADER = struct.Struct("!BBHII")
 _LAST_WORDS_S = 1.2
 """For the DCN we may have to say before the call is ended."""
-_MEMORY_BYTES = 1 << 30
+_MEMORY_BYTES = 256 << 20
 _CPU_S = 600
 
 
@@ -355,18 +356,23 @@ def _make_pdf(files: list[tuple[Path, int]], target: Path) -> int:
     A count of -1 takes all the pages there are. No page: no PDF.
     """
     import img2pdf
-    from PIL import Image
+    import pikepdf
 
-    pages: list[bytes] = []
+    document = pikepdf.new()
     for path, count in files:
         if count and path.exists() and path.stat().st_size:
-            pages += _pages_of(Image, path, count)
-    if pages:
+            made = io.BytesIO()
+            with path.open("rb") as tiff:
+                img2pdf.convert(tiff, outputstream=made)  # as it is, no page is coded anew
+            pages = pikepdf.open(made).pages
+            document.pages.extend(pages if count < 0 else pages[:count])
+    count = len(document.pages)
+    if count:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}")
         try:
             with temporary.open("wb") as file:
-                img2pdf.convert(pages, outputstream=file)
+                document.save(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)
@@ -374,23 +380,7 @@ def _make_pdf(files: list[tuple[Path, int]], target: Path) -> int:
             temporary.unlink(missing_ok=True)
     for path, _ in files:
         path.unlink(missing_ok=True)
-    return len(pages)
-
-
-def _pages_of(image: Any, path: Path, count: int) -> list[bytes]:
-    """Return the first `count` pages of a TIFF file (-1: all) as files of one page each."""
-    import io
-
-    pages = []
-    with image.open(path) as tiff:
-        most = tiff.n_frames if count < 0 else min(count, tiff.n_frames)
-        for number in range(most):
-            tiff.seek(number)
-            page = io.BytesIO()
-            resolution = tuple(float(value) for value in tiff.info.get("dpi", (204, 196)))
-            tiff.save(page, "TIFF", compression="group4", dpi=resolution)
-            pages.append(page.getvalue())
-    return pages
+    return count
 
 
 def main() -> None:

@@ -60,7 +60,9 @@ async def fax(call: Call, goal: ToFax) -> Outcome:
         call.inbox.put(_News(told))
 
     try:
-        machine = await call.switch.media.fax.open(call.info.callid, ident, news)
+        machine = await call.switch.media.fax.open(
+            call.info.callid, ident, news, owner=call.info.domain
+        )
     except NoFax as error:
         if error.missing:  # said once, there
             return Over(Result.NOT_ACCEPTABLE)
@@ -128,8 +130,9 @@ class _Receiving:
         match event:
             case _News(told=FaxPages()):
                 self._take()
-            case _News(told=FaxHeard()) if self._in_sound and not self._offered:
-                self._offer()
+            case _News(told=FaxHeard()):
+                if self._in_sound and not self._offered and not self._encrypted:
+                    self._offer()
             case Offered(leg=leg, sdp=None) if leg is guest and not self._in_sound:
                 leg.session.answer(self._describe())
             case Offered(leg=leg, sdp=sdp) if leg is guest:
@@ -180,6 +183,12 @@ class _Receiving:
         )
         self._in_sound = True
 
+    @property
+    def _encrypted(self) -> bool:
+        """Whether the guest's sound is encrypted: T.38 is not, so we do not ask for it."""
+        peer = self._guest.sound.peer
+        return peer is not None and (peer.srtp is not None or peer.dtls is not None)
+
     def _offer(self) -> None:
         """Offer T.38 to a machine that was heard in sound."""
         self._offered = True
@@ -220,6 +229,7 @@ class _Receiving:
             pages = await machine.end(self._target())
         except MediaError as error:
             if not known:
+                self._clear()
                 return
             try:
                 pages = await self._rescue()
@@ -236,10 +246,18 @@ class _Receiving:
             name = call.shown.name
             call.journal.receive_fax(call.info.client, name, pages, whole=self._whole)
 
-    async def _rescue(self) -> int:
+    @property
+    def _found(self) -> list[Path]:
         files = self._machine.files
-        found = files.parent.glob(f"{files.name}.*.tif")
-        return await self._call.switch.media.fax.rescue(found, self._target())
+        return sorted(files.parent.glob(f"{files.name}.*.tif"))
+
+    async def _rescue(self) -> int:
+        return await self._call.switch.media.fax.rescue(self._found, self._target())
+
+    def _clear(self) -> None:
+        """Nothing of what lies there has the sender been told of."""
+        for file in self._found:
+            file.unlink(missing_ok=True)
 
     def _target(self) -> Path:
         assert self._call.switch.records is not None
