@@ -381,3 +381,61 @@ async def test_the_log_is_kept_as_long_as_is_set(database: Database, crm: Crm) -
                 clock.advance(900)
                 await asyncio.sleep(0.01)
         assert clock.time() >= 1_700_000_000 + 3 * 86_400
+
+
+async def test_an_outage_in_the_middle_of_a_replay_costs_none_of_it(
+    database: Database, crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that says 502 for all; and before it was so, and after, one command is poison."""
+    monkeypatch.setattr("vpbx.crm.replay._PAUSES_S", (0.01,))
+    async with running_node(database, {1: integration(crm.url)}) as node:
+        for number in range(120):
+            node.put(f"c{number // 2}", number)
+        old = await until(node, lambda rows: sum(r.state == State.TAKEN for r in rows) == 120)
+        crm.taken.clear()
+        crm.came.clear()
+        out = False
+
+        async def behave(request: web.Request, fields: dict[str, Any]) -> web.StreamResponse:
+            nonlocal out
+            out = out or len(crm.came) == 60
+            poison = fields["number"] == "30"
+            return web.Response(status=502 if out else 500 if poison else 200)
+
+        crm.behave = behave
+        await node.outbox.replays.add(1, old)
+        await crm.until(lambda: len(crm.came) > 130, timeout_s=60)  # several rounds in vain
+        crm.behave = healed
+        await crm.until(lambda: len({f["number"] for f in crm.taken}) == 119, timeout_s=60)
+        await node.until_rows(0)
+        (failed,) = await entries(node, state=State.FAILED)
+        assert failed.fields["number"] == 30
+        assert [f["number"] for f in crm.taken].count("31") == 1
+        assert len(crm.taken) == 119
+
+
+async def healed(request: web.Request, fields: dict[str, Any]) -> web.StreamResponse:
+    return web.Response(status=500 if fields["number"] == "30" else 200)
+
+
+async def test_many_poisoned_ones_in_front_are_passed_by(
+    database: Database, crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vpbx.crm.replay._PAUSES_S", (0.01,))
+    async with running_node(database, {1: integration(crm.url)}) as node:
+        for number in range(60):
+            node.put(f"c{number}", number)
+        old = await until(node, lambda rows: sum(r.state == State.TAKEN for r in rows) == 60)
+        crm.taken.clear()
+
+        async def behave(request: web.Request, fields: dict[str, Any]) -> web.StreamResponse:
+            return web.Response(status=422 if int(fields["number"]) < 45 else 200)
+
+        crm.behave = behave
+        await node.outbox.replays.add(1, sorted(old, key=lambda e: int(e.fields["number"])))
+        await crm.until(lambda: len(crm.taken) == 15, timeout_s=60)
+        async with asyncio.timeout(60):
+            while await node.rows():
+                await asyncio.sleep(0.05)
+        failed = await entries(node, state=State.FAILED)
+        assert sorted(entry.fields["number"] for entry in failed) == list(range(45))
