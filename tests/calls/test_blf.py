@@ -12,6 +12,7 @@ from tests.support.watcher import Make, Watcher
 from vpbx.calls.switch import SubscriptionLimits
 from vpbx.directory import tables
 from vpbx.events import Ringing
+from vpbx.sip import Response
 
 
 async def settings_known(world: World) -> None:
@@ -190,6 +191,102 @@ async def test_all_members_of_a_department_that_is_called_are_rung(
     told = [await watcher.told() for _ in range(2)]
     states = {each.root.attrib["entity"][4:7]: each.states for each in told}
     assert states == {"702": ["confirmed"], "703": ["terminated"]}
+
+
+class Lamps:
+    """The keys of a phone: what each shows, and has shown."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._open: dict[str, dict[str, str]] = {}
+        self.shown: dict[str, list[str]] = {}
+
+    async def show(self, ext: str, *states: str) -> None:
+        """Wait until a key shows these; nothing: idle."""
+        while sorted(self._open.get(ext, {}).values()) != sorted(states):
+            told = await self._watcher.told()
+            key = told.root.attrib["entity"][4:7]
+            calls = self._open.setdefault(key, {})
+            for dialog, state in zip(told.dialogs, told.states, strict=True):
+                calls.pop(dialog.attrib["id"], None)
+                if state != "terminated":
+                    calls[dialog.attrib["id"]] = state
+                    self.shown.setdefault(key, []).append(state)
+
+
+async def watching(watcher: Watcher, *exts: str) -> Lamps:
+    for ext in exts:
+        await watcher.subscribe(ext)
+        await watcher.told()
+    return Lamps(watcher)
+
+
+async def test_lamps_follow_a_blind_transfer(world: World, phone_of: Make) -> None:
+    watcher = await phone_of()
+    ann, bob = await world.phone(ANN), await world.phone(BOB)
+    lamps = await watching(watcher, "702", "703")
+    customer = await world.customer_calls()
+    call = await ann.incoming()
+    call.ring()
+    await lamps.show("702", "early")
+    await call.answer()
+    await lamps.show("702", "confirmed")
+    session = call.session
+    assert session is not None
+    session.send("REFER", headers=[("Refer-To", f"<sip:703@{DOMAIN}>")])
+    at_bob = await bob.incoming()
+    at_bob.ring()
+    await lamps.show("703", "early")
+    await at_bob.answer()
+    await lamps.show("703", "confirmed")
+    await lamps.show("702")
+    customer.hangup()
+    await lamps.show("703")
+    assert lamps.shown == {"702": ["early", "confirmed"], "703": ["early", "confirmed"]}
+    await world.ended(2)
+
+
+async def test_lamps_follow_a_click_to_call(world: World, phone_of: Make) -> None:
+    watcher = await phone_of()
+    ann = await world.phone(ANN)
+    lamps = await watching(watcher, "702")
+    await world.service.make_call(await world.domain(), phone=CUSTOMER, user=ANN)
+    call = await ann.incoming()
+    await lamps.show("702", "confirmed")
+    await call.answer()
+    there = await world.carrier.incoming()
+    await there.answer()
+    there.hangup()
+    await lamps.show("702")
+    assert set(lamps.shown["702"]) == {"confirmed"}
+    await world.ended()
+
+
+async def test_lamps_follow_a_call_to_ones_own_voicemail(world: World, phone_of: Make) -> None:
+    watcher = await phone_of()
+    ann = await world.phone(ANN)
+    lamps = await watching(watcher, "702")
+    call = await world.phone_calls(ann, "*97")
+    await lamps.show("702", "confirmed")
+    await call.answered()
+    call.hangup()
+    await lamps.show("702")
+
+
+async def test_a_subscription_within_a_call_gets_489(world: World) -> None:
+    ann = await world.phone(ANN)
+    await world.customer_calls()
+    call = await ann.incoming()
+    await call.answer()
+    session = call.session
+    assert session is not None
+    done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    session.send("SUBSCRIBE", headers=[("Event", "kpml")], on_response=done.set_result)
+    answer = await asyncio.wait_for(done, 5)
+    assert answer.code == 489
+    assert answer.headers.getlist("Allow-Events") == ["dialog", "message-summary"]
+    call.hangup()
+    await world.ended()
 
 
 async def test_only_who_is_on_the_list_may_watch(world: World, phone_of: Make) -> None:

@@ -23,6 +23,7 @@ from vpbx.calls.challenges import Challenges
 from vpbx.calls.doors import Doors
 from vpbx.calls.peers import Peers, account_of
 from vpbx.calls.switch import Switch
+from vpbx.calls.watching.package import EVENTS
 from vpbx.directory import DomainConfig, Employee, Ha1Pair, Trunk
 from vpbx.sip import (
     Authenticator,
@@ -72,8 +73,6 @@ _MAX_NAME = 128
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, SUBSCRIBE"
 _KNOWN = frozenset(ALLOW.split(", ")) | {"REFER", "NOTIFY", "MESSAGE", "PUBLISH"}
 
-EVENTS = "dialog, message-summary"
-"""The event packages phones may subscribe to (`calls/watching`)."""
 _IN_CALLS = frozenset(("BYE", "PRACK", "UPDATE", "INFO"))
 
 

@@ -15,6 +15,7 @@ from weakref import ref
 
 from vpbx.calls.inbox import Event, Inbox
 from vpbx.calls.sound import OUR_CODECS, Sound
+from vpbx.calls.watching.package import EVENTS
 from vpbx.events import Party
 from vpbx.media import Side
 from vpbx.sip import (
@@ -200,6 +201,9 @@ class Leg(SessionAdapter):
         request = tx.request
         if request.method == "OPTIONS":
             tx.respond(make_response(request, 200))
+            return
+        if request.method == "SUBSCRIBE":  # `kpml`, say; what there is has dialogs of its own
+            tx.respond(make_response(request, 489, headers=[("Allow-Events", EVENTS)]))
             return
         if request.method == "REFER" and self.inbox is not None:
             self._tell(Referred(self, tx))

@@ -54,6 +54,7 @@ from vpbx.calls.transfer import Refused as TransferRefused
 from vpbx.calls.watching.blf import Blf
 from vpbx.calls.watching.desk import Desk
 from vpbx.calls.watching.lamp import Lamp
+from vpbx.calls.watching.package import EVENTS
 from vpbx.clock import Clock, LoopClock
 from vpbx.directory import (
     Directory,
@@ -129,7 +130,7 @@ class CallService:
         self._switch.stack = stack
         self._admission.peers.load()
         stack.doorkeeper = self._admission
-        stack.subscriptions.packages = self._desk.allow_events
+        stack.subscriptions.packages = EVENTS
         self.connections.attach(stack)
 
     async def start(self) -> None:

@@ -19,7 +19,7 @@ import structlog
 from vpbx.calls.addresses import dialled
 from vpbx.calls.admission import Admission, Admitted, Challenged, Refused
 from vpbx.calls.switch import Switch
-from vpbx.calls.watching.package import Denied, Package, Watch
+from vpbx.calls.watching.package import EVENTS, Denied, Package, Watch
 from vpbx.directory import DomainConfig, Employee
 from vpbx.sip import (
     EventType,
@@ -75,8 +75,7 @@ class Desk:
         self._employees: Counter[tuple[int, str]] = Counter()
         self._companies: Counter[int] = Counter()
         self._said = OncePer(switch.clock, _SAY_S)
-        self.allow_events = ", ".join(sorted(self._packages))
-        """The packages, as an Allow-Events header names them."""
+        assert ", ".join(sorted(self._packages)) == EVENTS
         switch.directory.on_loaded(self._settings_changed)
         switch.directory.on_gone(self._company_gone)
 
@@ -101,7 +100,7 @@ class Desk:
         event = EventType.of(request)
         package = self._packages.get(event.package.lower()) if event is not None else None
         if event is None or package is None:
-            headers = [("Allow-Events", self.allow_events)]
+            headers = [("Allow-Events", EVENTS)]
             tx.respond(make_response(request, 489, headers=headers))
             return
         if code := self._admission.out_of_reach(request, who.domain):
@@ -114,7 +113,7 @@ class Desk:
         expires_s = self._lasts(tx)
         if expires_s is None:
             return
-        if not self._has_room(who):
+        if self._switch.stopping or not self._has_room(who):
             tx.respond(make_response(request, 503, headers=_LATER))
             return
         resource = dialled(request).partition(";")[0]

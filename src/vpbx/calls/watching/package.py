@@ -9,7 +9,10 @@ from typing import Protocol
 from vpbx.directory import DomainConfig, Employee
 from vpbx.sip import View
 
-__all__ = ["Denied", "Package", "Watch"]
+__all__ = ["EVENTS", "Denied", "Package", "Watch"]
+
+EVENTS = "dialog, message-summary"
+"""The packages there are, as Allow-Events names them."""
 
 
 @dataclass(frozen=True, slots=True)
