@@ -31,6 +31,10 @@ class Way(Enum):
     """It offers as soon as it was answered."""
     ONLY = auto()
     """Its first offer has nothing else."""
+    LATE = auto()
+    """Its INVITE has no offer, and it knows sound only."""
+    BACK = auto()
+    """It offers as soon as it was answered, and then wants sound after all."""
 
 
 class FaxCaller(SessionAdapter):
@@ -57,9 +61,14 @@ class FaxCaller(SessionAdapter):
             Target(f"sip:{number}@{hop.host}:{hop.port}", hop),
             from_=f"<sip:{caller}@127.0.0.1>",
             to=f"<sip:{number}@{hop.host}>",
-            sdp=self._image() if self.way is Way.ONLY else self._audio(),
+            sdp=self._first_offer(),
             listener=self,
         )
+
+    def _first_offer(self) -> str | None:
+        if self.way is Way.LATE:
+            return None
+        return self._image() if self.way is Way.ONLY else self._audio()
 
     def _head(self) -> str:
         self._version += 1
@@ -67,9 +76,10 @@ class FaxCaller(SessionAdapter):
         return f"{origin}c=IN IP4 127.0.0.1\r\nt=0 0\r\n"
 
     def _audio(self) -> str:
+        """Its sound: A-law, which it would rather not speak."""
         return (
-            self._head()
-            + f"m=audio {self.sound.port} RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+            self._head() + f"m=audio {self.sound.port} RTP/AVP 9 8 0 101\r\n"
+            "a=rtpmap:101 telephone-event/8000\r\n"
         )
 
     def _image(self) -> str:
@@ -79,14 +89,16 @@ class FaxCaller(SessionAdapter):
         if self.way is Way.ONLY:
             self._send(self.packets, sdp, "image")
             return
-        if self.way is Way.OFFERS:
+        if self.way in (Way.OFFERS, Way.BACK):
             session.reinvite(self._image())
             return
+        if self.way is Way.LATE:
+            session.ack(self._audio())
         self._send(self.sound, sdp, "audio")
 
     def on_offer(self, session: Session, sdp: str | None) -> None:
         self.offers.append(sdp or "")
-        if self.way is Way.REFUSES or sdp is None:
+        if self.way is not Way.TAKES or sdp is None:
             session.refuse(488)
             return
         self.sound.close()
@@ -94,10 +106,15 @@ class FaxCaller(SessionAdapter):
         self._send(self.packets, sdp, "image")
 
     def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
-        self._send(self.packets, sdp, "image")
+        kind = Sdp.parse(sdp or "").media[0].kind
+        if self.way is Way.BACK and kind == "image":
+            session.reinvite(self._audio())
+            return
+        self._send(self.sound if kind == "audio" else self.packets, sdp, kind)
 
     def _send(self, machine: Any, sdp: str | None, kind: str) -> None:
         media = next(m for m in Sdp.parse(sdp or "").media if m.kind == kind and m.port)
+        assert kind == "image" or media.formats[0] == "8", media
         self.machine = machine
         machine.begin((media.address, media.port))
         self.began.set()

@@ -27,7 +27,7 @@ def peer_of(text: str | None) -> PacketPeer | None:
 
     Its address must be given in numbers, IPv4.
     """
-    stream = _stream(text)
+    stream = next((media for media in _media(text) if _usable(media)), None)
     if stream is None or stream.address == _NOWHERE or not _QUAD.fullmatch(stream.address):
         return None
     rate = _number(stream, "t38maxbitrate", _RATE)
@@ -36,7 +36,7 @@ def peer_of(text: str | None) -> PacketPeer | None:
         port=stream.port,
         version=min(_number(stream, "t38faxversion", 0), _VERSION),
         rate=min(rate, _RATE) if rate in _RATES else _RATE,
-        local_tcf=(stream.attribute("t38faxratemanagement") or "").lower() == "localtcf",
+        local_tcf=_local_tcf(stream),
         most_bytes=min(
             max(_number(stream, "t38faxmaxdatagram", _MOST_BYTES), _LEAST_BYTES), _MOST_BYTES
         ),
@@ -54,14 +54,13 @@ def offer(before: str | None, origin: tuple[int, int], host: str, port: int) -> 
 
 def answer(offered: str, origin: tuple[int, int], host: str, port: int) -> str:
     """Return the answer that takes the T.38 of an offer, and nothing else of it."""
-    taken = _stream(offered)
-    local_tcf = taken is not None and (
-        (taken.attribute("t38faxratemanagement") or "").lower() == "localtcf"
-    )
-    parts = [
-        _image(port, local_tcf=local_tcf) if one is taken else _refused(one)
-        for one in _media(offered)
-    ]
+    parts, taken = [], False
+    for one in _media(offered):
+        if not taken and _usable(one):
+            taken = True
+            parts.append(_image(port, local_tcf=_local_tcf(one)))
+        else:
+            parts.append(_refused(one))
     return _session(origin, host) + "".join(parts)
 
 
@@ -72,12 +71,13 @@ def _media(text: str | None) -> tuple[MediaDescription, ...]:
         return ()
 
 
-def _stream(text: str | None) -> MediaDescription | None:
-    for media in _media(text):
-        t38 = any(form.lower() == "t38" for form in media.formats)
-        if media.kind == "image" and media.port and media.protocol == "UDPTL" and t38:
-            return media
-    return None
+def _usable(media: MediaDescription) -> bool:
+    t38 = any(form.lower() == "t38" for form in media.formats)
+    return media.kind == "image" and media.port > 0 and media.protocol == "UDPTL" and t38
+
+
+def _local_tcf(media: MediaDescription) -> bool:
+    return (media.attribute("t38faxratemanagement") or "").lower() == "localtcf"
 
 
 def _number(stream: MediaDescription, name: str, default: int) -> int:
