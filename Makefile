@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PEER ?=
+FLOODS ?=
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,7 +35,7 @@ fuzz: $(VENV)/.installed-dev $(VENV)/.installed-system ## fuzz SIP, SDP, STUN an
 
 MEASURES := $(filter-out bench,$(MAKECMDGOALS))
 bench: $(VENV)/.installed-dev $(VENV)/.installed-system ## measure against the targets, or what is named: make bench attack (PEER=asterisk, BASE=another checkout to compare)
-	@PEER=$(PEER) BASE=$(BASE) $(BIN)/python -m bench $(MEASURES)
+	@PEER=$(PEER) BASE=$(BASE) FLOODS="$(FLOODS)" $(BIN)/python -m bench $(MEASURES)
 
 ifneq ($(filter bench,$(MAKECMDGOALS)),)
 $(MEASURES): bench ;

@@ -29,7 +29,8 @@ def main() -> None:
     if "api" in chosen:
         api.run(OUT, report, quick=options.quick)
     if "attack" in chosen:
-        attack.run(OUT, report, peer=peer, quick=options.quick)
+        floods = os.environ.get("FLOODS", "").replace(",", " ").split()
+        attack.run(OUT, report, peer=peer, quick=options.quick, chosen=floods)
     if "blf" in chosen:
         blf.run(OUT, report, quick=options.quick)
     report.end()

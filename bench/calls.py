@@ -116,7 +116,7 @@ def bed(
     phones = Phones(folder, phones_port)
     pbx = Pbx(folder / "data", database=database, rtp_ports="22000-31998")
     try:
-        pbx.start()
+        pbx.start(timeout_s=120)
         yield Bed(folder, pbx, carrier_port, phones_port, crm_port, table)
     finally:
         pbx.kill()

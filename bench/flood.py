@@ -13,7 +13,9 @@ import random
 import re
 import resource
 import socket
+import ssl
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -155,18 +157,100 @@ def guesses(port: int, seconds: float) -> int:
     return count
 
 
-def nothing(port: int, seconds: float) -> int:
-    """No flood: what this machine does by itself."""
-    time.sleep(seconds)
-    return 0
+def handshakes(port: int, seconds: float) -> int:
+    """TLS connections from many addresses, each closed when its handshake is done."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    counts = [0] * 8
+    end = time.monotonic() + seconds
+
+    def work(worker: int) -> None:
+        while time.monotonic() < end:
+            place = counts[worker] * len(counts) + worker
+            with contextlib.suppress(OSError), socket.socket() as sock:
+                sock.bind((f"127.67.{place // 250 % 250}.{place % 250 + 1}", 0))
+                sock.settimeout(2)
+                sock.connect(("127.0.0.1", port))
+                context.wrap_socket(sock).close()
+            counts[worker] += 1
+
+    return _by_all(work, len(counts), counts)
+
+
+def half_handshakes(port: int, seconds: float) -> int:
+    """First messages of TLS without end: each makes the other side sign, and is left alone."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    hello = context.wrap_bio(incoming, outgoing)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        hello.do_handshake()
+    first = outgoing.read()
+    count, end = 0, time.monotonic() + seconds
+    open_ones: list[socket.socket] = []
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            sock = socket.socket()
+            sock.bind((f"127.67.{count // 250 % 250}.{count % 250 + 1}", 0))
+            sock.settimeout(2)
+            sock.connect(("127.0.0.1", port))
+            sock.send(first)
+            open_ones.append(sock)
+        count += 1
+        if len(open_ones) > 200:
+            open_ones.pop(0).close()
+    return count
+
+
+def websockets(port: int, seconds: float) -> int:
+    """WebSocket upgrades on /sip, each closed when it is answered."""
+    counts = [0] * 8
+    end = time.monotonic() + seconds
+    ask = (
+        b"GET /sip HTTP/1.1\r\nHost: bench.example\r\nConnection: Upgrade\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+
+    def work(worker: int) -> None:
+        while time.monotonic() < end:
+            place = counts[worker] * len(counts) + worker
+            with contextlib.suppress(OSError), socket.socket() as sock:
+                sock.bind((f"127.68.{place // 250 % 250}.{place % 250 + 1}", 0))
+                sock.settimeout(2)
+                sock.connect(("127.0.0.1", port))
+                sock.sendall(ask)
+                sock.recv(4096)
+            counts[worker] += 1
+
+    return _by_all(work, len(counts), counts)
+
+
+def _by_all(work: Callable[[int], None], workers: int, counts: list[int]) -> int:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts)
+
+
+def stun() -> bytes:
+    """A Binding request (RFC 8489)."""
+    return b"\x00\x01\x00\x00\x21\x12\xa4\x42" + os.urandom(12)
 
 
 KINDS: dict[str, tuple[str, Callable[[int, float], int]]] = {
-    "nothing": ("no flood, to compare", nothing),
     "options": ("OPTIONS from one port", datagrams(lambda: message("OPTIONS"))),
     "invites": (
         "INVITEs from 500 ports of one address",
         datagrams(lambda: message("INVITE"), sources=500),
+    ),
+    "invites-anywhere": (
+        "INVITEs from 2,000 addresses",
+        datagrams(lambda: message("INVITE"), sources=2000, hosts=2000),
     ),
     "anywhere": (
         "REGISTERs from 2,000 addresses",
@@ -180,6 +264,10 @@ KINDS: dict[str, tuple[str, Callable[[int, float], int]]] = {
         "broken messages from 100 addresses",
         datagrams(lambda: message("OPTIONS")[:90] + os.urandom(200), sources=100, hosts=100),
     ),
+    "stun": (
+        "STUN requests from 2,000 addresses",
+        datagrams(stun, sources=2000, hosts=2000),
+    ),
     "escapes": (
         "headers of 30,000 escapes, 100 a second",
         datagrams(lambda: message("OPTIONS", _ESCAPES), rate=100),
@@ -192,7 +280,13 @@ KINDS: dict[str, tuple[str, Callable[[int, float], int]]] = {
     "streams": ("200 connections at full speed", stream(lambda: message("REGISTER"), 200)),
     "half": ("300 connections with half a message", half_messages),
     "guesses": ("passwords of one account from 40 addresses", guesses),
+    "tls": ("TLS handshakes of SIP", handshakes),
+    "https": ("TLS handshakes that stop half way, of HTTPS", half_handshakes),
+    "websockets": ("WebSocket upgrades", websockets),
 }
+
+BY_SIP = [kind for kind in KINDS if kind not in ("tls", "https", "websockets")]
+"""What any switch can be sent that takes SIP over UDP and TCP."""
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ class Report:
 
     def __init__(self) -> None:
         self._missed: list[str] = []
+        self._unjudged: list[str] = []
 
     def note(self, text: str) -> None:
         """Say something that is no figure."""
@@ -44,6 +45,11 @@ class Report:
                 self._missed.append(name)
         print(f"  {name:<52} {value:>10.2f} {unit:<8} {verdict}", flush=True)
 
+    def unjudged(self, name: str, value: float, unit: str, target: float, why: str) -> None:
+        """Print a figure beyond its target that says nothing here, and why."""
+        self._unjudged.append(name)
+        print(f"  {name:<52} {value:>10.2f} {unit:<8} target ≤ {target:g}: {why}", flush=True)
+
     def delays(self, name: str, milliseconds: Sequence[float], target: float) -> None:
         """Print the median and the 99th percentile of delays, the latter against its target."""
         if not milliseconds:
@@ -55,6 +61,8 @@ class Report:
 
     def end(self) -> None:
         """Print how many targets were missed."""
+        if self._unjudged:
+            print(f"\n{len(self._unjudged)} figures say nothing, the machine is not quiet enough")
         if self._missed:
             print(f"\n{len(self._missed)} targets missed: {', '.join(self._missed)}")
         else:

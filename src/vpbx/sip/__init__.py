@@ -6,7 +6,7 @@ call is a `Session` that tells its `SessionListener` what happens. Nothing here 
 employees, routes or media: who may call and what an answer says is the owner's business.
 """
 
-from vpbx.sip.budget import BudgetLimits, Standing, network_of
+from vpbx.sip.budget import BudgetLimits, Standing
 from vpbx.sip.config import StackConfig
 from vpbx.sip.digest import (
     Authenticator,
@@ -47,7 +47,7 @@ from vpbx.sip.subscription import EventType, Subscription, View, accepts, wanted
 from vpbx.sip.target import Target
 from vpbx.sip.throttle import Recent, Throttle
 from vpbx.sip.transaction import ServerTransaction
-from vpbx.sip.transport import Hop, Listen
+from vpbx.sip.transport import Hop, Listen, network_of
 from vpbx.sip.usage import WrongState
 
 __all__ = [

@@ -20,11 +20,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
-from ipaddress import ip_network
 
 from vpbx.clock import Clock
-from vpbx.sip.transport import Hop
+from vpbx.sip.transport import Hop, network_of
 
 _ASK_AGAIN_S = 5.0
 _MALFORMED = 4.0
@@ -229,14 +227,3 @@ class Budgets:
 def _make_room(table: dict[Hop, _Source] | dict[str, Bucket], most: int) -> None:
     while len(table) >= most:
         del table[next(iter(table))]  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=4096)
-def network_of(host: str) -> str:
-    """Return what counts as one source: an IPv4 address, an IPv6 /64."""
-    if ":" not in host:
-        return host
-    try:
-        return str(ip_network(f"{host.partition('%')[0]}/64", strict=False))
-    except ValueError:
-        return host

@@ -41,11 +41,13 @@ from vpbx.sip.transaction import (
 from vpbx.sip.transport import Connection, Hop, Listen, Message, Receive, Send, Transports
 from vpbx.sip.validate import is_ack_for_dialog, judge
 from vpbx.sip.via import make_via, note_source, reopened_hop, reply_hop, transaction_keys
+from vpbx.sparing import Sparing
 from vpbx.tasks import watched
 
 __all__ = ["LayerConfig", "TransactionLayer"]
 
 log = structlog.get_logger("vpbx.sip")
+_nonsense = Sparing("vpbx.sip")
 
 _MAX_UDP_BYTES = 1300
 """Larger requests should not go by UDP (RFC 3261 §18.1.1)."""
@@ -57,6 +59,8 @@ _AMPLIFIES = 2
 source must gain nothing by us."""
 _LEAST_BYTES = 20
 """Nothing shorter can be a message: keep-alives of phones, like `jaK` or NULs."""
+_FIRST_BYTE = 0x0A
+"""What begins with less is no message, nor line ends before one."""
 _PEEK_BYTES = 4096
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
@@ -251,8 +255,8 @@ class TransactionLayer:
 
     def receive(self, data: bytes, hop: Hop) -> None:
         """Take a message; nothing it holds makes this raise."""
-        if len(data) < _LEAST_BYTES:
-            return
+        if len(data) < _LEAST_BYTES or data[0] < _FIRST_BYTE:
+            return  # keep-alives, STUN and RTP gone astray: nobody's time
         self._room = 0
         if hop.transport == "udp" and (budgets := self._budgets) is not None:
             if not budgets.admit(hop, data, lambda: self._is_ours(data)):
@@ -297,7 +301,7 @@ class TransactionLayer:
         if self._budgets is not None:
             self._budgets.malformed(hop)
         if self._complaints.first(hop.host):
-            log.warning("A source sends malformed SIP", source=hop.host, reason=reason)
+            _nonsense.warning("A source sends malformed SIP", source=hop.host, reason=reason)
 
     def receive_broken(self, head: bytes, hop: Hop, code: int, reason: str) -> None:
         """Answer a message whose end cannot be found."""

@@ -25,8 +25,8 @@ from typing import Generic, TypeVar
 import structlog
 
 from vpbx.clock import Clock
-from vpbx.sip.budget import Bucket, Rate, network_of
-from vpbx.sip.transport import Hop
+from vpbx.sip.budget import Bucket, Rate
+from vpbx.sip.transport import Hop, network_of
 
 log = structlog.get_logger("vpbx.sip")
 

@@ -3,7 +3,7 @@
 `Transports` is all the layer above needs; `base` says what a transport has to be.
 """
 
-from vpbx.sip.transport.base import Connection, Hop, Limits, Listen, Receiver
+from vpbx.sip.transport.base import Connection, Hop, Limits, Listen, Receiver, network_of
 from vpbx.sip.transport.transports import Transports
 from vpbx.sip.transport.ws import Message, Receive, Send
 
@@ -17,4 +17,5 @@ __all__ = [
     "Receiver",
     "Send",
     "Transports",
+    "network_of",
 ]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ssl
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_network
 from typing import Protocol
 
 
@@ -60,6 +62,12 @@ class Limits:
     half_message_s: float = 10.0
     connect_s: float = 5.0
     """For connecting, TLS handshake included, both ways."""
+    handshakes_per_s: float = 500.0
+    """TLS handshakes with strangers, all together: a quarter of one processor."""
+    handshakes_per_source_s: float = 100.0
+    handshakes_of_source_at_once: int = 400
+    """An office of phones behind one address comes back at once."""
+    handshakes_at_once: int = 1000
 
 
 class Receiver(Protocol):
@@ -130,3 +138,14 @@ class Connection(ABC):
         if self.incoming and not self.heard_message and now - self.opened_at >= limits.silent_s:
             return "no message"
         return "idle" if now - self.heard_at >= limits.idle_s else ""
+
+
+@lru_cache(maxsize=4096)
+def network_of(host: str) -> str:
+    """Return what counts as one source: an IPv4 address, an IPv6 /64."""
+    if ":" not in host:
+        return host
+    try:
+        return str(ip_network(f"{host.partition('%')[0]}/64", strict=False))
+    except ValueError:
+        return host

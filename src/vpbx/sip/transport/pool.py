@@ -9,8 +9,10 @@ import structlog
 
 from vpbx.clock import Clock, Timer
 from vpbx.sip.transport.base import Connection, Hop, Limits
+from vpbx.sparing import Sparing
 
 log = structlog.get_logger("vpbx.sip")
+_refusals = Sparing("vpbx.sip")
 
 _SWEEP_S = 5.0
 
@@ -55,12 +57,14 @@ class Pool:
         """Take in an open connection; False when that would be one too many."""
         hop = connection.hop
         if len(self._by_id) >= self.limits.connections:
-            log.warning("A SIP connection is refused: too many are open", peer=hop.host)
+            _refusals.warning("A SIP connection is refused: too many are open", peer=hop.host)
             return False
         if connection.incoming:
             count = self._incoming.get(hop.host, 0)
             if count >= self.limits.connections_per_source:
-                log.info("A SIP connection is refused: its source has too many", peer=hop.host)
+                _refusals.info(
+                    "A SIP connection is refused: its source has too many", peer=hop.host
+                )
                 return False
             self._incoming[hop.host] = count + 1
         self._by_id[hop.connection] = connection

@@ -14,6 +14,7 @@ import structlog
 
 from vpbx.clock import Clock
 from vpbx.sip.transport.base import Connection, Hop, Limits, Listen, Receiver
+from vpbx.sip.transport.door import Door
 from vpbx.sip.transport.pool import Pool
 from vpbx.sip.transport.tcp import StreamConnection
 from vpbx.sip.transport.udp import UdpSocket
@@ -56,7 +57,7 @@ class Transports:
         self._tls_client = tls_client
         self._tap = tap
         self._udp: list[UdpSocket] = []
-        self._servers: list[asyncio.Server] = []
+        self._doors: list[Door] = []
         self._opening: dict[Hop, list[tuple[bytes, Callable[[str], None] | None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered: dict[Hop, float] = {}
@@ -87,22 +88,20 @@ class Transports:
         secure = listen.transport in _SECURE
         if secure and listen.tls is None:
             raise OSError("listening for TLS needs a certificate")
-        server = await asyncio.get_running_loop().create_server(
-            lambda: StreamConnection(listen.transport, self.pool, self._receiver),
+        door = await Door.open(
             listen.host,
             listen.port,
-            ssl=listen.tls if secure else None,
-            ssl_handshake_timeout=self._limits.connect_s if secure else None,
-            backlog=1024,
+            lambda: StreamConnection(listen.transport, self.pool, self._receiver),
+            listen.tls if secure else None,
+            self._limits,
         )
-        self._servers.append(server)
-        host, port = server.sockets[0].getsockname()[:2]
-        return host, port
+        self._doors.append(door)
+        return door.address
 
     async def stop(self) -> None:
         """Close everything; messages already written to connections still go out."""
-        for server in self._servers:
-            server.close()
+        for door in self._doors:
+            door.close()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
@@ -115,7 +114,7 @@ class Transports:
         self.pool.abort_all()
         for udp in self._udp:
             udp.close()
-        self._servers.clear()
+        self._doors.clear()
         self._udp.clear()
         # Transports close in the next round of the loop.
         await asyncio.sleep(0)
