@@ -85,6 +85,71 @@ def test_answers_are_read_kindly_and_cleaned(body: bytes, contact: Contact | Non
     assert parse_contact(body) == contact
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{contact_name: 'Ann Smith', responsible: 'olga'}",
+        b"{'contact_name': 'Ann Smith', 'responsible': 'olga'}",
+        b'{contact_name: "Ann Smith", responsible: "olga",}',
+        b"{contact_name:'Ann Smith',responsible:olga}",
+        b"{contact_name = 'Ann Smith'; responsible = 'olga'}",
+        b"\xef\xbb\xbf  {\r\n\tcontact_name: Ann Smith,\r\n\tresponsible: olga\r\n}\r\n",
+        b"{\"contact_name\": 'Ann Smith', responsible: \"olga\", tags: [1, {a: 'x'}], x: {y: 1}}",
+        b"{'contact_name': 'Ann\\u0020Smith', 'responsible': 'olga', 'vip': true, 'sum': 1.5}",
+    ],
+)
+def test_json_not_by_the_book_is_read(body: bytes) -> None:
+    """Unquoted names, single quotes, commas too many, as PHP and hand-made answers have them."""
+    assert parse_contact(body) == Contact("Ann Smith", "olga")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b"{contact_name: 'O\\'Hara'}", "O'Hara"),
+        (b'{contact_name: "O\'Hara"}', "O'Hara"),
+        (b"{contact_name: '12:30'}", "12:30"),
+        (b"{responsible: 701, contact_name: ''}", ""),
+        ("{contact_name: 'Вася, «ООО»'}".encode(), "Вася, «ООО»"),
+        ("{contact_name: 'Вася'}".encode("windows-1251"), "Вася"),
+        (b"{contact_name: 'A', contact_name: 'B'}", "B"),
+    ],
+)
+def test_what_stands_in_quotes_stays_as_it_is(body: bytes, name: str) -> None:
+    contact = parse_contact(body)
+    assert contact is not None
+    assert contact.name == name
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{contact_name: 'Ann",
+        b"{contact_name 'Ann'}",
+        b"contact_name: 'Ann'",
+        b"<b>{contact_name: 'Ann'}</b>",
+        b"{: 'Ann'}",
+        b"{contact_name:}",
+        b"{" * 60_000,
+        b"{contact_name: " + b"'" * 60_001,
+        b"{x: " + b"\\" * 60_000,
+    ],
+)
+def test_what_cannot_be_meant_says_nothing_and_takes_no_time(body: bytes) -> None:
+    assert parse_contact(body) is None
+
+
+def test_the_charset_that_is_named_counts() -> None:
+    body = "{'contact_name': 'Вася'}".encode("koi8-r")
+    assert parse_contact(body, "koi8-r") == Contact("Вася", "")
+    assert parse_contact("{'contact_name': 'Вася'}".encode(), "no-such") == Contact("Вася", "")
+
+
+async def test_an_answer_not_by_the_book_reaches_the_call(asking: Asking) -> None:
+    asking.crm.behave = says(b"{contact_name: 'Ann Smith', responsible: olga}", "text/plain")
+    assert await asking.ask() == Contact("Ann Smith", "olga")
+
+
 def test_a_long_name_is_cut() -> None:
     contact = parse_contact(b'{"contact_name": "' + b"x" * 5000 + b'"}')
     assert contact is not None
