@@ -21,7 +21,10 @@ import pytest
 from tests.support.postgres import NoPostgres, PostgresServer, running_postgres
 from vpbx.db import Database
 
-_ALONE = ("tests/media/", "tests/e2e/test_softphone.py", "tests/e2e/test_browser.py")
+_ALONE = (
+    *("tests/media/", "tests/e2e/test_softphone.py"),
+    *("tests/e2e/test_browser.py", "tests/e2e/test_web_phone.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,13 +17,18 @@ _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.vpbx
 _RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 
+def program() -> str:
+    """Return where the system's Chromium is."""
+    path = shutil.which("chromium")
+    assert path is not None, "chromium is missing: scripts/setup-system.sh installs it"
+    return path
+
+
 @contextmanager
 def chromium(*more: str) -> Iterator[Browser]:
     """Start the system's Chromium; names below vpbx.example are this machine."""
-    path = shutil.which("chromium")
-    assert path is not None, "chromium is missing: scripts/setup-system.sh installs it"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*_ARGUMENTS, *more])
+        browser = playwright.chromium.launch(executable_path=program(), args=[*_ARGUMENTS, *more])
         yield browser
         browser.close()
 

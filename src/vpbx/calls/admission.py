@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from vpbx.calls.addresses import hidden_sender, hides_caller
 from vpbx.calls.challenges import Challenges
 from vpbx.calls.doors import Doors
+from vpbx.calls.passes import login_of
 from vpbx.calls.peers import Peers, account_of
 from vpbx.calls.switch import Switch
 from vpbx.calls.watching.package import EVENTS
@@ -208,7 +209,7 @@ class Admission:
         if not familiar and not await self._take_turn(hop, account, realm, username):
             return Refused(503, headers=_LATER)
         verdict = self._authenticator.verify(
-            request, realm, lambda user: _ha1(domain, user) if domain is not None else None, source
+            request, realm, lambda user: self._secret(domain, user), source
         )
         if verdict.result is AuthResult.OTHER_URI:
             return Refused(400, _OTHER_URI)
@@ -221,7 +222,7 @@ class Admission:
             self.throttle.give_back(hop, account)
         if self.peers.proved(hop, account):
             self._switch.stack.layer.proved(hop, account)
-        employee = domain.find_employee(verdict.username)
+        employee = domain.find_employee(login_of(verdict.username))
         hides = request.method == "INVITE" and hides_caller(request)
         nameless = hides and hidden_sender(request)
         if employee is None or not (nameless or employee is domain.find_employee(name.user or "")):
@@ -273,10 +274,16 @@ class Admission:
     def _account(self, realm: str, username: str) -> str:
         """Name what is being tried: an employee, by login or ext, or what is not there."""
         domain = self._switch.directory.cached(realm)
-        employee = domain.find_employee(username) if domain is not None else None
+        employee = domain.find_employee(login_of(username)) if domain is not None else None
         if domain is not None and employee is not None:
             return account_of(domain.id, employee.login)
         return f"{realm}/{username[:_MAX_NAME]}?"
+
+    def _secret(self, domain: DomainConfig | None, username: str) -> Ha1 | None:
+        """Return what is kept for a username: a login, an ext, or that of a page's pass."""
+        if domain is None:
+            return None
+        return _ha1(domain, username) or self._switch.passes.secret(domain, username)
 
     def _realm(self, request: Request) -> str:
         """Return the domain a request is for, or what its sender takes for one."""

@@ -117,6 +117,8 @@ class CallService:
         self._admission = Admission(self._switch, self._doors)
         self.connections = self._switch.connections
         """Trunks, and registrations at other operators."""
+        self.passes = self._switch.passes
+        """For softphones in pages."""
         self._lamp = Lamp(self._switch)
         self._desk = Desk(self._switch, self._admission, (Blf(self._switch), self._lamp))
         self._switch.consult = partial(consultation.begin, self._switch)

@@ -14,6 +14,7 @@ from vpbx.calls.callid import CallIds
 from vpbx.calls.connections import Connections
 from vpbx.calls.inbox import Inbox
 from vpbx.calls.leg import Leg
+from vpbx.calls.passes import Passes
 from vpbx.calls.registry import CallRegistry
 from vpbx.calls.shared.last_talks import AskHistory, LastTalks
 from vpbx.calls.shared.lines import Lines, Presence
@@ -195,6 +196,7 @@ class Switch:
             max_calls_per_trunk=config.max_calls_per_trunk,
         )
         self.lines = Lines()
+        self.passes = Passes(clock)
         self.throttle = Throttle(clock)
         self.connections = Connections(
             directory,

@@ -13,6 +13,7 @@ from vpbx.console.pages import (
     me,
     missed,
     operator,
+    phone,
     start,
 )
 
@@ -26,6 +27,7 @@ PAGES: tuple[Page, ...] = (
     *employees.pages,
     *audit.pages,
     *me.pages,
+    *phone.pages,
     *login.pages,
     *invitation.pages,
     *operator.pages,

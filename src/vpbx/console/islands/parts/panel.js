@@ -1,0 +1,179 @@
+// What is seen of the softphone, and what is clicked. Names and numbers come from outside: they
+// are written as text, never as markup.
+
+const DOTS = { ready: "on" };
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+export class Panel {
+  constructor(root, phone) {
+    this.root = root;
+    this.phone = phone;
+    this.find = (selector) => root.querySelector(selector);
+    this.input = this.find("[data-phone-dial] input");
+    this.find("[data-phone=toggle]").addEventListener("click", () => this.open(this.find(".phone-panel").hidden));
+    this.find("[data-phone=take]").addEventListener("click", () => phone.take());
+    this.find("[data-phone=notify]").addEventListener("click", () => Notification.requestPermission().then(() => this.devices()));
+    this.find("[data-phone-dial]").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const chosen = this.found.length && !/\d/.test(this.input.value) ? this.found[0].ext : this.input.value;
+      phone.dial(chosen);
+      this.input.value = "";
+      this.list();
+    });
+    this.input.addEventListener("input", () => this.list());
+    for (const key of root.querySelectorAll("[data-phone-key]")) {
+      key.addEventListener("click", () => this.key(key.dataset.phoneKey));
+    }
+    for (const select of root.querySelectorAll("[data-phone-device]")) {
+      select.addEventListener("change", () => phone.sound.choose(select.dataset.phoneDevice, select.value));
+    }
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.open(false);
+    });
+    this.contacts = [];
+    this.found = [];
+    setInterval(() => this.tick(), 1000);
+  }
+
+  open(open = true) {
+    this.find(".phone-panel").hidden = !open;
+    this.find("[data-phone=toggle]").setAttribute("aria-expanded", String(open));
+    if (open) {
+      this.fetchContacts();
+      this.devices();
+    }
+  }
+
+  // A page has come: it may bring a number to call, and links to phone numbers.
+  landed() {
+    const asked = document.querySelector("[data-phone-number]:not([data-seen])");
+    if (asked) {
+      asked.dataset.seen = "1";
+      this.input.value = asked.dataset.phoneNumber;
+      this.open();
+      this.input.focus();
+    }
+    document.querySelector("[data-phone-links]")?.addEventListener("click", () => {
+      navigator.registerProtocolHandler("tel", `${location.origin}/phone?call=%s`);
+    });
+  }
+
+  key(key) {
+    if (!this.phone.press(key)) {
+      this.input.value += key;
+      this.list();
+    }
+  }
+
+  // People
+
+  async fetchContacts() {
+    const answer = await fetch("/phone/contacts", { redirect: "manual" }).catch(() => null);
+    if (answer?.ok) this.contacts = await answer.json();
+    this.list();
+  }
+
+  list() {
+    const wanted = this.input.value.trim().toLowerCase();
+    this.found = this.contacts.filter((each) => `${each.name} ${each.ext}`.toLowerCase().includes(wanted));
+    this.find("[data-phone-contacts]").replaceChildren(...this.found.slice(0, 50).map((each) => {
+      const dot = element("span", { className: `dot ${{ free: "on", talks: "busy" }[each.state] ?? ""}` });
+      const button = element("button", { type: "button" }, dot, each.name, element("span", { className: "ext" }, each.ext));
+      button.addEventListener("click", () => this.phone.dial(each.ext));
+      return element("li", {}, button);
+    }));
+  }
+
+  async devices() {
+    const words = this.phone.words;
+    const found = await this.phone.sound.devices();
+    for (const select of this.root.querySelectorAll("[data-phone-device]")) {
+      const kind = select.dataset.phoneDevice === "ring" ? "audiooutput" : select.dataset.phoneDevice;
+      const chosen = this.phone.sound.chosen[select.dataset.phoneDevice] ?? "";
+      const options = found.filter((each) => each.kind === kind && each.deviceId && each.deviceId !== "default");
+      select.replaceChildren(
+        element("option", { value: "", textContent: words.default_device }),
+        ...options.map((each) => element("option", { value: each.deviceId, textContent: each.label || each.deviceId.slice(0, 8) })),
+      );
+      select.value = options.some((each) => each.deviceId === chosen) ? chosen : "";
+    }
+    this.find("[data-phone=notify]").hidden = !("Notification" in window) || Notification.permission !== "default";
+  }
+
+  // Calls
+
+  show() {
+    const { words, state, calls } = this.phone;
+    const live = calls.find((call) => call.state === "talking") ?? calls[0];
+    this.find("[data-phone-status]").textContent = live ? `${words[live.state]}: ${live.name || live.number}` : words[state] ?? "";
+    this.find("[data-phone-dot]").className = `dot ${calls.length ? "busy" : DOTS[state] ?? ""}`;
+    this.find("[data-phone=take]").hidden = state !== "elsewhere";
+    this.find("[data-phone-dial]").hidden = state === "elsewhere" || state === "refused" || state === "insecure";
+    this.root.dataset.state = state;
+    const box = this.find("[data-phone-calls]");
+    const focused = box.contains(document.activeElement) ? document.activeElement.textContent : "";
+    box.replaceChildren(...calls.map((call) => this.card(call)), ...(this.said ? [element("p", { className: "hint" }, this.said)] : []));
+    if (focused) [...box.querySelectorAll("button")].find((each) => each.textContent === focused)?.focus();
+  }
+
+  card(call) {
+    const { words, phone } = { words: this.phone.words, phone: this.phone };
+    const held = call.state === "talking" && call.session.isOnHold().local;
+    const state = element("span", { className: "sub" }, held ? words.held : words[call.state]);
+    const card = element("div", { className: `phone-call ${call.state}` },
+      element("strong", {}, call.name || call.number || words.unknown),
+      element("span", {}, call.name ? call.number : ""),
+      state);
+    card.dataset.state = held ? "held" : call.state;
+    call.clock = call.state === "talking" && !held ? state : null;
+    const buttons = element("div", { className: "buttons" });
+    const button = (text, act, kind = "") => {
+      const made = element("button", { type: "button", className: `button small ${kind}`, textContent: text });
+      made.addEventListener("click", act);
+      buttons.append(made);
+    };
+    if (call.state === "incoming") {
+      button(words.answer, () => phone.answer(call), "primary");
+      button(words.decline, () => phone.hangup(call), "danger");
+    } else {
+      if (call.state === "talking") {
+        button(held ? words.resume : words.hold, () => phone.toggleHold(call));
+        button(call.session.isMuted().audio ? words.unmute : words.mute, () => phone.toggleMute(call));
+        button(words.transfer, () => phone.transfer(call, this.input.value));
+        if (phone.calls.filter((each) => each.state === "talking").length > 1) button(words.connect, () => phone.join(call));
+      }
+      button(words.hang_up, () => phone.hangup(call), "danger");
+    }
+    card.append(buttons);
+    return card;
+  }
+
+  tick() {
+    for (const call of this.phone.calls) {
+      if (!call.clock) continue;
+      const seconds = Math.floor((Date.now() - call.since) / 1000);
+      const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+      call.clock.textContent = `${this.phone.words.talking} ${clock}`;
+    }
+  }
+
+  note(text) {
+    this.said = text;
+    this.show();
+    clearTimeout(this.forget);
+    this.forget = setTimeout(() => { this.said = ""; this.show(); }, 5000);
+  }
+
+  notify(call) {
+    if (!("Notification" in window) || Notification.permission !== "granted" || document.hasFocus()) return;
+    const shown = new Notification(this.phone.words.incoming, { body: `${call.name} ${call.number}`.trim(), tag: call.id });
+    shown.onclick = () => { window.focus(); shown.close(); };
+    call.session.on("accepted", () => shown.close());
+    call.session.on("failed", () => shown.close());
+  }
+}

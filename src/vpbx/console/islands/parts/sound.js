@@ -1,0 +1,66 @@
+// Microphone, loudspeaker and the bell, on the devices that were chosen.
+
+const KEPT = "vpbx-sound";
+
+export class Sound {
+  constructor(audio) {
+    this.audio = audio;
+    this.chosen = JSON.parse(localStorage.getItem(KEPT) ?? "{}");
+    this.stream = null;
+  }
+
+  choose(kind, device) {
+    this.chosen[kind] = device;
+    localStorage.setItem(KEPT, JSON.stringify(this.chosen));
+    if (kind === "audiooutput") this.audio.setSinkId?.(device).catch(() => {});
+  }
+
+  async microphone() {
+    const device = this.chosen.audioinput;
+    const wanted = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+    if (!this.stream?.active) {
+      this.stream = await navigator.mediaDevices
+        .getUserMedia({ audio: device ? { ...wanted, deviceId: { exact: device } } : wanted })
+        .catch(() => navigator.mediaDevices.getUserMedia({ audio: wanted }));
+    }
+    // Each call has its own copy: muting one leaves the others.
+    return this.stream.clone();
+  }
+
+  stopMicrophone() {
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = null;
+  }
+
+  play(stream) {
+    if (this.audio.srcObject !== stream) this.audio.srcObject = stream;
+    if (this.chosen.audiooutput) this.audio.setSinkId?.(this.chosen.audiooutput).catch(() => {});
+    this.audio.play().catch(() => {});
+  }
+
+  // Two notes a ring; one short one while another call goes on.
+  ring(softly) {
+    this.quiet();
+    const bell = () => {
+      this.context ??= new AudioContext();
+      if (this.chosen.ring) this.context.setSinkId?.(this.chosen.ring).catch(() => {});
+      for (const [at, hz] of softly ? [[0, 880]] : [[0, 660], [0.25, 880], [0.5, 660], [0.75, 880]]) {
+        const tone = new OscillatorNode(this.context, { frequency: hz });
+        const level = new GainNode(this.context, { gain: softly ? 0.03 : 0.12 });
+        tone.connect(level).connect(this.context.destination);
+        tone.start(this.context.currentTime + at);
+        tone.stop(this.context.currentTime + at + 0.2);
+      }
+    };
+    bell();
+    this.bell = setInterval(bell, softly ? 5000 : 3000);
+  }
+
+  quiet() {
+    clearInterval(this.bell);
+  }
+
+  async devices() {
+    return navigator.mediaDevices?.enumerateDevices() ?? [];
+  }
+}

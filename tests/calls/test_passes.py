@@ -1,0 +1,87 @@
+"""Passwords of a few minutes for softphones in pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.calls.world import ANN, BOB, DOMAIN, Agent, World
+from vpbx.calls.passes import LIFE_S, Pass, Passes
+from vpbx.clock import ManualClock
+from vpbx.sip import Credentials, Response
+
+
+async def register(
+    world: World, page: Agent, made: Pass, *, login: str = ANN, password: str = ""
+) -> Response:
+    """REGISTER `login` with what a page was given."""
+    own = f"<sip:{login}@{DOMAIN}>"
+    return await page.send(
+        "REGISTER",
+        f"sip:{DOMAIN}",
+        world.hop(page.transport),
+        from_=own,
+        to=own,
+        headers=[("Contact", f"<sip:{login}@127.0.0.1:{page.port}>"), ("Expires", "120")],
+        credentials=Credentials(made.username, password or made.password),
+    )
+
+
+async def test_a_page_registers_and_calls_as_who_is_logged_in(world: World) -> None:
+    domain = await world.domain()
+    made = world.service.passes.issue(domain, ANN, "session 1")
+    page, bob = await world.agent(ANN), await world.phone(BOB)
+    assert (await register(world, page, made)).code == 200
+    assert world.directory.users.is_online(domain, ANN)
+    ext = domain.employees[BOB].ext
+    call = await page.invite(
+        f"sip:{ext}@{DOMAIN}",
+        world.hop(page.transport),
+        from_=f"<sip:{ANN}@{DOMAIN}>",
+        credentials=Credentials(made.username, made.password),
+    )
+    await (await bob.incoming()).answer(440)
+    await call.answered()
+    call.hangup()
+    await world.ended()
+
+
+@pytest.mark.parametrize(
+    ("why", "code"),
+    [("withdrawn", 401), ("another password", 401), ("a colleague's name", 403)],
+)
+async def test_it_counts_for_nothing_else(world: World, why: str, code: int) -> None:
+    made = world.service.passes.issue(await world.domain(), ANN, "session 1")
+    page = await world.agent(ANN)
+    if why == "withdrawn":
+        world.service.passes.withdraw("session 1")
+    login = BOB if why == "a colleague's name" else ANN
+    password = made.password + "x" if why == "another password" else ""
+    assert (await register(world, page, made, login=login, password=password)).code == code
+    assert not world.directory.users.is_online(await world.domain(), login)
+
+
+async def test_it_lasts_minutes_and_a_session_has_few(world: World) -> None:
+    domain, clock = await world.domain(), ManualClock()
+    passes = Passes(clock)
+    first = passes.issue(domain, ANN, "1")
+    assert passes.secret(domain, first.username) is not None
+    assert first.password not in repr(first)
+    clock.advance(LIFE_S - 1)
+    assert passes.secret(domain, first.username) is not None
+    clock.advance(1)
+    assert passes.secret(domain, first.username) is None
+    for _ in range(50):
+        last = passes.issue(domain, ANN, "1")
+    assert len(passes) <= 8
+    assert passes.secret(domain, last.username) is not None
+    passes.withdraw("2")
+    assert passes.secret(domain, last.username) is not None
+    passes.withdraw("1")
+    assert len(passes) == 0
+
+
+async def test_another_company_does_not_know_it(world: World) -> None:
+    other = (await world.directory.companies.add("other.example")).domain
+    passes = world.service.passes
+    made = passes.issue(await world.domain(), ANN, "1")
+    assert passes.secret(other, made.username) is None

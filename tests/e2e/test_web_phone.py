@@ -1,0 +1,278 @@
+"""The softphone in the console: a real Chromium, a real server, other people's phones."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import subprocess
+import sys
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import pi, sin
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from tests.e2e.conftest import Company
+from tests.support.chromium import AXE, ROOT, program
+from vpbx.sim.phone import Phone
+from vpbx.sip import Hop
+
+PASSWORD = "correct horse staple"
+VOICE_HZ = 1000
+PEAK = """async () => {
+  const stream = document.querySelector("[data-phone-audio]").srcObject;
+  if (!stream) return 0;
+  const context = new AudioContext();
+  await context.resume();
+  const analyser = new AnalyserNode(context, { fftSize: 8192 });
+  context.createMediaStreamSource(stream).connect(analyser);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  const levels = new Float32Array(analyser.frequencyBinCount);
+  analyser.getFloatFrequencyData(levels);
+  await context.close();
+  const loudest = levels.indexOf(Math.max(...levels));
+  return levels[loudest] > -60 ? loudest * context.sampleRate / 8192 : 0;
+}"""
+"""The tone that a page hears, 0 where it is silent."""
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the browser's microphone hears: a tone."""
+    path = tmp_path_factory.mktemp("voice") / "tone.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48000)
+        samples = (int(9000 * sin(2 * pi * VOICE_HZ * n / 48000)) for n in range(48000))
+        file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bundled() -> None:
+    if not AXE.exists():  # a tree that was not set up by make
+        subprocess.run([sys.executable, ROOT / "scripts/assets.py"], check=True)
+
+
+@pytest.fixture
+async def browser(voice: Path) -> AsyncIterator[Browser]:
+    arguments = (
+        *("--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"),
+        "--host-resolver-rules=MAP *.example 127.0.0.1",
+        *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
+        f"--use-file-for-fake-audio-capture={voice}",
+        "--autoplay-policy=no-user-gesture-required",
+    )
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=program(), args=[*arguments])
+        yield opened
+        await opened.close()
+
+
+class WebPhone:
+    """A tab of somebody who is logged in."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.panel = page.locator("#phone")
+
+    async def state(self, wanted: str) -> None:
+        await expect(self.panel).to_have_attribute("data-state", wanted, timeout=20_000)
+
+    async def open(self) -> None:
+        if not await self.page.locator("#phone-panel").is_visible():
+            await self.page.locator("[data-phone=toggle]").click()
+
+    async def dial(self, number: str) -> None:
+        await self.open()
+        await self.page.locator("[data-phone-dial] input").fill(number)
+        await self.page.locator("[data-phone-dial] button").click()
+
+    async def press(self, button: str) -> None:
+        await self.panel.get_by_role("button", name=button, exact=True).click()
+
+    async def call(self, state: str) -> None:
+        """Wait for a call in this state."""
+        await expect(self.page.locator(f".phone-call[data-state={state}]")).to_have_count(
+            1, timeout=20_000
+        )
+
+    async def over(self) -> None:
+        await expect(self.page.locator(".phone-call")).to_have_count(0, timeout=20_000)
+
+    async def hears(self, hz: float) -> None:
+        async with asyncio.timeout(20):
+            while abs(await self.page.evaluate(PEAK) - hz) > 15:
+                await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def logged_in(
+    browser: Browser, company: Company, login: str
+) -> AsyncIterator[tuple[WebPhone, BrowserContext]]:
+    """Let an employee take up their invitation in a browser of their own."""
+    made = await asyncio.to_thread(company.pbx.vpbx, "user", "invite", company.domain, login)
+    context = await browser.new_context(ignore_https_errors=True)
+    page = await context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    await page.goto(made["link"])
+    for field in await page.locator("input[type=password]").all():
+        await field.fill(PASSWORD)
+    await page.locator("button.primary").first.click()
+    phone = WebPhone(page)
+    await phone.state("ready")
+    yield phone, context
+    await context.close()
+    assert faults == []
+
+
+def desk_phone(company: Company, login: str) -> Phone:
+    host, _, port = company.pbx.sip.partition(":")
+    return Phone(login, company.password, company.domain, Hop("udp", host, int(port)))
+
+
+async def test_calls_go_from_the_page_to_a_phone_and_back_with_sound(
+    browser: Browser, company: Company
+) -> None:
+    ann, bob = await company.employee("711"), await company.employee("712")
+    async with desk_phone(company, bob) as desk, logged_in(browser, company, ann) as (web, _):
+        await web.dial("712")
+        call = await desk.incoming()
+        assert call.caller == ("Manager 711", "711")
+        await web.call("ringing")
+        await call.answer(440)
+        await web.call("talking")
+        await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
+        await web.page.locator("[data-phone-key='7']").click()
+        await call.heard_digits("7")
+        await web.press("Hang up")
+        await call.ended()
+        await web.over()
+
+        call = await desk.call("711")
+        await web.call("incoming")
+        await expect(web.page.locator(".phone-call strong")).to_have_text("Manager 712")
+        await web.press("Answer")
+        await call.answered()
+        call.say(660)
+        await asyncio.gather(web.hears(660), call.heard(VOICE_HZ))
+        call.hangup()
+        await web.over()
+
+
+async def test_a_call_goes_on_while_pages_change_and_is_held_muted_and_passed_on(
+    browser: Browser, company: Company
+) -> None:
+    ann, bob, eve = [await company.employee(ext) for ext in ("711", "712", "713")]
+    async with (
+        desk_phone(company, bob) as desk,
+        desk_phone(company, eve) as other,
+        logged_in(browser, company, ann) as (web, _),
+    ):
+        await web.dial("712")
+        call = await desk.incoming()
+        await call.answer(440)
+        await web.hears(440)
+        await web.page.get_by_role("link", name="VPBX").click()
+        await web.page.wait_for_url("**/")
+        await web.page.locator("a.who").click()
+        await web.page.wait_for_url("**/me")
+        await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
+        await web.press("Hold")
+        await web.call("held")
+        async with asyncio.timeout(10):
+            while abs(call.hears_hz - VOICE_HZ) < 30:  # the company's music instead
+                await asyncio.sleep(0.1)
+        await web.press("Resume")
+        await web.call("talking")
+        await call.heard(VOICE_HZ)
+        await web.press("Mute")
+        await expect(web.panel.get_by_role("button", name="Unmute")).to_be_visible()
+        await web.press("Unmute")
+        await call.heard(VOICE_HZ)
+        await web.page.locator("[data-phone-dial] input").fill("713")
+        await web.press("Transfer")
+        passed = await other.incoming()
+        await passed.answer(880)
+        await web.over()
+        await asyncio.gather(call.heard(880), passed.heard(440))
+        call.hangup()
+
+
+async def test_two_calls_at_once_are_connected_with_each_other(
+    browser: Browser, company: Company
+) -> None:
+    ann, bob, eve = [await company.employee(ext) for ext in ("711", "712", "713")]
+    async with (
+        desk_phone(company, bob) as desk,
+        desk_phone(company, eve) as other,
+        logged_in(browser, company, ann) as (web, _),
+    ):
+        call = await desk.call("711")
+        await web.call("incoming")
+        await web.press("Answer")
+        await call.answered()
+        call.say(440)
+        await web.dial("713")
+        asked = await other.incoming()
+        await web.call("held")
+        await asked.answer(880)
+        await web.hears(880)
+        await web.panel.get_by_role("button", name="Connect them").first.click()
+        await web.over()
+        await asyncio.gather(call.heard(880), asked.heard(440))
+        call.hangup()
+
+
+async def test_one_tab_has_the_phone_and_the_next_gets_it(
+    browser: Browser, company: Company
+) -> None:
+    ann, bob = await company.employee("711"), await company.employee("712")
+    async with desk_phone(company, bob) as desk, logged_in(browser, company, ann) as (web, context):
+        second = WebPhone(await context.new_page())
+        await second.page.goto(web.page.url)
+        await second.state("elsewhere")
+        await second.open()
+        await second.press("Use the phone here")
+        await second.state("ready")
+        await web.state("elsewhere")
+        call = await desk.call("711")
+        await second.call("incoming")
+        assert await web.page.locator(".phone-call").count() == 0
+        call.hangup()
+        await second.over()
+        await second.page.close()
+        await web.state("ready")
+        await web.page.reload()
+        await web.state("ready")
+        call = await desk.call("711")
+        await web.call("incoming")
+        await web.press("Decline")
+        assert (await call.ended()).code in (480, 486)
+
+
+async def test_two_browsers_talk_and_who_logs_out_has_no_phone(
+    browser: Browser, company: Company
+) -> None:
+    ann, bob = await company.employee("711"), await company.employee("712")
+    async with (
+        logged_in(browser, company, ann) as (one, _),
+        logged_in(browser, company, bob) as (two, _),
+        desk_phone(company, await company.employee("713")) as desk,
+    ):
+        await one.dial("712")
+        await two.call("incoming")
+        await two.press("Answer")
+        await asyncio.gather(one.hears(VOICE_HZ), two.hears(VOICE_HZ))
+        await two.press("Hang up")
+        await one.over()
+        await two.page.locator("form[action='/logout'] button").click()
+        await two.page.wait_for_url("**/login**")
+        async with asyncio.timeout(20):
+            while (await (await desk.call("712")).ended()).code != 480:
+                await asyncio.sleep(0.3)
