@@ -4,8 +4,8 @@ Call control publishes these values; history and the CRM connection turn each in
 All writes that one event causes go to the database in one transaction (either all or none),
 and recorders are called in the order of subscription, synchronously, in the order of events.
 
-Times are seconds since 1970-01-01 UTC. Phone numbers are digits only, E.164 without `+`
-(crm-api D8). Empty text means "not known".
+Times are seconds since 1970-01-01 UTC. Phone numbers are digits only, E.164 without `+`.
+Empty text means "not known".
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from vpbx.directory import composed
+from vpbx.directory import as_boolean, composed
 
 __all__ = [
     "Flag",
@@ -34,8 +34,6 @@ MAX_TEXT = 4096
 LAST = 999_999_999
 """No position, count or time in a request is beyond it."""
 _DIGITS = re.compile(r"-?[0-9]{1,15}\Z")
-_TRUE = frozenset({"true", "1"})
-_FALSE = frozenset({"false", "0"})
 
 
 class Request(BaseModel):
@@ -56,17 +54,11 @@ class Request(BaseModel):
 
 
 def _flag(value: Any, info: ValidationInfo) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int) and value in (0, 1):
-        return bool(value)
-    if isinstance(value, str):
-        text = value.strip().lower()
-        if text in _TRUE:
-            return True
-        # PHP writes false as an empty field of a form.
-        if text in _FALSE or (not text and (info.context or {}).get("form")):
-            return False
+    found = as_boolean(value)
+    if found is not None:
+        return found
+    if isinstance(value, str) and not value.strip() and (info.context or {}).get("form"):
+        return False  # PHP writes false as an empty field of a form
     raise PydanticCustomError("flag", "must be true or false")
 
 

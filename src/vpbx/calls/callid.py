@@ -1,4 +1,4 @@
-"""Call ids: decimal, at most 15 digits, unique across nodes, sorted by when calls began (D12).
+"""Call ids: decimal, at most 15 digits, unique across nodes, sorted by when calls began.
 
     milliseconds since `EPOCH_S` (12 digits) | node (2 digits) | sequence (1 digit)
 

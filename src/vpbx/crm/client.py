@@ -110,7 +110,7 @@ class CrmClient:
     ) -> Answer:
         """Send one command; the answer says how it went. Nothing is raised but cancellation.
 
-        In format `auto` a command refused as a form is sent once more, as JSON (D15).
+        In format `auto` a command refused as a form is sent once more, as JSON.
         """
         form = self._formats.first(domain_id, integration)
         answer = await self._post(integration, fields, form, delivery)
@@ -206,7 +206,8 @@ def signature(secret: str, body: bytes, now: float) -> str:
 
 
 def _token_header(token: str) -> dict[str, str]:
-    """Return the token as a header (D15); nothing where it cannot stand in one, as in the body."""
+    """Return the token as a header, which every command carries; nothing where it cannot stand
+    in one, as in the body."""
     fits = token.isascii() and token.isprintable() and token == token.strip()
     return {"X-CRM-Token": token} if fits else {}
 

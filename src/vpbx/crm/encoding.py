@@ -1,4 +1,7 @@
-"""How a command is written into a request: form or JSON, and which the CRM takes (D15)."""
+"""How a command is written into a request: form or JSON, and which the CRM takes.
+
+What it refused as a form is sent once as JSON.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as it is really sent: unquoted names, single quotes, commas too many (crm-api D15).
+"""JSON as it is really sent: unquoted names, single quotes, commas too many (crm-api §2 contact).
 
 Strict JSON is read by `json`; this is for the rest, of which only the members of the outermost
 object that are text or numbers are wanted. One pass of one expression, linear in the length.

@@ -142,6 +142,7 @@ from vpbx.directory.routes import (
 from vpbx.directory.secrets import Secrets
 from vpbx.directory.text import composed
 from vpbx.directory.users import NewEmployee
+from vpbx.directory.values import as_boolean
 
 __all__ = [
     "CRM_DISABLED",
@@ -215,6 +216,7 @@ __all__ = [
     "TrunkMode",
     "VoicemailCopies",
     "Webhook",
+    "as_boolean",
     "composed",
     "direction_of",
     "directions_of",

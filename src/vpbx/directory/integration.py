@@ -73,7 +73,7 @@ class Integrations:
         return await self.get(domain)
 
     async def learn_format(self, domain_id: int, learned: Format, address: str = MAIN) -> None:
-        """Remember which format an address takes (D15); nothing when there is no such address."""
+        """Remember which format an address takes, a form or JSON; nothing without the address."""
         async with self._store.edit(domain_id) as tx:
             if address == MAIN:
                 await tx.update(tables.integrations, learned_format=learned.value)
@@ -185,7 +185,7 @@ def host_of(url: str | None) -> str:
 def check_url(text: str, *, password: bool = False) -> str:
     """Return an http or https URL; ValueError says what it must look like.
 
-    A user and password in it, where they may be, go as Basic authentication (crm-api D15).
+    A user and password in it, where they may be, go as Basic authentication.
     """
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > MAX_URL:

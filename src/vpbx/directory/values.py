@@ -25,8 +25,18 @@ MAX_TEXT = 255
 _MAX_INT = 2**31 - 1
 _EMAIL = re.compile(r"[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]")
-_TRUE = ("true", "1", "yes", "on")
-_FALSE = ("false", "0", "no", "off", "")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+
+
+def as_boolean(value: Any) -> bool | None:
+    """Read a boolean as people and clients write it: JSON's own, 1 and 0, true and false, yes and
+    no, on and off in any case; None for anything else."""
+    if isinstance(value, bool | int):
+        return bool(value) if value in (0, 1) else None
+    return _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 class Values:
@@ -101,19 +111,17 @@ class Values:
             return default
 
     def boolean(self, field: str, default: bool = False, *, required: bool = False) -> bool:
-        """Read true or false: JSON booleans, 1 and 0, and the words."""
+        """Read true or false (`as_boolean`)."""
         value = self.raw(field)
         if value is None:
             if required:
                 self.wrong(field, "is required")
             return default
-        word = str(value).strip().lower()
-        if word in _TRUE:
-            return True
-        if word in _FALSE:
-            return False
-        self.wrong(field, "must be true or false")
-        return default
+        found = as_boolean(value)
+        if found is None:
+            self.wrong(field, "must be true or false")
+            return default
+        return found
 
     def integer(
         self,

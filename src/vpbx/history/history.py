@@ -178,7 +178,7 @@ class History:
     async def last_callid(self) -> int:
         """Return the greatest id of the calls that are over or open, of all nodes; 0: none.
 
-        Ids of before, longer than the 15 digits there are now (D12), do not count.
+        Ids of before, longer than the 15 digits there are now, do not count.
         """
         found = 0
         async with self._database.connect() as connection:

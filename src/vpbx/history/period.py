@@ -80,7 +80,7 @@ PERIODS: tuple[str, ...] = tuple(_NAMED)
 
 
 def parse_time(text: str, field: str) -> int:
-    """Return whole epoch seconds of `YYYYmmddTHHMMSSZ` or an ISO 8601 time (D10).
+    """Return whole epoch seconds of `YYYYmmddTHHMMSSZ` or an ISO 8601 time.
 
     Without a zone it is UTC; the `+` of an offset may have become a space on its way through a
     query. Raises InvalidQuery, naming `field`, for anything else.

@@ -36,7 +36,8 @@ INNER_TYPES = ("all", "success", "noanswer", "missed")
 class Query:
     """One request for history (crm-api §4); empty text, no items: not asked for.
 
-    `user` is a login, `diversion` and `client` are digits (D8); `limit` None: all rows.
+    `user` is a login, `diversion` and `client` are digits, E.164 without `+`; `limit` None: all
+    rows.
     """
 
     domain_id: int

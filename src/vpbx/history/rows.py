@@ -37,7 +37,7 @@ def _day(number: int) -> str:
 
 
 def utc(epoch_ms: int) -> str:
-    """Return `YYYY-MM-DDTHH:MM:SSZ` (D10)."""
+    """Return `YYYY-MM-DDTHH:MM:SSZ`, as all times in JSON are written."""
     day, second = divmod(epoch_ms // 1000, 86_400)
     return f"{_day(day)}{_MINUTES[second // 60]}{_SECONDS[second % 60]}"
 
