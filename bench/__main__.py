@@ -6,11 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
-from bench import api, attack, blf, calls, history
+from bench import api, attack, blf, bridge, calls, history
 from bench.report import Report
 
 OUT = Path("bench-out")
-WHAT = ["cpu", "rate", "latency", "memory", "history", "api", "attack", "blf"]
+WHAT = ["cpu", "rate", "latency", "memory", "history", "api", "attack", "blf", "bridge"]
 
 
 def main() -> None:
@@ -33,6 +33,8 @@ def main() -> None:
         attack.run(OUT, report, peer=peer, quick=options.quick, chosen=floods)
     if "blf" in chosen:
         blf.run(OUT, report, quick=options.quick)
+    if "bridge" in chosen:
+        bridge.run(OUT, report, quick=options.quick)
     report.end()
 
 

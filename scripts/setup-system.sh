@@ -16,6 +16,8 @@ need faketime faketime
 ldconfig -p 2>/dev/null | grep -q 'libspandsp\.so\.2' || missing="$missing libspandsp2"
 need chromium chromium
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing="$missing postgresql"
+command -v mariadbd >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ] || missing="$missing mariadb-server-core"
+command -v mariadb >/dev/null 2>&1 || missing="$missing mariadb-client-core"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     printf 'setup: installing for the tests:%s\n' "$missing" >&2

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.mariadb import MariaDb, NoMariaDb, running_mariadb
 from tests.support.postgres import NoPostgres, PostgresServer, running_postgres
 from vpbx.db import Database
 
@@ -62,6 +63,16 @@ def postgres_server() -> Iterator[PostgresServer]:
         with running_postgres() as server:
             yield server
     except NoPostgres as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDb]:
+    """Start a MariaDB of our own: no port, nothing synced, gone afterwards."""
+    try:
+        with running_mariadb() as server:
+            yield server
+    except NoMariaDb as why:
         pytest.skip(str(why))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,17 +70,28 @@ class Bridge:
         return found
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def bridge(request: pytest.FixtureRequest, tmp_path: Path) -> Bridge:
-    """A bridge with our tables only, on an empty database."""
+DATABASES = ("sqlite", "postgresql", "mariadb")
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, on each kind in turn."""
     if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path / 'crm.sqlite3'}"
-    else:
-        server = request.getfixturevalue("postgres_server")
-        name = f"crm_{tmp_path.name.lower()[-20:].replace('-', '_')}_{free_port()}"
-        server.sql(f"CREATE DATABASE {name} TEMPLATE template0")
-        url = server.url(name).replace("postgresql://", "postgresql+asyncpg://")
-    made = Bridge(tmp_path / "bridge.toml", url, free_port())
+        return f"sqlite+aiosqlite:///{tmp_path / 'crm.sqlite3'}"
+    name = f"crm_{uuid.uuid4().hex[:16]}"
+    if request.param == "mariadb":
+        server = request.getfixturevalue("mariadb_server")
+        server.sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        return str(server.url(name)).replace("mariadb://", "mysql+asyncmy://")
+    server = request.getfixturevalue("postgres_server")
+    server.sql(f"CREATE DATABASE {name} TEMPLATE template0")
+    return str(server.url(name)).replace("postgresql://", "postgresql+asyncpg://")
+
+
+@pytest.fixture
+async def bridge(empty_url: str, tmp_path: Path) -> Bridge:
+    """A bridge with our tables only, on an empty database."""
+    made = Bridge(tmp_path / "bridge.toml", empty_url, free_port())
     write(made, "")
     store = Store(read(made.file))
     await store.open()

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from vpbx.sim import Crm
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
 SCENARIO = re.search(r"^```toml\n# (?P<name>\S+)\n(?P<text>.*?)^```$", PAGE, re.M | re.S)
-READY_S = 60
+READY_S = 120
 
 
 async def run(command: str, folder: Path) -> asyncio.subprocess.Process:
@@ -67,6 +69,7 @@ async def all_of(lines: list[str], folder: Path) -> list[str]:
     return await asyncio.gather(*map(one, lines))
 
 
+@pytest.mark.timeout(300)
 async def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     start, single, scenario, looking = (block.splitlines() for block in BLOCKS)
     assert SCENARIO is not None

@@ -506,17 +506,19 @@ class App:
         )
 
     async def _serve_bridge(self, file: Path) -> None:
-        from vpbx.bridge import BridgeFault, Store, make_app, read
+        from vpbx.bridge import BridgeFault, Store, follow_sheet, make_app, read
 
         try:
             settings = read(file)
-            store = Store(settings)
+            store = Store(settings, self.registry)
             await store.open()
         except BridgeFault as fault:
             raise StartError(f"--bridge: {fault}") from fault
         self._later(store.close, 0.3)
         listener = self._bind(Endpoint(settings.host, settings.port), "--bridge", None)
         await listener.start(make_app(settings, store))
+        if settings.sheet is not None:
+            self._spawn(follow_sheet(settings.sheet, store))
 
     async def _ask_for_certificates(self) -> None:
         from vpbx.app.acme import Acme, Challenges  # loads much that few servers need

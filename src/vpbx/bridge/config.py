@@ -19,6 +19,7 @@ never from a call.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import tomllib
@@ -26,18 +27,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
-__all__ = ["COMMANDS", "OWN_TABLES", "BridgeConfig", "BridgeFault", "read"]
+__all__ = ["COMMANDS", "BridgeConfig", "BridgeFault", "Sheet", "read"]
 
 COMMANDS = ("contact", "history", "event", "rating")
-OWN_TABLES = ("history", "event", "rating")
-_SECTIONS = ("database", "receiver", "api", *COMMANDS)
+_KEYS = {
+    "database": ("url", "pool", "contact_timeout_s", "statement_timeout_s", "timezone"),
+    "receiver": ("listen", "token"),
+    "api": ("url", "key"),
+    "customers": ("csv", "phone", "name", "responsible", "encoding"),
+    **dict.fromkeys(COMMANDS, ("sql",)),
+}
+"""Sections, and what may stand in each."""
 _LISTEN = re.compile(r"(?P<host>[^\s:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 class BridgeFault(Exception):
     """What keeps the bridge from working. `str()` says what, and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A spreadsheet of customers, saved as CSV: where, and how its columns are called."""
+
+    path: Path
+    phone: str
+    name: str
+    responsible: str
+    encoding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +69,13 @@ class BridgeConfig:
     port: int
     token: str = field(repr=False)
     statements: Mapping[str, str]
-    """Command → its statement; those of `OWN_TABLES` that are left out use tables of ours."""
+    """Command → its statement; those that are left out use tables of ours."""
     pool: int = 10
     contact_timeout_s: float = 1.0
     statement_timeout_s: float = 10.0
+    timezone: str = "UTC"
+    """Which times are written in."""
+    sheet: Sheet | None = None
     api_url: str = ""
     """Of the PBX, for `import`."""
     api_key: str = field(default="", repr=False)
@@ -62,16 +84,24 @@ class BridgeConfig:
 def read(path: Path) -> BridgeConfig:
     """Read the file; `${NAME}` in it is that environment variable."""
     try:
-        text = _VARIABLE.sub(_variable, path.read_text("utf-8"))
-        document = tomllib.loads(text)
+        document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BridgeFault(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BridgeFault(f"{path} is not TOML: {error}") from error
-    unknown = document.keys() - set(_SECTIONS)
+    unknown = document.keys() - _KEYS.keys()
     if unknown:
-        known = ", ".join(f"[{name}]" for name in _SECTIONS)
+        known = ", ".join(f"[{name}]" for name in _KEYS)
         raise BridgeFault(f"{path}: [{min(unknown)}] is no section; there are {known}")
+    for section, found in document.items():
+        if not isinstance(found, dict):
+            raise BridgeFault(f"{path}: {section} must be a section, [{section}]")
+        for name in found:
+            if name not in _KEYS[section]:
+                known = ", ".join(_KEYS[section])
+                raise BridgeFault(f"{path}: [{section}] has no {name}; it has {known}")
+            if isinstance(found[name], str):
+                found[name] = _VARIABLE.sub(_variable, found[name])
     return _checked(path, document)
 
 
@@ -79,26 +109,15 @@ def _variable(found: re.Match[str]) -> str:
     value = os.environ.get(found[1])
     if value is None:
         raise BridgeFault(f"the environment variable {found[1]} is not set")
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+    return value
 
 
 def _checked(path: Path, document: Mapping[str, Any]) -> BridgeConfig:
     database, receiver = document.get("database", {}), document.get("receiver", {})
     api = document.get("api", {})
-
-    def text(section: Mapping[str, Any], name: str, where: str, default: str | None = None) -> str:
-        value = section.get(name, default)
-        if not isinstance(value, str) or (not value and default is None):
-            raise BridgeFault(f"{path}: {name} in [{where}] must be text")
-        return value
-
-    listen = _LISTEN.fullmatch(text(receiver, "listen", "receiver", "127.0.0.1:8090"))
+    listen = _LISTEN.fullmatch(_text(path, receiver, "listen", "receiver", "127.0.0.1:8090"))
     if listen is None or int(listen["port"]) > 65535:
         raise BridgeFault(f"{path}: listen in [receiver] must be HOST:PORT")
-    statements = {}
-    for command in COMMANDS:
-        if command in document:
-            statements[command] = text(document[command], "sql", command)
     seconds = {}
     for name, default in (("contact_timeout_s", 1.0), ("statement_timeout_s", 10.0)):
         value = database.get(name, default)
@@ -108,14 +127,50 @@ def _checked(path: Path, document: Mapping[str, Any]) -> BridgeConfig:
     pool = database.get("pool", 10)
     if not isinstance(pool, int) or not 1 <= pool <= 100:
         raise BridgeFault(f"{path}: pool in [database] must be from 1 to 100 connections")
+    timezone = _text(path, database, "timezone", "database", "UTC")
+    if timezone not in available_timezones():
+        raise BridgeFault(f"{path}: timezone in [database] must be like Europe/Moscow, or UTC")
     return BridgeConfig(
-        url=text(database, "url", "database"),
+        url=_text(path, database, "url", "database"),
         host=listen["host"].strip("[]"),
         port=int(listen["port"]),
-        token=text(receiver, "token", "receiver"),
-        statements=statements,
+        token=_text(path, receiver, "token", "receiver"),
+        statements={
+            command: _text(path, document[command], "sql", command)
+            for command in COMMANDS
+            if command in document
+        },
         pool=pool,
-        api_url=text(api, "url", "api", ""),
-        api_key=text(api, "key", "api", ""),
+        timezone=timezone,
+        sheet=_sheet(path, document["customers"]) if "customers" in document else None,
+        api_url=_text(path, api, "url", "api", ""),
+        api_key=_text(path, api, "key", "api", ""),
         **seconds,
     )
+
+
+def _sheet(path: Path, section: Mapping[str, Any]) -> Sheet:
+    def given(name: str, default: str | None = None) -> str:
+        return _text(path, section, name, "customers", default)
+
+    encoding = given("encoding", "utf-8-sig")
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise BridgeFault(f"{path}: encoding in [customers] must be like utf-8 or cp1251") from None
+    return Sheet(
+        path=path.parent / given("csv"),
+        phone=given("phone", "phone"),
+        name=given("name", "name"),
+        responsible=given("responsible", "responsible"),
+        encoding=encoding,
+    )
+
+
+def _text(
+    path: Path, section: Mapping[str, Any], name: str, where: str, default: str | None = None
+) -> str:
+    value = section.get(name, default)
+    if not isinstance(value, str) or (not value and default is None):
+        raise BridgeFault(f"{path}: {name} in [{where}] must be text")
+    return value

@@ -27,6 +27,7 @@ _REASON = {
     "notfound": "NotFound",
 }
 _TIMEOUT_S = 120
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,11 @@ async def fetch_history(
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         while day <= last:
             rows = await _day(session, f"{base}/crmapi/v1/history/json", day)
+            commands = [_command(row) for row in reversed(rows)]  # the oldest first
             new = 0
-            for row in reversed(rows):  # the oldest first
+            for start in range(0, len(commands), _AT_ONCE):
                 try:
-                    new += await store.write("history", _command(row))
+                    new += await store.write_many("history", commands[start : start + _AT_ONCE])
                 except Away as away:
                     raise BridgeFault(f"the database does not take a call: {away}") from away
             yield Import(day, len(rows), new)

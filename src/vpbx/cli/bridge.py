@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from rich.markup import escape
 
 from vpbx.cli.options import Json
 from vpbx.cli.output import BAD_INPUT, Fault, out, show, show_rows
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from vpbx.bridge import BridgeConfig, Store
 
 app = typer.Typer(
@@ -44,27 +48,42 @@ SAMPLE = {
 @app.command()
 def run(file: File) -> None:
     """Take commands and write them, until SIGTERM or Ctrl-C."""
-    import uvicorn
+    from prometheus_client import CollectorRegistry
 
     from vpbx.app import logs
+    from vpbx.app.addresses import port_fault
+    from vpbx.app.http import HttpListener, with_metrics
     from vpbx.bridge import make_app
+    from vpbx.config import Endpoint
 
     logs.set_up("info")
+    registry = CollectorRegistry()
 
     async def work(config: BridgeConfig, store: Store) -> None:
-        server = uvicorn.Server(
-            uvicorn.Config(
-                make_app(config, store),
-                host=config.host,
-                port=config.port,
-                log_config=None,
-                lifespan="off",
-            )
-        )
-        out.print(f"ready http://{config.host}:{config.port}/")
-        await server.serve()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        listener = HttpListener(Endpoint(config.host, config.port))
+        try:
+            listener.bind()
+        except OSError as error:
+            raise port_fault(error, "tcp", listener.endpoint, "listen in [receiver]") from error
+        await listener.start(with_metrics(make_app(config, store), registry))
+        following = _follow_sheet(config, store)
+        print(f"ready http://{listener.endpoint}/", flush=True)
+        await stop.wait()
+        following.cancel()
+        await listener.stop()
 
-    _on_store(file, work)
+    _on_store(file, work, registry)
+
+
+def _follow_sheet(config: BridgeConfig, store: Store) -> asyncio.Future[Any]:
+    from vpbx.bridge import follow_sheet
+
+    if config.sheet is None:
+        return asyncio.get_running_loop().create_future()
+    return asyncio.ensure_future(follow_sheet(config.sheet, store))
 
 
 @app.command()
@@ -84,27 +103,67 @@ def check(file: File, as_json: Json = False) -> None:
     from vpbx.bridge.config import COMMANDS
 
     async def work(config: BridgeConfig, store: Store) -> list[dict[str, Any]]:
-        from sqlalchemy.exc import SQLAlchemyError
-
-        rows = []
-        for command in COMMANDS:
-            sql = config.statements.get(command)
-            if sql is None and command == "contact":
-                continue
-            try:
-                found = await store.try_out(command, SAMPLE)
-                result = f"ok: {found}" if command == "contact" else "ok"
-            except (SQLAlchemyError, OSError) as error:
-                result = f"bad: {str(getattr(error, 'orig', None) or error).splitlines()[0]}"
-            shown = " ".join((sql or "our table").split())
-            rows.append({"command": command, "statement": shown, "result": result})
-        return rows
+        rows = [await _tried(config, store, command) for command in COMMANDS]
+        return [*rows, *([_sheet(config)] if config.sheet is not None else [])]
 
     rows = _on_store(file, work)
-    columns = ("command", "statement", "result")
-    show_rows(rows, as_json=as_json, columns=columns, empty="Nothing is set.")
+    if as_json:
+        show_rows(rows, as_json=True, columns=(), empty="")
+    else:
+        for row in rows:
+            _show_tried(row)
     if any(row["result"].startswith("bad") for row in rows):
         raise Fault("not every statement works; `vpbx bridge init` makes tables of ours")
+
+
+async def _tried(config: BridgeConfig, store: Store, command: str) -> dict[str, Any]:
+    """Try a statement out: what it was given, what came of it, how the database goes about it."""
+    from vpbx.bridge.store import Away
+
+    plan, whole = "", False
+    try:
+        found = await store.try_out(command, SAMPLE)
+        result = "ok"
+        if command == "contact":
+            result = f"ok: {found[0]}" if found else "ok: nobody is known by this number"
+        plan, whole = await store.explain(command, SAMPLE)
+    except Away as away:
+        result = f"bad: {str(away).splitlines()[0]}"
+    return {
+        "command": command,
+        "statement": " ".join(config.statements.get(command, "our table").split()),
+        "values": {name: _plain(value) for name, value in store.shown(command, SAMPLE).items()},
+        "result": result,
+        "plan": plan,
+        "note": "it looks through a whole table: an index may help" if whole else "",
+    }
+
+
+def _sheet(config: BridgeConfig) -> dict[str, Any]:
+    from vpbx.bridge import BridgeFault, read_sheet
+
+    assert config.sheet is not None
+    try:
+        result = f"ok: {len(read_sheet(config.sheet))} phone numbers"
+    except BridgeFault as fault:
+        result = f"bad: {fault}"
+    statement = str(config.sheet.path)
+    row = {"command": "customers", "statement": statement, "values": {}, "result": result}
+    return {**row, "plan": "", "note": ""}
+
+
+def _show_tried(row: dict[str, Any]) -> None:
+    colour = "red" if row["result"].startswith("bad") else "green"
+    out.print(f"[bold]{row['command']}[/bold]  {escape(row['statement'])}", soft_wrap=True)
+    values = ", ".join(f"{name}={value!r}" for name, value in row["values"].items())
+    for name, text in (("values", values), ("plan", row["plan"]), ("note", row["note"])):
+        if text:
+            out.print(f"  {name:<7} {escape(text)}", soft_wrap=True, style="dim")
+    out.print(f"  result  [{colour}]{escape(row['result'])}[/{colour}]", soft_wrap=True)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, datetime) else value
 
 
 @app.command("import")
@@ -142,13 +201,19 @@ def _days(first: date, last: date) -> int:
     return (last - first).days + 1
 
 
-def _on_store(file: Path, work: Callable[[BridgeConfig, Store], Awaitable[T]]) -> T:
+def _on_store(
+    file: Path,
+    work: Callable[[BridgeConfig, Store], Awaitable[T]],
+    registry: CollectorRegistry | None = None,
+) -> T:
     """Read the file, open the database, let `work` use both."""
+    import uvloop
+
     from vpbx.bridge import BridgeFault, Store, read
 
     async def run_() -> T:
         config = read(file)
-        store = Store(config)
+        store = Store(config, registry)
         await store.open()
         try:
             return await work(config, store)
@@ -156,6 +221,7 @@ def _on_store(file: Path, work: Callable[[BridgeConfig, Store], Awaitable[T]]) -
             await store.close()
 
     try:
-        return asyncio.run(run_())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run_())
     except BridgeFault as fault:
         raise Fault(str(fault), BAD_INPUT) from fault
