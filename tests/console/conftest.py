@@ -19,7 +19,7 @@ from vpbx.accounts import Accounts
 from vpbx.app.datadir import DataDir
 from vpbx.clock import LoopClock
 from vpbx.db import Database
-from vpbx.directory import Directory, Secrets
+from vpbx.directory import Directory, DomainConfig, Secrets
 
 ACME, GLOBEX = "acme.vpbx.example", "globex.vpbx.example"
 PASSWORD = "correct horse staple"
@@ -114,6 +114,7 @@ async def found(data: Path) -> dict[tuple[str, str], str]:
             tokens[name, login] = (await accounts.invite(company, login)).token
         group = await directory.groups.add(company, {"name": "Sales", "ext": "600"})
         await directory.groups.change_users(company, group.id, {"add": ["head", "ann"]})
+        await add_numbers(directory, company, group.id, "7495123456" + str(len(tokens)))
         async with database.begin() as connection:
             recorded = await keep_calls(connection, company.id, time.time(), group.id)
         keep_sound(folder.records, company.id, recorded)
@@ -124,6 +125,29 @@ async def found(data: Path) -> dict[tuple[str, str], str]:
     tokens["", "root"] = (await accounts.invite_operator("root")).token
     await database.close()
     return tokens
+
+
+async def add_numbers(directory: Directory, company: DomainConfig, gid: str, telnum: str) -> None:
+    """Give a company a number with business hours and a menu in them."""
+    await directory.telnums.add(company, telnum, name="Advertisement")
+    inner = {"name": "Service", "items": [{"button": "1", "type": "user", "user": "bob"}]}
+    items = [
+        {"button": "1", "type": "group", "group": gid},
+        {"button": "2", "type": "ivr", "ivr": inner},
+        {"button": "timeout", "type": "user", "user": "ann"},
+    ]
+    day = {"start": 9 * 3600, "end": 18 * 3600}
+    await directory.telnums.edit(
+        company,
+        telnum,
+        {
+            "type": "scheduler",
+            "greeting": True,
+            "work": {"subtype": "ivr", "ivr": {"name": "Welcome", "items": items}},
+            "other": {"subtype": "message"},
+            "schedule": dict.fromkeys(("monday", "tuesday", "wednesday", "thursday"), day),
+        },
+    )
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,11 @@ from tests.support.chromium import AXE, ROOT, barriers, chromium, shoot
 from vpbx.console import PAGES
 
 MENU = [page.path for page in PAGES if page.label]
-MORE = ["/employees/new", "/employees/ann", "/me/second-factor"]
+TELNUM = "74951234568"
+MORE = [
+    *("/employees/new", "/employees/ann", "/me/second-factor", "/departments/new"),
+    *(f"/numbers/{TELNUM}", f"/numbers/{TELNUM}/menu/work"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 import "./parts/htmx.js";
 import "./parts/forms.js";
 import "./parts/live.js";
+import "./parts/order.js";
 import "./parts/player.js";
 
 const root = document.documentElement;

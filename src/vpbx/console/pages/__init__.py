@@ -5,6 +5,7 @@ from __future__ import annotations
 from vpbx.console.page import Page
 from vpbx.console.pages import (
     audit,
+    departments,
     employees,
     history,
     invitation,
@@ -12,6 +13,7 @@ from vpbx.console.pages import (
     login,
     me,
     missed,
+    numbers,
     operator,
     phone,
     start,
@@ -25,6 +27,8 @@ PAGES: tuple[Page, ...] = (
     *history.pages,
     *missed.pages,
     *employees.pages,
+    *departments.pages,
+    *numbers.pages,
     *audit.pages,
     *me.pages,
     *phone.pages,

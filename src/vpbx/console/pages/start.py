@@ -55,7 +55,7 @@ def _guide(visit: Visit, domain: DomainConfig) -> list[Step]:
         Step(
             "A number",
             "The number your customers call, from your operator's trunk or registration.",
-            "",
+            "/numbers",
             bool(domain.numbers),
         ),
         Step(
