@@ -222,6 +222,28 @@ def test_codes_of_an_app_are_asked_for_and_count_once(console: Console) -> None:
     assert fresh.get("/me").status_code == 200
 
 
+def test_a_role_that_needs_a_second_factor_gets_nowhere_without(console: Console) -> None:
+    accept(console.browser(), add(console, "ines", "group_head"))
+    admin, ines = console.as_("admin"), console.browser()
+    ines.enter("ines")
+    assert ines.get("/history").status_code == 200
+    needed = {"second_factor": "group_head", "idle_h": "12", "longest_h": "100"}
+    assert admin.post("/safety", {**needed, "idle_h": "0"}).status_code == 400
+    assert admin.post("/safety", needed).status_code == 303
+    try:
+        for path in ("/", "/history", "/live", "/me", "/live/stream"):
+            assert ines.get(path).headers["location"] == "/me/second-factor", path
+        page = ines.page("/me/second-factor")
+        secret = re.search(r'name="secret" value="(\w+)"', page)
+        assert secret is not None
+        code = pyotp.TOTP(secret[1]).now()
+        ines.post("/me/second-factor", {"secret": secret[1], "code": code})
+        assert ines.get("/history").status_code == 200
+        assert "safety" in admin.page("/audit?search=safety")
+    finally:
+        admin.post("/safety", {"idle_h": "12", "longest_h": "168"})
+
+
 def test_an_operator_sees_the_companies_and_works_in_one(console: Console) -> None:
     token = console.tokens["", "root"]
     browser = console.browser("127.0.0.1")

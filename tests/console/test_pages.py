@@ -7,16 +7,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.console.conftest import ACME, GLOBEX, PASSWORD, Console
-from tests.support.chromium import AXE, ROOT, barriers, chromium, shoot
+from tests.support.chromium import AXE, ROOT, SCREENSHOTS, barriers, chromium, shoot
 from vpbx.console import PAGES
 
 MENU = [page.path for page in PAGES if page.label]
-TELNUM = "74951234568"
+TELNUM, TELNUM_HERE = "74951234568", "74951234564"
+"""Numbers of the other company, whose pages are looked at, and of the first."""
 MORE = [
     *("/employees/new", "/employees/ann", "/me/second-factor", "/departments/new"),
     *(f"/numbers/{TELNUM}", f"/numbers/{TELNUM}/menu/work"),
@@ -32,10 +34,12 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def tab(browser: Browser, console: Console, host: str) -> Iterator[Page]:
+def tab(browser: Browser, console: Console, host: str, state: Any = None) -> Iterator[Page]:
     """Open a tab; what went wrong in it, and what it asked of others, is a failure at its end."""
     base = console.base.replace("127.0.0.1", host)
-    context = browser.new_context(base_url=base, viewport={"width": 1280, "height": 800})
+    context = browser.new_context(
+        base_url=base, viewport={"width": 1280, "height": 800}, storage_state=state
+    )
     page = context.new_page()
     wrong: list[str] = []
 
@@ -61,11 +65,12 @@ def page(browser: Browser, console: Console) -> Iterator[Page]:
         yield opened
 
 
-@pytest.fixture
-def spoken(browser: Browser, console: Console) -> Iterator[Page]:
-    """A tab at the other company, whose administrator changes languages."""
-    with tab(browser, console, GLOBEX) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def state(browser: Browser, console: Console) -> Any:
+    """What the browser of the other company's administrator holds, once logged in."""
+    with tab(browser, console, GLOBEX) as page:
+        log_in(page)
+        return page.context.storage_state()
 
 
 def log_in(page: Page, login: str = "admin") -> None:
@@ -76,31 +81,52 @@ def log_in(page: Page, login: str = "admin") -> None:
     expect(page.locator("nav.menu")).to_be_attached()
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_each_page_keeps_nobody_out(spoken: Page, language: str) -> None:
-    page = spoken
-    page.goto(f"/login?lang={language}")
-    expect(page.locator("html")).to_have_attribute("lang", language)
-    assert barriers(page) == []
-    shoot(page, f"login-{language}")
-    log_in(page)
-    page.goto("/me")
-    page.select_option("[name=language]", language)
-    page.locator("form[action='/me/look'] button").click()
-    expect(page.locator("html")).to_have_attribute("lang", language)
-    for path in [*MENU, *MORE]:
+def test_the_login_keeps_nobody_out_in_both_languages(page: Page) -> None:
+    for language in ("en", "ru"):
+        page.goto(f"/login?lang={language}")
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        assert barriers(page) == []
+        shoot(page, f"login-{language}")
+    page.goto("/login?lang=en")
+
+
+@pytest.mark.parametrize("path", [*MENU, *MORE])
+def test_each_page_keeps_nobody_out(
+    browser: Browser, console: Console, state: Any, path: str
+) -> None:
+    with tab(browser, console, GLOBEX, state) as page:
         answer = page.goto(path)
         assert answer is not None
-        assert answer.status == 200, path
+        assert answer.status == 200
         expect(page.locator("h1").first).to_be_visible()
-        assert barriers(page) == [], path
-        if language == "en":  # colours speak no language
-            page.emulate_media(color_scheme="dark")
-            assert barriers(page) == [], f"{path} in dark colours"
-            page.emulate_media(color_scheme="light")
-        width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert width <= 0, path
-        shoot(page, f"{path.strip('/').replace('/', '-') or 'start'}-{language}")
+        assert barriers(page) == []
+        shoot(page, name_of(path))
+        page.emulate_media(color_scheme="dark")
+        assert barriers(page) == [], "in dark colours"
+
+
+def test_each_page_speaks_russian_and_fits_a_phone(page: Page) -> None:
+    log_in(page)
+    page.goto("/me")
+    page.select_option("[name=language]", "ru")
+    page.locator("form[action='/me/look'] button").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ru")
+    try:
+        page.set_viewport_size({"width": 390, "height": 800})
+        for path in [*MENU, *MORE]:
+            page.goto(path.replace(TELNUM, TELNUM_HERE))
+            expect(page.locator("html")).to_have_attribute("lang", "ru")
+            width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert width <= 0, f"{path} is {width} px too wide for a phone"
+            page.screenshot(path=SCREENSHOTS / f"{name_of(path)}-ru-phone.png", full_page=True)
+    finally:
+        page.goto("/me")
+        page.select_option("[name=language]", "en")
+        page.locator("form[action='/me/look'] button").click()
+
+
+def name_of(path: str) -> str:
+    return path.strip("/").replace("/", "-") or "start"
 
 
 def test_an_employee_is_added_found_changed_and_removed(page: Page) -> None:

@@ -44,14 +44,9 @@ def barriers(page: Page) -> list[str]:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Keep a picture of a page for who looks at it later: light, dark, and on a phone."""
+    """Keep pictures of a page for who looks at them later: light and dark."""
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
     page.emulate_media(color_scheme="dark")
     page.screenshot(path=SCREENSHOTS / f"{name}-dark.png", full_page=True)
     page.emulate_media(color_scheme="light")
-    size = page.viewport_size
-    page.set_viewport_size({"width": 390, "height": 800})
-    page.screenshot(path=SCREENSHOTS / f"{name}-phone.png", full_page=True)
-    assert size is not None
-    page.set_viewport_size(size)

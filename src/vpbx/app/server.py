@@ -41,6 +41,7 @@ from vpbx.app.pulse import Pulse
 from vpbx.app.recovery import Recovery
 from vpbx.app.sip_metrics import SipMetrics, defence
 from vpbx.app.sip_trace import PcapFile, SipTrace
+from vpbx.app.uploads import Uploads
 from vpbx.app.voicemail import VoiceMailbox
 from vpbx.app.watchdog import Watchdog
 from vpbx.app.web_sip import with_sip
@@ -499,6 +500,8 @@ class App:
             clock=self._clock,
             live=self.live,
             commands=IntegrationLog(self.outbox),
+            uploads=Uploads(self.directory, self.data),
+            media_path=lambda file: self.data.media / file.path,
             link_base=lambda domain: base.replace("{domain}", domain),
             free_disk=self.data.free,
             trusted_proxies=self.config.trusted_proxies,

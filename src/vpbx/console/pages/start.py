@@ -73,7 +73,7 @@ def _guide(visit: Visit, domain: DomainConfig) -> list[Step]:
         Step(
             "Your CRM",
             "Every call shows up there with the customer's name, and a click makes a call.",
-            "",
+            "/integration",
             domain.integration is not None,
         ),
     ]

@@ -1,0 +1,143 @@
+"""What a company sets: its CRM, keys, refused callers, other operators' numbers, its sounds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.console.conftest import ACME, GLOBEX, Console, said
+from tests.support.audio import write_tone
+
+
+def test_a_key_is_made_shown_once_used_and_revoked(console: Console) -> None:
+    admin = console.as_("admin")
+    data = {"note": "For tests <b>", "rights": ["Employees:View"]}
+    page = admin.post("/integration/keys", data, at="/integration").text
+    found = re.search(r'id="new-key">(vpbx_[\w-]+)<', page)
+    assert found is not None
+    key = found[1]
+    assert key not in admin.page("/integration")
+    assert "For tests <b>" in said(admin.page("/integration"))
+
+    def ask(method: str, path: str) -> int:
+        headers = {"X-API-KEY": key, "Host": ACME}
+        return httpx.request(method, console.pbx.api + path, headers=headers, json={}).status_code
+
+    assert ask("GET", "/users") == 200
+    assert ask("POST", "/groups") == 403
+    number = re.search(r'name="key" value="(\d+)"', admin.page("/integration").split(key[:9])[1])
+    assert number is not None
+    theirs = console.as_("admin", GLOBEX).post(
+        "/integration/keys/revoke", {"key": number[1]}, at="/integration"
+    )
+    assert theirs.status_code == 404
+    assert ask("GET", "/users") == 200
+    admin.post("/integration/keys/revoke", {"key": number[1]}, at="/integration")
+    assert ask("GET", "/users") == 401
+
+
+def test_the_crm_is_set_and_its_secrets_do_not_come_back(console: Console) -> None:
+    admin = console.as_("admin")
+    crm = {"url": "http://user:hidden-pass@127.0.0.1:9/crm", "token": "very-secret", "event": "1"}
+    assert admin.post("/integration", {**crm, "networks": "nonsense"}).status_code == 400
+    assert admin.post("/integration", {**crm, "enabled": "1", "format": "json"}).status_code == 303
+    page = admin.page("/integration")
+    assert "hidden-pass" not in page
+    assert "very-secret" not in page
+    shown = re.search(r'name="url" type="text" value="([^"]+)"', page)
+    assert shown is not None
+    again = {"url": shown[1], "token": "", "enabled": "1", "format": "form", "history": "1"}
+    assert admin.post("/integration", again).status_code == 303
+    settings = console.pbx.vpbx("crm", "show", ACME)
+    assert settings["format"] == "form"
+    whole = admin.get("/audit/export").text
+    assert "hidden-pass" not in whole
+    assert "very-secret" not in whole
+
+
+@pytest.mark.parametrize("event", ["", "x", "999", "9" * 30, "-1"])
+def test_only_commands_that_were_sent_are_sent_again(console: Console, event: str) -> None:
+    answer = console.as_("admin").post("/integration/replay", {"event": event}, at="/integration")
+    assert answer.status_code == 404
+
+
+def test_callers_are_refused_and_let_in_again(console: Console) -> None:
+    admin = console.as_("admin")
+    evil = "<script>alert(3)</script>"
+    added = {"telnum": "8 (900) 800-11-22", "comment": evil}
+    assert admin.post("/blacklist", added).status_code == 303
+    admin.post("/blacklist", {"telnum": "7900900*"})
+    page = admin.page("/blacklist")
+    assert "+7 900 800-11-22" in said(page)
+    assert evil not in page
+    wrong = admin.post("/blacklist", {"telnum": "not a number"})
+    assert wrong.status_code == 400
+    assert 'aria-invalid="true"' in wrong.text
+    admin.post("/blacklist/anonymous", {"anonymous": "1"}, at="/blacklist")
+    assert re.search(r'name="anonymous"[^>]*checked', admin.page("/blacklist"))
+    admin.post("/blacklist/delete", {"telnum": "79008001122"}, at="/blacklist")
+    assert "800-11-22" not in admin.page("/blacklist")
+
+
+def test_a_number_of_another_operator_is_registered_switched_and_removed(console: Console) -> None:
+    admin = console.as_("admin")
+    data = {"telnum": "84951112233", "name": "Old", "domain": "127.0.0.1:9", "login": "x"}
+    assert admin.post("/connections", data).status_code == 400, "without a password"
+    assert admin.post("/connections", {**data, "password": "pass-at-them"}).status_code == 303
+    page = admin.page("/connections")
+    assert "+7 495 111-22-33" in said(page)
+    assert "pass-at-them" not in page + admin.get("/audit/export").text
+    switch = {"telnum": "74951112233", "active": ""}
+    admin.post("/connections/switch", switch, at="/connections")
+    assert "switched off" in said(admin.page("/connections"))
+    admin.post("/connections/delete", {"telnum": "74951112233"}, at="/connections")
+    assert "111-22-33" not in admin.page("/connections")
+    admin.post("/connections/address", {"telnum": "84951112244"}, at="/connections")
+    assert re.search(r"pbx-\w{12}@", admin.page("/connections"))
+
+
+def test_sounds_are_uploaded_played_chosen_and_removed(console: Console, tmp_path: Path) -> None:
+    admin = console.as_("admin")
+    write_tone(tmp_path / "tone.wav")
+    sound = (tmp_path / "tone.wav").read_bytes()
+    evil = '../../"><script>alert(4)</script>.wav'
+    sent = {"file": (evil, sound, "audio/wav")}
+    assert admin.post("/media", {"type": "music", "name": ""}, files=sent).status_code == 303
+    page = admin.page("/media")
+    assert "<script>alert" not in page
+    found = re.search(r'data-play="(/media/[\w-]+)/sound"', page)
+    assert found is not None
+    played = admin.get(found[1] + "/sound")
+    assert played.content[:4] == b"RIFF"
+    assert played.headers["content-type"] == "audio/wav"
+    assert len(played.content) > 8000
+    assert console.as_("admin", GLOBEX).get(found[1] + "/sound").status_code == 404
+    assert console.as_("ann").get(found[1] + "/sound").status_code == 403
+    file_id = found[1].rpartition("/")[2]
+    admin.post("/media/music", {"holdmusic": file_id}, at="/media")
+    assert re.search(rf'<option value="{file_id}" selected>', admin.page("/media"))
+    admin.post(f"{found[1]}/delete", {}, at="/media")
+    assert file_id not in admin.page("/media")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("page.html", b"<script>alert(1)</script>"),
+        ("a.wav", b""),
+        ("a.wav\0.exe", b"RIFF" + bytes(100)),
+        ("list.m3u8", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
+        ("concat.txt", b"ffconcat version 1.0\nfile /etc/passwd\n"),
+    ],
+)
+def test_what_is_no_sound_is_refused(console: Console, name: str, content: bytes) -> None:
+    admin = console.as_("admin")
+    before = admin.page("/media").count("data-play")
+    sent = {"file": (name, content, "audio/wav")}
+    answer = admin.post("/media", {"type": "greeting", "name": "x"}, files=sent)
+    assert answer.status_code == 400
+    assert admin.page("/media").count("data-play") == before
+    assert "root:" not in answer.text
