@@ -213,8 +213,8 @@ class Accounts:
 
     # Sessions
 
-    async def session(self, token: str) -> Session | None:
-        """Return the session of a token, and note that it is used; None when it has ended."""
+    async def session(self, token: str, *, used: bool = True) -> Session | None:
+        """Return the session of a token, and note that it is `used`; None when it has ended."""
         now = self._now()
         async with self._database.connect() as connection:
             row = await store.find_session(connection, token)
@@ -226,7 +226,7 @@ class Accounts:
         if now - found.seen_at >= idle_s or now - found.created_at >= limits.longest_s:
             await self.end(found.account, found.id)
             return None
-        if now - found.seen_at >= _TOUCH_S and not found.pending:
+        if used and now - found.seen_at >= _TOUCH_S and not found.pending:
             async with self._database.begin() as connection:
                 await connection.execute(
                     update(sessions).where(sessions.c.id == found.id).values(seen_at=now)

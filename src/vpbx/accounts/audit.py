@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import insert, or_, select
+from sqlalchemy import delete, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.accounts.differences import Change, differences
 from vpbx.accounts.tables import changes
@@ -20,6 +21,8 @@ __all__ = ["Audit", "Entry"]
 log = structlog.get_logger("vpbx.accounts")
 
 _MOST_AT_ONCE = 200
+_MOST_KEPT = 200_000
+_TRIM_EVERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Audit:
 
     def __init__(self, database: Database, directory: Directory) -> None:
         self._database = database
+        self._kept = 0
         directory.on_changed(self._changed)
 
     async def _changed(
@@ -78,9 +82,23 @@ class Audit:
         try:
             async with self._database.begin() as connection:
                 await connection.execute(insert(changes), rows)
+                await self._trim(connection, domain_id)
         except Exception:
             # the change itself is made and must be answered as such
             log.exception("a change could not be written into the log of changes", by=who.name)
+
+    async def _trim(self, connection: AsyncConnection, domain_id: int) -> None:
+        """Now and then drop what is older than the newest `_MOST_KEPT` changes of a company."""
+        self._kept += 1
+        if self._kept % _TRIM_EVERY:
+            return
+        c = changes.c
+        mine = select(c.id).where(c.domain_id == domain_id).order_by(c.id.desc())
+        oldest = await connection.scalar(mine.offset(_MOST_KEPT).limit(1))
+        if oldest is not None:
+            await connection.execute(
+                delete(changes).where(c.domain_id == domain_id, c.id <= oldest)
+            )
 
     async def find(
         self, domain_id: int, *, search: str = "", before: int | None = None, limit: int = 100

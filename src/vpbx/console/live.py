@@ -17,7 +17,7 @@ from vpbx.tasks import watched
 
 __all__ = ["Live"]
 
-_GATHER_S = 0.25
+_GATHER_S = 0.4
 _IDLE_S = 20.0
 _MOST_TABS = 2000
 

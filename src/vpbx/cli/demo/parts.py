@@ -35,6 +35,8 @@ class Story:
     crm: Crm
     api: str
     """Base URL of the API as this process reaches it."""
+    console: str
+    """Invites the administrator to the console."""
     narrator: Narrator
     keep: Path
     """Where the recording is put."""

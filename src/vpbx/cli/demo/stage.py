@@ -96,8 +96,11 @@ async def _set_the_stage(stack: AsyncExitStack, data: Path, narrator: Narrator) 
         f"menu, {OLGA_DIRECT} is Olga's; Olga ({company.exts[MANAGER]}) has registered her phone"
     )
     narrator.say(f"A carrier stands at {carrier.address}, the company's CRM at {crm.url}")
+    domain = await app.directory.companies.get(company.domain)
+    invitation = await app.accounts.invite(domain, domain.first_admin().login)
     return Story(
         company=company,
+        console=f"http://{app.config.http}/invite/{invitation.token}",
         carrier=carrier,
         phone=phone,
         crm=crm,
@@ -160,6 +163,8 @@ def _say_what_to_try(story: Story) -> None:
     )
     if sys.stdin.isatty():
         tell.say("Press [bold]Enter[/bold]: a customer calls, your phone and Olga's ring")
+    tell.say("\n   [bold cyan]Open the console[/bold cyan] as its administrator")
+    tell.plain(story.console)
     tell.say("\n   [bold cyan]Try the API[/bold cyan]")
     tell.plain(curl(story.api, company.key, "users?with=status"))
     tell.plain(curl(story.api, company.key, "history/json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from vpbx.console.visit import Visit
 from vpbx.directory import Employee, NotFound
 
 LIVE = "/live"
+_MOST_SHOWN = 100
+"""Calls and employees; what a change costs must not grow with the company."""
+_CHECK_S = 20.0
 STATE_WORDS = {
     "waiting": "waits",
     "ringing": "rings",
@@ -63,11 +67,14 @@ def _board(visit: Visit) -> Callable[[], str]:
             for party in (call.user, call.caller)
             if party is not None and call.state != "waiting"
         }
-        colleagues = [
+        everybody = [
             Colleague(employee, _state(employee, busy, is_online(domain, employee.login)))
             for employee in domain.employees.values()
             if seen.everybody or employee.login in seen.logins
         ]
+        colleagues = everybody
+        if len(everybody) > _MOST_SHOWN:  # of many only those who do something
+            colleagues = [c for c in everybody if c.employee.login in busy][:_MOST_SHOWN]
         waiting: dict[str, list[ActiveCall]] = {}
         for call in shown:
             if call.group is not None and call.answered_at is None:
@@ -75,8 +82,10 @@ def _board(visit: Visit) -> Callable[[], str]:
         return look.fragment(
             "live/board.html",
             language,
-            calls=shown,
+            calls=shown[:_MOST_SHOWN],
+            more=max(0, len(shown) - _MOST_SHOWN),
             colleagues=colleagues,
+            states=Counter(colleague.state for colleague in everybody),
             waiting=waiting,
             state_words=STATE_WORDS,
             colleague_words=COLLEAGUE_WORDS,
@@ -108,11 +117,22 @@ async def stream(visit: Visit) -> Response:
     kind = (visit.texts.language, seen.everybody, seen.logins, seen.groups)
     pieces = visit.services.live.follow(visit.company.id, kind, _board(visit))
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(pieces), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _events(visit, pieces), media_type="text/event-stream", headers=headers
+    )
 
 
-async def _events(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
+async def _events(visit: Visit, pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    clock, checked_at = visit.services.clock, visit.services.clock.now()
     async for piece in pieces:
+        if clock.now() - checked_at > _CHECK_S:
+            # a session that was ended, or a role that changed, ends the stream too
+            checked_at = clock.now()
+            session = await visit.services.accounts.session(visit.token, used=False)
+            domain = await visit.services.directory.domain_by_id(visit.company.id)
+            found = domain.employees.get(visit.mine.account.login) if domain else None
+            if session is None or (found is not None and found.role is not visit.role):
+                return
         lines = piece.splitlines()
         yield ("".join(f"data: {line}\n" for line in lines) + "\n").encode() if lines else b":\n\n"
 
