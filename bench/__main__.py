@@ -6,11 +6,12 @@ import argparse
 import os
 from pathlib import Path
 
-from bench import api, attack, blf, bridge, calls, history
+from bench import api, attack, blf, bridge, calls, groups, history, media
 from bench.report import Report
 
 OUT = Path("bench-out")
-WHAT = ["cpu", "rate", "latency", "memory", "history", "api", "attack", "blf", "bridge"]
+WHAT = ["cpu", "rate", "latency", "memory", "departments", "queues", "media"]
+WHAT += ["history", "api", "attack", "blf", "bridge"]
 
 
 def main() -> None:
@@ -18,12 +19,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="*", choices=[*WHAT, []])
     parser.add_argument("--quick", action="store_true", help="fewer calls: a look, not a result")
+    parser.add_argument("--minutes", type=float, default=0, help="of `queues`: how long to wait")
     options = parser.parse_args()
     OUT.mkdir(exist_ok=True)
     report = Report()
     chosen = options.what or WHAT
     peer, base = os.environ.get("PEER", ""), os.environ.get("BASE", "")
     calls.run(chosen, OUT, report, peer=peer, quick=options.quick, base=base)
+    if "departments" in chosen:
+        groups.departments(OUT, report, quick=options.quick)
+    if "queues" in chosen:
+        groups.queues(OUT, report, quick=options.quick, minutes=options.minutes)
+    if "media" in chosen:
+        media.run(OUT, report, peer=peer, quick=options.quick)
     if "history" in chosen:
         history.run(OUT, report, quick=options.quick)
     if "api" in chosen:

@@ -60,10 +60,58 @@ astlogdir => /var/log/asterisk
 """,
     "modules.conf": "[modules]\nautoload=yes\nnoload=chan_websocket.so\n",
     "logger.conf": "[general]\n[logfiles]\nbench.log => error\n",
-    "cdr.conf": "[general]\nenable=no\n",
-    "extensions.conf": "[bench]\nexten => _X.,1,Dial(PJSIP/phones)\n same => n,Hangup()\n",
+    "cdr.conf": "[general]\nenable=yes\nunanswered=yes\n",
+    "cdr_sqlite3_custom.conf": """\
+[cdr]
+table = cdr
+columns = start, answer, ended, clid, src, dst, disposition, billsec, uniqueid
+fields = start, answer, end, clid, src, dst, disposition, billsec, uniqueid
+""",
     "rtp.conf": "[general]\nrtpstart=34000\nrtpend=39998\n",
 }
+
+
+BARE = "0"
+"""Before a number: it is only dialled, and nobody is told."""
+DIALPLAN = """\
+[bench]
+exten => _0X.,1,Set(CDR_PROP(disable)=1)
+ same => n,{record}
+ same => n,Dial(PJSIP/phones)
+ same => n,Hangup()
+exten => _7X.,1,Set(WHO=${{CURL({url},cmd=contact&{fields})}})
+ same => n,Set(CHANNEL(hangup_handler_push)=told,s,1({call}))
+ same => n,Set(TAKEN=${{CURL({url},cmd=event&type=INCOMING&user=e${{EXTEN}}&{fields})}})
+ same => n,{record}
+ same => n,Dial(PJSIP/phones,,U(answered^{call_after}))
+ same => n,Hangup()
+
+[answered]
+exten => s,1,Set(TAKEN=${{CURL({url},cmd=event&type=ACCEPTED&user=e${{ARG2}}&{arguments})}})
+ same => n,Return()
+
+[told]
+exten => s,1,Set(TAKEN=${{CURL({url},cmd=event&type=COMPLETED&user=e${{ARG2}}&{arguments})}})
+ same => n,Set(TAKEN=${{CURL({url},cmd=history&type=in&user=e${{ARG2}}&status=Success&\
+start=${{STRFTIME(${{EPOCH}},UTC,%Y%m%dT%H%M%SZ)}}&duration=${{CDR(billsec)}}&{arguments})}})
+ same => n,Return()
+"""
+"""What vpbx does for a call, in the peer's own words: the CRM is asked who calls and told four
+things; the call is a row in SQLite."""
+_FIELDS = "phone={phone}&diversion={number}&callid={callid}&crm_token=bench-token"
+
+
+def dialplan(crm_url: str, *, record: bool) -> str:
+    """Return the dialplan: `BARE` numbers are only dialled; of others a CRM is told."""
+    phone, number, callid = "${CALLERID(num)}", "${EXTEN}", "${UNIQUEID}"
+    return DIALPLAN.format(
+        url=crm_url or "http://127.0.0.1:9/",
+        record="MixMonitor(${UNIQUEID}.wav)" if record else "NoOp()",
+        fields=_FIELDS.format(phone=phone, number=number, callid=callid),
+        call=f"{phone},{number},{callid}",
+        call_after=f"{phone}^{number}^{callid}",
+        arguments=_FIELDS.format(phone="${ARG1}", number="${ARG2}", callid="${ARG3}"),
+    )
 
 
 class NoAsterisk(Exception):
@@ -95,9 +143,11 @@ def prepare(root: Path) -> None:
 
 
 class Asterisk:
-    """A running Asterisk that dials the phones for every call it gets."""
+    """A running Asterisk that dials the phones for every call it gets; see `dialplan`."""
 
-    def __init__(self, root: Path, *, port: int, phones_port: int) -> None:
+    def __init__(
+        self, root: Path, *, port: int, phones_port: int, crm_url: str = "", record: bool = False
+    ) -> None:
         prepare(root)
         config = root / "etc/asterisk-bench"
         config.mkdir(exist_ok=True)
@@ -108,6 +158,7 @@ class Asterisk:
         (root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
         for name, text in FILES.items():
             (config / name).write_text(text)
+        (config / "extensions.conf").write_text(dialplan(crm_url, record=record))
         (config / "pjsip.conf").write_text(PJSIP.format(port=port, phones_port=phones_port))
         self.root, self.port = root, port
         command = ["chroot", str(root), "asterisk", "-f", "-C", "/etc/asterisk-bench/asterisk.conf"]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.asterisk import Asterisk, NoAsterisk
+from bench.asterisk import BARE, Asterisk, NoAsterisk
 from bench.base import server as base_server
 from bench.company import make_company, numbers
 from bench.load import LoadResult, Phones, numbers_file, resident_mb, run_calls
@@ -83,16 +83,18 @@ def bed(
     crm: bool,
     database: str = "",
     before: Callable[[Path], None] = lambda data: None,
+    phones_port: int = 0,
 ) -> Iterator[Bed]:
     """Start everything a measurement of calls needs, in a folder of its own.
 
     `before` gets the data directory, its database filled with the company, before the server
-    starts on it.
+    starts on it. With a `phones_port` of its own there are no phones: a `bench.talkers` is to be.
     """
     folder = (out / name).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    carrier_port, phones_port = free_port(), free_port()
+    carrier_port, own_phones = free_port(), bool(phones_port)
+    phones_port = phones_port or free_port()
     receiver = subprocess.Popen(
         [sys.executable, "-m", "bench.crm_receiver"], stdout=subprocess.PIPE, text=True
     )
@@ -113,14 +115,15 @@ def bed(
         folder / "numbers.csv",
         [(telnum, f"7910{place:07d}") for place, telnum in enumerate(numbers())],
     )
-    phones = Phones(folder, phones_port)
+    phones = None if own_phones else Phones(folder, phones_port)
     pbx = Pbx(folder / "data", database=database, rtp_ports="22000-31998")
     try:
         pbx.start(timeout_s=120)
         yield Bed(folder, pbx, carrier_port, phones_port, crm_port, table)
     finally:
         pbx.kill()
-        phones.close()
+        if phones is not None:
+            phones.close()
         receiver.kill()
 
 
@@ -144,37 +147,54 @@ def cpu(out: Path, report: Report, *, peer: str, quick: bool) -> None:
     """CPU an answered call, in turn with everything on, with no CRM, and of the peer."""
     report.heading(f"CPU of the process per answered call, {CPU_RATE} calls a second (median)")
     calls = 500 if quick else 1500
-    spent: dict[str, list[float]] = {"crm": [], "bare": [], "peer": []}
+    spent: dict[str, list[float]] = {"crm": [], "bare": [], "peer": [], "peer bare": []}
     with bed(out, "cpu-crm", crm=True) as full, bed(out, "cpu-bare", crm=False) as bare:
-        with asterisk(out, full.phones_port, report) if peer else nothing() as other:
+        crm_url = f"http://127.0.0.1:{full.crm_port}/crm"
+        with (
+            asterisk(out, full.phones_port, report, crm_url=crm_url) if peer else nothing()
+        ) as other:
             for one in (full, bare):
                 one.calls(rate=50, calls=WARM_UP)
+            bare_numbers = _numbers_for(full.folder / "bare-numbers.csv", BARE)
             for _ in range(ROUNDS):
                 spent["crm"].append(_answered(full.calls(rate=CPU_RATE, calls=calls), report))
                 spent["bare"].append(_answered(bare.calls(rate=CPU_RATE, calls=calls), report))
                 if other is not None:
-                    result = run_calls(
-                        full.folder,
-                        numbers=full.numbers,
-                        target_port=other.port,
-                        local_port=free_port(),
-                        rate=CPU_RATE,
-                        calls=calls,
-                        pid=other.pid,
-                    )
-                    spent["peer"].append(_answered(result, report))
+                    told = full.told_crm()
+                    for whose, table in (("peer", full.numbers), ("peer bare", bare_numbers)):
+                        result = run_calls(
+                            full.folder,
+                            numbers=table,
+                            target_port=other.port,
+                            local_port=free_port(),
+                            rate=CPU_RATE,
+                            calls=calls,
+                            pid=other.pid,
+                        )
+                        spent[whose].append(_answered(result, report))
+                    now = full.told_crm()
+                    theirs = sum(now.values()) - sum(told.values())
+                    report.note(f"the peer told the CRM {theirs} of {calls * 5} commands")
         told = full.told_crm()
-    expected = (WARM_UP + ROUNDS * calls) * 5
-    report.note(f"the CRM got {sum(told.values())} of {expected} commands: {told}")
+    ours = (WARM_UP + ROUNDS * calls) * 5
+    report.note(f"the CRM got {sum(told.values())} commands, {ours} of them due from us: {told}")
     with_crm, no_crm = median(spent["crm"]), median(spent["bare"])
     report.figure(
         "everything on (history, contact, 3 events, history command)", with_crm, "ms", 2.5
     )
     report.figure("no CRM set", no_crm, "ms", 1.5)
     if spent["peer"]:
-        theirs = median(spent["peer"])
-        report.figure("the peer's bare Dial()", theirs, "ms")
-        report.figure("everything on / the peer's bare Dial()", with_crm / theirs, "", 0.5)
+        same, dial = median(spent["peer"]), median(spent["peer bare"])
+        report.figure("the peer: a row in SQLite, five commands by CURL()", same, "ms")
+        report.figure("the peer's bare Dial()", dial, "ms")
+        report.figure("everything on / the peer's same work", with_crm / same, "", 0.45)
+        report.figure("everything on / the peer's bare Dial()", with_crm / dial, "")
+        report.figure("no CRM set / the peer's bare Dial()", no_crm / dial, "", 0.5)
+
+
+def _numbers_for(path: Path, prefix: str) -> Path:
+    rows = [(prefix + telnum, f"7910{place:07d}") for place, telnum in enumerate(numbers())]
+    return numbers_file(path, rows)
 
 
 def compare(out: Path, report: Report, base: Path, *, quick: bool) -> None:
@@ -274,11 +294,17 @@ def memory(out: Path, report: Report, *, quick: bool) -> None:
 
 
 @contextmanager
-def asterisk(out: Path, phones_port: int, report: Report) -> Iterator[Asterisk | None]:
+def asterisk(
+    out: Path, phones_port: int, report: Report, *, crm_url: str = "", record: bool = False
+) -> Iterator[Asterisk | None]:
     """Start the peer, or say why not."""
     try:
         peer = Asterisk(
-            (out / "asterisk-root").resolve(), port=free_port(), phones_port=phones_port
+            (out / "asterisk-root").resolve(),
+            port=free_port(),
+            phones_port=phones_port,
+            crm_url=crm_url,
+            record=record,
         )
     except NoAsterisk as why:
         report.note(str(why))

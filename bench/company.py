@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir
-from vpbx.app.server import open_database
 from vpbx.directory import Directory, LocationRow
 
 DOMAIN = "bench.example"

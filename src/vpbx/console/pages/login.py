@@ -6,9 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from vpbx.accounts import Account, Busy, Refused, TooMany
 from vpbx.acting import Actor, acting
-from vpbx.api.gate import is_address
 from vpbx.console.admit import company_of_host, safe_path, set_session
-from vpbx.console.forms import errors_of
 from vpbx.console.page import Door, Page
 from vpbx.console.texts import LANGUAGES, texts
 from vpbx.console.visit import Visit
@@ -70,8 +68,8 @@ async def log_in(visit: Visit) -> Response:
         return await _form(visit, 503, password=text)
     if visit.session is not None:  # never go on in a session that was there before
         await accounts.end(visit.session.account, visit.session.id)
-    answer = await begin(visit, account, pending=account.has_second)
-    if account.has_second:
+    answer = await begin(visit, account, pending=account.has_totp)
+    if account.has_totp:
         answer.set_cookie(
             _NEXT,
             safe_path(visit.value("next")),
@@ -113,28 +111,19 @@ async def _whose(visit: Visit, login: str) -> tuple[DomainConfig | None, str]:
 
 
 async def show_code(visit: Visit) -> Response:
-    return await _code(visit)
-
-
-async def _code(visit: Visit, status: int = 200, errors: dict[str, str] | None = None) -> Response:
-    account, options = visit.mine.account, ""
-    if account.has_passkey and not is_address(visit.site.host):
-        options = await visit.services.accounts.passkeys.to_check(visit.mine, visit.site)
-    return visit.page("code.html", status=status, errors=errors, account=account, options=options)
+    return visit.page("code.html")
 
 
 async def check_code(visit: Visit) -> Response:
-    session, accounts = visit.mine, visit.services.accounts
+    session = visit.mine
     try:
-        if visit.value("credential"):
-            await accounts.passkeys.check(
-                session, visit.site, visit.value("credential"), visit.source
-            )
-        else:
-            await accounts.second.check(session.account, visit.value("code"), visit.source)
+        await visit.services.accounts.second.check(
+            session.account, visit.value("code"), visit.source
+        )
     except Refused as refused:
-        return await _code(visit, 403, errors_of(refused, visit.texts))
-    await accounts.end(session.account, session.id)
+        wrong = {"code": visit.texts.error(refused.message)}
+        return visit.page("code.html", status=403, errors=wrong)
+    await visit.services.accounts.end(session.account, session.id)
     return await begin(visit, session.account, pending=False)
 
 
