@@ -193,6 +193,8 @@ async def test_company_and_its_history_are_there_and_stay(tmp_path: Path) -> Non
             assert all(row["status"] == "success" for row in recorded)
             lasts = await length_of(recorded[0]["record"], box.info["api"])
             assert abs(lasts - recorded[0]["duration"]) < 1.2
+            for row in rows:  # a port may be another one the next time
+                row["record"] = urlsplit(row["record"]).path
             kept.append((box.info["key"], rows))
             await box.stop()
     assert kept[0] == kept[1]
