@@ -22,7 +22,7 @@ $(VENV)/.installed-system: scripts/setup-system.sh
 	@sh scripts/setup-system.sh && touch $@
 
 $(VENV)/.installed-node: sdk/typescript/package-lock.json scripts/setup-node.sh
-	@sh scripts/setup-node.sh $(VENV) && touch $@
+	@mkdir -p $(VENV) && sh scripts/setup-node.sh $(VENV)
 
 run: setup ## start the demo: a call comes in, is answered, and the PBX keeps running
 	@$(BIN)/vpbx demo

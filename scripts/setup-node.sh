@@ -9,4 +9,10 @@ if ! command -v npm >/dev/null 2>&1; then
 fi
 mkdir -p "$venv/node"
 cp sdk/typescript/package.json sdk/typescript/package-lock.json "$venv/node/"
-npm --prefix "$venv/node" ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+if npm --prefix "$venv/node" ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+then
+    touch "$venv/.installed-node"
+else
+    rm -rf "$venv/node/node_modules"
+    echo "setup: npm gave no packages: TypeScript types are neither made nor checked" >&2
+fi
