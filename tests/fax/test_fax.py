@@ -7,6 +7,8 @@ import socket
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from structlog.testing import capture_logs
 
 from tests.fax.caller import FaxScene, Way
 from tests.support.fax import PacketCalling, page, pages_in, same_picture, write_tiff
@@ -105,3 +107,22 @@ async def test_with_all_machines_at_work_the_next_sender_is_told_busy(
     assert caller.code == 486
     assert await scene.told() == "C H(Missed,ann)"
     assert await scene.row() == "in missed user fax"
+
+
+async def test_pages_that_cannot_be_made_a_pdf_are_kept_and_said_to_be(
+    scene: FaxScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the folder of PDFs cannot be made, because there is a file of that name."""
+    plan = scene.app.calls._switch.records
+    monkeypatch.setattr(plan, "path", lambda call: Path("/dev/null/here") / f"{call.callid}.mp3")
+    picture = page(41, rows=60)
+    with capture_logs() as logs:
+        caller = await scene.fax(Way.ONLY, write_tiff(tmp_path / "one.tiff", [picture]))
+        assert await caller.done() == "OK"
+        await scene.told()
+    assert await scene.row() == "in success user fax"
+    [said] = [entry for entry in logs if entry["log_level"] == "error"]
+    [kept] = said["files"]
+    with Image.open(kept) as arrived:
+        assert same_picture(arrived.convert("1"), picture)
+    Path(kept).unlink()

@@ -27,9 +27,10 @@ async def test_pages_of_before_a_power_cut_arrive_after_it(
     await mail.start()
     monkeypatch.setenv("VPBX_SMTP", mail.url)
     monkeypatch.setenv("VPBX_MAIL_FROM", "pbx@vpbx.example")
-    pbx = await asyncio.to_thread(Pbx(tmp_path / "data").start)
+    pbx = Pbx(tmp_path / "data")
     pages = [page(31, rows=80), page(32, rows=900)]
     try:
+        await asyncio.to_thread(pbx.start)
         async with Receiver() as crm:
             company = await make_company(pbx, tmp_path, crm)
             login = await company.employee("710")

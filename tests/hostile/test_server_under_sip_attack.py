@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pbx import VPBX, Pbx
+from tests.support.watcher import Watcher
 from vpbx.sim import Phone
 from vpbx.sip import Hop
 from vpbx.sip.digest import Challenge, Credentials, DigestAnswer
@@ -26,6 +27,7 @@ def pbx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pbx]:
     """A server with one company and its administrator."""
     made = Pbx(tmp_path_factory.mktemp("attacked") / "data")
     made.vpbx("domain", "add", DOMAIN, "--password", PASSWORD)
+    made.vpbx("blf", "add", DOMAIN, "admin")
     try:
         yield made.start()
     finally:
@@ -87,6 +89,19 @@ async def test_a_flood_of_strangers_leaves_registered_phones_served(pbx: Pbx, me
     assert metric(pbx, "vpbx_sip_dropped_total") > 0
     assert metric(pbx, "vpbx_sip_sessions") == 0
     assert metric(pbx, "vpbx_sip_subscriptions") == 0
+
+
+async def test_a_phone_with_hundreds_of_keys_starts_up(pbx: Pbx) -> None:
+    """It sends each SUBSCRIBE twice, for a challenge each time, and is told of each line."""
+    phone = await Watcher("admin", hop(pbx), DOMAIN, PASSWORD).start()
+    try:
+        for _ in range(300):
+            assert (await phone.subscribe("admin", challenged=True)).code == 200
+        versions = {(await phone.told()).version for _ in range(300)}
+        assert versions == {0}
+    finally:
+        phone.close()
+    assert metric(pbx, "vpbx_sip_subscriptions") == 300
 
 
 def test_who_guesses_is_seen_in_log_metrics_and_doctor(pbx: Pbx) -> None:

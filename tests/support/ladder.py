@@ -202,6 +202,7 @@ class Sipp:
         body = "\n".join(step.xml for step in steps)
         self._file = folder / f"{name}.xml"
         self._errors = folder / f"{name}-errors.log"
+        self._messages = folder / f"{name}-messages.log"
         self._file.write_text(
             f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="{escape(name)}">\n'
             f"{body}\n</scenario>\n"
@@ -217,7 +218,7 @@ class Sipp:
             *("-sf", str(self._file), "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(port)),
             *("-m", str(calls), "-t", transport, "-nostdin", "-timeout", str(timeout_s)),
             *("-timeout_error", "-trace_err", "-error_file", str(self._errors)),
-            *("-trace_msg", "-message_file", str(self.folder / f"{self.name}-messages.log")),
+            *("-trace_msg", "-message_file", str(self._messages)),
             cwd=self.folder,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -231,6 +232,10 @@ class Sipp:
         if self._errors.exists():
             text = self._errors.read_text(errors="replace")[:3000] + text
         return SippResult(self._process.returncode or 0, text)
+
+    def saw(self, words: str) -> bool:
+        """Say whether a message it has sent or received has these words."""
+        return self._messages.exists() and words in self._messages.read_text(errors="replace")
 
     def kill(self) -> None:
         """End it now; its calls are as if the machine had gone."""

@@ -15,7 +15,8 @@ from vpbx.sip.message import new_branch, new_call_id, new_tag, parse_message
 
 _INFO = "{urn:ietf:params:xml:ns:dialog-info}"
 _PIDF = "{urn:ietf:params:xml:ns:pidf}"
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
+_AGAIN_S = 0.5
 
 
 @dataclass
@@ -142,8 +143,9 @@ class Watcher(asyncio.DatagramProtocol):
         contact: str = "",
         sender: str = "",
         proves: bool = True,
+        challenged: bool = False,
     ) -> Subscribed:
-        """Begin a subscription; a challenge is answered once."""
+        """Begin a subscription; a challenge is answered once, and asked for if `challenged`."""
         at = f"{resource}@" if resource else ""
         uri = f"sip:{at}{host or self.domain}"
         made = Subscribed(
@@ -154,7 +156,7 @@ class Watcher(asyncio.DatagramProtocol):
             from_=f"<sip:{sender or self.login}@{self.domain}>;tag={new_tag()}",
             to=f"<{uri}>",
         )
-        await self._ask(made, expires_s, headers, contact, proves)
+        await self._ask(made, expires_s, headers, contact, proves, fresh=challenged)
         if made.code == 200:
             made.to = made.response.headers["To"]
         return made
@@ -205,12 +207,16 @@ class Watcher(asyncio.DatagramProtocol):
             *headers,
             "Content-Length: 0",
         ]
-        waiting = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._responses[branch] = waiting
         data = "\r\n".join([*lines, "", ""]).encode()
-        self.write(data)
         try:
-            return await asyncio.wait_for(waiting, PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                while True:  # sent again until it is answered, as by any phone
+                    self.write(data)
+                    done, _ = await asyncio.wait([waiting], timeout=_AGAIN_S)
+                    if done:
+                        return waiting.result()
         finally:
             del self._responses[branch]
 

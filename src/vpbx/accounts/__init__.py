@@ -8,6 +8,7 @@ log of what was changed by whom.
     await sessions(account) end(account, id) end_others(account, but)
     await change_password(session, old, new, source) set_language(account, language)
     await of_domain(domain) operators() remove(account)     settings.get/set     throttle
+    second (codes), passkeys: what is asked for after the password
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from vpbx.accounts.accounts import Accounts, Invitation
 from vpbx.accounts.audit import Audit, Entry
 from vpbx.accounts.errors import AccountError, Busy, Refused, TooMany
+from vpbx.accounts.passkeys import Site
 from vpbx.accounts.settings import ConsoleSettings
 from vpbx.accounts.store import Account, Session
 
@@ -29,5 +31,6 @@ __all__ = [
     "Invitation",
     "Refused",
     "Session",
+    "Site",
     "TooMany",
 ]

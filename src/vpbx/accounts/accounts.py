@@ -13,6 +13,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from vpbx.accounts import store
 from vpbx.accounts.errors import Refused
+from vpbx.accounts.passkeys import Passkeys
 from vpbx.accounts.passwords import Passwords, check
 from vpbx.accounts.second import SecondFactor
 from vpbx.accounts.settings import ConsoleSettings, SettingsStore
@@ -53,6 +54,7 @@ class Accounts:
         self.throttle = Throttle(clock)
         self.settings = SettingsStore(database)
         self.second = SecondFactor(database, directory, clock, self.throttle)
+        self.passkeys = Passkeys(database, clock, self.throttle)
 
     def _now(self) -> int:
         return int(self._clock.time())
@@ -302,7 +304,7 @@ class Accounts:
 
     async def of_domain(self, domain: DomainConfig) -> dict[str, Account]:
         """Return the accounts of a company's employees, by login."""
-        statement = select(accounts, users.c.login).join_from(
+        statement = select(accounts, users.c.login, store.HAS_PASSKEY).join_from(
             accounts, users, users.c.id == accounts.c.user_id
         )
         statement = statement.where(users.c.domain_id == domain.id)
@@ -310,7 +312,8 @@ class Accounts:
             rows = (await connection.execute(statement)).all()
         return {
             r.login: Account(
-                r.id, domain.id, domain.name, r.login, r.language, bool(r.password), bool(r.totp)
+                *(r.id, domain.id, domain.name, r.login, r.language),
+                *(bool(r.password), bool(r.totp), bool(r.has_passkey)),
             )
             for r in rows
         }
@@ -318,12 +321,17 @@ class Accounts:
     async def operators(self) -> list[Account]:
         """Return all operators, by name."""
         statement = (
-            select(accounts).where(accounts.c.operator.is_not(None)).order_by(accounts.c.operator)
+            select(accounts, store.HAS_PASSKEY)
+            .where(accounts.c.operator.is_not(None))
+            .order_by(accounts.c.operator)
         )
         async with self._database.connect() as connection:
             rows = (await connection.execute(statement)).all()
         return [
-            Account(r.id, 0, "", r.operator, r.language, bool(r.password), bool(r.totp))
+            Account(
+                *(r.id, 0, "", r.operator, r.language),
+                *(bool(r.password), bool(r.totp), bool(r.has_passkey)),
+            )
             for r in rows
         ]
 

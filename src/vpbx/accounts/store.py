@@ -7,10 +7,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy import Row, Select, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from vpbx.accounts.tables import accounts, invitations, sessions
+from vpbx.accounts.tables import accounts, invitations, passkeys, sessions
 from vpbx.directory import DomainConfig
 from vpbx.directory.tables import domains, users
 
@@ -27,6 +27,12 @@ class Account:
     language: str
     has_password: bool
     has_totp: bool
+    has_passkey: bool = False
+
+    @property
+    def has_second(self) -> bool:
+        """Whether a second factor is asked for."""
+        return self.has_totp or self.has_passkey
 
     @property
     def is_operator(self) -> bool:
@@ -61,12 +67,16 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+HAS_PASSKEY = exists().where(passkeys.c.account_id == accounts.c.id).label("has_passkey")
+
+
 def _joined(*more: Any) -> Select[Any]:
     return select(
         accounts,
         users.c.login.label("user_login"),
         domains.c.id.label("of_domain"),
         domains.c.name.label("domain_name"),
+        HAS_PASSKEY,
         *more,
     )
 
@@ -86,6 +96,7 @@ def account_of(row: Row[Any]) -> Account:
         row.language,
         bool(row.password),
         bool(row.totp),
+        bool(row.has_passkey),
     )
 
 

@@ -78,9 +78,9 @@ async def admit(page: Page, request: Request, services: ConsoleServices, look: L
         return visit
     if session is None or (visit.domain is None and not visit.is_operator):
         raise Turned(_to_login(request))
-    if session.pending != (page.door is Door.PENDING):
+    if session.pending != (page.door is Door.PENDING) and page.path != "/logout":
         raise Turned(RedirectResponse("/login/code" if session.pending else "/", 303))
-    if not session.pending:
+    if not session.pending and page.path != "/logout":
         await _check_place(page, visit, session)
     return visit
 
@@ -112,7 +112,11 @@ async def _check_place(page: Page, visit: Visit, session: Session) -> None:
         raise Turned(RedirectResponse(visit.look.first(visit), 303))
     if not visit.may(page.area):
         raise Turned(visit.page("error.html", status=403, title="Not for you", text=FORBIDDEN))
-    if page.path != ENROL and visit.employee is not None and not session.account.has_totp:
+    if (
+        not page.path.startswith(ENROL)
+        and visit.employee is not None
+        and not session.account.has_second
+    ):
         wanted = await visit.services.accounts.settings.get(session.account.domain_id)
         if visit.employee.role in wanted.second_factor and page.path != "/logout":
             raise Turned(RedirectResponse(ENROL, 303))

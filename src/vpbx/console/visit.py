@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from vpbx.accounts import Session
+from vpbx.accounts import Session, Site
 from vpbx.accounts.store import hashed
 from vpbx.api.gate import AUTHORITY, CLIENT, SECURE
 from vpbx.console.areas import Area, Reach, may, reach
@@ -75,6 +75,13 @@ class Visit:
         """Host and port it was sent to."""
         found: str = self.request.scope[AUTHORITY]
         return found
+
+    @property
+    def site(self) -> Site:
+        """Where the browser believes to be."""
+        scheme = "https" if self.secure else "http"
+        host = urlsplit(f"//{self.authority}").hostname or ""
+        return Site(host, f"{scheme}://{self.authority}")
 
     @property
     def role(self) -> Role | None:

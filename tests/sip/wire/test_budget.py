@@ -68,6 +68,14 @@ def test_a_phone_behind_a_flooding_host_is_served(budgets: Budgets) -> None:
     assert admitted(budgets, PHONE, 40) == 40
 
 
+def test_answers_to_what_we_ask_leave_a_phone_its_budget(budgets: Budgets) -> None:
+    """A phone that is notified often may call all the same."""
+    for _ in range(1000):
+        assert budgets.admit(PHONE, b"SIP/2.0 200 OK\r\n", lambda: True)
+    assert admitted(budgets, PHONE, 100) == 40
+    assert not budgets.admit(PHONE, b"SIP/2.0 200 OK\r\n", lambda: False), "it answers nobody"
+
+
 def test_a_phone_gone_wild_spends_its_own(budgets: Budgets) -> None:
     assert admitted(budgets, PHONE, 1000) == 40
     assert admitted(budgets, stranger()) == 1

@@ -235,9 +235,9 @@ class _Receiving:
                 pages = await self._rescue()
             except MediaError:
                 log.error(
-                    "a fax could not be made a PDF, its pages stay in the spool",
+                    "a fax could not be made a PDF, its pages are kept",
                     callid=call.info.callid,
-                    files=f"{machine.files}.*.tif",
+                    files=self._set_aside(),
                     error=str(error),
                 )
                 return
@@ -253,6 +253,10 @@ class _Receiving:
 
     async def _rescue(self) -> int:
         return await self._call.switch.media.fax.rescue(self._found, self._target())
+
+    def _set_aside(self) -> list[str]:
+        """Give what has arrived a name that nothing of ours looks for; return the files."""
+        return [str(file.rename(file.with_suffix(".tiff"))) for file in self._found]
 
     def _clear(self) -> None:
         """Nothing of what lies there has the sender been told of."""

@@ -3,6 +3,7 @@ import "./parts/htmx.js";
 import "./parts/forms.js";
 import "./parts/live.js";
 import "./parts/order.js";
+import "./parts/passkeys.js";
 import "./parts/player.js";
 
 const root = document.documentElement;

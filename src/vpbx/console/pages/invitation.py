@@ -38,7 +38,7 @@ async def accept(visit: Visit) -> Response:
         return visit.page("invitation.html", status=400, errors=wrong, account=account)
     if visit.session is not None:
         await accounts.end(visit.session.account, visit.session.id)
-    return await begin(visit, account, pending=account.has_totp)
+    return await begin(visit, account, pending=account.has_second)
 
 
 async def _speak(visit: Visit, account: Account) -> None:

@@ -6,7 +6,9 @@ from starlette.responses import RedirectResponse, Response
 
 from vpbx.accounts import Account, Busy, Refused, TooMany
 from vpbx.acting import Actor, acting
+from vpbx.api.gate import is_address
 from vpbx.console.admit import company_of_host, safe_path, set_session
+from vpbx.console.forms import errors_of
 from vpbx.console.page import Door, Page
 from vpbx.console.texts import LANGUAGES, texts
 from vpbx.console.visit import Visit
@@ -68,8 +70,8 @@ async def log_in(visit: Visit) -> Response:
         return await _form(visit, 503, password=text)
     if visit.session is not None:  # never go on in a session that was there before
         await accounts.end(visit.session.account, visit.session.id)
-    answer = await begin(visit, account, pending=account.has_totp)
-    if account.has_totp:
+    answer = await begin(visit, account, pending=account.has_second)
+    if account.has_second:
         answer.set_cookie(
             _NEXT,
             safe_path(visit.value("next")),
@@ -111,19 +113,28 @@ async def _whose(visit: Visit, login: str) -> tuple[DomainConfig | None, str]:
 
 
 async def show_code(visit: Visit) -> Response:
-    return visit.page("code.html")
+    return await _code(visit)
+
+
+async def _code(visit: Visit, status: int = 200, errors: dict[str, str] | None = None) -> Response:
+    account, options = visit.mine.account, ""
+    if account.has_passkey and not is_address(visit.site.host):
+        options = await visit.services.accounts.passkeys.to_check(visit.mine, visit.site)
+    return visit.page("code.html", status=status, errors=errors, account=account, options=options)
 
 
 async def check_code(visit: Visit) -> Response:
-    session = visit.mine
+    session, accounts = visit.mine, visit.services.accounts
     try:
-        await visit.services.accounts.second.check(
-            session.account, visit.value("code"), visit.source
-        )
+        if visit.value("credential"):
+            await accounts.passkeys.check(
+                session, visit.site, visit.value("credential"), visit.source
+            )
+        else:
+            await accounts.second.check(session.account, visit.value("code"), visit.source)
     except Refused as refused:
-        wrong = {"code": visit.texts.error(refused.message)}
-        return visit.page("code.html", status=403, errors=wrong)
-    await visit.services.accounts.end(session.account, session.id)
+        return await _code(visit, 403, errors_of(refused, visit.texts))
+    await accounts.end(session.account, session.id)
     return await begin(visit, session.account, pending=False)
 
 

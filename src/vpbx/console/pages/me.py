@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from vpbx.accounts import Refused
+from vpbx.api.gate import is_address
 from vpbx.console.areas import Area
 from vpbx.console.forms import Wrong, errors_of
 from vpbx.console.page import Door, Page
@@ -15,6 +16,7 @@ from vpbx.console.texts import LANGUAGES, texts
 from vpbx.console.visit import Visit
 
 ME = "/me"
+ENROL = f"{ME}/second-factor"
 
 
 async def show(visit: Visit) -> Response:
@@ -102,18 +104,44 @@ async def end_session(visit: Visit) -> Response:
 
 
 async def show_second(visit: Visit) -> Response:
-    return _second(visit, visit.services.accounts.second.propose())
+    return await _second(visit, visit.services.accounts.second.propose())
 
 
-def _second(visit: Visit, secret: str, errors: dict[str, str] | None = None) -> Response:
+async def add_passkey(visit: Visit) -> Response:
+    accounts, secret = visit.services.accounts, visit.services.accounts.second.propose()
+    try:
+        await accounts.passkeys.add(
+            visit.mine, visit.site, visit.value("credential"), visit.value("name")
+        )
+    except Refused as refused:
+        return await _second(visit, secret, errors_of(refused, visit.texts))
+    await visit.services.audit.note(visit.mine.account.domain_id, "passkey", "", "added")
+    return visit.go(ENROL, visit.texts("From now on the passkey is asked for when you log in."))
+
+
+async def drop_passkey(visit: Visit) -> Response:
+    number = visit.value("passkey")
+    if number.isdecimal() and len(number) < 10:
+        await visit.services.accounts.passkeys.remove(visit.mine.account, int(number))
+        await visit.services.audit.note(visit.mine.account.domain_id, "passkey", "removed", "")
+    return visit.go(ENROL, visit.texts("Removed."))
+
+
+async def _second(visit: Visit, secret: str, errors: dict[str, str] | None = None) -> Response:
     account = visit.mine.account
     uri = visit.services.accounts.second.uri(account, secret)
+    passkeys = visit.services.accounts.passkeys
+    options = ""
+    if not is_address(visit.site.host):  # browsers make no passkeys for addresses
+        options = await passkeys.to_add(visit.mine, visit.site)
     return visit.page(
         "me/second.html",
         status=400 if errors else 200,
         errors=errors,
         account=account,
         secret=secret,
+        options=options,
+        passkeys=await passkeys.of(account),
         spaced=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
         picture=qr_svg(uri),
     )
@@ -126,13 +154,13 @@ async def save_second(visit: Visit) -> Response:
         try:
             await second.check(account, visit.value("code"), visit.source)
         except Refused as refused:
-            return _second(visit, second.propose(), errors_of(refused, visit.texts))
+            return await _second(visit, second.propose(), errors_of(refused, visit.texts))
         await second.drop(account)
         return visit.go(f"{ME}", visit.texts("Your second factor is off."))
     try:
         await second.confirm(account, secret, visit.value("code"), visit.source)
     except Refused as refused:
-        return _second(visit, secret, errors_of(refused, visit.texts))
+        return await _second(visit, secret, errors_of(refused, visit.texts))
     return visit.go(ME, visit.texts("From now on a code is asked for when you log in."))
 
 
@@ -142,5 +170,7 @@ pages = (
     Page(f"{ME}/look", None, post=save_look, door=Door.ANYBODY),
     Page(f"{ME}/password", None, post=save_password, door=Door.ANYBODY),
     Page(f"{ME}/sessions", None, post=end_session, door=Door.ANYBODY),
-    Page(f"{ME}/second-factor", None, get=show_second, post=save_second, door=Door.ANYBODY),
+    Page(ENROL, None, get=show_second, post=save_second, door=Door.ANYBODY),
+    Page(f"{ENROL}/passkey", None, post=add_passkey, door=Door.ANYBODY),
+    Page(f"{ENROL}/passkey/delete", None, post=drop_passkey, door=Door.ANYBODY),
 )
