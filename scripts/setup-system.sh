@@ -7,6 +7,7 @@ need() { # command, Debian package
 }
 need sipp sip-tester
 need baresip baresip-core
+need linphonec linphone-cli
 need kamailio kamailio
 need sox sox
 need wrk wrk

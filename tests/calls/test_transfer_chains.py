@@ -290,6 +290,25 @@ async def test_three_are_put_together_by_who_talks_to_two_customers(world: World
     assert rows[CUSTOMER] == "telnum"
 
 
+async def test_who_talks_to_another_one_by_now_is_rung_back_all_the_same(world: World) -> None:
+    """The customer is theirs: better a second call than a customer who is lost."""
+    phone, call, customer = await talking(world)
+    bob, eve = await world.phone(BOB), await world.phone(EVE)
+    assert await call.hold() == 200
+    second = await world.phone_calls(phone, "704", tone_hz=700)
+    at_eve = await eve.incoming()
+    await at_eve.answer(1020)
+    await second.heard(1020)
+    assert await refer(call, "<sip:703@acme.example>") == 202
+    (await bob.incoming()).reject(486)
+    again = await phone.incoming()
+    await again.answer(880)
+    await asyncio.gather(customer.heard(880), again.heard(440))
+    customer.hangup()
+    second.hangup()
+    await all_ended(world)
+
+
 # -- to oneself -----------------------------------------------------------------------------------
 
 

@@ -59,7 +59,7 @@ async def walk(call: Call, goal: Goal, place: Destination = Destination.NONE) ->
     """
     outcome = await _follow(call, goal, place)
     while isinstance(outcome, Passed):
-        back: Goal = ToEmployee(outcome.by.login)
+        back: Goal = ToEmployee(outcome.by.login, insist=True)
         goal = outcome.goal
         if isinstance(goal, ToEmployee):
             goal = replace(goal, otherwise=back)

@@ -51,10 +51,12 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class ToEmployee:
     """An employee's phones. `otherwise`: where to, if they do not take it; None: their
-    voicemail where they have it, else the call is over."""
+    voicemail where they have it, else the call is over. `insist`: they are rung though they talk
+    or are not to be disturbed, for the call is theirs and comes back to them."""
 
     login: str
     otherwise: Goal | None = None
+    insist: bool = False
 
 
 @dataclass(frozen=True, slots=True)

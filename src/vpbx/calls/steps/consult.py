@@ -71,7 +71,7 @@ async def consult(call: Call, asked: Asked) -> Passed | None:
                     return None
                 case event if look.means(event):
                     if leg.ended:  # they have left the consultation by other ways
-                        back = ToEmployee(asked.by.login)
+                        back = ToEmployee(asked.by.login, insist=True)
                         return Passed(back, party_of(asked.by), leg, waits=False)
                     look = call.remind(_LOOK_S)
     finally:

@@ -16,7 +16,7 @@ async def employee(call: Call, goal: ToEmployee) -> Outcome:
     person = domain.employees.get(goal.login)
     outcome: Outcome = Over(Result.NOT_FOUND)
     if person is not None:
-        outcome = await ring(call, [(person, None)], domain.ring_timeout_s)
+        outcome = await ring(call, [(person, None)], domain.ring_timeout_s, insist=goal.insist)
     if not isinstance(outcome, Over):
         return outcome
     if goal.otherwise is not None:

@@ -47,7 +47,11 @@ class _Visit:
 
     async def run(self) -> Outcome:
         call, place = self._call, self._call.parked
-        back = Onward(ToEmployee(self._goal.by)) if self._goal.by else Over(Result.NO_ANSWER)
+        back = (
+            Onward(ToEmployee(self._goal.by, insist=True))
+            if self._goal.by
+            else Over(Result.NO_ANSWER)
+        )
         if not place:
             return back
         call.goal = replace(self._goal, place=place)
