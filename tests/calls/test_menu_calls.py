@@ -201,3 +201,20 @@ async def test_an_employee_who_does_not_take_it_was_missed_there(world: World) -
     await customer.ended()
     end = await world.ended()
     assert (end.status, end.destination, end.account) == (Status.MISSED, Destination.USER, ANN)
+
+
+async def test_after_a_menu_the_company_s_ringback_is_heard_while_it_rings(world: World) -> None:
+    """crm-api §11 music: for callers of departments and menus, in place of the plain tone."""
+    tune = await world.own_sound("music", "tune", 1300)
+    await world.directory.music.set(await world.domain(), "ringback", tune)
+    await menu(world, button("2", BOB))
+    bob = await world.phone(BOB)
+    customer = await in_menu(world)
+    press(customer, "2", "rfc4733")
+    at_bob = await bob.incoming()
+    at_bob.ring()
+    await customer.heard(1300)
+    await at_bob.answer(880)
+    await customer.heard(880)
+    customer.hangup()
+    await world.ended()

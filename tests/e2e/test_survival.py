@@ -16,6 +16,8 @@ from tests.e2e.test_softphone import get_json
 from tests.support.crm import Receiver
 from tests.support.ladder import Caller, Sipp, pause, recv, respond, sdp
 from tests.support.pbx import Pbx
+from vpbx.sim import Carrier, Phone
+from vpbx.sip import Hop
 
 pytestmark = needs_sipp
 
@@ -214,3 +216,36 @@ async def waiting_on_disk(company: Company, calls: int) -> None:
             if count == calls:
                 return
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", ["rings", "parked"])
+async def test_a_transfer_cut_by_a_power_cut_is_exactly_two_rows(own: Company, how: str) -> None:
+    """The first part is a success already; the second nobody has taken."""
+    for ext in ("710", "711"):
+        await own.employee(ext)
+    await own.route(own.number, "user710")
+    host, _, port = own.pbx.sip.rpartition(":")
+    hop = Hop("udp", host, int(port))
+    first = Phone("user710", own.password, own.domain, hop)
+    second = Phone("user711", own.password, own.domain, hop)
+    async with Carrier(hop, port=own.trunk_port) as carrier, first, second:
+        await carrier.call(own.number, caller=CLIENT)
+        call = await first.incoming()
+        await call.answer()
+        await own.crm.gets("event", type="ACCEPTED")
+        assert call.session is not None
+        to = "711" if how == "rings" else "*5"
+        call.session.send("REFER", headers=[("Refer-To", f"<sip:{to}@{own.domain}>")])
+        if how == "rings":
+            await own.crm.gets("event", type="INCOMING", user="user711")
+        await own.crm.gets("history")
+        await waiting_on_disk(own, 1)
+        own.pbx.kill()
+    await asyncio.to_thread(own.pbx.start)
+    taker = "user711" if how == "rings" else "user710"
+    # what was under way when the power went is sent again: by callid it is known for the same
+    await own.crm.until(lambda: len({h["callid"] for h in own.crm.of("history")}) == 2)
+    told = {h["callid"]: (h["status"], h["user"]) for h in own.crm.of("history")}
+    assert list(told.values()) == [("Success", "user710"), ("Missed", taker)]
+    rows = await rows_of(own, 2)
+    assert sorted(row["uid"] for row in rows) == sorted(told)
