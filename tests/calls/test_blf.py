@@ -148,28 +148,25 @@ async def test_two_calls_at_once_are_two_dialogs(world: World, phone_of: Make) -
     ann = await world.phone(ANN)
     subscribed = await watcher.subscribe("702")
     await watcher.told()
+    lamps = Lamps(watcher)
     first = await world.customer_calls()
     one = await ann.incoming()
     await one.answer()
-    told = await watcher.told()
-    while told.states != ["confirmed"]:
-        told = await watcher.told()
-    talking = told.dialogs[0].get("id")
+    await first.answered()
+    await lamps.show("702", "confirmed")
     second = await world.customer_calls(caller="79101234568")
     two = await ann.incoming()
     two.ring()
-    told = await watcher.told()
-    assert told.states == ["early"]
-    assert told.dialogs[0].get("id") != talking
+    await lamps.show("702", "confirmed", "early")
     assert (await watcher.again(subscribed)).code == 200
     told = await watcher.told()
     assert told.full
     assert sorted(told.states) == ["confirmed", "early"]
     first.hangup()
-    told = await watcher.told()
-    assert (told.states, told.dialogs[0].get("id")) == (["terminated"], talking)
+    await lamps.show("702", "early")
     second.hangup()
-    assert (await watcher.told()).states == ["terminated"]
+    await lamps.show("702")
+    await world.ended(2)
 
 
 async def test_all_members_of_a_department_that_is_called_are_rung(
