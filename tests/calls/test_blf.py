@@ -59,8 +59,10 @@ async def test_a_line_that_is_offline_idle_rung_and_talked_on(world: World, phon
     assert watcher.notifies.empty()
 
 
-async def test_the_dialog_told_is_that_of_the_phone_itself(world: World, phone_of: Make) -> None:
-    """So that another phone can ask for it by Replaces (RFC 3891)."""
+async def test_the_dialog_told_is_that_of_the_phone_itself_while_it_rings(
+    world: World, phone_of: Make
+) -> None:
+    """So that another phone can ask for it by Replaces (RFC 3891); for a talk none can."""
     watcher = await phone_of()
     ann = await world.phone(ANN)
     await watcher.subscribe("702")
@@ -76,7 +78,14 @@ async def test_the_dialog_told_is_that_of_the_phone_itself(world: World, phone_o
     assert named == session.dialog.key
     await call.answer()
     told = (await watcher.told()).dialogs[0]
-    assert (told.get("call-id"), told.get("local-tag"), told.get("remote-tag")) == named
+    assert [told.get(name) for name in ("call-id", "local-tag", "remote-tag")] == [None] * 3
+    eve = await world.phone(EVE)
+    for one, two in ((named[1], named[2]), (named[2], named[1])):  # as either end knows them
+        replaces = f"{named[0]};to-tag={one};from-tag={two}"
+        headers = [("Require", "replaces"), ("Replaces", replaces)]
+        taken = await world.phone_calls(eve, "702", headers=headers)
+        assert (await taken.ended()).code == 486
+    assert not call.is_over
 
 
 async def test_a_watcher_takes_the_call_that_rings_by_what_it_was_told(

@@ -58,7 +58,10 @@ class Leg(SessionAdapter):
     end is noted.
     """
 
-    __slots__ = ("_answered_like", "_sound", "able", "ended", "inbox", "party", "session", "side")
+    __slots__ = (
+        *("_answered_like", "_sound", "able", "ended", "inbox", "party", "session", "side"),
+        "watched",
+    )
 
     session: Session
 
@@ -68,6 +71,8 @@ class Leg(SessionAdapter):
         self.ended = False
         self.party: Party | None = None
         """The employee of ours at its end, if one is."""
+        self.watched = False
+        """Whether colleagues were told how its dialog is named (BLF)."""
         self._sound: Sound | None = None
         if sound is not None:
             self.sound = sound

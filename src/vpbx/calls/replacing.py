@@ -9,7 +9,7 @@ one that has ended              | 603
 ours, a phone that rings        | the call is picked up, as by *8 and an ext
 their own INVITE, unanswered    | 481 (only who has called may replace it)
 answered, `early-only`          | 486
-a colleague's, named as BLF does| 486
+a colleague's, told by BLF      | 486
 answered                        | the caller has its place, its old owner is hung up
 
 Who may: of an employee's dialog, an authenticated employee of the same company; of a carrier's,
@@ -83,12 +83,12 @@ def take_place(
 
 
 def _watched(switch: Switch, old: Leg, wanted: Replaces, employee: Employee | None) -> bool:
-    """Say whether a colleague's talk is named as BLF names it: a key that is pressed a moment too
-    late, for a call that rang, must not take it out of their hands."""
+    """Say whether a colleague's talk was told by BLF, or is named as BLF names it: a key that is
+    pressed a moment too late, for a call that rang, must not take it out of their hands."""
     dialogs = switch.stack.dialogs
     if old.party is None or employee is None or old.party.login == employee.login:
         return False
-    return dialogs.find(wanted.call_id, wanted.local_tag, wanted.remote_tag) is None
+    return old.watched or dialogs.find(wanted.call_id, wanted.local_tag, wanted.remote_tag) is None
 
 
 def _call_of(switch: Switch, leg: Leg) -> LiveCall | None:

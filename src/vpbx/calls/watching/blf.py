@@ -134,16 +134,23 @@ class _LineWatch:
 
 
 def _dialog(switch: Switch, login: str, line: Line) -> LineDialog:
-    """Tell of an employee's part in a call."""
+    """Tell of an employee's part in a call; how its dialog is named only while it rings.
+
+    Then it may be picked up. Who knows the name of a talk could take it out of their hands, so
+    what was told while it rang counts no more after the answer (see `replacing`).
+    """
     call = switch.calls.find(line.callid)
     ringing = switch.ringing.get(line.callid)
     leg = ringing.leg_of(login) if ringing is not None and line.use is Use.RINGING else None
     if leg is None and call is not None:
         leg = next((x for x in call.legs() if x.party and x.party.login == login), None)
-    dialog = leg.session.dialog if leg is not None else None
+    rings = line.use is Use.RINGING
+    dialog = leg.session.dialog if leg is not None and rings else None
+    if leg is not None and dialog is not None:
+        leg.watched = True
     return LineDialog(
         id=line.callid,
-        state="early" if line.use is Use.RINGING else "confirmed",
+        state="early" if rings else "confirmed",
         recipient=leg.session.direction == "out" if leg is not None else True,
         call_id=dialog.call_id if dialog is not None else "",
         local_tag=dialog.remote_tag if dialog is not None else "",
