@@ -108,10 +108,15 @@ class Replays:
         """See to it that somebody is at it."""
         key = domain_id, address
         self._more.add(key)
-        if key not in self._tasks:
+        at_it = self._tasks.get(key)
+        if at_it is None or at_it.done():  # done, and not yet forgotten: it looks no more
             task = asyncio.get_running_loop().create_task(self._work(key))
             self._tasks[key] = task
-            task.add_done_callback(lambda _: self._tasks.pop(key, None))
+            task.add_done_callback(lambda done: self._forget(key, done))
+
+    def _forget(self, key: tuple[int, str], done: asyncio.Task[None]) -> None:
+        if self._tasks.get(key) is done:
+            del self._tasks[key]
 
     async def _work(self, key: tuple[int, str]) -> None:
         run = _Run()
