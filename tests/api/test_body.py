@@ -191,6 +191,14 @@ async def test_what_cannot_be_read_is_a_validation_error(body: bytes, kind: str)
     assert refused.value.errors[0].field == "body"
 
 
+async def test_a_body_of_lists_alone_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vpbx.api.body._MAX_NESTED", 10)
+    with pytest.raises(ApiError) as refused:
+        await read(b"[" + b"[]," * 10 + b"[]]", JSON)
+    assert refused.value.status == 400
+    assert "too many lists" in refused.value.errors[0].message
+
+
 async def test_a_body_that_is_too_large_is_refused_by_its_announced_length() -> None:
     asked = request(b"x" * (MAX + 1), JSON)
     with pytest.raises(ApiError) as refused:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from vpbx.branches.answering import Refusal, read_flat
 from vpbx.branches.proof import Challenges, derive, proof, proven, sip_password
 from vpbx.branches.wire import Malformed, digest, read_content
 
@@ -75,3 +76,46 @@ def test_a_directory_is_read_and_told_from_another() -> None:
     assert [(p.login, p.name, p.ext, p.kind) for p in people] == [("ann", "Анна", "701", "user")]
     assert sip == "sip:192.0.2.1:5060"
     assert digest("a") != digest("b")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"{",
+        b'"a"',
+        b'{"a": 1}',
+        b'{"a": null}',
+        b'{"a": ["x"]}',
+        b'{"a": {"b": "c"}}',
+        b'{"a": "b"',
+        b'{"a": "b",}',
+        b'{"a" "b"}',
+        b'{a: "b"}',
+        b'{"a": "b\n"}',
+        b'{"a": "\\x"}',
+        b"\xff\xfe",
+        b"{" * 100_000,
+        b"[" * 100_000,
+        b'{"a": ' + b"[" * 100_000,
+        b"{" + b",".join(b'"%d": "x"' % number for number in range(100)) + b"}",
+    ],
+)
+def test_what_strangers_ask_is_an_object_of_texts_or_refused(body: bytes) -> None:
+    with pytest.raises(Refusal) as refused:
+        read_flat(body)
+    assert refused.value.status == 400
+
+
+def test_an_object_of_texts_is_read_as_json_is() -> None:
+    told = {"from": "a.example", "content": json.dumps({"people": [{"name": "Вася"}]}), "x": ""}
+    for text in (json.dumps(told), json.dumps(told, ensure_ascii=False, indent=3)):
+        assert read_flat(text.encode()) == told
+
+
+def test_a_directory_that_would_take_long_to_read_is_refused() -> None:
+    for text in ('{"people": [' + "[]," * 60_000 + "[]]}", "[" * 30_000, "{" * 50_000):
+        with pytest.raises(Malformed):
+            read_content(text)

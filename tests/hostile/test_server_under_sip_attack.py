@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,3 +145,44 @@ def test_settings_that_make_no_sense_are_refused_by_name(
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode != 0
     assert option in done.stderr
+
+
+def test_a_stranger_who_asks_as_a_connected_pbx_learns_and_costs_nothing(pbx: Pbx) -> None:
+    """The same answers for companies that are here and that are not; four megabytes of brackets
+    are refused unread."""
+    base = pbx.api.removesuffix("/crmapi/v1") + "/branch/v1/"
+
+    def post(path: str, body: bytes) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(base + path, body)) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    told = []
+    for name in (DOMAIN, "nobody.example"):
+        names = {"from": "evil.example", "to": name}
+        status, given = post("challenge", json.dumps(names).encode())
+        assert status == 200
+        asked = {**names, **json.loads(given), "counter": "1.ca", "content": "", "proof": "0"}
+        status, text = post("exchange", json.dumps(asked).encode())
+        told.append((status, text.replace(name, "NAME")))
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    for path in ("challenge", "exchange"):
+        assert post(path, b'{"to": [' + b"[]," * 1_300_000 + b"[]]}")[0] == 400
+        assert post(path, b"[" * 4_000_000)[0] == 400
+
+
+def test_a_websocket_holds_no_memory_for_compression(pbx: Pbx) -> None:
+    host, _, port = pbx.api.split("/")[2].rpartition(":")
+    with socket.create_connection((host, int(port)), 5) as sock:
+        sock.sendall(
+            b"GET /sip HTTP/1.1\r\nHost: acme.example\r\nConnection: Upgrade\r\n"
+            b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
+        )
+        head = sock.recv(4096).decode().lower()
+    assert head.startswith("http/1.1 101 ")
+    assert "extensions" not in head

@@ -32,13 +32,13 @@ class _Endpoint:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> JSONResponse:
-        body = b""
+        body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > _MAX_BODY:
                 return JSONResponse({"reason": "too large"}, 413)
         try:
-            return JSONResponse(await self._work(body))
+            return JSONResponse(await self._work(bytes(body)))
         except Refusal as refusal:
             return JSONResponse({"reason": refusal.reason}, refusal.status)
 

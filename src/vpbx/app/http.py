@@ -168,6 +168,7 @@ class HttpListener:
             timeout_graceful_shutdown=_STOP_S,
             timeout_keep_alive=round(self._connections.bounds.idle_s),
             ws_max_size=_WEBSOCKET_BYTES,
+            ws_per_message_deflate=False,  # SIP is short; each would hold 300 KB for it
         )
         self._server = server = _Server(config, self._connections, self._tls)
         self._task = asyncio.create_task(server.serve(sockets=[self._bound]), name="vpbx-http")

@@ -339,7 +339,7 @@ class BranchLinks:
             raise self._out_of_reach(url, reason) from error
         try:
             answer = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if status == 200 and isinstance(answer, dict):
             return answer

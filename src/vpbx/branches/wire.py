@@ -7,6 +7,8 @@
         200 {"proof": q, "content": text}
     or  {"reason": text}: 404 the other side has not added us, 403 its key is another one
 
+What is asked is an object of texts, and nothing else is read.
+
 `content` is a JSON object as text, the very bytes that the proof is made over; "" only proves.
 `counter` ends in what was seen of the certificate: ".ca", ".plain", or its SHA-256 in hex.
 """
@@ -45,10 +47,12 @@ def digest(content: str) -> str:
 
 def read_content(text: str) -> tuple[list[BranchUser], str]:
     """Return who is there and where they take calls; raises Malformed."""
+    if text.count("{") + text.count("[") > 2 * MAX_PEOPLE:  # reading it would take a while
+        raise Malformed("too long a list of people")
     try:
         content = json.loads(text)
         people, sip = content["people"], content.get("sip", "")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed("no directory in it") from error
     if not isinstance(people, list) or len(people) > MAX_PEOPLE:
         raise Malformed("no list of people in it, or too long a one")
