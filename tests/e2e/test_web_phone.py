@@ -115,6 +115,8 @@ async def logged_in(
     browser: Browser, company: Company, login: str
 ) -> AsyncIterator[tuple[WebPhone, BrowserContext]]:
     """Let an employee take up their invitation in a browser of their own."""
+    async with company.directory() as (directory, domain):
+        await directory.companies.edit(domain, {"language": "en"})
     made = await asyncio.to_thread(company.pbx.vpbx, "user", "invite", company.domain, login)
     context = await browser.new_context(ignore_https_errors=True)
     page = await context.new_page()

@@ -43,6 +43,10 @@ ERRORS = {
 }
 
 
+class NoPort(MediaError):
+    """All ports are taken, or are those of calls that ended a moment ago."""
+
+
 class Control(Protocol):
     """Sends commands."""
 
@@ -68,7 +72,8 @@ def checked(answer: str) -> str:
     """Return `answer` unless it is RTPProxy's word for an error."""
     if answer.startswith("E"):
         code = answer.split()[0]
-        raise MediaError(f"the media engine answered {code} ({ERRORS.get(code, 'error')})")
+        fault = NoPort if ERRORS.get(code) == "no free port" else MediaError
+        raise fault(f"the media engine answered {code} ({ERRORS.get(code, 'error')})")
     return answer
 
 

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from . import kernel
-from .control import checked
+from .control import NoPort, checked
 from .gate import Address, Admission, Gate
 from .keypad import Keypad
 from .model import DtlsPeer, MediaError, MediaStats, Recording, RtpPeer, Side
@@ -59,6 +59,8 @@ _RELEARN_S = 8.0
 _HEARD_PACKETS = 50
 """In that time: a second of speech, more than what a scanner sends."""
 _DIGITS_PER_S = 50
+_NO_PORT_S = (0.02, 0.1, None)
+"""So long it is waited for a port, until there is none."""
 _NOWHERE = ("0.0.0.0", 0)  # noqa: S104
 _PCAP_HEADER = 24
 
@@ -142,8 +144,15 @@ class MediaSession:
         self._audible = False
 
     async def _open(self) -> None:
-        expected = self._engine.gates.expect() if self._engine.gates is not None else []
-        port_a, port_b = await self._take_ports()
+        for pause_s in _NO_PORT_S:  # ports of ended calls are closed while others are opened
+            expected = self._engine.gates.expect() if self._engine.gates is not None else []
+            try:
+                port_a, port_b = await self._take_ports()
+                break
+            except NoPort:
+                if pause_s is None:
+                    raise
+                await asyncio.sleep(pause_s)
         self._ends = {
             Side.A: _End(self, Side.A, port_a, "a b"),
             Side.B: _End(self, Side.B, port_b, "b a"),
