@@ -25,7 +25,8 @@ from vpbx.db import Database
 _ALONE = (
     *("tests/media/", "tests/e2e/test_softphone.py"),
     *("tests/e2e/test_browser.py", "tests/e2e/test_web_phone.py"),
-    *("tests/e2e/test_lamp.py", "tests/e2e/test_transfer_keys.py"),
+    "tests/e2e/test_lamp.py",
+    "test_who_gives_a_transfer_up_is_heard_again",
     "tests/e2e/test_transfer_keys.py",
 )
 

@@ -23,6 +23,7 @@ async def test_calls_registrations_and_refusals_are_a_line_each(
 ) -> None:
     # What other tests have had refused in this process is not to count against this one.
     monkeypatch.setattr("vpbx.sip.incoming._refusals", Sparing("vpbx.sip"))
+    monkeypatch.setattr("vpbx.api.gate._refusals", Sparing("vpbx.api"))
     app = App(config)
     await app.start()
     assert app.config.sip is not None
