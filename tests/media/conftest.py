@@ -13,7 +13,7 @@ from vpbx.media import MediaConfig, MediaEngine, MediaSession, RtpEndpoint, RtpP
 _numbers = itertools.count(random.randrange(10**9))
 
 
-def media_config(folder: Path, *, ports: int = 800, **changes: object) -> MediaConfig:
+def media_config(folder: Path, *, ports: int = 400, **changes: object) -> MediaConfig:
     low, high = free_range(ports)
     settings: dict[str, object] = {
         "spool_dir": folder / "spool",

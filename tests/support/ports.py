@@ -18,7 +18,7 @@ from pathlib import Path
 __all__ = ["free_port", "free_range", "rtp_ports"]
 
 _FIRST, _REGION, _REGIONS = 10_000, 2_800, 8
-_SINGLE = 2_000
+_SINGLE = 1_200
 """Of a region: for `free_port`; the rest is for `free_range`."""
 _WIDE = 100
 _HELD: list[int] = []
@@ -29,7 +29,7 @@ _next: dict[str, int] = {}
 def free_port() -> int:
     """Return a port of 127.0.0.1 that is free with the next, for UDP and TCP.
 
-    It is another each time, until a thousand were given: servers that live through many tests
+    It is another each time, until hundreds were given: servers that live through many tests
     know carriers by their port.
     """
     low, _ = _region()

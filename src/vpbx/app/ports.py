@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import re
 import socket
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ Transport = Literal["udp", "tcp"]
 
 _LISTENING = {"tcp": "0A", "udp": "07"}
 _PROC = Path("/proc")
+_HIGHEST = 65_535
+_ROOM = 1_000
 
 
 def why_not(transport: Transport, endpoint: Endpoint) -> OSError | None:
@@ -46,6 +49,16 @@ def free_port(host: str, transports: Sequence[Transport], first: int = 0) -> int
 
 
 def _any_port(host: str) -> int:
+    """Return a port that no connection going out will be given before we listen on it.
+
+    Those come from `ip_local_port_range`; above it there is usually room.
+    """
+    try:
+        highest = int((_PROC / "sys/net/ipv4/ip_local_port_range").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        highest = _HIGHEST
+    if _HIGHEST - highest >= _ROOM:
+        return random.randint(highest + 1, _HIGHEST)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.bind((host, 0))
