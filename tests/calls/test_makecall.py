@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, SALES, World
 from vpbx.directory import Invalid
 from vpbx.events import CallStarted, Direction, Status
+from vpbx.sim.call import G711, Call
+from vpbx.sip import Session
 
 
 async def test_the_employee_is_rung_then_the_customer_called(world: World) -> None:
@@ -263,6 +266,35 @@ async def test_an_extension_is_dialled_after_the_answer(world: World, phone: str
     assert (customer.digits, call.digits) == ("4048", "")
     customer.hangup()
     assert (await world.ended()).call.client == CUSTOMER
+
+
+async def test_an_extension_goes_by_info_to_a_side_that_takes_no_rfc_4733(world: World) -> None:
+    """A carrier that agrees on no telephone-event: the menu behind it hears of each digit."""
+    ann = await world.phone(ANN)
+    await world.service.make_call(await world.domain(), phone=f"{CUSTOMER}#40*", user=ANN)
+    call = await ann.incoming()
+    await call.answer(880)
+    customer = await world.carrier.incoming()
+    got: list[tuple[str, bytes]] = []
+
+    class Menu(Call):
+        def on_request(self, session: Session, tx: Any) -> None:
+            if tx.request.method == "INFO":
+                got.append((tx.request.headers.get("Content-Type"), tx.request.body))
+            super().on_request(session, tx)
+
+    customer.__class__ = Menu
+    customer._codecs = tuple(codec for codec in G711 if codec.name != "telephone-event")
+    await customer.answer(440)
+    async with asyncio.timeout(10):
+        while len(got) < 3:
+            await asyncio.sleep(0.02)
+    assert [body.split()[0] for _, body in got] == [b"Signal=4", b"Signal=0", b"Signal=*"]
+    assert {kind for kind, _ in got} == {"application/dtmf-relay"}
+    assert (customer.digits, call.digits) == ("", "")
+    await customer.heard(880)
+    customer.hangup()
+    await world.ended()
 
 
 async def test_a_call_that_ends_while_its_extension_is_dialled_ends_cleanly(world: World) -> None:

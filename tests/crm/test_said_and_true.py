@@ -44,6 +44,8 @@ class Truth:
         self.bus.subscribe(node.recorder)
         self.asked = 0
         self.missing: list[str] = []
+        self.consultations: dict[str, str] = {}
+        """The inner call that ended when a call was passed on, by the callid of that."""
         crm.behave = self.ask
 
     async def ask(self, request: web.Request, fields: dict[str, Any]) -> web.StreamResponse:
@@ -59,13 +61,19 @@ class Truth:
                 mine = [int(fields["wait"]), int(fields["duration"])]
                 if mine != [rows[0]["wait"], rows[0]["duration"]]:
                     self.missing.append("history: other figures")
+                before = self.consultations.get(uid)
+                if before and [row["uid"] for row in await self.row(before, inner=True)] != [
+                    before
+                ]:
+                    self.missing.append("history: no inner row of the consultation")
             if "link" in fields and await self.history.recording(uid) is None:
                 self.missing.append("history: no recording behind the link")
         return await accept(request, fields)
 
-    async def row(self, uid: str) -> list[dict[str, Any]]:
+    async def row(self, uid: str, *, inner: bool = False) -> list[dict[str, Any]]:
         query = Query(1, "d1.example", WHENEVER, uids=(int(uid),))
-        pieces = [piece async for piece in self.history.external_json(query)]
+        rows = self.history.inner_json(query) if inner else self.history.external_json(query)
+        pieces = [piece async for piece in rows]
         found: list[dict[str, Any]] = json.loads(b"".join(pieces))
         return found
 
@@ -78,11 +86,23 @@ class Truth:
             publish(Answered(info, NOW + 2.5, ANN))
             if number % 5 == 0:
                 publish(Rated(info, NOW + 7, ANN, 4))
+            if number % 7 == 0:
+                self.consult(info)
             end: dict[str, Any] = {"answered_at": NOW + 2.5, "recorded": True}
             publish(CallEnded(info, NOW + 8.7, Status.SUCCESS, ANN, **end))
         else:
             publish(CallEnded(info, NOW + 8.7, Status.MISSED, BOB))
         return info
+
+    def consult(self, info: CallInfo) -> None:
+        """Ann asks Bob whether he will take the call."""
+        inner = new_call(Direction.INNER)
+        self.consultations[info.callid] = inner.callid
+        self.bus.publish(CallStarted(inner, NOW + 3, BOB, caller=ANN))
+        self.bus.publish(Answered(inner, NOW + 4, BOB))
+        self.bus.publish(
+            CallEnded(inner, NOW + 6, Status.SUCCESS, BOB, answered_at=NOW + 4, caller=ANN)
+        )
 
 
 def slow_down(node: Node, seconds: float) -> None:

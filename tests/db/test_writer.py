@@ -131,6 +131,25 @@ async def test_everything_submitted_is_written(writing: tuple[Database, Writer])
         assert len((await connection.execute(select(outbox))).all()) == 50
 
 
+async def test_who_reads_waits_for_what_was_told_before_but_not_for_a_database_that_is_away(
+    writing: tuple[Database, Writer],
+) -> None:
+    database, writer = writing
+    write, back = database.write, asyncio.Event()
+
+    async def away(batches: Any) -> None:
+        await back.wait()
+        await write(batches)
+
+    assert await writer.caught_up(0)
+    database.write = away  # type: ignore[method-assign]
+    writer.submit([start(1)])
+    assert not await writer.caught_up(0.05)
+    back.set()
+    assert await writer.caught_up(10)
+    assert await states(database) == {1: "started"}
+
+
 async def test_refused_unit_is_dropped_alone_and_whole(writing: tuple[Database, Writer]) -> None:
     database, writer = writing
     writer.submit([start(1)])

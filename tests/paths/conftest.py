@@ -84,5 +84,7 @@ async def scene(server: App) -> AsyncIterator[Scene]:
         try:
             await made.start()
             yield made
+            await crm.until(lambda: not crm.asking)
         finally:
             await asyncio.wait_for(made.stop(), 10)
+        assert made.untrue == []

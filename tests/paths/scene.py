@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -42,6 +43,8 @@ class Scene:
         self.name = f"acme-{serial}.example"
         self.office, self.sales = f"7495{serial:03d}0001", f"7495{serial:03d}0002"
         self.group = ""
+        self.untrue: list[str] = []
+        """What the CRM did not find when it asked in the handler of a command."""
         self.carrier: Carrier
         self._http = http
         self._phones: list[Phone] = []
@@ -62,6 +65,7 @@ class Scene:
         self.group = group.id
         await directory.integrations.set(domain, {"url": self.crm.url, "token": "secret"})
         self._key = (await directory.keys.add(domain)).key
+        self.crm.asks = self._ask
         self.carrier = await self.another_carrier("first")
         await directory.telnums.add(
             domain, self.office, user=ANN, name="Office", trunk=self.trunk("first")
@@ -203,13 +207,44 @@ class Scene:
 
     async def rows(self, path: str = "json") -> list[dict[str, Any]]:
         """All history rows of today, as the API gives them; `inner/json`: of inner calls."""
-        assert self.app.config.http is not None
-        url = f"http://127.0.0.1:{self.app.config.http.port}/crmapi/v1/history/{path}"
-        headers = {"X-API-KEY": self._key, "Host": self.name}
-        async with self._http.get(url, headers=headers) as got:
+        rows: list[dict[str, Any]] = await self.api("GET", f"/history/{path}")
+        return rows
+
+    async def live(self) -> dict[str, dict[str, Any]]:
+        """The calls in progress by callid, as the API gives them."""
+        return {call["callid"]: call for call in await self.api("GET", "/calls")}
+
+    async def api(self, method: str, path: str, **options: Any) -> Any:
+        """Ask the company's API; the JSON of its answer."""
+        url, headers = f"{self._base}/crmapi/v1{path}", {"X-API-KEY": self._key, "Host": self.name}
+        async with self._http.request(method, url, headers=headers, **options) as got:
             assert got.status == 200, await got.text()
-            rows: list[dict[str, Any]] = await got.json()
-            return rows
+            return await got.json()
+
+    @property
+    def _base(self) -> str:
+        assert self.app.config.http is not None
+        return f"http://127.0.0.1:{self.app.config.http.port}"
+
+    async def _ask(self, command: dict[str, str]) -> None:
+        """Whoever is told that a call is over finds all of it, in the very handler."""
+        if command["cmd"] not in ("history", "rating"):
+            return
+        uid = command["callid"]
+        found = await self.rows(f"json?uid={uid}")
+        if [row["uid"] for row in found] != [uid]:
+            self.untrue.append(f"{command['cmd']} {uid}: no row")
+        if uid.encode() not in await self._text(f"/crmapi/v1/history/csv?uid={uid}"):
+            self.untrue.append(f"{command['cmd']} {uid}: no line of CSV")
+        if uid in await self.live():
+            self.untrue.append(f"{command['cmd']} {uid}: still shown as a call in progress")
+        if "link" in command and not await self._text(urlsplit(command["link"]).path):
+            self.untrue.append(f"{command['cmd']} {uid}: nothing behind the link")
+
+    async def _text(self, path: str) -> bytes:
+        headers = {"X-API-KEY": self._key, "Host": self.name}
+        async with self._http.get(f"{self._base}{path}", headers=headers) as got:
+            return await got.read() if got.status == 200 else b""
 
 
 def _moment(text: str) -> datetime:

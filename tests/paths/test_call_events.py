@@ -771,6 +771,77 @@ async def test_attended_transfer(scene: Scene, how: str) -> None:
     assert inner["status"] == "success"
 
 
+async def test_who_is_told_of_a_consultation_s_end_finds_its_inner_row(scene: Scene) -> None:
+    """The CRM asks for inner history in the handlers of TRANSFERRED's call: the consultation is
+    over with the transfer, and what follows tells so."""
+    ask = scene.crm.asks
+    seen: list[list[str]] = []
+    assert ask is not None
+
+    async def ask_inside(command: dict[str, str]) -> None:
+        await ask(command)
+        if command["cmd"] == "history":
+            seen.append([row["status"] for row in await scene.rows("inner/json")])
+
+    scene.crm.asks = ask_inside
+    ann, call, customer = await taken_by_ann(scene)
+    _, at_bob, put_through = await consults_bob(scene, ann)
+    await at_bob.answer()
+    await refer(call, put_through)
+    customer.hangup()
+    await scene.crm.until(lambda: seen)
+    assert seen == [["success"]]
+
+
+# -- live calls -----------------------------------------------------------------------------------
+
+
+async def test_what_an_event_tells_is_to_be_seen_among_live_calls(scene: Scene) -> None:
+    """The CRM asks for the calls in progress in the handler of each event."""
+    shown: list[str] = []
+
+    async def ask(command: dict[str, str]) -> None:
+        live = (await scene.live()).get(command["callid"])
+        state = f"{live['state']} {live['user']}" if live is not None else "gone"
+        shown.append(f"{scene.short(command)} {state}")
+
+    async def sees(line: str) -> None:
+        await scene.crm.until(lambda: line in shown)
+
+    scene.crm.asks = ask
+    ann, bob = await scene.phone(ANN), await scene.phone(BOB)
+    customer = await scene.customer()
+    await sees("C waiting ann")
+    call = await ann.incoming()
+    await sees("I(ann) ringing ann")
+    await call.answer()
+    await sees("A(ann) talking ann")
+    await refer(call, f"<sip:703@{scene.name}>")
+    await sees("H(Success,ann) gone")
+    await sees("I(bob) ringing bob")
+    await (await bob.incoming()).answer()
+    await sees("A(bob) talking bob")
+    customer.hangup()
+    await sees("H(Success,bob) gone")
+
+
+@pytest.mark.parametrize("phone", [CUSTOMER, "703"])
+async def test_a_makecall_s_callid_is_a_live_call_and_then_a_row(scene: Scene, phone: str) -> None:
+    """Outside and inside: the answer names a call that can be seen at once."""
+    domain = await scene.domain()
+    await scene.app.directory.caller_ids.set_main(domain, {"telnum": scene.office})
+    ann = await scene.phone(ANN)
+    for _ in range(10):
+        made = await scene.api("POST", "/makecall", json={"phone": phone, "user": ANN})
+        assert made["callid"] in await scene.live()
+        (await ann.incoming()).reject(486)
+        async with asyncio.timeout(5):
+            while made["callid"] in await scene.live():
+                await asyncio.sleep(0.01)
+    rows = await scene.rows("json" if phone == CUSTOMER else "inner/json")
+    assert made["callid"] in {row["uid"] for row in rows}
+
+
 async def test_blind_transfer_to_a_department(scene: Scene) -> None:
     _, call, customer = await taken_by_ann(scene)
     await department(scene, users=[{"login": login, "calls_enable": True} for login in (BOB, EVE)])

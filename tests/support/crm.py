@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -17,6 +17,10 @@ class Receiver:
         self.commands: list[dict[str, str]] = []
         self.status = 200
         self.contact: dict[str, str] = {}
+        self.asks: Callable[[dict[str, str]], Awaitable[None]] | None = None
+        """What it does with a command before it answers."""
+        self.asking = 0
+        """How many commands it is about to answer."""
         self.url = ""
         self._news = asyncio.Event()
 
@@ -43,6 +47,11 @@ class Receiver:
             return web.Response(status=self.status)
         self.commands.append(fields)
         self._news.set()
+        if self.asks is not None:
+            self.asking += 1
+            await self.asks(fields)
+            self.asking -= 1
+            self._news.set()
         body = self.contact if fields.get("cmd") == "contact" else {}
         return web.Response(text=json.dumps(body), content_type="application/json")
 

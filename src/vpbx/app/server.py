@@ -214,7 +214,7 @@ class App:
         events = EventBus(writer.submit)
         self.live = Live()
         events.subscribe(self.live.on_event)
-        recorder = self._keep_history(events)
+        recorder = self._keep_history(events, writer)
         contacts = await self._connect_crm(writer, events, recorder)
         mailbox = await self._keep_mail(writer, events)
         recovery = Recovery(
@@ -257,10 +257,10 @@ class App:
             }
         )
 
-    def _keep_history(self, events: EventBus) -> HistoryRecorder:
+    def _keep_history(self, events: EventBus, writer: Writer) -> HistoryRecorder:
         encoding = Encoding()
         links = RecordingLinks(self.data.secret("recording links"), link_base(self.config))
-        self.history = History(self.database, links, self.data.records, encoding)
+        self.history = History(self.database, links, self.data.records, encoding, writer.caught_up)
         recorder = HistoryRecorder(NODE, encoding, self._clock)
         events.subscribe(recorder)
         return recorder

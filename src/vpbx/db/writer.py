@@ -141,6 +141,20 @@ class Writer:
         async with self._progress:
             await self._progress.wait_for(lambda: self._done >= goal)
 
+    async def caught_up(self, timeout_s: float) -> bool:
+        """Wait until everything submitted so far is written (or refused), at most so long; say
+        whether it is. Unlike `flush` this hurries nothing: who reads now and then costs no
+        transactions."""
+        goal = self._submitted
+        if self._done >= goal:
+            return True
+        try:
+            async with asyncio.timeout(timeout_s), self._progress:
+                await self._progress.wait_for(lambda: self._done >= goal)
+        except TimeoutError:
+            return False
+        return True
+
     async def stop(self, timeout_s: float = 3.0) -> None:
         """Write what is left, at most for `timeout_s`; put the rest into the spill file; end.
 

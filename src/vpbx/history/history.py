@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +32,8 @@ PAGE = 150
 _LOOK_AGAIN_S = 0.25
 _ROW_SOON_S = 0.02
 _ROW_WAIT_S = 2.0
+_WRITTEN_WAIT_S = 0.3
+"""A database that takes longer is away, and what it has is told without what it has not."""
 _MAX_CALLID = (1 << 63) - 1
 _LONGER_IDS = 10**15
 _KNOWN_KINDS = 200
@@ -64,10 +66,18 @@ class History:
     """The face of history for the API and for the start of the server.
 
     `encoding` is the one the node's HistoryRecorder tells of recordings in the making.
+    `caught_up` waits, at most for the seconds it is given, until what the calls of this node
+    have told is written: a call is either among those in progress or in history, however short
+    the moment between the two (`vpbx.db.Writer.caught_up`). None: nothing is waited for.
     """
 
     def __init__(
-        self, database: Database, links: RecordingLinks, records_dir: Path, encoding: Encoding
+        self,
+        database: Database,
+        links: RecordingLinks,
+        records_dir: Path,
+        encoding: Encoding,
+        caught_up: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
         self._database = database
         self._reader = database.reader
@@ -75,6 +85,7 @@ class History:
         self.links = links
         self._records_dir = records_dir
         self._encoding = encoding
+        self._caught_up = caught_up
 
     def external_json(self, query: Query) -> AsyncIterator[bytes]:
         """Return the external calls asked for, newest first, as pieces of one JSON array, UTF-8.
@@ -110,6 +121,8 @@ class History:
         self, kind: Kind, query: Query, shape: Callable[[Sequence[Row]], str], frame: _Frame
     ) -> AsyncIterator[bytes]:
         """Yield pages, none empty; no connection is held while the caller deals with one."""
+        if self._caught_up is not None:
+            await self._caught_up(_WRITTEN_WAIT_S)
         prepared = self._prepared.get(kind)
         if prepared is None:
             if len(self._prepared) >= _KNOWN_KINDS:
