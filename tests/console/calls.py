@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.history import call_history, recording_path
+from vpbx.mail.tables import voicemail
 
 SOUND = bytes(range(256)) * 4
 HOSTILE = """<script>alert("client")</script>"""
@@ -20,6 +21,22 @@ async def keep_calls(
     rows = [_call(domain_id, number, now, gid) for number in range(count)]
     await connection.execute(call_history.insert(), rows)
     return next(row for row in rows if row["record"])
+
+
+async def keep_messages(connection: AsyncConnection, row: dict[str, Any]) -> None:
+    """Leave the recording of a call in the mailboxes of Ann, Bob and the head of department."""
+    message = {
+        "domain_id": row["domain_id"],
+        "callid": row["callid"],
+        "client": "79123450001",
+        "name": HOSTILE,
+        "left_ms": row["started_ms"],
+        "seconds": 12,
+        "heard": 0,
+        "path": "",
+    }
+    boxes = ("ann", "ann", "bob", "head", "admin")
+    await connection.execute(voicemail.insert(), [{**message, "login": box} for box in boxes])
 
 
 def keep_sound(records: Path, domain_id: int, row: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.console.calls import keep_calls, keep_sound
+from tests.console.calls import keep_calls, keep_messages, keep_sound
 from tests.support.pbx import Pbx
 from vpbx.accounts import Accounts
 from vpbx.app.datadir import DataDir
@@ -117,6 +117,7 @@ async def found(data: Path) -> dict[tuple[str, str], str]:
         await add_numbers(directory, company, group.id, "7495123456" + str(len(tokens)))
         async with database.begin() as connection:
             recorded = await keep_calls(connection, company.id, time.time(), group.id)
+            await keep_messages(connection, recorded)
         keep_sound(folder.records, company.id, recorded)
     async with database.begin() as connection:
         from vpbx.accounts.tables import accounts as table

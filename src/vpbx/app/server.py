@@ -501,6 +501,7 @@ class App:
             live=self.live,
             commands=IntegrationLog(self.outbox),
             uploads=Uploads(self.directory, self.data),
+            boxes=self.boxes,
             media_path=lambda file: self.data.media / file.path,
             link_base=lambda domain: base.replace("{domain}", domain),
             free_disk=self.data.free,

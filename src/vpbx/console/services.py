@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +30,44 @@ class Uploads(Protocol):
         """Take a file out of the catalogue and off every use of it; raises NotFound."""
 
 
+class Message(Protocol):
+    """A voicemail message (`vpbx.mail.Message`)."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def callid(self) -> str: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def left_at(self) -> float: ...
+    @property
+    def seconds(self) -> int: ...
+    @property
+    def heard(self) -> bool: ...
+
+
+class Boxes(Protocol):
+    """The voice mailboxes (`vpbx.mail.Mailboxes`), which phones reach by `*97`."""
+
+    async def messages(self, domain_id: int, login: str) -> Sequence[Message]:
+        """Return an employee's messages: new ones first."""
+
+    async def tallies(self, domain_id: int) -> Mapping[str, tuple[int, int]]:
+        """Return how many messages are new and how many were heard, of each login that has any."""
+
+    def hear(self, domain_id: int, login: str, message_id: int) -> None:
+        """A message was heard."""
+
+    def delete(self, domain_id: int, login: str, message_id: int) -> None:
+        """Take a message out of its box."""
+
+    async def settled(self) -> None:
+        """Wait until what was changed is on disk, and everybody can read it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleServices:
     """The public faces of accounts, directory, history and calls."""
@@ -45,6 +83,7 @@ class ConsoleServices:
     commands: Commands | None
     """The log of the integration."""
     uploads: Uploads
+    boxes: Boxes
     media_path: Callable[[MediaFile], Path]
     """Where the sound of an upload lies, without its ending."""
     link_base: Callable[[str], str]

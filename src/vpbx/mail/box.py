@@ -75,6 +75,22 @@ class Mailboxes:
             found = {int(heard): int(count) for heard, count in await connection.execute(query)}
         return found.get(0, 0), found.get(1, 0)
 
+    async def tallies(self, domain_id: int) -> dict[str, tuple[int, int]]:
+        """Return how many messages are new and how many were heard, of each login that has any."""
+        await self._writer.flush()
+        query = (
+            select(_C.login, func.sum(1 - _C.heard), func.sum(_C.heard))
+            .where(_C.domain_id == domain_id)
+            .group_by(_C.login)
+        )
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return {login: (int(new), int(heard)) for login, new, heard in rows}
+
+    async def settled(self) -> None:
+        """Wait until all changes so far are on disk, and everybody can read them."""
+        await self._writer.flush()
+
     def hear(self, domain_id: int, login: str, message_id: int) -> None:
         """A message was heard; it is an old one from now on."""
         self._change(domain_id, login, message_id, _HEARD)

@@ -22,6 +22,7 @@ from vpbx.console.pages import (
     phone,
     safety,
     start,
+    voicemail,
 )
 
 __all__ = ["PAGES"]
@@ -31,6 +32,7 @@ PAGES: tuple[Page, ...] = (
     *live.pages,
     *history.pages,
     *missed.pages,
+    *voicemail.pages,
     *employees.pages,
     *departments.pages,
     *numbers.pages,

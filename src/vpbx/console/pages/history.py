@@ -240,7 +240,12 @@ async def show_call(visit: Visit) -> Response:
 async def play(visit: Visit) -> Response:
     """Answer with the recording, or parts of it as players ask for them (RFC 9110 §14)."""
     call = await _call(visit)
-    found = await visit.services.history.recording(call.callid, wait_s=_WAIT_S)
+    return await recording(visit, call.callid)
+
+
+async def recording(visit: Visit, callid: str) -> Response:
+    """Answer with the recording of a call that may be heard; NotFound where there is none."""
+    found = await visit.services.history.recording(callid, wait_s=_WAIT_S)
     if found is None or not found.ready or found.domain_id != visit.company.id:
         raise NotFound("no recording")
     if not found.path.exists():
@@ -249,7 +254,7 @@ async def play(visit: Visit) -> Response:
     return FileResponse(
         found.path,
         media_type="application/pdf" if is_document else "audio/mpeg",
-        filename=f"{call.callid}{found.path.suffix}",
+        filename=f"{callid}{found.path.suffix}",
         content_disposition_type="attachment" if visit.asked("save") else "inline",
         headers={"Cache-Control": "private, max-age=3600"},
     )

@@ -37,7 +37,9 @@ async def call(visit: Visit) -> Response:
     """Ring the employee's own phones, then the customer's (crm-api §5)."""
     employee, phone = visit.employee, visit.value("phone")
     assert employee is not None
-    back = {"missed": MISSED, "history": "/history"}.get(visit.value("back"), "/")
+    back = {"missed": MISSED, "history": "/history", "voicemail": "/voicemail"}.get(
+        visit.value("back"), "/"
+    )
     try:
         await visit.services.calls.make_call(visit.company, phone=phone, user=employee.login)
     except Wrong as error:

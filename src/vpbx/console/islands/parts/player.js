@@ -5,7 +5,10 @@ document.addEventListener("click", (event) => {
   const play = event.target.closest("[data-play]");
   const speed = event.target.closest("[data-speed]");
   const side = event.target.closest("[data-side]");
-  if (play) float(play.dataset.play);
+  if (play) {
+    event.preventDefault(); // of a link, which opens the sound where there are no scripts
+    float(play.dataset.play);
+  }
   if (speed) {
     document.querySelector("[data-player]").playbackRate = Number(speed.dataset.speed);
     press(speed, "[data-speed]");
