@@ -205,6 +205,18 @@ class Transferred:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerReplaced:
+    """Somebody else talks now in the place of who placed an inner call (CRM: nothing).
+
+    `caller`: who; None: nobody of the company or of a connected PBX.
+    """
+
+    call: CallInfo
+    at: float
+    caller: Party | None
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """A call is over: close its journal entry.
 
@@ -306,6 +318,7 @@ CallEvent: TypeAlias = (
     | AttemptEnded
     | Completed
     | Transferred
+    | CallerReplaced
     | CallEnded
     | Rated
     | MessageLeft

@@ -20,6 +20,7 @@ from vpbx.events import (
     Answered,
     AttemptEnded,
     CallEnded,
+    CallerReplaced,
     CallEvent,
     CallInfo,
     CallStarted,
@@ -218,6 +219,9 @@ class Story:
             self.talking = None
             self.talked_until = event.at
 
+    def _caller_replaced(self, event: CallerReplaced) -> None:
+        self.caller = event.caller
+
     def _fax_received(self, event: FaxReceived) -> None:
         self.kept = True
 
@@ -236,5 +240,6 @@ _TURNS: dict[type, Callable[[Story, Any], None]] = {
     Answered: Story._answered,
     Completed: Story._completed,
     Rated: Story._rated,
+    CallerReplaced: Story._caller_replaced,
     FaxReceived: Story._fax_received,
 }

@@ -21,6 +21,7 @@ from vpbx.events import (
     Answered,
     AttemptEnded,
     CallEnded,
+    CallerReplaced,
     CallEvent,
     CallInfo,
     CallStarted,
@@ -68,7 +69,7 @@ ANN, BOB, EVE = "ann", "bob", "eve"
 PASSWORD = "correct horse 42"
 
 
-_NOBODYS = (RecordingReady, Entered, Taken, MessageLeft)
+_NOBODYS = (RecordingReady, Entered, Taken, MessageLeft, CallerReplaced)
 """Events that are of no employee."""
 
 
@@ -472,8 +473,8 @@ class World:
                     inner = event.call.direction is Direction.INNER
                     assert open_.get(login) is Answered or inner, self.story()
                     if not event.second_callid:  # somebody is put through in their place
-                        open_.pop(login, None)  # who calls inside is told of by no event
-                        put_through = True
+                        # who calls inside is told of by no event
+                        put_through = open_.pop(login, None) is not None or not inner
                 elif put_through:
                     assert kind is Answered, self.story()
                     assert login not in open_, self.story()

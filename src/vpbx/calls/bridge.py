@@ -108,7 +108,11 @@ class Bridge:
         """Let nobody have the seat; whoever sits opposite is not held any more."""
         self._seats.pop(side, None)
         self._held.discard(side.other)
-        self._diverted.discard(side)
+        if side in self._diverted:  # who dialled has gone, and with them what they began
+            self._diverted.discard(side)
+            self._loops.pop(side.other, None)
+            if self.session is not None:
+                self.session.overhear_no_more(side)
 
     async def send_away(self, side: Side) -> None:
         """Vacate a seat whose leg goes on elsewhere: it is sent nothing more from here."""
@@ -205,6 +209,10 @@ class Bridge:
         self._diverted.add(side)
         await self.loop(side.other, self.hold_music)
         return True
+
+    def diverts(self, side: Side) -> bool:
+        """Say whether what a seat dials now is for us, and not for the other one."""
+        return side in self._diverted
 
     async def rejoin(self, side: Side, *, music: bool = False) -> None:
         """End what `divert` began; `music`: but for the music."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from vpbx.calls.leg import Ended, Handed, Leg, LegEvent, Replaced
 from vpbx.calls.outcome import Ender
 from vpbx.calls.served import Served
+from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.told.recording import wanted
 from vpbx.media import Side
@@ -105,13 +106,14 @@ class Exchanging(Served):
         was, now = old.party, new.party
         if was is None or (now is not None and now.login == was.login):
             return  # another phone of the same one, or another customer
+        places = was.login in self._engaged
         self._engaged.discard(was.login)
-        if self.journal.answered_at is not None:
-            self._use(was.login, None)
-            self.journal.put_through(was, now)
-        elif now is not None:
-            self._use(was.login, None)
-            self.engage(now.login)
+        self._use(was.login, None)
+        self.journal.put_through(was, now)
+        if places and now is not None:
+            self._engaged.add(now.login)
+            talks = self.journal.answered_at is not None
+            self._use(now.login, Use.TALKING if talks else Use.PLACING)
         await self._record_or_not()
 
     async def _record_or_not(self) -> None:

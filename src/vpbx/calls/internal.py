@@ -36,6 +36,7 @@ class Visit:
 
     async def __call__(self, call: Call) -> Over:
         user, group = owner_of(call.domain, self._goal)
+        call.engage(self._caller.login)
         call.journal.start(user, group=group, caller=self._caller)
         await call.open_media()
         return await walk(call, self._goal)

@@ -334,6 +334,7 @@ class CallService:
         if inside is None:
             leg.session.reject(404)
             return
+        leg.party = caller
         info = self._info(domain, Direction.INNER)
         route = Visit(caller, goal_of(inside))
         await self._run(leg, domain, info, Shown(caller.ext, caller.name), route)
@@ -371,7 +372,7 @@ class CallService:
         if "Replaces" in session.request.headers:
             self._take_place(
                 leg,
-                lambda call, old: call.info.domain_id == domain.id and old.party is not None,
+                lambda call, old: call.info.domain_id == domain.id and _is_of(domain, old),
                 employee,
             )
             return
@@ -485,6 +486,11 @@ class CallService:
             if way:
                 call.seize(way)
             await call.run(route)
+
+
+def _is_of(domain: DomainConfig, leg: Leg) -> bool:
+    """Say whether it is an employee of a company at the end of a leg."""
+    return leg.party is not None and leg.party.login in domain.employees
 
 
 def _max_forwards(request: Request) -> int:

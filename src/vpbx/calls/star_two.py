@@ -31,22 +31,53 @@ _MOST = 32
 
 
 class StarTwo:
-    """What was pressed so far in one talk."""
+    """What was pressed so far in one talk, by either side."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._leg: Leg | None = None
-        self._typed = ""
-        self._pause: Reminder | None = None
+        self._keypads: dict[Leg, _Keypad] = {}
 
     async def take(self, event: Event) -> Passed | None:
         """Go on by an event of the talk; the transfer, once the number is there."""
         if isinstance(event, Digit):
-            if event.digit and event.leg.party is not None:
-                return await self._pressed(event.leg, event.digit)
-        elif self._pause is not None and self._pause.means(event):
-            return await self._over()
+            leg = event.leg
+            if event.digit and self._may(leg):
+                return await self._keypad(leg).pressed(event.digit)
+            return None
+        for keypad in self._keypads.values():
+            if keypad.pauses(event):
+                return await keypad.over()
         return None
+
+    def _may(self, leg: Leg) -> bool:
+        """Say whether it is an employee of ours who talks here; those of a connected PBX are
+        served there."""
+        employees, party = self._call.domain.employees, leg.party
+        return party is not None and party.login in employees and leg in self._call.legs()
+
+    def leave(self) -> None:
+        """Forget the timers."""
+        for keypad in self._keypads.values():
+            keypad.leave()
+
+    def _keypad(self, leg: Leg) -> _Keypad:
+        for old in [each for each in self._keypads if each not in self._call.legs()]:
+            self._keypads.pop(old).leave()  # another one talks in their place by now
+        return self._keypads.setdefault(leg, _Keypad(self._call, leg))
+
+
+class _Keypad:
+    """What one of them has pressed."""
+
+    def __init__(self, call: Call, leg: Leg) -> None:
+        self._call = call
+        self._leg = leg
+        self._typed = ""
+        self._pause: Reminder | None = None
+
+    def pauses(self, event: Event) -> bool:
+        """Say whether an event means that nothing more was pressed in time."""
+        return self._pause is not None and self._pause.means(event)
 
     def leave(self) -> None:
         """Forget the timer."""
@@ -54,10 +85,9 @@ class StarTwo:
             self._pause.cancel()
             self._pause = None
 
-    async def _pressed(self, leg: Leg, digit: str) -> Passed | None:
-        if leg is not self._leg:
-            await self._forget()
-            self._leg = leg
+    async def pressed(self, digit: str) -> Passed | None:
+        """Take a digit; the transfer, if the number is complete."""
+        leg = self._leg
         self._typed += digit
         number = self._typed[len(CODE) :]
         if self._typed == PARK:
@@ -65,7 +95,7 @@ class StarTwo:
         if not CODE.startswith(self._typed[: len(CODE)]) or len(number) > _MOST:
             await self._forget()
             if digit == CODE[0]:
-                self._leg, self._typed = leg, digit
+                self._typed = digit
                 self._wait(INTERDIGIT_S)
         elif self._typed == CODE:
             await self._call.bridge.divert(leg.side)
@@ -84,6 +114,17 @@ class StarTwo:
             self._wait(INTERDIGIT_S)
         return None
 
+    async def over(self) -> Passed | None:
+        """Nothing more was pressed in time: what is there is the number, if anything is."""
+        number = self._typed[len(CODE) :]
+        if self._leg not in self._call.legs():
+            self.leave()
+        elif self._typed.startswith(CODE) and number:
+            return await self._dial(number)
+        else:
+            await self._forget()
+        return None
+
     def _say(self, leg: Leg, name: str) -> None:
         call = self._call
         sound = prompt(call.domain, call.switch.config.uploads, name)
@@ -93,16 +134,8 @@ class StarTwo:
         exts = self._call.domain.by_ext
         return number in exts and not any(ext != number and ext.startswith(number) for ext in exts)
 
-    async def _over(self) -> Passed | None:
-        number = self._typed[len(CODE) :]
-        if self._typed.startswith(CODE) and number:
-            return await self._dial(number)
-        await self._forget()
-        return None
-
     async def _dial(self, number: str) -> Passed | None:
         call, leg = self._call, self._leg
-        assert leg is not None
         assert leg.party is not None
         by = call.domain.employees.get(leg.party.login)
         try:
@@ -119,12 +152,12 @@ class StarTwo:
 
     async def _forget(self) -> None:
         """Begin anew; what is said to them is over."""
-        leg, begun = self._leg, self._typed.startswith(CODE)
+        begun = self._typed.startswith(CODE)
         self.leave()
-        self._leg, self._typed = None, ""
-        if leg is not None and begun:
-            await self._call.bridge.rejoin(leg.side)
-            await self._call.bridge.quiet(leg.side)
+        self._typed = ""
+        if begun:
+            await self._call.bridge.rejoin(self._leg.side)
+            await self._call.bridge.quiet(self._leg.side)
 
     def _wait(self, seconds: float) -> None:
         self.leave()

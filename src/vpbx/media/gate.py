@@ -128,7 +128,9 @@ class Gate:
         """Whether the listener has a filter of its own."""
         self._listener: socket.socket | None = None
         self._watcher: socket.socket | None = None
+        self._takers: list[Callable[[bytes], None]] = []
         self._borrower: socket.socket | None = None
+        """Hears the packets for those who have borrowed them, while the gate is open."""
         self._refusals = 0
         self._candidate: tuple[Address, int | None] | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -149,6 +151,8 @@ class Gate:
         if self.state is State.OPEN and same and not anew:
             self._admission = admission
             self._apply()
+            if self._takers:
+                self._lend()
             return self._told
         self._stop()
         if self.source is not None and self.source[0] != admission.behind:
@@ -166,28 +170,51 @@ class Gate:
             self._apply()
 
     def borrow(self, heard: Callable[[bytes], None]) -> bool:
-        """Give the packets that come to `heard` instead of RTPProxy, until `give_back`; False:
+        """Give the packets that come to `heard` (and whoever else borrows them) instead of
+        RTPProxy, until `give_back`, wherever an SDP says meanwhile that they come from; False:
         that cannot be."""
-        source = self.source
-        if self.state is not State.OPEN or source is None or self._muted or self._admission.dtls:
+        if self.state is not State.OPEN or self.source is None or self._admission.dtls:
             return False
-        self.give_back()
+        if heard in self._takers:
+            return True
+        if self._muted or not (self._takers or self._lend()):
+            return False
+        self._takers.append(heard)
+        return True
 
-        def read() -> None:
-            for packet, _ in _read(self._borrower)[0] if self._borrower is not None else ():
-                heard(packet)
+    def give_back(self, heard: Callable[[bytes], None]) -> None:
+        """Let RTPProxy have the packets again, unless others have borrowed them; harmless for
+        who has not."""
+        if heard in self._takers:
+            self._takers.remove(heard)
+            if not self._takers:
+                self._stop_lending()
 
-        self._borrower = self._socket(read, (source,))
+    def _lend(self) -> bool:
+        """Have who has borrowed the packets hear those of the source that is known now."""
+        self._stop_lending()
+        if self.source is not None:
+            self._borrower = self._socket(self._borrowed, (self.source,))
         return self._borrower is not None
 
-    def give_back(self) -> None:
-        """Let RTPProxy have the packets again."""
-        if self._borrower is not None:
-            self._close(self._borrower)
-            self._borrower = None
+    def _borrowed(self) -> None:
+        packets = _read(self._borrower)[0] if self._borrower is not None else []
+        for packet, _ in packets:
+            self._give(packet)
+
+    def _give(self, packet: bytes) -> None:
+        for heard in tuple(self._takers):
+            heard(packet)
+
+    def _stop_lending(self) -> None:
+        self._borrowed()  # what has come already is not lost
+        borrower, self._borrower = self._borrower, None
+        if borrower is not None:
+            self._close(borrower)
 
     def close(self) -> None:
         """Listen no more; before RTPProxy closes its sockets."""
+        self._takers.clear()
         self._stop()
         self.state = State.SHUT
 
@@ -319,10 +346,13 @@ class Gate:
         if source != self._told:
             self._told = source
             self._keeper.learned(source)
-        if not self._muted and not self._admission.dtls:
+        if self._takers:
+            self._lend()
+        take = self._give if self._takers else self._keeper.overheard
+        if (self._takers or not self._muted) and not self._admission.dtls:
             for packet, origin in packets:
                 if origin == source and (ssrc is None or self._voice(packet) in (None, ssrc)):
-                    self._keeper.overheard(packet)
+                    take(packet)
         self._drops = kernel.dropped(self.numbers[0])
         if exact is not None and source != exact:
             self._watcher = self._socket(self._exact_heard, (exact,), exact)
@@ -367,7 +397,7 @@ class Gate:
             if sock is not None:
                 self._close(sock)
         self._listener = self._watcher = self._candidate = None
-        self.give_back()
+        self._stop_lending()
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None

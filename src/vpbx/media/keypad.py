@@ -58,7 +58,7 @@ class Keypad:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._gate.give_back()
+        self._gate.give_back(self._borrowed)
 
     def _next(self) -> None:
         digit, self._payload_type = self._waiting.popleft()
@@ -86,7 +86,7 @@ class Keypad:
             self._send_one(self._packets.popleft())
             self._timer = self._clock.call_later(_TICK_S, self._tick)
         elif self._ticks > 0:
-            self._gate.give_back()
+            self._gate.give_back(self._borrowed)
             self._ticks = -_PAUSE_TICKS if self._waiting else 0
             self._timer = None
             if self._waiting:

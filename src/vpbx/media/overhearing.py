@@ -15,14 +15,15 @@ _IN_PROGRESS_S = 0.15
 class Overhearing:
     """Takes a side's packets in the place of RTPProxy, and tells each digit as it begins.
 
-    `payload_type`: the number that telephone-events come under. A digit that has begun before is
-    known already: what comes of it first is no beginning (it has no marker, RFC 4733 §2.5.1.1).
+    `payload_type`: the number that telephone-events come under now. A digit that has begun
+    before is known already: what comes of it first is no beginning (it has no marker, RFC 4733
+    §2.5.1.1).
     """
 
     def __init__(
         self, payload_type: int, tell: Callable[[str], None], now: Callable[[], float]
     ) -> None:
-        self._payload_type = payload_type
+        self.payload_type = payload_type
         self._tell = tell
         self._now = now
         self._began_at = now()
@@ -32,7 +33,7 @@ class Overhearing:
     def heard(self, data: bytes) -> None:
         """Take a packet."""
         packet = Packet.parse(data)
-        if packet is None or packet.payload_type != self._payload_type or not packet.payload:
+        if packet is None or packet.payload_type != self.payload_type or not packet.payload:
             return
         if packet.timestamp == self._last or packet.payload[0] >= len(EVENTS):
             return

@@ -89,6 +89,8 @@ class _End:
     player_left: bool = False
     """Whether RTPProxy has a player for it that it was not told to stop."""
     keypad: Keypad | None = None
+    catcher: Overhearing | None = None
+    """Catches its digits while something is played to the other side."""
     channel: SrtpChannel | None = None
     """Where its packets come from and go to when they are encrypted."""
     browser: BrowserChannel | None = None
@@ -300,6 +302,8 @@ class MediaSession:
             end.target = exact
             if again:
                 self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
+        if end.catcher is not None and peer.digits_come_as is not None:
+            end.catcher.payload_type = peer.digits_come_as
         self._listen(end, peer.listens)
         self._aim(end)
         if side is Side.B or self._audible or peer.dtls is not None:
@@ -332,15 +336,19 @@ class MediaSession:
         comes_as = end.peer.digits_come_as if end.peer is not None else None
         if self._closed or end.gate is None or comes_as is None:
             return False
+        self.overhear_no_more(side)
         now = self._engine.clock.now
         catcher = Overhearing(comes_as, lambda digit: self.digit(side, digit, now()), now)
-        return end.gate.borrow(catcher.heard)
+        if end.gate.borrow(catcher.heard):
+            end.catcher = catcher
+        return end.catcher is not None
 
     def overhear_no_more(self, side: Side) -> None:
         """Let all that a side says be heard again."""
-        gate = self._ends[side].gate
-        if gate is not None:
-            gate.give_back()
+        end = self._ends[side]
+        catcher, end.catcher = end.catcher, None
+        if end.gate is not None and catcher is not None:
+            end.gate.give_back(catcher.heard)
 
     def _listen(self, end: _End, listens: bool) -> None:
         """Stop what comes from the other side where this one must be sent nothing."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from vpbx.calls.across import colleague_party
 from vpbx.calls.call import Call
+from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Joined, Outcome, Over, Result
+from vpbx.calls.sound import Sound
 from vpbx.calls.steps.dial import dial_by
 from vpbx.calls.trunks import call_across
+from vpbx.calls.ways import Way
 from vpbx.directory.goals import ToBranch
+from vpbx.sip import Hop
 
 __all__ = ["branch"]
 
@@ -24,16 +28,16 @@ async def branch(call: Call, goal: ToBranch) -> Outcome:
     if way is None:
         return Over(Result.UNREACHABLE, 480)
     party = colleague_party(person, goal.domain)
+
+    def reach(way: Way, hop: Hop, sound: Sound) -> Leg:
+        leg = call_across(call, way, goal.ext, sound, hop=hop, side=call.host_side)
+        leg.party = party
+        return leg
+
     outcome: Outcome | None = None
     call.journal.ring(party)
     try:
-        outcome = await dial_by(
-            call,
-            [way],
-            lambda way, hop, sound: call_across(
-                call, way, goal.ext, sound, hop=hop, side=call.host_side
-            ),
-        )
+        outcome = await dial_by(call, [way], reach)
         if isinstance(outcome, Joined):
             outcome = Joined(outcome.leg, party)
         return outcome

@@ -50,7 +50,7 @@ async def _serve(call: Call, keys: StarTwo) -> Over | Passed:
                 await rate(call)
                 call.ended_by = Ender.CALLEE
                 return Over()
-            case Digit(body=body) if body:
+            case Digit(body=body) if body and not call.bridge.diverts(event.leg.side):
                 call.bridge.carry(event.leg.side.other, event.digit, body, event.content_type)
 
 

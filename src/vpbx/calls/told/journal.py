@@ -30,6 +30,7 @@ from vpbx.clock import Clock
 from vpbx.events import (
     Answered,
     AttemptEnded,
+    CallerReplaced,
     CallEvent,
     CallInfo,
     CallStarted,
@@ -210,8 +211,21 @@ class Journal:
         self.stop(party)
 
     def put_through(self, party: Party, to: Party | None) -> None:
-        """`party` puts `to` through, to whom they talk elsewhere: the call is now theirs."""
-        self._tell_transfer(party, "")
+        """Somebody else, `to`, talks in the place of `party`: the call is now theirs, or it was
+        `party` who had placed it."""
+        story = self.story
+        if self.state(party) is PartyState.DIALING and to is not None:
+            self.stop(party)
+            self.dial(to)
+            return
+        if self.answered_at is not None:
+            self._tell_transfer(party, "")
+        if story.caller is not None and story.caller.login == party.login:
+            if self.started and not self.ended:
+                self._publish(CallerReplaced(self.info, self.now(), to))
+            return
+        if self.answered_at is None:
+            return
         if self._open.pop(party.login, None) is not None:
             self._use(party, None, None)
         if to is None:
