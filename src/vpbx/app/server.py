@@ -71,7 +71,15 @@ from vpbx.directory import (
     SipRegistration,
 )
 from vpbx.events import CallInfo, EventBus
-from vpbx.history import Browser, Encoding, History, HistoryRecorder, RecordingLinks, recording_path
+from vpbx.history import (
+    Browser,
+    Encoding,
+    History,
+    HistoryRecorder,
+    Notes,
+    RecordingLinks,
+    recording_path,
+)
 from vpbx.mail import Mailboxes, MailQueue, MailRecorder, Smtp
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
 from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig, WithoutQop
@@ -494,6 +502,7 @@ class App:
             directory=self.directory,
             history=self.history,
             browser=Browser(self.database),
+            notes=Notes(self.database),
             calls=self.calls,
             accounts=self.accounts,
             audit=self.audit,

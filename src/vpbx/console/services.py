@@ -13,7 +13,7 @@ from vpbx.calls import CallService
 from vpbx.clock import Clock
 from vpbx.console.live import Live
 from vpbx.directory import Directory, DomainConfig, MediaFile
-from vpbx.history import Browser, History
+from vpbx.history import Browser, History, Notes
 
 __all__ = ["ConsoleServices"]
 
@@ -75,6 +75,7 @@ class ConsoleServices:
     directory: Directory
     history: History
     browser: Browser
+    notes: Notes
     calls: CallService
     accounts: Accounts
     audit: Audit

@@ -1,13 +1,15 @@
 """Call records: journaled as calls happen, kept when they end, queried, exported.
 
 `HistoryRecorder` listens to call events and returns the writes; `History` answers the queries
-of crm-api §4 and finds recordings; `RecordingLinks` makes and checks the links that play them.
+of crm-api §4 and finds recordings; `RecordingLinks` makes and checks the links that play them;
+`Browser` looks for calls as people do, who write `Notes` to them.
 """
 
 from __future__ import annotations
 
 from vpbx.history.browse import Asked, Browser, CallRow, Seen, Totals
 from vpbx.history.history import History, Recording
+from vpbx.history.notes import InvalidNote, Note, Notes
 from vpbx.history.period import PERIODS, WHENEVER, InvalidQuery, Period, select_period
 from vpbx.history.query import EXTERNAL_TYPES, INNER_TYPES, Query
 from vpbx.history.recorder import HistoryRecorder
@@ -52,7 +54,10 @@ __all__ = [
     "Encoding",
     "History",
     "HistoryRecorder",
+    "InvalidNote",
     "InvalidQuery",
+    "Note",
+    "Notes",
     "Period",
     "Query",
     "Recording",

@@ -20,6 +20,7 @@ from vpbx.history.tables import (
     RECORD_READY,
     UNRETURNED,
     call_history,
+    call_tags,
 )
 
 __all__ = ["KINDS", "Asked", "Browser", "CallRow", "Seen", "Totals"]
@@ -54,6 +55,7 @@ class Asked:
     group: str = ""
     client: str = ""
     diversion: str = ""
+    tag: str = ""
     unreturned: bool = False
     before: tuple[int, int] | None = None
     limit: int = 50
@@ -204,6 +206,10 @@ def _wanted(asked: Asked) -> Sequence[ColumnElement[bool]]:
         wanted.append(_C.client < asked.client + ":")  # what begins with these digits
     if asked.diversion:
         wanted.append(_C.diversion == asked.diversion)
+    if asked.tag:
+        t = call_tags.c
+        tagged = select(t.callid).where(t.domain_id == asked.domain_id, t.tag == asked.tag)
+        wanted.append(_C.callid.in_(tagged))
     return wanted
 
 

@@ -3,6 +3,7 @@
 `call_history` holds one row for each call that is over; rows are written once, when the call
 ends (later only `record`, `missed_status` and, at most, `rating` change). `call_journal` holds one
 row for each call that is going on; it exists to be read after a crash, by the node that wrote it.
+`call_notes` and `call_tags` hold what people write to calls that are over.
 
 There is no foreign key to the domains: a call that is being written must not fail because of
 what happens to the directory meanwhile, and history outlives what it names.
@@ -81,4 +82,24 @@ call_journal = Table(
     Column("domain_id", Integer, nullable=False),
     Column("started_ms", _BIG, nullable=False),
     Column("state", Text, nullable=False),
+)
+
+call_notes = Table(
+    "call_notes",
+    metadata,
+    Column("callid", _BIG, primary_key=True, autoincrement=False),
+    Column("domain_id", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("at_ms", _BIG, nullable=False),
+)
+"""What somebody wrote to a call; `author`: an account, as the log of changes names it."""
+
+call_tags = Table(
+    "call_tags",
+    metadata,
+    Column("domain_id", Integer, primary_key=True, autoincrement=False),
+    Column("tag", Text, primary_key=True),
+    Column("callid", _BIG, primary_key=True, autoincrement=False),
+    Index("ix_call_tags_callid", "callid"),
 )

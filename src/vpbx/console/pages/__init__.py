@@ -6,6 +6,7 @@ from vpbx.console.page import Page
 from vpbx.console.pages import (
     audit,
     blacklist,
+    call,
     connections,
     departments,
     employees,
@@ -31,6 +32,7 @@ PAGES: tuple[Page, ...] = (
     *start.pages,
     *live.pages,
     *history.pages,
+    *call.pages,
     *missed.pages,
     *voicemail.pages,
     *employees.pages,

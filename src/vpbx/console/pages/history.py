@@ -1,4 +1,4 @@
-"""History: filters, an endless list, one call with its recording, export as CSV."""
+"""History: filters, an endless list, export for spreadsheets."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from vpbx.console.areas import Area
 from vpbx.console.csvs import line
 from vpbx.console.page import Page
+from vpbx.console.sheets import Cell, write_sheet
 from vpbx.console.visit import Visit
-from vpbx.directory import NotFound
-from vpbx.history import Asked, CallRow, InvalidQuery, select_period
+from vpbx.history import Asked, CallRow, InvalidQuery, Note, select_period
 
 HISTORY = "/history"
 _PAGE = 50
 _EXPORT = 500
 _EXPORT_MOST = 200_000
-_WAIT_S = 5.0
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PERIOD_WORDS = {
     "today": "Today",
     "yesterday": "Yesterday",
@@ -39,6 +40,20 @@ KIND_WORDS = {
     "missed": "Missed",
     "inner": "Between employees",
 }
+COLUMN_WORDS = (
+    "Time",
+    "Kind",
+    "Client",
+    "Number",
+    "Employee",
+    "Department",
+    "Ended",
+    "Wait, s",
+    "Talk, s",
+    "Tags",
+    "Note",
+    "Id",
+)
 STATUS_WORDS = {
     "success": "talked",
     "missed": "missed",
@@ -79,6 +94,7 @@ class Filters:
     group: str
     diversion: str
     client: str
+    tag: str
 
     def query(self, **more: str) -> str:
         """Return them as a query."""
@@ -91,6 +107,7 @@ class Filters:
             "group": self.group,
             "number": self.diversion,
             "client": self.client,
+            "tag": self.tag,
             **more,
         }
         return urlencode({name: value for name, value in values.items() if value})
@@ -110,6 +127,7 @@ def filters_of(visit: Visit) -> Filters:
         group=visit.asked("group"),
         diversion=re.sub(r"\D", "", visit.asked("number")),
         client=_digits(visit.asked("client"), visit.company.country),
+        tag=visit.asked("tag")[:100].replace("\0", ""),
     )
 
 
@@ -140,6 +158,7 @@ def asked_of(visit: Visit, filters: Filters) -> Asked:
         group=filters.group,
         client=filters.client,
         diversion=filters.diversion,
+        tag=filters.tag,
         limit=_PAGE,
     )
 
@@ -161,6 +180,8 @@ async def show(visit: Visit) -> Response:
         filters=filters,
         wrong=error,
         calls=calls,
+        notes=await visit.services.notes.of(visit.company.id, [c.callid for c in calls]),
+        tag_choices=[(tag, tag) for tag in await visit.services.notes.tags(visit.company.id)],
         after=after,
         is_first=not visit.asked("before"),
         employees=_visible_employees(visit),
@@ -203,125 +224,65 @@ def _visible_groups(visit: Visit) -> list[tuple[str, str]]:
     ]
 
 
-async def _call(visit: Visit) -> CallRow:
-    found = await visit.services.browser.get(visit.company.id, visit.path("callid"), visit.seen)
-    if found is None:
-        raise NotFound("no such call")
-    return found
-
-
-async def show_call(visit: Visit) -> Response:
-    call = await _call(visit)
-    sent = []
-    if visit.may(Area.COMPANY) and visit.services.commands is not None:
-        sent = await visit.services.commands.events(
-            visit.company.id,
-            after=None,
-            limit=50,
-            callid=call.callid,
-            cmd="",
-            state="",
-            address="all",
-        )
-    others = []
-    if call.client:
-        asked = Asked(
-            domain_id=visit.company.id,
-            since_ms=0,
-            until_ms=call.started_ms,
-            seen=visit.seen,
-            client=call.client,
-            limit=5,
-        )
-        others = [c for c in await visit.services.browser.find(asked) if c.client == call.client]
-    return visit.page("history/call.html", call=call, sent=sent, others=others, **words())
-
-
-async def play(visit: Visit) -> Response:
-    """Answer with the recording, or parts of it as players ask for them (RFC 9110 §14)."""
-    call = await _call(visit)
-    return await recording(visit, call.callid)
-
-
-async def recording(visit: Visit, callid: str) -> Response:
-    """Answer with the recording of a call that may be heard; NotFound where there is none."""
-    found = await visit.services.history.recording(callid, wait_s=_WAIT_S)
-    if found is None or not found.ready or found.domain_id != visit.company.id:
-        raise NotFound("no recording")
-    if not found.path.exists():
-        raise NotFound("no recording")
-    is_document = found.path.suffix == ".pdf"
-    return FileResponse(
-        found.path,
-        media_type="application/pdf" if is_document else "audio/mpeg",
-        filename=f"{callid}{found.path.suffix}",
-        content_disposition_type="attachment" if visit.asked("save") else "inline",
-        headers={"Cache-Control": "private, max-age=3600"},
-    )
-
-
 async def export(visit: Visit) -> Response:
-    """Answer with what the filters find, as CSV that spreadsheets open (UTF-8 with a BOM)."""
+    """Answer with what the filters find, for spreadsheets: XLSX, or CSV (UTF-8 with a BOM)."""
     try:
-        asked = asked_of(visit, filters_of(visit))
+        asked = replace(asked_of(visit, filters_of(visit)), limit=_EXPORT)
     except InvalidQuery:
         return visit.go(HISTORY)
-    name = f"calls-{visit.company.name}.csv"
+    head = [visit.texts(each) for each in COLUMN_WORDS]
+    name = f"calls-{visit.company.name}"
+    if visit.asked("as") == "xlsx":
+        path = await write_sheet(visit.texts("Calls"), head, _parts(visit, asked))
+        return FileResponse(
+            path, media_type=XLSX, filename=f"{name}.xlsx", background=BackgroundTask(path.unlink)
+        )
     return StreamingResponse(
-        _lines(visit, replace(asked, limit=_EXPORT)),
+        _csv(head, _parts(visit, asked)),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
 
 
-async def _lines(visit: Visit, asked: Asked) -> AsyncIterator[bytes]:
-    say, zone = visit.texts, visit.company.zone
-    head = (
-        "Time",
-        "Kind",
-        "Client",
-        "Number",
-        "Employee",
-        "Department",
-        "Ended",
-        "Wait, s",
-        "Talk, s",
-        "Id",
-    )
-    yield ("\ufeff" + line([say(each) for each in head])).encode()
+async def _csv(head: list[str], parts: AsyncIterator[list[list[Cell]]]) -> AsyncIterator[bytes]:
+    yield ("\ufeff" + line(head)).encode()
+    async for rows in parts:
+        yield "".join(line([str(cell) for cell in row]) for row in rows).encode()
+
+
+async def _parts(visit: Visit, asked: Asked) -> AsyncIterator[list[list[Cell]]]:
+    """Return the rows of an export, a few hundred at a time."""
     left = _EXPORT_MOST
     while left > 0:
         calls = await visit.services.browser.find(asked)
-        rows = []
-        for call in calls:
-            start = datetime.fromtimestamp(call.started_at, UTC).astimezone(zone)
-            kind = "inner" if call.is_inner else call.direction
-            rows.append(
-                line(
-                    [
-                        f"{start:%Y-%m-%d %H:%M:%S}",
-                        say(KIND_WORDS[kind]),
-                        call.caller_name if call.is_inner else call.client,
-                        call.diversion,
-                        call.user_name,
-                        call.group_name,
-                        say(STATUS_WORDS.get(call.status, call.status)),
-                        str(call.wait),
-                        str(call.duration),
-                        call.callid,
-                    ]
-                )
-            )
-        yield "".join(rows).encode()
+        notes = await visit.services.notes.of(visit.company.id, [c.callid for c in calls])
+        yield [_cells(visit, call, notes.get(call.callid, Note())) for call in calls]
         left -= len(calls)
         if len(calls) < asked.limit:
             return
         asked = replace(asked, before=(calls[-1].started_ms, int(calls[-1].callid)))
 
 
+def _cells(visit: Visit, call: CallRow, note: Note) -> list[Cell]:
+    say = visit.texts
+    start = datetime.fromtimestamp(int(call.started_at), UTC).astimezone(visit.company.zone)
+    return [
+        start.replace(tzinfo=None),
+        say(KIND_WORDS["inner" if call.is_inner else call.direction]),
+        call.caller_name if call.is_inner else call.client,
+        call.diversion,
+        call.user_name,
+        call.group_name,
+        say(STATUS_WORDS.get(call.status, call.status)),
+        call.wait,
+        call.duration,
+        ", ".join(note.tags),
+        note.text,
+        call.callid,
+    ]
+
+
 pages = (
     Page(HISTORY, Area.CALLS, get=show, label="History", icon="history"),
     Page(f"{HISTORY}/export", Area.CALLS, get=export),
-    Page(f"{HISTORY}/{{callid}}", Area.CALLS, get=show_call),
-    Page(f"{HISTORY}/{{callid}}/sound", Area.CALLS, get=play),
 )

@@ -30,7 +30,8 @@ async def show(visit: Visit) -> Response:
         limit=_MOST,
     )
     calls = await visit.services.browser.find(asked)
-    return visit.page("missed.html", calls=calls, everything=everything, **words())
+    notes = await visit.services.notes.of(domain.id, [each.callid for each in calls])
+    return visit.page("missed.html", calls=calls, notes=notes, everything=everything, **words())
 
 
 async def call(visit: Visit) -> Response:

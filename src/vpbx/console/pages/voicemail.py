@@ -8,7 +8,7 @@ from vpbx.console.areas import Area
 from vpbx.console.forms import Wrong, errors_of
 from vpbx.console.lists import list_pages
 from vpbx.console.page import Page
-from vpbx.console.pages.history import recording
+from vpbx.console.pages.call import recording
 from vpbx.console.services import Message
 from vpbx.console.visit import Visit
 from vpbx.directory import NotFound
