@@ -31,8 +31,11 @@ class Pbx:
         rtp_ports: str = "",
         http: str = "127.0.0.1:0",
         under: tuple[str, ...] = (),
+        more: tuple[str, ...] = (),
     ) -> None:
-        """`under` is a command that runs the server, such as `("prlimit", "--nofile=256")`."""
+        """`under` is a command that runs the server, such as `("prlimit", "--nofile=256")`;
+        `more`: further options of `vpbx serve`."""
+        self.more = more
         self.data, self.database, self.under = data, database, under
         self.rtp_ports = rtp_ports or any_rtp_ports()
         self.stderr: int | None = None
@@ -52,6 +55,7 @@ class Pbx:
         command += ["--rtp-ports", self.rtp_ports, "--advertise", "127.0.0.1"]
         if self.database:
             command += ["--database", self.database]
+        command += self.more
         with self.log_file.open("ab") as log:
             stderr = log if self.stderr is None else self.stderr
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
