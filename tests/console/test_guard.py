@@ -91,6 +91,19 @@ def test_forms_without_the_sessions_own_token_are_refused(console: Console, toke
     assert "Forged" not in admin.page("/employees")
 
 
+@pytest.mark.parametrize("charset", ["punycode", "unicode_escape", "utf-7"])
+def test_forms_are_read_as_utf8_whatever_they_name(console: Console, charset: str) -> None:
+    """A quarter of a megabyte of punycode takes half a minute, in which nobody is served."""
+    browser = console.browser()
+    typed = "jose-\\ud800+AGE-dma"
+    kind = f"multipart/form-data; boundary=B; charset={charset}"
+    body = f'--B\r\nContent-Disposition: form-data; name="login"\r\n\r\n{typed}\r\n--B--\r\n'
+    headers = {"Origin": browser.origin, "Content-Type": kind}
+    answer = browser.client.post("/login", content=body.encode(), headers=headers)
+    assert answer.status_code == 403
+    assert f'value="{typed}"' in answer.text
+
+
 def test_the_login_form_of_another_site_is_refused(console: Console) -> None:
     browser = console.browser()
     browser.origin = "https://evil.example"

@@ -7,14 +7,11 @@ U+FFFD is lost for good, and whoever sent it was told 200.
 
 from __future__ import annotations
 
-import codecs
+from vpbx.charsets import known_charset
 
-__all__ = ["NotText", "charset_of", "decode"]
+__all__ = ["NotText", "charset_of", "decode", "known"]
 
 _DEFAULT = "utf-8"
-_NOT_OF_A_NETWORK = frozenset(
-    ("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "utf_7")
-)
 
 
 class NotText(ValueError):
@@ -35,14 +32,10 @@ def charset_of(content_type: str, default: str = _DEFAULT) -> str:
 
 def known(charset: str) -> str:
     """Return Python's name of a charset; NotText when it is none."""
-    try:
-        found = codecs.lookup(charset)
-    except (LookupError, ValueError):
-        found = None
-    is_text = found is not None and getattr(found, "_is_text_encoding", False)
-    if found is None or not is_text or found.name.replace("-", "_") in _NOT_OF_A_NETWORK:
+    found = known_charset(charset)
+    if found is None:
         raise NotText(f"has an unknown charset: {charset[:40]}")
-    return found.name
+    return found
 
 
 def decode(data: bytes, charset: str = _DEFAULT) -> str:

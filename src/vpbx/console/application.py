@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 
 import structlog
+from python_multipart.multipart import parse_options_header
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -25,6 +27,9 @@ from vpbx.directory import Invalid, NotFound, is_unavailable
 __all__ = ["create_console", "with_console"]
 
 log = structlog.get_logger("vpbx.console")
+
+_BOUNDARY = re.compile(rb"[\w'()+,./:=? -]{1,70}")
+"""RFC 2046 §5.1.1."""
 
 
 class _TooBig(Exception):
@@ -109,8 +114,25 @@ async def _read_form(visit: Visit, at_most: int) -> None:
 
     if int(request.headers.get("content-length") or 0) > at_most:
         raise _TooBig
-    bounded = Request(request.scope, counted)
+    bounded = Request(_in_utf8(request.scope), counted)
     visit.form = await bounded.form(max_files=1, max_fields=2000, max_part_size=at_most)
+
+
+def _in_utf8(scope: Scope) -> Scope:
+    """Return the scope without a charset of the form's: pages are UTF-8, so are their forms.
+
+    There are charsets whose decoding takes a minute (`known_charset`).
+    """
+    headers = []
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            kind, options = parse_options_header(value)
+            boundary = options.get(b"boundary", b"")
+            if kind == b"multipart/form-data" and not _BOUNDARY.fullmatch(boundary):
+                raise MultiPartException("No boundary.")
+            value = kind + (b'; boundary="' + boundary + b'"' if boundary else b"")  # noqa: PLW2901
+        headers.append((name, value))
+    return {**scope, "headers": headers}
 
 
 def _explain(visit: Visit, error: Exception) -> Response:

@@ -6,10 +6,13 @@ object that are text or numbers are wanted. One pass of one expression, linear i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from vpbx.charsets import known_charset
 
 __all__ = ["read_object"]
 
@@ -39,11 +42,10 @@ def read_object(body: bytes, charset: str = "") -> dict[str, Any] | None:
 
 
 def _text(body: bytes, charset: str) -> str:
-    for name in (charset, "utf-8"):
-        try:
-            return body.decode(name)
-        except (LookupError, UnicodeError):
-            continue
+    for name in (known_charset(charset), "utf-8"):
+        with contextlib.suppress(UnicodeError):
+            if name is not None:
+                return body.decode(name)
     return body.decode("windows-1251", "replace")
 
 
