@@ -44,7 +44,7 @@ def make_app(config: BridgeConfig, store: Store) -> App:
         headers = dict(scope["headers"])
         try:
             fields = _fields(headers.get(b"content-type", b""), body)
-        except ValueError:
+        except (ValueError, RecursionError):
             await _answer(send, 400, {"error": "neither a form nor JSON"})
             return
         told = fields.pop("crm_token", "").encode() or headers.get(b"x-crm-token", b"")
@@ -91,5 +91,7 @@ def _fields(content_type: bytes, body: bytes) -> dict[str, str]:
         found: Any = json.loads(body)
         if not isinstance(found, dict):
             raise ValueError("no object")
-        return {str(name): "" if value is None else str(value) for name, value in found.items()}
+        texts = {str(name): "" if value is None else str(value) for name, value in found.items()}
+        "".join((*texts, *texts.values())).encode()  # halves of characters are no text
+        return texts
     return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True))

@@ -59,14 +59,21 @@ def _answered(fields: Mapping[str, str], zone: tzinfo) -> datetime | None:
     start, wait = _time(fields.get("start", ""), zone), _whole(fields, "wait")
     if start is None or wait is None or not _whole(fields, "duration"):
         return None
-    return start + timedelta(seconds=wait)
+    return _later(start, wait)
 
 
 def _end(fields: Mapping[str, str], zone: tzinfo) -> datetime | None:
     start, wait = _time(fields.get("start", ""), zone), _whole(fields, "wait")
     if start is None or wait is None:
         return None
-    return start + timedelta(seconds=wait + (_whole(fields, "duration") or 0))
+    return _later(start, wait + (_whole(fields, "duration") or 0))
+
+
+def _later(start: datetime, seconds: int) -> datetime | None:
+    try:
+        return start + timedelta(seconds=seconds)
+    except OverflowError:  # the calendar ends
+        return None
 
 
 def _digits(fields: Mapping[str, str]) -> str:
@@ -143,4 +150,7 @@ def _time(text: str, zone: tzinfo) -> datetime | None:
         return None
     if zone is UTC or told.tzinfo is not None:
         return told.replace(tzinfo=None)
-    return told.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    try:
+        return told.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    except OverflowError:
+        return None
