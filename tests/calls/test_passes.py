@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.calls.world import ANN, BOB, DOMAIN, Agent, World
@@ -11,7 +13,13 @@ from vpbx.sip import Credentials, Response
 
 
 async def register(
-    world: World, page: Agent, made: Pass, *, login: str = ANN, password: str = ""
+    world: World,
+    page: Agent,
+    made: Pass,
+    *,
+    login: str = ANN,
+    password: str = "",
+    expires: int = 120,
 ) -> Response:
     """REGISTER `login` with what a page was given."""
     own = f"<sip:{login}@{DOMAIN}>"
@@ -21,7 +29,7 @@ async def register(
         world.hop(page.transport),
         from_=own,
         to=own,
-        headers=[("Contact", f"<sip:{login}@127.0.0.1:{page.port}>"), ("Expires", "120")],
+        headers=[("Contact", f"<sip:{login}@127.0.0.1:{page.port}>"), ("Expires", str(expires))],
         credentials=Credentials(made.username, password or made.password),
     )
 
@@ -58,6 +66,24 @@ async def test_it_counts_for_nothing_else(world: World, why: str, code: int) -> 
     password = made.password + "x" if why == "another password" else ""
     assert (await register(world, page, made, login=login, password=password)).code == code
     assert not world.directory.users.is_online(await world.domain(), login)
+
+
+async def test_what_was_registered_with_it_ends_with_it_and_with_its_session(world: World) -> None:
+    """Who took a session over is not rung any more when it is ended, whatever they asked for."""
+    domain = await world.domain()
+    own = await world.phone(ANN)
+    page = await world.agent(ANN)
+    made = world.service.passes.issue(domain, ANN, "session 1")
+    assert (await register(world, page, made, expires=3600)).code == 200
+    found = world.directory.locations.bindings(domain.id, ANN)
+    assert {row.port for row in found} == {own.port, page.port}
+    until = next(row.expires_at for row in found if row.port == page.port)
+    assert until <= asyncio.get_running_loop().time() + LIFE_S
+    world.service.passes.withdraw("session 2")
+    assert len(world.directory.locations.bindings(domain.id, ANN)) == 2
+    world.service.passes.withdraw("session 1")
+    (left,) = world.directory.locations.bindings(domain.id, ANN)
+    assert left.port == own.port
 
 
 async def test_it_lasts_minutes_and_a_session_has_few(world: World) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from tests.console.conftest import ACME, Console
+from tests.console.conftest import ACME, Browser, Console
 
 
 def token(page: str) -> str:
@@ -30,6 +35,88 @@ def test_who_is_logged_in_is_given_credentials_and_nobody_else(console: Console)
         assert ann.client.post("/phone/pass", headers=wrong).status_code == 403
     assert console.browser().client.post("/phone/pass", headers=headers).status_code in (303, 403)
     assert made["password"] not in console.pbx.log()
+
+
+def md5(*parts: str) -> str:
+    return hashlib.md5(":".join(parts).encode()).hexdigest()
+
+
+class Page:
+    """What the phone in a page does in SIP, over UDP."""
+
+    def __init__(self, console: Console, made: dict[str, Any]) -> None:
+        self._made = made
+        host, _, port = console.pbx.sip.rpartition(":")
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.settimeout(10)
+        self._socket.connect((host, int(port)))
+        self._count = 0
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def register(self) -> int:
+        """REGISTER as one who is challenged does; return the last answer's code."""
+        asked = self._ask("")
+        nonce = re.search(r'nonce="([^"]+)"', asked)
+        assert nonce is not None, asked
+        made, uri = self._made, f"sip:{self._made['realm']}"
+        first = md5(made["username"], made["realm"], made["password"])
+        right = md5(first, nonce[1], "00000001", "c", "auth", md5("REGISTER", uri))
+        answer = self._ask(
+            f'Authorization: Digest username="{made["username"]}", realm="{made["realm"]}", '
+            f'nonce="{nonce[1]}", uri="{uri}", response="{right}", qop=auth, nc=00000001, '
+            'cnonce="c"\r\n'
+        )
+        return int(answer.split()[1])
+
+    def _ask(self, more: str) -> str:
+        self._count += 1
+        own, name = self._made["uri"], f"{id(self)}{self._count}"
+        port = self._socket.getsockname()[1]
+        self._socket.send(
+            (
+                f"REGISTER sip:{self._made['realm']} SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{name};rport\r\n"
+                f"Max-Forwards: 70\r\nFrom: <{own}>;tag=1\r\nTo: <{own}>\r\n"
+                f"Call-ID: {id(self)}\r\nCSeq: {self._count} REGISTER\r\n"
+                f"Contact: <sip:p@127.0.0.1:{port}>\r\nExpires: 600\r\n{more}"
+                "Content-Length: 0\r\n\r\n"
+            ).encode()
+        )
+        return self._socket.recv(65_535).decode()
+
+
+@contextmanager
+def page_of(console: Console, browser: Browser) -> Iterator[Page]:
+    headers = {"Origin": browser.origin, "X-CSRF": token(browser.page("/me"))}
+    page = Page(console, browser.client.post("/phone/pass", headers=headers).json())
+    try:
+        yield page
+    finally:
+        page.close()
+
+
+def state_of_head(console: Console) -> str:
+    contacts = console.as_("ann").get("/phone/contacts").json()
+    return str(next(contact["state"] for contact in contacts if contact["name"] == "Head"))
+
+
+def test_a_phone_ends_with_its_session_however_that_ends(console: Console) -> None:
+    taken, own = console.browser(), console.browser()
+    taken.enter("head")
+    own.enter("head")
+    with page_of(console, taken) as page:
+        assert page.register() == 200
+        assert state_of_head(console) == "free"
+        assert own.post("/me/sessions", {"session": "others"}, at="/me").status_code == 303
+        assert page.register() == 401
+        assert state_of_head(console) == "off"
+    with page_of(console, own) as page:
+        assert page.register() == 200
+        assert own.post("/logout", {}, at="/me").status_code == 303
+        assert page.register() == 401
+    assert state_of_head(console) == "off"
 
 
 def test_contacts_are_the_own_company_s(console: Console) -> None:

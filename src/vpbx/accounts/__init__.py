@@ -5,7 +5,7 @@ log of what was changed by whom.
     await invite(domain, login), invite_operator(name) -> Invitation    invited(token)
     await accept(token, password) -> Account      log_in(domain, login, password, source)
     await open(account, pending=, address=, agent=) -> token    session(token) -> Session | None
-    await sessions(account) end(account, id) end_others(account, but)
+    await sessions(account) end(account, id) end_others(account, but)    on_ended(tell)
     await change_password(session, old, new, source) set_language(account, language)
     await of_domain(domain) operators() remove(account)     settings.get/set     throttle
     second (codes), passkeys: what is asked for after the password

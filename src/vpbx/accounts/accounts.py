@@ -6,6 +6,7 @@ invitation; making a new one does not take the old password away until it is use
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,16 @@ class Accounts:
         self.settings = SettingsStore(database)
         self.second = SecondFactor(database, directory, clock, self.throttle)
         self.passkeys = Passkeys(database, clock, self.throttle)
+        self._watchers: list[Callable[[int], None]] = []
+
+    def on_ended(self, tell: Callable[[int], None]) -> None:
+        """Call `tell` with the number of each session that this process ends."""
+        self._watchers.append(tell)
+
+    def _tell_ended(self, session_ids: Iterable[int]) -> None:
+        for session_id in session_ids:
+            for tell in self._watchers:
+                tell(session_id)
 
     def _now(self) -> int:
         return int(self._clock.time())
@@ -125,7 +136,8 @@ class Accounts:
                 raise NotFound("no such invitation")
             await store.change_account(connection, account.id, password=kept)
             await store.drop_invitations(connection, account.id)
-            await store.end_sessions(connection, account.id)
+            ended = await store.end_sessions(connection, account.id)
+        self._tell_ended(ended)
         return account
 
     # Logging in
@@ -192,11 +204,12 @@ class Accounts:
                     agent="".join(c for c in agent[:_AGENT] if c.isprintable()),
                 )
             )
-            await self._keep_few(connection, account.id)
+            ended = await self._keep_few(connection, account.id)
+        self._tell_ended(ended)
         return token
 
-    async def _keep_few(self, connection: Any, account_id: int) -> None:
-        """Drop sessions that ran out, and the oldest of too many."""
+    async def _keep_few(self, connection: Any, account_id: int) -> list[int]:
+        """Drop sessions that ran out, and the oldest of too many; return which those were."""
         longest = (
             select(sessions.c.id)
             .where(sessions.c.account_id == account_id)
@@ -208,10 +221,10 @@ class Accounts:
         await connection.execute(
             delete(sessions).where(
                 sessions.c.account_id == account_id,
-                (sessions.c.id <= oldest)
-                | (sessions.c.seen_at < self._now() - ConsoleSettings.LONGEST_S),
+                sessions.c.seen_at < self._now() - ConsoleSettings.LONGEST_S,
             )
         )
+        return await store.end_sessions(connection, account_id, until=oldest)
 
     # Sessions
 
@@ -259,12 +272,15 @@ class Accounts:
                     sessions.c.id == session_id, sessions.c.account_id == account.id
                 )
             )
+        if gone.rowcount > 0:
+            self._tell_ended([session_id])
         return gone.rowcount > 0
 
     async def end_others(self, account: Account, but: int) -> None:
         """End all sessions of an account but one (0: all)."""
         async with self._database.begin() as connection:
-            await store.end_sessions(connection, account.id, but=but)
+            ended = await store.end_sessions(connection, account.id, but=but)
+        self._tell_ended(ended)
 
     async def enter(self, session: Session, company_id: int) -> None:
         """Let an operator work in a company (0: in none); an employee is where they are."""
@@ -293,7 +309,8 @@ class Accounts:
         async with self._database.begin() as connection:
             await store.change_account(connection, account.id, password=kept)
             await store.drop_invitations(connection, account.id)
-            await store.end_sessions(connection, account.id, but=session.id)
+            ended = await store.end_sessions(connection, account.id, but=session.id)
+        self._tell_ended(ended)
 
     async def set_language(self, account: Account, language: str) -> None:
         """Keep the language somebody wants ("": the company's)."""
@@ -338,4 +355,6 @@ class Accounts:
     async def remove(self, account: Account) -> None:
         """Take an account away: its sessions end, its password is no more."""
         async with self._database.begin() as connection:
+            ended = await store.end_sessions(connection, account.id)
             await connection.execute(delete(accounts).where(accounts.c.id == account.id))
+        self._tell_ended(ended)

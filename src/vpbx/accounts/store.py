@@ -177,11 +177,17 @@ async def change_account(connection: AsyncConnection, account_id: int, **values:
     await connection.execute(update(accounts).where(accounts.c.id == account_id).values(**values))
 
 
-async def end_sessions(connection: AsyncConnection, account_id: int, *, but: int = 0) -> None:
-    """End all sessions of an account, except one."""
-    await connection.execute(
-        delete(sessions).where(sessions.c.account_id == account_id, sessions.c.id != but)
-    )
+async def end_sessions(
+    connection: AsyncConnection, account_id: int, *, but: int = 0, until: int | None = None
+) -> list[int]:
+    """End all sessions of an account, except one, or those up to a number; return which."""
+    c = sessions.c
+    which = (c.account_id == account_id) & (c.id != but)
+    if until is not None:
+        which &= c.id <= until
+    ended = (await connection.scalars(select(c.id).where(which))).all()
+    await connection.execute(delete(sessions).where(which))
+    return list(ended)
 
 
 async def drop_invitations(connection: AsyncConnection, account_id: int) -> None:

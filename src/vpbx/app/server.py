@@ -380,6 +380,8 @@ class App:
             last_talks=self.history.last_talks,
             clock=self._clock,
         )
+        passes = self.calls.passes
+        self.accounts.on_ended(lambda session_id: passes.withdraw(str(session_id)))
         listens = []
         if config.sip:
             listens += [Listen(kind, config.sip.host, config.sip.port) for kind in ("udp", "tcp")]

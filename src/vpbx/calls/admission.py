@@ -50,6 +50,8 @@ class Admitted:
     employee: Employee
     hides: bool = False
     """Whether the called party is not to learn who calls (RFC 3323)."""
+    username: str = ""
+    """By which they proved it: their login, their ext, or a page's (`Passes`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,7 @@ class Admission:
             return Refused(403, "Not your name")
         if not domain.enabled:
             return Refused(403, "Domain is off")
-        return Admitted(domain, employee, hides)
+        return Admitted(domain, employee, hides, verdict.username)
 
     def registered(self, hop: Hop, who: Admitted, until: float) -> None:
         """Know a phone by its place until its registration ends, by the monotonic clock."""

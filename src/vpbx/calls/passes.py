@@ -3,18 +3,21 @@
 A page must not hold the password of an employee's phones: who reads it there may register from
 anywhere, for ever. So whoever is logged in is given a name and a password made for that session
 alone, which count for its employee. They are short-lived, since a session may end in many ways:
-a page asks for the next in time, and gets none when it is not logged in any more. They are kept
-in memory: after a restart a page is refused, and asks for others.
+a page asks for the next in time, and gets none when it is not logged in any more. No registration
+made with one lasts longer than it does, and none outlives its session. They are kept in memory:
+after a restart a page is refused, and asks for others.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from vpbx.clock import Clock
 from vpbx.directory import DomainConfig
-from vpbx.sip import Ha1, ha1
+from vpbx.sip import Ha1, Hop, ha1
 
 __all__ = ["LIFE_S", "Pass", "Passes", "login_of"]
 
@@ -42,6 +45,12 @@ class _Kept:
     session: str
     secret: Ha1 = field(repr=False)
     until: float
+    places: set[Hop] = field(default_factory=set)
+    """From where it registered, the last few."""
+
+
+Withdrawn: TypeAlias = Callable[[str, str, frozenset[Hop]], None]
+"""Told the domain, the login and the places whose registrations end with a session."""
 
 
 def login_of(username: str) -> str:
@@ -55,6 +64,7 @@ class Passes:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
+        self.on_withdrawn: Withdrawn = lambda domain, login, places: None
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -81,10 +91,28 @@ class Passes:
             return None
         return kept.secret
 
+    def left_s(self, username: str) -> float | None:
+        """Return how long one still counts; None for a username that is no pass's."""
+        kept = self._kept.get(username)
+        return None if kept is None else max(0.0, kept.until - self._clock.now())
+
+    def registered(self, username: str, place: Hop) -> None:
+        """Note from where one was registered with."""
+        kept = self._kept.get(username)
+        if kept is not None:
+            if len(kept.places) >= _MAX_PER_SESSION:
+                kept.places.clear()
+            kept.places.add(place)
+
     def withdraw(self, session: str) -> None:
-        """End all of a session."""
+        """End all of a session, and what was registered with them."""
+        places: dict[tuple[str, str], set[Hop]] = {}
         for name in [name for name, kept in self._kept.items() if kept.session == session]:
-            del self._kept[name]
+            kept = self._kept.pop(name)
+            places.setdefault((kept.domain, login_of(name)), set()).update(kept.places)
+        for (domain, login), found in places.items():
+            if found:
+                self.on_withdrawn(domain, login, frozenset(found))
 
     def _drop_expired(self) -> None:
         now = self._clock.now()  # all last equally long, so the eldest come first

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -10,9 +12,9 @@ from vpbx.calls.admission import Admission, Challenged, Refused
 from vpbx.calls.devices import bindings_of, keep_bindings
 from vpbx.calls.switch import Switch
 from vpbx.clock import Timer
-from vpbx.sip import Binding, RegisterResult, ServerTransaction, make_response, register
+from vpbx.sip import Binding, Hop, RegisterResult, ServerTransaction, make_response, register
 
-__all__ = ["Expiry", "take_registration"]
+__all__ = ["Expiry", "end_places", "take_registration"]
 
 _LOOK_S = 15.0
 
@@ -50,13 +52,16 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         return
     domain, employee = who.domain, who.employee
     known = bindings_of(switch, domain, employee.login)
+    limits, left_s = switch.config.registrar, switch.passes.left_s(who.username)
+    if left_s is not None:  # a page's: it asks again with the next pass
+        limits = replace(limits, max_expires_s=min(limits.max_expires_s, max(1, math.ceil(left_s))))
     result = register(
         known,
         request,
         tx.hop,
         now=switch.clock.now(),
         date=switch.clock.time(),
-        limits=switch.config.registrar,
+        limits=limits,
         unreachable=switch.stack.layer.why_unreachable,
     )
     if any(admission.is_carriers(binding.hop, tx.hop) for binding in result.added):
@@ -70,6 +75,7 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         if result.bindings and not was_online:
             switch.queues.freed(domain.id, employee.login)
     if result.added:
+        switch.passes.registered(who.username, tx.hop)
         admission.registered(tx.hop, who, max(binding.expires_at for binding in result.added))
     if result.reason:
         log.warning(
@@ -93,6 +99,20 @@ def _tell(domain: str, login: str, known: tuple[Binding, ...], result: RegisterR
         if binding.contact in before - after:
             before.discard(binding.contact)
             _say("a registration ends", domain, login, binding, why="the device says so")
+
+
+def end_places(switch: Switch, domain_name: str, login: str, places: frozenset[Hop]) -> None:
+    """End the registrations of an employee that were made from these places."""
+    domain = switch.directory.cached(domain_name)
+    if domain is None:
+        return
+    known = bindings_of(switch, domain, login)
+    left = tuple(binding for binding in known if binding.hop not in places)
+    if len(left) < len(known):
+        keep_bindings(switch, domain, login, left)
+        for binding in known:
+            if binding.hop in places:
+                _say("a registration ends", domain_name, login, binding, why="logged out")
 
 
 class Expiry:

@@ -36,7 +36,7 @@ from vpbx.calls.outcome import Ender
 from vpbx.calls.outgoing import Outgoing, number_shown
 from vpbx.calls.parking import find_parked, parked_at
 from vpbx.calls.pickup import find_ringing, picks_up
-from vpbx.calls.registration import Expiry, take_registration
+from vpbx.calls.registration import Expiry, end_places, take_registration
 from vpbx.calls.registry import ActiveCall, LiveCall
 from vpbx.calls.replacing import May, take_place, wanted_place
 from vpbx.calls.shared.last_talks import AskHistory
@@ -119,6 +119,7 @@ class CallService:
         """Trunks, and registrations at other operators."""
         self.passes = self._switch.passes
         """For softphones in pages."""
+        self.passes.on_withdrawn = partial(end_places, self._switch)
         self._lamp = Lamp(self._switch)
         self._desk = Desk(self._switch, self._admission, (Blf(self._switch), self._lamp))
         self._switch.consult = partial(consultation.begin, self._switch)

@@ -141,7 +141,6 @@ async def check_code(visit: Visit) -> Response:
 async def log_out(visit: Visit) -> Response:
     session = visit.mine
     await visit.services.accounts.end(session.account, session.id)
-    visit.services.calls.passes.withdraw(str(session.id))
     return set_session(RedirectResponse("/login", 303), "", secure=visit.secure)
 
 
