@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.responses import Response, StreamingResponse
 
 from vpbx.calls import ActiveCall
-from vpbx.console.areas import Area, Reach
+from vpbx.console.areas import Area, Reach, reach
 from vpbx.console.page import Page
 from vpbx.console.visit import Visit
 from vpbx.directory import Employee, NotFound
@@ -126,15 +126,26 @@ async def _events(visit: Visit, pieces: AsyncIterator[str]) -> AsyncIterator[byt
     clock, checked_at = visit.services.clock, visit.services.clock.now()
     async for piece in pieces:
         if clock.now() - checked_at > _CHECK_S:
-            # a session that was ended, or a role that changed, ends the stream too
             checked_at = clock.now()
-            session = await visit.services.accounts.session(visit.token, used=False)
-            domain = await visit.services.directory.domain_by_id(visit.company.id)
-            found = domain.employees.get(visit.mine.account.login) if domain else None
-            if session is None or (found is not None and found.role is not visit.role):
-                return
+            if not await still_sees(visit):
+                return  # the page asks again, and is given what may be seen now
         lines = piece.splitlines()
         yield ("".join(f"data: {line}\n" for line in lines) + "\n").encode() if lines else b":\n\n"
+
+
+async def still_sees(visit: Visit) -> bool:
+    """Say whether the session goes on, and its owner sees what they saw when they came."""
+    session = await visit.services.accounts.session(visit.token, used=False)
+    domain = await visit.services.directory.domain_by_id(visit.company.id)
+    if session is None or domain is None:
+        return False
+    if visit.employee is None:
+        return session.company_id == domain.id
+    employee = domain.employees.get(session.account.login)
+    if employee is None or employee.role is not visit.role or not domain.enabled:
+        return False
+    then, now = visit.reach, reach(domain, employee)
+    return (then.everybody, then.logins, then.groups) == (now.everybody, now.logins, now.groups)
 
 
 def _mine(visit: Visit) -> ActiveCall:
