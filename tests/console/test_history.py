@@ -10,6 +10,7 @@ import pytest
 
 from tests.console.calls import HOSTILE, SOUND
 from tests.console.conftest import ACME, GLOBEX, Browser, Console, said
+from vpbx.console.csvs import line
 
 
 def all_calls(browser: Browser, query: str = "") -> list[str]:
@@ -150,3 +151,21 @@ def test_the_start_counts_what_somebody_sees(console: Console) -> None:
         expected = [len(all_calls(browser, f"period=today&kind={kind}")) for kind in ("in", "out")]
         assert figures(login)[:2] == expected
     assert ACME in console.as_("ann").page("/")
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("=1+1", "'=1+1"),
+        ("  @SUM(A1)", "  '@SUM(A1)"),
+        ("\ufeff=1", "\ufeff'=1"),
+        ("Ann;=1", "Ann;'=1"),
+        ('Ann;"=1', "Ann;\"'=1"),
+        ("Ann\n-1", "Ann\n'-1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("Ann-Lee, +1 more", "Ann-Lee, +1 more"),
+        ("1;2", "1;2"),
+    ],
+)
+def test_no_text_becomes_a_formula_whatever_stands_between_fields(told: str, kept: str) -> None:
+    assert next(csv.reader(io.StringIO(line([told, "x"]), newline=""))) == [kept, "x"]
