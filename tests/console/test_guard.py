@@ -158,6 +158,21 @@ def test_the_page_of_the_api_runs_nothing_that_is_not_its_own(console: Console) 
     assert "http" not in policy
 
 
+@pytest.mark.parametrize("start", ["9" * 18, "9" * 4500, "-1", "\u0663", "1e9", "a\0b"])
+def test_no_number_in_an_address_breaks_a_page(console: Console, start: str) -> None:
+    admin = console.as_("admin")
+    for path, name in (("/employees", "start"), ("/audit", "before"), ("/history", "before")):
+        assert admin.get(path, params={name: start}).status_code == 200, path
+
+
+def test_what_is_typed_holds_no_null(console: Console) -> None:
+    """PostgreSQL takes it in no text."""
+    refused = console.browser().log_in("nob\0dy")
+    assert refused.status_code == 403
+    assert "nobdy" in refused.text
+    assert console.as_("admin").get("/audit", params={"search": "n\0"}).status_code == 200
+
+
 def test_bodies_have_a_bound(console: Console) -> None:
     admin = console.as_("admin")
     answer = admin.post("/employees/new", {"name": "x" * 300_000})

@@ -130,7 +130,7 @@ def _in_utf8(scope: Scope) -> Scope:
             boundary = options.get(b"boundary", b"")
             if kind == b"multipart/form-data" and not _BOUNDARY.fullmatch(boundary):
                 raise MultiPartException("No boundary.")
-            value = kind + (b'; boundary="' + boundary + b'"' if boundary else b"")  # noqa: PLW2901
+            value = kind + (b'; boundary="' + boundary + b'"' if boundary else b"")
         headers.append((name, value))
     return {**scope, "headers": headers}
 

@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
@@ -92,7 +92,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _readable(digits: str) -> str:
     try:
         parsed = phonenumbers.parse("+" + digits)

@@ -123,20 +123,25 @@ class Visit:
     def value(self, name: str, default: str = "") -> str:
         """Return a field of the form as text, trimmed."""
         found = self.form.get(name, default)
-        return found.strip() if isinstance(found, str) else default
+        return _text(found) if isinstance(found, str) else default
 
     def values(self, name: str) -> list[str]:
         """Return all values of a field."""
-        return [value for value in self.form.getlist(name) if isinstance(value, str)]
+        return [_text(value) for value in self.form.getlist(name) if isinstance(value, str)]
 
     def asked(self, name: str, default: str = "") -> str:
         """Return a parameter of the address, trimmed."""
-        return self.request.query_params.get(name, default).strip()
+        return _text(self.request.query_params.get(name, default))
+
+    def number(self, name: str) -> int | None:
+        """Return a parameter of the address as a number that a database takes; None for others."""
+        found = self.asked(name)
+        return int(found) if found.isascii() and found.isdecimal() and len(found) < 10 else None
 
     def path(self, name: str) -> str:
         """Return a part of the path."""
         found: str = self.request.path_params[name]
-        return found
+        return found.replace("\0", "")
 
     @property
     def theme(self) -> str:
@@ -177,3 +182,8 @@ class Visit:
                 secure=self.secure,
             )
         return answer
+
+
+def _text(found: str) -> str:
+    """Return what was sent, trimmed and without NUL, which PostgreSQL takes in no text."""
+    return found.replace("\0", "").strip()

@@ -19,9 +19,9 @@ VIA_WORDS = {"console": "console", "api": "API", "command": "command line"}
 
 
 async def show(visit: Visit) -> Response:
-    search, before = visit.asked("search"), visit.asked("before")
+    search = visit.asked("search")
     entries = await visit.services.audit.find(
-        visit.company.id, search=search, before=_number(before), limit=_PAGE
+        visit.company.id, search=search, before=visit.number("before"), limit=_PAGE
     )
     return visit.page(
         "audit.html",
@@ -30,10 +30,6 @@ async def show(visit: Visit) -> Response:
         before=entries[-1].id if len(entries) == _PAGE else None,
         via_words=VIA_WORDS,
     )
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 async def export(visit: Visit) -> Response:

@@ -20,7 +20,7 @@ _PLAIN = ("name", "position", "email", "ext", "role", "mobile")
 
 async def list_(visit: Visit) -> Response:
     directory, search = visit.services.directory, visit.asked("search")
-    start = int(visit.asked("start")) if visit.asked("start").isdecimal() else 0
+    start = visit.number("start") or 0
     found = await directory.users.list(visit.company, search=search, start=start, limit=_PAGE)
     return visit.page(
         "employees/list.html",
