@@ -96,6 +96,8 @@ def test_a_directory_is_read_and_told_from_another() -> None:
         b'{a: "b"}',
         b'{"a": "b\n"}',
         b'{"a": "\\x"}',
+        b'{"a": "\\ud800"}',
+        b'{"\\udfff": "a"}',
         b"\xff\xfe",
         b"{" * 100_000,
         b"[" * 100_000,
