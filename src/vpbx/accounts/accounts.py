@@ -179,6 +179,11 @@ class Accounts:
                 return None
             return await store.find_employee(connection, domain, employee.id)
 
+    async def check_code(self, account: Account, code: str, source: str) -> None:
+        """Raise Refused unless `code` is the second factor's of `account` now; TooMany."""
+        known = await self._used_from(account.id, source)
+        await self.second.check(account, code, source, known=known)
+
     async def _used_from(self, account_id: int, source: str) -> bool:
         statement = select(sessions.c.id).where(
             sessions.c.account_id == account_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyotp
 from sqlalchemy import update
 
@@ -16,6 +18,7 @@ from vpbx.directory import Directory
 
 ISSUER = "VPBX"
 STEP_S = 30
+_SECRET = re.compile("[A-Z2-7]{32}")
 _WRONG = "this code is not right; each counts once, for half a minute"
 
 
@@ -34,6 +37,10 @@ class SecondFactor:
         """Return a new secret, base32; nothing is kept until it is confirmed."""
         return pyotp.random_base32()
 
+    def sound(self, secret: str) -> str:
+        """Return a secret that came back from a form, or a new one in place of what is none."""
+        return secret if _SECRET.fullmatch(secret) else self.propose()
+
     def uri(self, account: Account, secret: str) -> str:
         """Return what an app reads from a QR code."""
         return pyotp.TOTP(secret).provisioning_uri(name=str(account), issuer_name=ISSUER)
@@ -42,7 +49,7 @@ class SecondFactor:
         """Keep `secret` for an account whose app makes the right code; Refused, TooMany."""
         key = f"code:{account.id}"
         self._throttle.attempt(key, source)
-        step = self._step(secret, code)
+        step = self._step(secret, code) if _SECRET.fullmatch(secret) else None
         if step is None:
             raise Refused("code", _WRONG)
         self._throttle.right(key, source)
@@ -50,10 +57,13 @@ class SecondFactor:
         async with self._database.begin() as connection:
             await store.change_account(connection, account.id, totp=sealed, totp_step=step)
 
-    async def check(self, account: Account, code: str, source: str) -> None:
-        """Raise Refused unless `code` is the account's now, and was not used before; TooMany."""
+    async def check(self, account: Account, code: str, source: str, *, known: bool = False) -> None:
+        """Raise Refused unless `code` is the account's now, and was not used before; TooMany.
+
+        `known`: the account has been used from this source before.
+        """
         key = f"code:{account.id}"
-        self._throttle.attempt(key, source)
+        self._throttle.attempt_code(key, source, known=known)
         async with self._database.connect() as connection:
             row = await store.find(connection, account.id)
         step = None

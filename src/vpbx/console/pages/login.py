@@ -131,7 +131,7 @@ async def check_code(visit: Visit) -> Response:
                 session, visit.site, visit.value("credential"), visit.source
             )
         else:
-            await accounts.second.check(session.account, visit.value("code"), visit.source)
+            await accounts.check_code(session.account, visit.value("code"), visit.source)
     except Refused as refused:
         return await _code(visit, 403, errors_of(refused, visit.texts))
     await accounts.end(session.account, session.id)

@@ -148,11 +148,11 @@ async def _second(visit: Visit, secret: str, errors: dict[str, str] | None = Non
 
 
 async def save_second(visit: Visit) -> Response:
-    secret, second = visit.value("secret"), visit.services.accounts.second
-    account = visit.mine.account
+    accounts, account = visit.services.accounts, visit.mine.account
+    second, secret = accounts.second, accounts.second.sound(visit.value("secret"))
     if account.has_totp:  # another may only be set by who still has the one there is
         try:
-            await second.check(account, visit.value("code"), visit.source)
+            await accounts.check_code(account, visit.value("code"), visit.source)
         except Refused as refused:
             return await _second(visit, second.propose(), errors_of(refused, visit.texts))
         await second.drop(account)
