@@ -49,7 +49,14 @@ from vpbx.branches import BranchLinks
 from vpbx.calls import CallsConfig, CallService, TrunkState
 from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
-from vpbx.console import PAGES, ConsoleServices, Live, create_console, with_console
+from vpbx.console import (
+    PAGES,
+    ConsoleServices,
+    Live,
+    Provisioning,
+    create_console,
+    with_console,
+)
 from vpbx.crm import (
     Contacts,
     CrmClient,
@@ -515,6 +522,8 @@ class App:
             boxes=self.boxes,
             media_path=lambda file: self.data.media / file.path,
             link_base=lambda domain: base.replace("{domain}", domain),
+            provisioning=Provisioning(self._clock),
+            sip_addresses=self._sip_told,
             free_disk=self.data.free,
             trusted_proxies=self.config.trusted_proxies,
             https_port=self.config.https.port if self.config.https else 0,

@@ -12,6 +12,7 @@ from vpbx.api.services import Commands
 from vpbx.calls import CallService
 from vpbx.clock import Clock
 from vpbx.console.live import Live
+from vpbx.console.provisioning import Provisioning
 from vpbx.directory import Directory, DomainConfig, MediaFile
 from vpbx.history import Browser, History, Notes
 
@@ -89,6 +90,10 @@ class ConsoleServices:
     """Where the sound of an upload lies, without its ending."""
     link_base: Callable[[str], str]
     """How links begin that lead to this console, for a company's name."""
+    provisioning: Provisioning
+    """The links that set up phones."""
+    sip_addresses: Callable[[], str]
+    """Where phones may register: SIP URIs, `sips:` for TLS, with spaces."""
     free_disk: Callable[[], float]
     """Which part of the disk that holds the data is free, 0 to 1."""
     trusted_proxies: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 // apply themselves, and the first wrong field in focus.
 
 document.addEventListener("submit", (event) => {
-  const question = event.target.dataset?.ask;
+  const question = event.submitter?.dataset.ask ?? event.target.dataset?.ask;
   if (question && !window.confirm(question)) {
     event.preventDefault();
     event.stopImmediatePropagation();
