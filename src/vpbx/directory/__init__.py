@@ -41,7 +41,8 @@ edit only what is there changes.
     record_exceptions blf am_users am_groups   list add(names) delete(names)
     caller_ids    get -> (main, CallerIds) telnums regions set_main set_user set_group set_region
                   delete_user delete_group delete_region
-    restrictions  get add_main delete_main add_users add_groups delete_user delete_group
+    restrictions  get add_main set_main delete_main add_users add_groups set_users set_groups
+                  delete_user delete_group
     sip_registrations  list get add edit delete set_status password(registration)
     sipuri_transfers   list get add edit delete find(domain, user)
     branches      list get add edit delete sync keep key(branch)

@@ -41,6 +41,14 @@ class RestrictionRules:
             await tx.set_domain(allowed=list(ordered(after)))
         return ordered(after)
 
+    async def set_main(self, domain: DomainConfig, allowed: Iterable[str]) -> None:
+        """Allow everyone these directions and no others."""
+        async with self._store.edit(domain) as tx:
+            reader = Values({"allowed": list(allowed)})
+            after = _read(reader)
+            reader.done()
+            await tx.set_domain(allowed=list(ordered(after)))
+
     async def delete_main(self, domain: DomainConfig, allowed: Iterable[str]) -> None:
         """Take directions from everyone."""
         async with self._store.edit(domain) as tx:
@@ -67,6 +75,14 @@ class RestrictionRules:
         """
         return (await self._add(domain, rules, "group_id")) or {}
 
+    async def set_users(self, domain: DomainConfig, rules: Iterable[Mapping[str, Any]]) -> None:
+        """Make the rules of employees exactly these, as `add_users` takes them."""
+        await self._add(domain, rules, "user_id", instead=True)
+
+    async def set_groups(self, domain: DomainConfig, rules: Iterable[Mapping[str, Any]]) -> None:
+        """Make the rules of departments exactly these, as `add_groups` takes them."""
+        await self._add(domain, rules, "group_id", instead=True)
+
     async def delete_user(
         self, domain: DomainConfig, login: str, allowed: Iterable[str] = ()
     ) -> None:
@@ -82,7 +98,12 @@ class RestrictionRules:
             await self._take(tx, "group_id", await group_row(tx, group_id), allowed)
 
     async def _add(
-        self, domain: DomainConfig, rules: Iterable[Mapping[str, Any]], column: str
+        self,
+        domain: DomainConfig,
+        rules: Iterable[Mapping[str, Any]],
+        column: str,
+        *,
+        instead: bool = False,
     ) -> Mapping[str, frozenset[str]]:
         table = tables.call_rules
         named: dict[str, frozenset[str]] = {}
@@ -94,7 +115,8 @@ class RestrictionRules:
                 if row is None or reader.errors:
                     continue
                 before = await tx.first(table, table.c[column] == row.id)
-                after = allowed | set(before.allowed if before is not None else ())
+                kept = before.allowed if before is not None and not instead else ()
+                after = allowed | set(kept)
                 await tx.delete(table, table.c[column] == row.id)
                 await tx.insert(table, **{column: row.id}, allowed=list(ordered(after)))
                 named[row.login if column == "user_id" else row.gid] = frozenset(after)
