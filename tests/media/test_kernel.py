@@ -67,11 +67,14 @@ def test_sockets_are_found_among_files_that_come_and_go(
                     closing.extend(over)
 
 
-def test_two_calls_that_begin_at_once_find_their_own(files: contextlib.ExitStack) -> None:
+@pytest.mark.parametrize("many", [2, 12])
+def test_calls_that_begin_at_once_find_their_own(files: contextlib.ExitStack, many: int) -> None:
     sockets = Sockets()
-    for _ in range(100):
-        free = [sockets.free() for _ in range(2)]
-        calls = [[bound(files) for _ in range(4)] for _ in range(2)]
+    for _ in range(200 // many):
+        free = [sockets.free() for _ in range(many)]
+        calls = [[bound(files) for _ in range(4)] for _ in range(many)]
+        told = {number for each in free for number in each}
+        assert told >= {sock.fileno() for call in calls for sock in call}, "to be searched for"
         for call, numbers_free in zip(calls, free, strict=True):
             assert sockets.find(numbers(call), numbers_free) == numbers(call)
 

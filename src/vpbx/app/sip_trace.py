@@ -47,9 +47,12 @@ log = structlog.get_logger("vpbx.sip")
 Address = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Seen:
-    """One message: `sent` by us to `peer`, or received from there."""
+    """One message: `sent` by us to `peer`, or received from there.
+
+    Not frozen: it is made for every message, and a frozen one costs three times as much.
+    """
 
     at: float
     sent: bool

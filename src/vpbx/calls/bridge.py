@@ -147,10 +147,10 @@ class Bridge:
         """Whether the other seat would not understand the digits that this one sends by
         RFC 4733: it gave them another number, or speaks INFO only."""
         leg, other = self._seats.get(side), self._seats.get(side.other)
-        if leg is None or other is None or leg.sound.peer is None or other.sound.peer is None:
+        if leg is None or other is None or not (leg.sound.described and other.sound.described):
             return False
-        comes_as = leg.sound.peer.digits_come_as
-        return comes_as is not None and comes_as != other.sound.peer.dtmf_payload
+        comes_as = leg.sound.digits_come_as
+        return comes_as is not None and comes_as != other.sound.digits_taken
 
     def carry(self, side: Side, digit: str, body: bytes = b"", content_type: str = "") -> None:
         """Let a seat have a digit in the way it understands: RFC 4733, else INFO.
@@ -203,7 +203,7 @@ class Bridge:
         """Let the seat opposite of `side` hear hold music, while the digits of `side` are still
         caught, and not passed on; False, and nothing changes, where that cannot be."""
         leg = self._seats.get(side)
-        by_info = leg is not None and (leg.sound.peer is None or not leg.sound.peer.digits_come_as)
+        by_info = leg is not None and (not leg.sound.described or not leg.sound.digits_come_as)
         if not by_info and not self._media.overhear(side):
             return False
         self._diverted.add(side)

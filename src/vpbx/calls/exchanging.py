@@ -58,7 +58,7 @@ class Exchanging(Served):
             self.guest = new
         else:
             self.host = new
-        if other is not None and new.sound.peer is not None:  # else it chooses of what they share
+        if other is not None and new.sound.described:  # else it chooses of what they share
             self.bridge.follow(other, new)
         await self._changed_hands(old, new)
         old.hangup()

@@ -132,8 +132,7 @@ class Leg(SessionAdapter):
         assert offer is not None
         if self._answered_like is not None:
             return self._answered_like
-        ptime_ms = other.peer.ptime_ms if other.peer is not None else 20
-        self._answered_like = self.sound.answer(offer, other.codecs, ptime_ms)
+        self._answered_like = self.sound.answer(offer, other.codecs, other.ptime_ms)
         return self._answered_like
 
     def offer(self, codecs: Sequence[AudioCodec]) -> None:

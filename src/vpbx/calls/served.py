@@ -318,8 +318,7 @@ class Served:
         """Return what to offer to a leg of `side`, described: encrypted where signalling is, by
         `transport`, and as a browser needs it where it is one."""
         sound = self.bridge.sound(side)
-        peer = self.guest.sound.peer if self.guest is not None else None
-        ptime_ms = peer.ptime_ms if peer is not None else 20
+        ptime_ms = self.guest.sound.ptime_ms if self.guest is not None else 20
         try:
             sound.may_encrypt = transport in ("tls", "wss")
             sound.browser = transport in ("ws", "wss")
@@ -426,7 +425,7 @@ class Served:
     def ring_early(self) -> bool:
         """Let a guest who waits hear us without an answer (early media); False: they cannot."""
         guest = self.guest
-        if guest is None or not guest.waiting or guest.sound.peer is None:
+        if guest is None or not guest.waiting or not guest.sound.described:
             return False
         guest.ring(guest.sound)
         return True
@@ -437,7 +436,7 @@ class Served:
         guest = self.guest
         if guest is not None and guest.waiting:
             guest.accept(other)
-            while guest.sound.peer is None:  # their description comes with the ACK
+            while not guest.sound.described:  # their description comes with the ACK
                 await self._one()
 
     def _media_lost(self) -> None:

@@ -168,6 +168,27 @@ class Sound:
         return codec is None or any(_same(codec, own) for own in self.codecs)
 
     @property
+    def described(self) -> bool:
+        """Whether it has described its sound: `peer` is not None."""
+        return self._audio is not None
+
+    @property
+    def ptime_ms(self) -> int:
+        """How much sound it wants in a packet."""
+        return self._audio.ptime_ms if self._audio is not None else 20
+
+    @property
+    def digits_taken(self) -> int | None:
+        """Payload number of the telephone-events it takes; None: it takes none."""
+        return next((codec.payload for codec in self.codecs if codec.name == _EVENT), None)
+
+    @property
+    def digits_come_as(self) -> int | None:
+        """Payload number of the telephone-events it sends; None: it sends none."""
+        told = next((codec.payload for codec in self.told if codec.name == _EVENT), None)
+        return self.digits_taken if told is None else told
+
+    @property
     def peer(self) -> RtpPeer | None:
         """Where its media goes to and what may come from it; None before it described any."""
         audio = self._audio
@@ -177,10 +198,10 @@ class Sound:
         return RtpPeer(
             host=audio.address,
             port=audio.port,
-            payloads=_numbers(codec for codec in self.codecs if codec.name != _EVENT),
-            dtmf_payload=next((c.payload for c in self.codecs if c.name == _EVENT), None),
+            payloads=tuple([codec.payload for codec in self.codecs if codec.name != _EVENT]),
+            dtmf_payload=self.digits_taken,
             ptime_ms=audio.ptime_ms,
-            sends=_numbers(self.told),
+            sends=tuple([codec.payload for codec in self.told]),
             sends_dtmf=next((c.payload for c in self.told if c.name == _EVENT), None),
             listens=not self.held,
             srtp=self._srtp,
@@ -463,10 +484,6 @@ def _same(one: AudioCodec, other: AudioCodec) -> bool:
 
 def _among(codec: AudioCodec, codecs: Iterable[AudioCodec]) -> bool:
     return any(_same(codec, one) for one in codecs)
-
-
-def _numbers(codecs: Iterable[AudioCodec]) -> tuple[int, ...]:
-    return tuple(codec.payload for codec in codecs)
 
 
 _read: dict[tuple[object, ...], tuple[AudioCodec, ...]] = {}

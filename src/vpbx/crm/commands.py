@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from vpbx.directory import DomainConfig
@@ -173,7 +174,12 @@ def rating_command(event: Rated) -> Fields:
 
 def stamp(seconds: float) -> str:
     """Return a moment as commands write it, UTC; the same second that history shows."""
-    return datetime.fromtimestamp(epoch_ms(seconds) // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return _stamp(epoch_ms(seconds) // 1000)
+
+
+@lru_cache(128)
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _phone(number: str) -> str:

@@ -154,6 +154,12 @@ class Gate:
             if self._takers:
                 self._lend()
             return self._told
+        if self.state is State.LEARNING and same and self._listener is not None and not anew:
+            self._admission = admission
+            self._forget_candidate()
+            if self._sifts:
+                kernel.attach_filter(self._listener.fileno(), self._filter(self._awaited, None))
+            return self._told
         self._stop()
         if self.source is not None and self.source[0] != admission.behind:
             self.source = None
@@ -396,8 +402,12 @@ class Gate:
         for sock in (self._listener, self._watcher):
             if sock is not None:
                 self._close(sock)
-        self._listener = self._watcher = self._candidate = None
+        self._listener = self._watcher = None
         self._stop_lending()
+        self._forget_candidate()
+
+    def _forget_candidate(self) -> None:
+        self._candidate = None
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -440,6 +450,10 @@ class Gates:
     def expect(self) -> list[int]:
         """Return what `make` needs to know of the moment before RTPProxy opens the ports."""
         return self._sockets.free()
+
+    def give_up(self, expected: Sequence[int]) -> None:
+        """Note that `make` will not be asked for what was expected."""
+        self._sockets.give_up(expected)
 
     def make(self, keepers: Mapping[int, Doorkeeper], expected: Sequence[int]) -> dict[int, Gate]:
         """Guard ports, shut at first; `keepers` by port. Empty when that cannot be done."""

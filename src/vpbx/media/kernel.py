@@ -7,24 +7,32 @@ Linux only; elsewhere nothing is found, and RTPProxy guards its ports by itself.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import heapq
 import os
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 _SO_ATTACH_FILTER, _SO_MEMINFO = 26, 55
 _DROPS = 8
 _INSTRUCTION_BYTES = 8
 _FRONTIER = 64
-_AHEAD = 8
+_A_CALL = 4
+"""So many sockets a call has: RTP and RTCP for each of two sides."""
+_AHEAD = 2 * _A_CALL
+_MANY = 64
+"""So many calls may be about to have their sockets opened before the oldest is given up."""
 _ENOUGH = 20
 """So often a number is looked at in vain before it is one of a file that stays open."""
 _PATIENCE = 20
 """So often a number that is to be closed is looked at in vain."""
 _LAST_RESORT = 65536
 
+_LINUX = sys.platform.startswith("linux")
 _libc = ctypes.CDLL(None, use_errno=True)
 _value = (ctypes.c_uint32 * 9)()
 _value_size = ctypes.c_uint32(0)
@@ -34,10 +42,17 @@ _address = ctypes.create_string_buffer(28)
 
 def attach_filter(number: int, program: bytes) -> bool:
     """Put a filter (see `packet_filter`) on a socket instead of the one it has."""
-    lines = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("@HP", len(program) // _INSTRUCTION_BYTES, ctypes.addressof(lines))
+    _, fprog = _program(program)
     done: int = _libc.setsockopt(number, socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog, len(fprog))
     return done == 0
+
+
+@lru_cache(256)
+def _program(program: bytes) -> tuple[object, bytes]:
+    """Return a `struct sock_fprog`, and before it what it points to."""
+    lines = ctypes.create_string_buffer(program, len(program))
+    there = ctypes.addressof(lines)
+    return lines, struct.pack("@HP", len(program) // _INSTRUCTION_BYTES, there)
 
 
 def allow_second_socket(number: int) -> None:
@@ -60,17 +75,43 @@ def dropped(number: int) -> int:
     return int(_value[_DROPS])
 
 
-def _port(number: int, wanted: set[int]) -> int:
-    """Return the port of a UDP socket over IPv4, if it is a wanted one; else 0."""
+def _named(port: int) -> bytes:
+    """Return how the name of a socket over IPv4 at that port begins."""
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port)
+
+
+def _port(number: int, wanted: Mapping[bytes, int]) -> int:
+    """Return the port of a UDP socket, if it is a wanted one; else 0."""
     _value_size.value = len(_address)
     if _libc.getsockname(number, _address, _value_size_there) != 0:
         return 0
-    family, port = struct.unpack_from("=H", _address)[0], struct.unpack_from("!H", _address, 2)[0]
-    if port not in wanted or family != socket.AF_INET:
+    port = wanted.get(_address.raw[:4], 0)
+    if not port:
         return 0
     _value_size.value = 4
     _libc.getsockopt(number, socket.SOL_SOCKET, socket.SO_TYPE, _value, _value_size_there)
     return port if _value[0] == socket.SOCK_DGRAM else 0
+
+
+def _lowest_free(many: int, at_least: int = 0) -> list[int]:
+    """Return the lowest numbers of files that are free, from `at_least` on."""
+    numbers: list[int] = []
+    try:
+        probe = os.eventfd(0, os.EFD_CLOEXEC)
+    except OSError:
+        return numbers  # no more files may be opened
+    if probe >= at_least:
+        numbers.append(probe)
+        at_least = probe + 1
+    try:
+        while len(numbers) < many:
+            numbers.append(fcntl.fcntl(probe, fcntl.F_DUPFD_CLOEXEC, at_least))
+            at_least = numbers[-1] + 1
+            os.close(numbers[-1])
+    except OSError:
+        pass
+    os.close(probe)
+    return numbers
 
 
 class Sockets:
@@ -80,6 +121,9 @@ class Sockets:
     numbers that were the lowest free ones before (`free`), or at a lower one that was closed
     meanwhile: as a rule one of its own, for it closes an ended call's sockets late, as it opens
     others. All other numbers are looked at only when that was not enough.
+
+    Calls that begin at once are told of the same numbers; so each is told of as many more as
+    those before it will have taken.
     """
 
     def __init__(self) -> None:
@@ -91,37 +135,50 @@ class Sockets:
         self._strange: dict[int, int] = {}
         """How often other numbers were looked at in vain."""
         self._top = 2
+        self._opening: deque[list[int]] = deque(maxlen=_MANY)
+        """What was told by `free` and not used by `find` yet."""
 
     def free(self) -> list[int]:
         """Return the numbers that files opened next will get, the lowest first."""
-        numbers: list[int] = []
-        if not sys.platform.startswith("linux"):
-            return numbers
-        try:
-            for _ in range(_AHEAD):
-                numbers.append(os.eventfd(0, os.EFD_CLOEXEC))
-        except OSError:
-            pass  # no more files may be opened
-        for number in numbers:
-            os.close(number)
+        if not _LINUX:
+            return []
+        before = self._opening[-1] if self._opening else []
+        numbers = {number for number in before if number not in self._held}
+        seen = _lowest_free(_A_CALL)
+        numbers.update(seen)
+        if seen:
+            wanted = _AHEAD + _A_CALL * len(self._opening)
+            more = _lowest_free(max(_A_CALL, wanted - len(numbers)), max(numbers) + 1)
+            numbers.update(more)
+            seen += more
+        for number in seen:
             self._late.pop(number, None)
             self._strange.pop(number, None)
-        numbers.sort()
-        return numbers
+        told = sorted(numbers)
+        self._opening.append(told)
+        return told
+
+    def give_up(self, free: Sequence[int]) -> None:
+        """Note that nothing was opened of what `free` told of."""
+        for place, told in enumerate(self._opening):
+            if told is free:
+                del self._opening[place]
+                return
 
     def find(self, ports: Iterable[int], free: Sequence[int] = ()) -> dict[int, int]:
         """Return port → number; without those that were not found.
 
         `free` is what was free before they were opened.
         """
-        wanted, found = set(ports), dict[int, int]()
-        if not sys.platform.startswith("linux"):
+        self.give_up(free)
+        wanted, found = {_named(port): port for port in ports}, dict[int, int]()
+        if not _LINUX:
             return found
         vain = set[int]()
         for number in self._candidates(free):
             port = _port(number, wanted)
             if port:
-                wanted.remove(port)
+                del wanted[_named(port)]
                 found[port] = number
                 self.hold(number)
                 self._top = max(self._top, number)

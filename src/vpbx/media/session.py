@@ -146,20 +146,22 @@ class MediaSession:
         self._audible = False
 
     async def _open(self) -> None:
+        engine = self._engine
         for pause_s in _NO_PORT_S:  # ports of ended calls are closed while others are opened
-            expected = self._engine.gates.expect() if self._engine.gates is not None else []
+            expected = engine.gates.expect() if engine.gates is not None else []
             try:
                 port_a, port_b = await self._take_ports()
                 break
-            except NoPort:
-                if pause_s is None:
+            except BaseException as error:
+                if engine.gates is not None:
+                    engine.gates.give_up(expected)
+                if pause_s is None or not isinstance(error, NoPort):
                     raise
                 await asyncio.sleep(pause_s)
         self._ends = {
             Side.A: _End(self, Side.A, port_a, "a b"),
             Side.B: _End(self, Side.B, port_b, "b a"),
         }
-        engine = self._engine
         if engine.gates is not None:
             gates = engine.gates.make({end.port: end for end in self._ends.values()}, expected)
             if not gates:
