@@ -6,8 +6,10 @@ from vpbx.console.page import Page
 from vpbx.console.pages import (
     audit,
     blacklist,
+    blf,
     call,
     caller_ids,
+    companies,
     connections,
     departments,
     employees,
@@ -47,6 +49,7 @@ PAGES: tuple[Page, ...] = (
     *restrictions.pages,
     *caller_ids.pages,
     *blacklist.pages,
+    *blf.pages,
     *integration.pages,
     *connections.pages,
     *safety.pages,
@@ -57,4 +60,5 @@ PAGES: tuple[Page, ...] = (
     *login.pages,
     *invitation.pages,
     *operator.pages,
+    *companies.pages,
 )
