@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
+from vpbx.calls.sound import OUR_CODECS, DtlsWay, Sound, Unusable
+from vpbx.calls.tastes import Tastes
+from vpbx.media import DtlsPeer
 from vpbx.sip import AudioCodec, Sdp, build
 
 PCMA, PCMU, G722 = AudioCodec("PCMA", 8), AudioCodec("PCMU", 0), AudioCodec("G722", 9)
@@ -278,7 +280,7 @@ def test_of_two_streams_the_encrypted_one_is_taken(secure_first: bool) -> None:
 def test_an_offer_is_encrypted_and_has_a_plain_twin_at_another_port() -> None:
     leg = secure_sound()
     text = leg.describe([PCMA])
-    audio, plain = Sdp.parse(text).audio, Sdp.parse(leg.plain or "").audio
+    audio, plain = Sdp.parse(text).audio, Sdp.parse(leg.otherwise[-1]).audio
     assert audio is not None
     assert plain is not None
     assert (audio.protocol, audio.port, len(audio.attributes("crypto"))) == ("RTP/SAVP", 5000, 2)
@@ -294,10 +296,108 @@ def test_an_offer_is_encrypted_and_has_a_plain_twin_at_another_port() -> None:
 def test_the_plain_twin_leads_to_the_plain_port() -> None:
     leg = secure_sound()
     leg.describe([PCMA])
-    leg.settled_for(leg.plain)
+    leg.settled_for(leg.otherwise[-1])
     leg.hear(offer(PCMA), [PCMA])
     assert leg.peer is not None
     assert (leg.peer.relayed, leg.peer.srtp) == (False, None)
+
+
+def dtls_sound() -> Sound:
+    """A leg over TLS where the engine knows DTLS."""
+    fingerprint = ":".join(["AB"] * 32)
+    leg = Sound(
+        lambda: ("192.0.2.1", 4000), lambda: ("192.0.2.1", 5000), lambda _: DtlsWay(fingerprint)
+    )
+    leg.may_encrypt = True
+    return leg
+
+
+def transports(leg: Sound) -> list[str]:
+    """How each offer of a leg would have the packets, in the order they are tried."""
+    found = [Sdp.parse(text).audio for text in (leg.describe([PCMA]), *leg.otherwise)]
+    return [audio.protocol for audio in found if audio is not None]
+
+
+def test_a_phone_over_tls_is_offered_sdes_then_dtls_then_none_or_what_it_took_last_first() -> None:
+    assert transports(dtls_sound()) == ["RTP/SAVP", "UDP/TLS/RTP/SAVP", "RTP/AVP"]
+    leg = dtls_sound()
+    leg.prefers_dtls = True
+    assert transports(leg) == ["UDP/TLS/RTP/SAVP", "RTP/SAVP", "RTP/AVP"]
+    assert transports(secure_sound()) == ["RTP/SAVP", "RTP/AVP"], "no DTLS in the engine"
+    leg = dtls_sound()
+    leg.may_encrypt = False
+    assert transports(leg) == ["RTP/AVP"]
+
+
+@pytest.mark.parametrize(("setup", "active"), [("active", True), ("passive", False)])
+def test_an_answer_by_dtls_is_taken_at_the_plain_port_and_remembered(
+    setup: str, active: bool
+) -> None:
+    leg, tastes = dtls_sound(), Tastes()
+    leg.on_settled = lambda dtls: tastes.learn("sip:bob@192.0.2.9", dtls)
+    leg.describe([PCMA])
+    offered = Sdp.parse(leg.otherwise[0]).audio
+    assert offered is not None
+    assert (offered.port, offered.attribute("setup")) == (4000, "actpass")
+    assert not offered.attributes("crypto")
+    leg.settled_for(leg.otherwise[0])
+    fingerprint = ":".join(["CD"] * 32)
+    lines = f"a=setup:{setup}\r\na=fingerprint:sha-256 {fingerprint}\r\n"
+    leg.hear(offer(PCMA).replace("RTP/AVP", "UDP/TLS/RTP/SAVP") + lines, [PCMA])
+    assert leg.peer is not None
+    assert leg.peer.dtls == DtlsPeer(fingerprint, active=active)
+    assert (leg.peer.srtp, leg.peer.relayed) == (None, False)
+    assert tastes.prefers_dtls("sip:bob@192.0.2.9")
+    again = Sdp.parse(leg.describe([PCMA, PCMU])).audio
+    assert again is not None
+    assert again.protocol == "UDP/TLS/RTP/SAVP"
+    assert again.attribute("fingerprint") == offered.attribute("fingerprint")
+
+
+def test_a_phone_that_answers_keys_with_a_fingerprint_stays_at_the_port_it_was_told() -> None:
+    """baresip takes RTP/SAVP whatever the keys, and answers with its own way."""
+    leg = dtls_sound()
+    first = Sdp.parse(leg.describe([PCMA])).audio
+    assert first is not None
+    assert (first.protocol, first.port, first.attribute("setup")) == ("RTP/SAVP", 5000, "actpass")
+    assert len(first.attributes("crypto")) == 2
+    leg.settled_for(leg.local)
+    fingerprint = ":".join(["CD"] * 32)
+    lines = f"a=setup:active\r\na=fingerprint:sha-256 {fingerprint}\r\n"
+    leg.hear(offer(PCMA).replace("RTP/AVP", "RTP/SAVP") + lines, [PCMA])
+    assert leg.peer is not None
+    assert leg.peer.dtls == DtlsPeer(fingerprint, active=True)
+    assert (leg.peer.srtp, leg.peer.relayed) == (None, True)
+    again = Sdp.parse(leg.describe([PCMA, PCMU])).audio
+    assert again is not None
+    assert (again.port, again.attributes("crypto")) == (5000, [])
+    assert leg.peer.relayed
+
+
+def test_a_phone_that_took_something_else_is_not_offered_dtls_first_any_more() -> None:
+    tastes = Tastes()
+    tastes.learn("sip:bob@192.0.2.9", True)
+    assert not tastes.prefers_dtls("sip:ann@192.0.2.9")
+    tastes.learn("sip:bob@192.0.2.9", False)
+    assert not tastes.prefers_dtls("sip:bob@192.0.2.9")
+
+
+@pytest.mark.parametrize("browser", [True, False])
+def test_without_dtls_in_the_media_engine_a_leg_that_insists_is_refused(browser: bool) -> None:
+    leg = secure_sound()
+    leg.browser = browser
+    lines = f"a=setup:actpass\r\na=fingerprint:sha-256 {':'.join(['CD'] * 32)}\r\n"
+    ice = "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n" if browser else ""
+    with pytest.raises(Unusable):
+        leg.hear(offer(PCMA).replace("RTP/AVP", "UDP/TLS/RTP/SAVPF") + lines + ice)
+
+
+def test_keys_in_the_answer_to_a_plain_offer_mean_nothing() -> None:
+    leg = dtls_sound()
+    leg.describe([PCMA])
+    leg.settled_for(leg.otherwise[-1])
+    leg.hear(secured(offer(PCMA), "RTP/AVP"), [PCMA])
+    assert not leg.encrypted
 
 
 def test_the_answer_chooses_one_of_our_keys() -> None:

@@ -223,6 +223,8 @@ async def recording(company: Company, link: str) -> tuple[list[int], list[int]]:
         ("srtp-mand", "", (True, False)),
         ("", "srtp-mand", (False, True)),
         ("dtls_srtp", "", (True, False)),
+        ("", "dtls_srtp", (False, True)),
+        ("srtp-mand", "dtls_srtp", (True, True)),
     ],
 )
 async def test_each_phone_over_tls_has_its_sound_encrypted_as_it_wants(

@@ -104,6 +104,25 @@ async def test_a_connection_that_breaks_is_made_again(
     await (await engine.open("1")).close()
 
 
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("unix:/run/rtpproxy", True),
+        ("udp:127.0.0.1:22222", True),
+        ("tcp:[::1]:22222", True),
+        ("tcp:localhost:22222", True),
+        ("udp:192.0.2.7:22222", False),
+        ("tcp:media.example:22222", False),
+    ],
+)
+async def test_sound_is_encrypted_only_where_the_proxy_is_on_this_machine(
+    tmp_path: Path, address: str, here: bool
+) -> None:
+    """The relay that does it and RTPProxy speak by ports of one machine."""
+    engine = MediaEngine(media_config(tmp_path, remote=address))
+    assert (engine.knows_sdes, engine.fingerprint) == (here, "")
+
+
 @pytest.mark.parametrize("address", ["tcp:127.0.0.1:1", "http://x", "tcp:nowhere", "udp:"])
 async def test_a_proxy_that_is_not_there_is_said_so(tmp_path: Path, address: str) -> None:
     with pytest.raises(MediaError):

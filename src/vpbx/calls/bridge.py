@@ -80,7 +80,12 @@ class Bridge:
                 return DtlsWay(media.fingerprint)
             return DtlsWay(media.fingerprint, *media.browser(side))
 
-        return Sound(partial(media.local, side), partial(media.secure_local, side), dtls_way)
+        way = dtls_way if media.knows_dtls else None
+        return Sound(partial(media.local, side), self._secure_local(side), way)
+
+    def _secure_local(self, side: Side) -> Callable[[], tuple[str, int]] | None:
+        media = self._media
+        return partial(media.secure_local, side) if media.knows_sdes else None
 
     # -- the seats -----------------------------------------------------------------------------
 
@@ -93,7 +98,7 @@ class Bridge:
         """Let a leg that sat at another bridge have a seat here; it is told by a re-INVITE."""
         media = self._media
         leg.side = side
-        leg.sound.move(partial(media.local, side), partial(media.secure_local, side))
+        leg.sound.move(partial(media.local, side), self._secure_local(side))
         await self.change(leg)
         other = self._seats.get(side.other)
         leg.offer(other.sound.codecs if other is not None else leg.sound.codecs)

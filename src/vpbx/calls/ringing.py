@@ -256,7 +256,7 @@ class Ringing:
         call = self._call
         transport = target.hop.transport
         if transport not in ("udp", "tcp"):
-            sound = call.offer(self._side, transport)  # keys of its own for each phone
+            sound = call.offer(self._side, transport, target.uri)  # keys of its own for each
         elif self._sound is None:
             sound = self._sound = call.offer(self._side)
         else:
@@ -269,7 +269,7 @@ class Ringing:
             from_=name_addr(call.shown, host),
             to=name_addr(Shown(person.employee.ext or person.employee.login), host),
             sdp=sound.local,
-            otherwise=sound.plain if sound.may_encrypt else None,
+            otherwise=sound.otherwise,
             listener=leg,
             headers=[
                 ("Max-Forwards", str(call.max_forwards)),

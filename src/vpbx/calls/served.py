@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 import structlog
 
@@ -314,14 +315,18 @@ class Served:
             return spoken or OUR_CODECS
         return (*spoken, *(codec for codec in guest.able if codec not in spoken)) or OUR_CODECS
 
-    def offer(self, side: Side, transport: str = "udp") -> Sound:
+    def offer(self, side: Side, transport: str = "udp", contact: str = "") -> Sound:
         """Return what to offer to a leg of `side`, described: encrypted where signalling is, by
-        `transport`, and as a browser needs it where it is one."""
+        `transport`, and as a browser needs it where it is one; first in the way that the phone
+        at `contact` took last."""
         sound = self.bridge.sound(side)
         ptime_ms = self.guest.sound.ptime_ms if self.guest is not None else 20
         try:
             sound.may_encrypt = transport in ("tls", "wss")
             sound.browser = transport in ("ws", "wss")
+            if contact and sound.may_encrypt and not sound.browser:
+                sound.prefers_dtls = self.switch.tastes.prefers_dtls(contact)
+                sound.on_settled = partial(self.switch.tastes.learn, contact)
             sound.describe(self.codecs, ptime_ms)
         except MediaError as error:
             log.warning("a call cannot be encrypted", callid=self.info.callid, error=str(error))

@@ -78,6 +78,12 @@ class _Wire:
     dtls: tuple[str, ...] = ()
     session: tuple[str, ...] = ()
     """Attributes of the whole session."""
+    relayed: bool = False
+    """Whether they pass our relay for SRTP, at a port of its own; with keys they always do."""
+
+    @property
+    def through_relay(self) -> bool:
+        return self.relayed or bool(self.keys)
 
 
 _PLAIN_WIRE = _Wire(_PLAIN[0])
@@ -97,6 +103,7 @@ class Sound:
         "_key",
         "_keys",
         "_meanings",
+        "_offers",
         "_secure_address",
         "_session_id",
         "_theirs",
@@ -108,7 +115,8 @@ class Sound:
         "held",
         "local",
         "may_encrypt",
-        "plain",
+        "on_settled",
+        "prefers_dtls",
         "source",
         "told",
     )
@@ -127,8 +135,10 @@ class Sound:
         """Whether it has put us on hold."""
         self.local: str = ""
         """Our description towards it."""
-        self.plain: str | None = None
-        """The same without encryption, for a phone that does not know it."""
+        self.prefers_dtls = False
+        """Whether to offer keys by DTLS before those by SDES."""
+        self.on_settled: Callable[[bool], None] | None = None
+        """Hears whether the leg answered with DTLS."""
         self.source: Callable[[str], tuple[str, bool]] | None = None
         """Tells where media may come from (`Session.media_source`)."""
         self.may_encrypt = False
@@ -146,6 +156,8 @@ class Sound:
         """Ours: several while an offer waits, then the one that was chosen."""
         self._wire = _PLAIN_WIRE
         """How packets travel, as the description says that it was sent last."""
+        self._offers: tuple[tuple[str, _Wire], ...] = ()
+        """What a first offer says, in the order in which it is tried."""
         self._secure_address = secure_address
         self._audio: MediaDescription | None = None
         self._heard: tuple[AudioCodec, ...] = ()
@@ -206,7 +218,7 @@ class Sound:
             listens=not self.held,
             srtp=self._srtp,
             dtls=self._dtls_peer,
-            relayed=bool(self._wire.keys) and not self.encrypted,
+            relayed=self._wire.through_relay and not self.encrypted,
             signalled=signalled,
             behind_nat=behind_nat,
         )
@@ -232,14 +244,18 @@ class Sound:
             self._find_way()
         self._audio, self._heard, self.codecs = audio, codecs, agreed
         self.told = tuple(codec for codec in self.told if _among(codec, codecs))
-        self._agree_on_keys(audio)
+        self._agree_on_keys(audio, answers=allowed is not None)
         self._dtls = None if self.encrypted else self._dtls_of(sdp, audio)
+        if allowed is not None and self.on_settled is not None:
+            self.on_settled(self._dtls is not None)
         ice = self._dtls is not None and self._dtls.ice
         self.held = audio.direction in ("sendonly", "inactive") if ice else audio.held
 
-    def _agree_on_keys(self, audio: MediaDescription) -> None:
+    def _agree_on_keys(self, audio: MediaDescription, *, answers: bool) -> None:
         """Take the stream's key, and choose or keep ours for it."""
         lines = usable_lines(audio) if self._can_encrypt else ()
+        if answers and not self._keys:
+            lines = ()  # keys that answer none of ours
         self._theirs = None
         for line in lines:
             ours = matching(self._keys, line)
@@ -271,12 +287,13 @@ class Sound:
     def _dtls_wire(self, setup: str) -> _Wire:
         """Say how we do DTLS with this leg; the same for its life."""
         lines, session = self._find_way().lines(setup), ("a=ice-lite",) if self.browser else ()
-        protocol = self._audio.protocol if self._audio is not None else DTLS_PROTOCOLS[0]
+        first = DTLS_PROTOCOLS[0 if self.browser else 1]
+        protocol = self._audio.protocol if self._audio is not None else first
         if self._dtls is not None and self._dtls.mid:
             lines = (*lines, f"a=mid:{self._dtls.mid}")
             if self._dtls.bundle:
                 session = (*session, f"a=group:BUNDLE {self._dtls.mid}")
-        return _Wire(protocol, dtls=lines, session=session)
+        return _Wire(protocol, dtls=lines, session=session, relayed=self._wire.through_relay)
 
     @property
     def _can_encrypt(self) -> bool:
@@ -323,8 +340,11 @@ class Sound:
     def describe(self, codecs: Sequence[AudioCodec], ptime_ms: int = 20) -> str:
         """Return our offer of `codecs` to this leg, telephone-event always among them.
 
-        A first offer is encrypted where keys may be exchanged; the same without encryption is
-        kept in `plain`. Later ones say what was agreed.
+        A first offer is encrypted where keys may be exchanged. RTP/SAVP has keys by SDES, which
+        desk phones know, and a fingerprint beside them: there are phones that insist on DTLS,
+        take this, and answer with theirs. Those that want it by its own name (RFC 5764 §8) refuse
+        it and find that in `otherwise`, and last the same without encryption. Later offers say
+        what was agreed.
         """
         with_events = (*codecs, *(() if _among(_OUR_EVENTS, codecs) else (_OUR_EVENTS,)))
         numbered: list[AudioCodec] = []
@@ -338,17 +358,32 @@ class Sound:
         if self._audio is not None:
             wire = _Wire(self._audio.protocol, self._keys if self.encrypted else ())
             return self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
-        self.plain = self._write(tuple(numbered), "sendrecv", ptime_ms, _PLAIN_WIRE, None)
+        wires = [_PLAIN_WIRE]
         if self._can_encrypt:
             self._keys = self._keys or fresh_lines()
-            wire = _Wire(_SECURE[0], self._keys)
-            self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
+            secure = _Wire(_SECURE[0], self._keys)
+            if self._dtls_way is not None:
+                dtls = self._dtls_wire("actpass")
+                secure = replace(secure, dtls=dtls.dtls)
+                wires += [secure, dtls] if self.prefers_dtls else [dtls, secure]
+            else:
+                wires.append(secure)
+        written = [
+            (self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None), wire) for wire in wires
+        ]
+        self._offers = tuple(reversed(written))
         return self.local
 
+    @property
+    def otherwise(self) -> tuple[str, ...]:
+        """What to offer, one after the other, where the first offer is refused as such."""
+        return tuple(text for text, _ in self._offers[1:])
+
     def settled_for(self, local: str | None) -> None:
-        """Note that `local` is what the leg has answered: the plain offer, perhaps."""
-        if local is not None and local == self.plain and self._wire.keys:
-            self._wire, self._keys, self.local = _PLAIN_WIRE, (), local
+        """Note that `local` is what the leg has answered: one of our offers."""
+        wire = next((wire for text, wire in self._offers if text == local), None)
+        if local is not None and wire is not None:
+            self._wire, self._keys, self.local = wire, wire.keys, local
 
     def refused(self) -> None:
         """What we offered last was refused: what was agreed before stays."""
@@ -398,7 +433,7 @@ class Sound:
     def move(
         self,
         address: Callable[[], tuple[str, int]],
-        secure_address: Callable[[], tuple[str, int]],
+        secure_address: Callable[[], tuple[str, int]] | None,
     ) -> None:
         """Let its media come to another place of ours from the next description on."""
         self._address, self._secure_address, self._key = address, secure_address, ()
@@ -435,7 +470,7 @@ class Sound:
             self._key = key
             self._version += 1
             self._session_id = self._session_id or random.getrandbits(48)
-            secure = self._secure_address if wire.keys else None
+            secure = self._secure_address if wire.through_relay else None
             if wire.dtls and self._way is not None and self._way.ufrag:
                 host, port = self._way.host, self._way.port
             else:

@@ -21,6 +21,7 @@ from vpbx.calls.shared.lines import Lines, Presence
 from vpbx.calls.shared.parking import ParkingLot
 from vpbx.calls.shared.queues import Queues
 from vpbx.calls.staff import CompanyStaff
+from vpbx.calls.tastes import Tastes
 from vpbx.clock import Clock
 from vpbx.directory import Contact, Directory, DomainConfig, Employee, PromisedCall
 from vpbx.events import CallEvent, CallInfo, Completed, Direction, EventBus
@@ -220,6 +221,7 @@ class Switch:
         """Whom to tell that a customer has called in: nobody needs to call them back."""
         self.ringing: dict[str, Rung] = {}
         """By callid: whose ringing can be picked up."""
+        self.tastes = Tastes()
         self.parked: ParkingLot[Picked] = ParkingLot()
         self.stopping = False
         self._looking: set[int] = set()

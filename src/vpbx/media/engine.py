@@ -11,6 +11,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -56,6 +57,8 @@ class MediaEngine:
         self.fax = FaxMachines(config)
         self.fingerprint = ""
         """SHA-256 of our certificate for DTLS, as in SDP; empty where there is no DTLS."""
+        self.knows_sdes = config.remote is None or _is_here(config.remote, config.listen_host)
+        """Whether our relay for SRTP stands beside RTPProxy: they speak by this machine's ports."""
         self.prompts = PromptLibrary(config.prompts_dir)
         self.proxy: Proxy = (
             RemoteProxy(config.remote, config.notify) if config.remote else LocalProxy(config)
@@ -101,6 +104,11 @@ class MediaEngine:
             self.srtp.stop()
             raise
         await self._identify()
+        if not self.fingerprint:
+            log.warning(
+                "media cannot be encrypted: phones that insist on it are refused with 488",
+                by="DTLS" if self.knows_sdes else "SDES or DTLS",
+            )
         self._running = True
         self.sink = make_sink(self.config)
         if self.config.remote is None and sys.platform.startswith("linux"):
@@ -294,6 +302,18 @@ def _remove(files: list[str]) -> None:
     for file in files:
         with contextlib.suppress(OSError):
             os.unlink(file)
+
+
+def _is_here(remote: str, listen_host: str) -> bool:
+    """Say whether an RTPProxy at `udp:H:P`, `tcp:H:P` or `unix:PATH` is on this machine."""
+    kind, _, where = remote.partition(":")
+    host = where.rpartition(":")[0].strip("[]")
+    if kind == "unix" or host in ("localhost", listen_host):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _own_address() -> str:

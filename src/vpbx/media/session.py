@@ -227,6 +227,16 @@ class MediaSession:
         return ufrag, password, self._engine.local_host, self._engine.srtp.public_port
 
     @property
+    def knows_sdes(self) -> bool:
+        """Whether packets can be encrypted by our relay: not for an RTPProxy elsewhere."""
+        return self._engine.knows_sdes
+
+    @property
+    def knows_dtls(self) -> bool:
+        """Whether keys can be exchanged by DTLS: by RTPProxy in this process, not elsewhere."""
+        return bool(self._engine.fingerprint)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of our certificate for DTLS; MediaError where there is no DTLS."""
         if not self._engine.fingerprint:

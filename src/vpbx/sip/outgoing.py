@@ -17,6 +17,8 @@ calls, and our credentials, wherever they like.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vpbx.clock import Timer
 from vpbx.sip.body import ALLOW, SDP_TYPE, SUPPORTED, BadBody, session_description
 from vpbx.sip.core import Core
@@ -64,7 +66,7 @@ class OutgoingSession(Session):
         from_: str,
         to: str,
         sdp: str | None,
-        otherwise: str | None = None,
+        otherwise: Sequence[str] = (),
         listener: SessionListener,
         auth: ClientAuth | None,
         headers: Headers,
@@ -83,7 +85,7 @@ class OutgoingSession(Session):
         self.auth = auth
         self._target = target
         self._sdp = sdp
-        self._otherwise = otherwise
+        self._otherwise = tuple(otherwise)
         self._headers = headers
         self._tx: ClientTransaction | None = None
         self._tries: Tries | None = None
@@ -319,8 +321,9 @@ class OutgoingSession(Session):
             self._tries = self._tries or Tries()
             if not self._tries.again(self.auth, response):
                 return False
-        elif response.code in _OTHER_MEDIA and self._otherwise is not None:
-            self._sdp, self._otherwise = self._otherwise, None
+        elif response.code in _OTHER_MEDIA and self._otherwise:
+            self._sdp, *rest = self._otherwise
+            self._otherwise = tuple(rest)
         elif response.code != 422 or not self.timer.raise_to(response):
             return False
         self._send_again()

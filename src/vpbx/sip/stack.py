@@ -154,7 +154,7 @@ class SipStack:
         from_: str,
         to: str,
         sdp: str | None,
-        otherwise: str | None = None,
+        otherwise: Sequence[str] = (),
         listener: SessionListener,
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
@@ -163,7 +163,8 @@ class SipStack:
     ) -> Session:
         """Call somebody. `from_` and `to` are header values without tags (name-addr).
 
-        `otherwise` is what is offered when `sdp` is refused for what it describes (488, 606).
+        `otherwise` is what is offered, one after the other, when `sdp` is refused for what it
+        describes (488, 606, 415).
         A 401 or 407 is answered once with `credentials`. When nobody has answered after
         `timeout_s` the call is cancelled and `on_failure` told 408. A Max-Forwards in
         `headers` takes the place of the usual 70. The listener is never called before this
