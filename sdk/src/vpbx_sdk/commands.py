@@ -152,10 +152,15 @@ def command_of(cmd: str, fields: Mapping[str, str]) -> Command | None:
 def read_fields(content_type: str, body: bytes) -> dict[str, str]:
     """Read a form or JSON into text fields; ValueError when it is neither."""
     if "json" in content_type.lower():
-        found = json.loads(body)
+        try:
+            found = json.loads(body)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
         if not isinstance(found, dict):
             raise ValueError("no object")
-        return {str(name): as_text(value) for name, value in found.items()}
+        fields = {str(name): as_text(value) for name, value in found.items()}
+        "".join((*fields, *fields.values())).encode()  # halves of characters are no text
+        return fields
     return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True))
 
 
