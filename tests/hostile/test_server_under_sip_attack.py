@@ -65,7 +65,7 @@ def metric(pbx: Pbx, name: str) -> float:
     raise AssertionError(f"no metric {name}")
 
 
-@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE"])
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "SUBSCRIBE"])
 async def test_a_flood_of_strangers_leaves_registered_phones_served(pbx: Pbx, method: str) -> None:
     phone = Phone("admin", PASSWORD, DOMAIN, hop(pbx))
     await phone.start()
