@@ -17,7 +17,7 @@ from vpbx.api.operation import Call, Section
 from vpbx.api.services import Commands
 from vpbx.directory import FieldError
 
-__all__ = ["section"]
+__all__ = ["lines", "section"]
 
 section = Section(
     "Commands sent (ours)",
@@ -150,7 +150,8 @@ async def stream_events(call: Call, params: StreamQuery) -> Response:
     last = call.request.headers.get("last-event-id", "") or params.after
     pieces = _commands(call).stream(call.domain.id, _id(last, "after"), params.address)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_lines(pieces), media_type="text/event-stream", headers=headers)
+    told = lines(call, pieces)
+    return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
 
 @section.post("/events/{id}/replay", right=EDIT, summary="Sending a command once more")
@@ -162,9 +163,12 @@ async def replay_event(call: Call) -> Response:
     return no_content()
 
 
-async def _lines(pieces: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[bytes]:
+async def lines(call: Call, pieces: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[bytes]:
+    """A key that is revoked, or lost the right, is told nothing more."""
     yield b": hello\n\n"
     async for events in pieces:
+        if not await call.is_still_let_in(VIEW):
+            return
         if not events:
             yield b": nothing new\n\n"
             continue

@@ -24,10 +24,10 @@ from vpbx.api import cors
 from vpbx.api.auth import Door, Right
 from vpbx.api.body import read_body
 from vpbx.api.errors import ApiError, not_found, refuse, refuse_fields
-from vpbx.api.gate import CLIENT
+from vpbx.api.gate import CLIENT, asked_domain
 from vpbx.api.parameters import Parameters
 from vpbx.api.services import ApiServices
-from vpbx.directory import DomainConfig, Invalid, KeyIdentity, NotFound, composed
+from vpbx.directory import AuthFailure, DomainConfig, Invalid, KeyIdentity, NotFound, composed
 
 __all__ = ["Call", "Handler", "Operation", "Section"]
 
@@ -47,6 +47,19 @@ class Call:
     def domain(self) -> DomainConfig:
         """The company that asks; every operation is about its own things only."""
         return self.identity.domain
+
+    async def is_still_let_in(self, right: Right) -> bool:
+        """Say whether the request would be let in now; for answers that go on for long."""
+        scope = self.request.scope
+        key = self.request.headers.get("x-api-key", "").strip()
+        source: str = scope[CLIENT]
+        try:
+            identity = await self.services.directory.authenticate_key(
+                key, asked_domain(scope), source or None
+            )
+        except AuthFailure:
+            return False
+        return identity.key_id == self.identity.key_id and identity.allows(*right)
 
 
 @dataclass(frozen=True, slots=True)
