@@ -15,7 +15,7 @@ EVIL = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>"""
 _MAY = {
     "admin": set(Area),
     "head": set(Area) - {Area.COMPANY},
-    "ann": set(Area) - {Area.COMPANY, Area.LIVE},
+    "ann": set(Area) - {Area.COMPANY, Area.LIVE, Area.REPORTS},
     "bob": {Area.CALLS, Area.MINE},
 }
 COMPANY_PAGES = [page for page in PAGES if page.door is Door.COMPANY]

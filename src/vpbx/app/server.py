@@ -85,6 +85,7 @@ from vpbx.history import (
     HistoryRecorder,
     Notes,
     RecordingLinks,
+    Reports,
     recording_path,
 )
 from vpbx.mail import Mailboxes, MailQueue, MailRecorder, Smtp
@@ -511,6 +512,7 @@ class App:
             directory=self.directory,
             history=self.history,
             browser=Browser(self.database),
+            reports=Reports(self.database),
             notes=Notes(self.database),
             calls=self.calls,
             accounts=self.accounts,

@@ -14,6 +14,8 @@ class Area(StrEnum):
     CALLS = "calls"
     """History and missed calls: of whom, says `reach`."""
     LIVE = "live"
+    REPORTS = "reports"
+    """Calls counted: of whom, says `reach`."""
     COMPANY = "company"
     """Everything that a company sets."""
     MINE = "mine"
@@ -23,7 +25,7 @@ _ALL = frozenset(Area)
 _MAY = {
     Role.ADMIN: _ALL,
     Role.GROUP_HEAD: _ALL - {Area.COMPANY},
-    Role.USER: _ALL - {Area.COMPANY, Area.LIVE},
+    Role.USER: _ALL - {Area.COMPANY, Area.LIVE, Area.REPORTS},
     Role.RESTRICTED_USER: frozenset({Area.CALLS, Area.MINE}),
 }
 

@@ -14,7 +14,7 @@ from vpbx.clock import Clock
 from vpbx.console.live import Live
 from vpbx.console.provisioning import Provisioning
 from vpbx.directory import Directory, DomainConfig, MediaFile
-from vpbx.history import Browser, History, Notes
+from vpbx.history import Browser, History, Notes, Reports
 
 __all__ = ["ConsoleServices"]
 
@@ -76,6 +76,7 @@ class ConsoleServices:
     directory: Directory
     history: History
     browser: Browser
+    reports: Reports
     notes: Notes
     calls: CallService
     accounts: Accounts

@@ -5,6 +5,7 @@ English texts are the keys; `locale/ru.po` has the Russian ones, and is read as 
 
 from __future__ import annotations
 
+import datetime as dt
 import gettext
 import io
 import re
@@ -74,6 +75,10 @@ class Texts:
     def date(self, at: float | datetime, zone: ZoneInfo) -> str:
         """Return the day as `26 Nov 2026`."""
         return format_date(_aware(at).astimezone(zone).date(), "d MMM y", locale=self.locale)
+
+    def short_day(self, day: dt.date) -> str:
+        """Return a day as `Thu 26 Nov 2026`."""
+        return format_date(day, "EEE d MMM y", locale=self.locale)
 
     def number(self, value: float) -> str:
         """Return a number with its thousands apart."""

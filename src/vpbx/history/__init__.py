@@ -21,6 +21,7 @@ from vpbx.history.recordings import (
     RecordingLinks,
     recording_path,
 )
+from vpbx.history.reports import Figures, ReportAsked, Reports
 from vpbx.history.tables import (
     CALLED_AGAIN,
     CALLED_BACK,
@@ -52,6 +53,7 @@ __all__ = [
     "Browser",
     "CallRow",
     "Encoding",
+    "Figures",
     "History",
     "HistoryRecorder",
     "InvalidNote",
@@ -62,6 +64,8 @@ __all__ = [
     "Query",
     "Recording",
     "RecordingLinks",
+    "ReportAsked",
+    "Reports",
     "Seen",
     "Totals",
     "call_history",

@@ -23,7 +23,7 @@ from vpbx.history.tables import (
     call_tags,
 )
 
-__all__ = ["KINDS", "Asked", "Browser", "CallRow", "Seen", "Totals"]
+__all__ = ["KINDS", "Asked", "Browser", "CallRow", "Seen", "Totals", "visible"]
 
 KINDS = ("all", "in", "out", "missed", "inner")
 _C = call_history.c
@@ -133,7 +133,7 @@ class Browser:
         if not callid.isascii() or not callid.isdigit() or len(callid) > 18:
             return None
         statement = select(call_history).where(
-            _C.domain_id == domain_id, _C.callid == int(callid), *_visible(seen)
+            _C.domain_id == domain_id, _C.callid == int(callid), *visible(seen)
         )
         async with self._database.connect() as connection:
             row = (await connection.execute(statement)).one_or_none()
@@ -156,7 +156,7 @@ class Browser:
             _C.is_inner == 0,
             _C.started_ms >= since_ms,
             _C.started_ms < until_ms,
-            *_visible(seen),
+            *visible(seen),
         )
         async with self._database.connect() as connection:
             row = (await connection.execute(statement)).one()
@@ -168,7 +168,8 @@ def _counted(which: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((which, 1), else_=0)), 0)
 
 
-def _visible(seen: Seen | None) -> list[ColumnElement[bool]]:
+def visible(seen: Seen | None) -> list[ColumnElement[bool]]:
+    """Return the conditions of what somebody may see."""
     if seen is None:
         return []
     return [
@@ -185,7 +186,7 @@ def _wanted(asked: Asked) -> Sequence[ColumnElement[bool]]:
         _C.domain_id == asked.domain_id,
         _C.started_ms >= asked.since_ms,
         _C.started_ms < asked.until_ms,
-        *_visible(asked.seen),
+        *visible(asked.seen),
     ]
     if asked.kind != "all":
         wanted.append(_C.is_inner == int(asked.kind == "inner"))
