@@ -33,6 +33,20 @@ def accept(browser: Browser, token: str, password: str = PASSWORD) -> int:
     return answer.status_code
 
 
+def test_what_opens_something_by_itself_is_in_no_log(console: Console) -> None:
+    """Who reads the log while somebody mistypes a new password could take the invitation."""
+    token = add(console, "mistypes")
+    browser = console.browser()
+    typed = {"password": PASSWORD, "again": PASSWORD + "x"}
+    assert browser.post(f"/invite/{token}", typed).status_code == 400
+    assert browser.get(f"/invite/{token}x").status_code == 404
+    link = "a" * 22
+    assert browser.get(f"/provision/{link}/none.xml").status_code == 404
+    log = console.pbx.log()
+    assert token not in log
+    assert link not in log
+
+
 def test_who_is_not_logged_in_is_sent_to_the_login_and_back(console: Console) -> None:
     browser = console.browser()
     answer = browser.get("/employees?search=a%26b")

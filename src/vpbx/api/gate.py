@@ -21,7 +21,6 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vpbx.api.errors import ApiError, refuse
-from vpbx.api.services import PREFIX
 from vpbx.directory import is_unavailable
 from vpbx.sparing import Sparing
 
@@ -39,7 +38,8 @@ _SOUND_AUTHORITY = re.compile(
     r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 )
 
-_LINKS = f"{PREFIX}/records/"
+_SECRET = re.compile(r"(?<=/)[\w-]{20,}(?:\.\w+)?(?=/|\Z)", re.ASCII)
+"""What in a path opens something by itself: an invitation, a recording, a phone's settings."""
 HTTPS_REQUIRED = "HTTPS is required"
 DATABASE_AWAY = "The database does not answer, try again"
 RETRY_S = 5
@@ -242,9 +242,7 @@ def _tell_refusal(scope: Scope, peer: str, status: int, body: bytes) -> None:
         said = {}
     errors = said.get("errors", ()) if isinstance(said, dict) else ()
     fields = [f"{error['field']} {error['message']}" for error in errors]
-    path: str = scope["path"]
-    if path.startswith(_LINKS):  # what follows opens a recording
-        path = _LINKS + "…"
+    path = _SECRET.sub("…", scope["path"])
     _refusals.info(
         "an API request was refused",
         status=status,
