@@ -5,10 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 from starlette.responses import Response
 
-from vpbx.api.answer import answer, no_content
+from vpbx.api.answer import answer
 from vpbx.api.fields import Name, Request
 from vpbx.api.models import Id, Model
 from vpbx.api.operation import Call, Section
+from vpbx.api.plain import done
 
 __all__ = ["section"]
 
@@ -133,65 +134,57 @@ async def list_outgoing(call: Call) -> Response:
     return answer([{"telnum": item.telnum, "enabled": item.outgoing} for item in numbers])
 
 
-@section.post(
+section.post(
     "/caller-ids/main",
     body=MainNumber,
     right=EDITING,
     example={"telnum": NUMBER},
     summary="Primary company number",
-)
-async def set_main(call: Call, params: MainNumber) -> Response:
-    """Set the main company number."""
-    await call.services.directory.caller_ids.set_main(call.domain, params.sent())
-    return no_content()
+)(done(lambda directory: directory.caller_ids.set_main, "Set the main company number."))
 
 
-@section.post(
+section.post(
     "/caller-ids/users",
     body=UserNumberSetting,
     right=EDITING,
     example={"telnum": NUMBER, "login": "admin"},
     summary="Setting a personal outgoing number for the employee",
-)
-async def set_user(call: Call, params: UserNumberSetting) -> Response:
-    """Set an employee's number."""
-    await call.services.directory.caller_ids.set_user(call.domain, params.sent())
-    return no_content()
+)(done(lambda directory: directory.caller_ids.set_user, "Set an employee's number."))
 
 
-@section.delete(
+section.delete(
     "/caller-ids/users/{user}",
     right=DELETING,
     summary="Deleting a personal outgoing number for the employee",
+)(
+    done(
+        lambda directory: directory.caller_ids.delete_user,
+        "Delete an employee's number.",
+        path=("user",),
+    )
 )
-async def delete_user(call: Call) -> Response:
-    """Delete an employee's number."""
-    await call.services.directory.caller_ids.delete_user(call.domain, call.path["user"])
-    return no_content()
 
 
-@section.post(
+section.post(
     "/caller-ids/groups",
     body=GroupNumberSetting,
     right=EDITING,
     example={"telnum": NUMBER, "id": "sales"},
     summary="Setting an outgoing number for the department",
-)
-async def set_group(call: Call, params: GroupNumberSetting) -> Response:
-    """Set a department's number."""
-    await call.services.directory.caller_ids.set_group(call.domain, params.sent())
-    return no_content()
+)(done(lambda directory: directory.caller_ids.set_group, "Set a department's number."))
 
 
-@section.delete(
+section.delete(
     "/caller-ids/groups/{id}",
     right=DELETING,
     summary="Deleting an outgoing number for a department",
+)(
+    done(
+        lambda directory: directory.caller_ids.delete_group,
+        "Delete a department's number.",
+        path=("id",),
+    )
 )
-async def delete_group(call: Call) -> Response:
-    """Delete a department's number."""
-    await call.services.directory.caller_ids.delete_group(call.domain, call.path["id"])
-    return no_content()
 
 
 @section.get(
@@ -206,25 +199,28 @@ async def list_regions(call: Call) -> Response:
     return answer([{"id": region.id, "name": region.name} for region in regions])
 
 
-@section.post(
+section.post(
     "/caller-ids/regions",
     body=RegionNumberSetting,
     right=EDITING,
     example={"telnum": NUMBER, "id": "2"},
     summary="Setting a regional outgoing number",
+)(
+    done(
+        lambda directory: directory.caller_ids.set_region,
+        "Set the number shown for calls to a region.",
+    )
 )
-async def set_region(call: Call, params: RegionNumberSetting) -> Response:
-    """Set the number shown for calls to a region."""
-    await call.services.directory.caller_ids.set_region(call.domain, params.sent())
-    return no_content()
 
 
-@section.delete(
+section.delete(
     "/caller-ids/regions/{id}",
     right=DELETING,
     summary="Deleting a regional outgoing number",
+)(
+    done(
+        lambda directory: directory.caller_ids.delete_region,
+        "Delete a region's number.",
+        path=("id",),
+    )
 )
-async def delete_region(call: Call) -> Response:
-    """Delete a region's number."""
-    await call.services.directory.caller_ids.delete_region(call.domain, call.path["id"])
-    return no_content()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Protocol, TypeAlias
 
 from pydantic import Field
 from starlette.responses import Response
 
-from vpbx.api.answer import answer, no_content
+from vpbx.api.answer import answer
 from vpbx.api.domain import DELETING, EDITING, VIEW, section
 from vpbx.api.fields import Request, Text, Texts
 from vpbx.api.models import Id, LoginName, Model
 from vpbx.api.operation import Call
-from vpbx.directory import Department, Employee
+from vpbx.api.plain import done
+from vpbx.directory import Department, Directory, DomainConfig, Employee
 
 __all__ = ["section"]
 
@@ -59,6 +61,41 @@ def _departments(departments: Iterable[Department]) -> list[dict[str, str]]:
     return [{"id": each.id, "name": each.name} for each in departments]
 
 
+class _Members(Protocol):
+    """A list of employees or departments that the directory keeps."""
+
+    async def add(self, domain: DomainConfig, names: Iterable[str]) -> None: ...
+
+    async def delete(self, domain: DomainConfig, names: Iterable[str]) -> None: ...
+
+
+def _members(
+    path: str,
+    chosen: Callable[[Directory], _Members],
+    *,
+    adding: tuple[str, str],
+    deleting: str,
+    of_departments: bool = False,
+) -> None:
+    """Let a list be added to (`adding`: summary and description) and deleted from."""
+    item, query, example = (
+        ("group", GroupsQuery, ["sales"])
+        if of_departments
+        else ("user", UsersQuery, ["admin", "702"])
+    )
+    summary, doc = adding
+    section.post(path, body=Names, item=item, right=EDITING, example=example, summary=summary)(
+        done(lambda directory: chosen(directory).add, doc)
+    )
+    section.delete(path, query=query, right=DELETING, summary=deleting)(
+        done(
+            lambda directory: chosen(directory).delete,
+            "Nothing changes when one of them is not in the list.",
+            take=attrgetter(item),
+        )
+    )
+
+
 @section.get(
     "/record",
     answer=RecordView,
@@ -80,30 +117,15 @@ async def get_record(call: Call) -> Response:
     )
 
 
-@section.post(
+_members(
     "/record/users-exception",
-    body=Names,
-    item="user",
-    right=EDITING,
-    example=["admin", "702"],
-    summary="Adding employees to the exclusion list",
+    lambda directory: directory.record_exceptions,
+    adding=(
+        "Adding employees to the exclusion list",
+        "These are never recorded; logins or internal numbers.",
+    ),
+    deleting="Removing employees from the exclusion list",
 )
-async def add_record_exceptions(call: Call, params: list[str]) -> Response:
-    """These are never recorded; logins or internal numbers."""
-    await call.services.directory.record_exceptions.add(call.domain, params)
-    return no_content()
-
-
-@section.delete(
-    "/record/users-exception",
-    query=UsersQuery,
-    right=DELETING,
-    summary="Removing employees from the exclusion list",
-)
-async def delete_record_exceptions(call: Call, params: UsersQuery) -> Response:
-    """Nothing changes when one of them is not in the list."""
-    await call.services.directory.record_exceptions.delete(call.domain, params.user)
-    return no_content()
 
 
 @section.get(
@@ -114,25 +136,12 @@ async def list_blf(call: Call) -> Response:
     return answer(_people(await call.services.directory.blf.list(call.domain)))
 
 
-@section.post(
+_members(
     "/blf/users",
-    body=Names,
-    item="user",
-    right=EDITING,
-    example=["admin", "702"],
-    summary="Adding employees (BLF)",
+    lambda directory: directory.blf,
+    adding=("Adding employees (BLF)", "Logins or internal numbers."),
+    deleting="Deleting employees (BLF)",
 )
-async def add_blf(call: Call, params: list[str]) -> Response:
-    """Logins or internal numbers."""
-    await call.services.directory.blf.add(call.domain, params)
-    return no_content()
-
-
-@section.delete("/blf/users", query=UsersQuery, right=DELETING, summary="Deleting employees (BLF)")
-async def delete_blf(call: Call, params: UsersQuery) -> Response:
-    """Nothing changes when one of them is not in the list."""
-    await call.services.directory.blf.delete(call.domain, params.user)
-    return no_content()
 
 
 @section.get(
@@ -156,53 +165,16 @@ async def get_voicemail(call: Call) -> Response:
     )
 
 
-@section.post(
+_members(
     "/am/users",
-    body=Names,
-    item="user",
-    right=EDITING,
-    example=["admin", "702"],
-    summary="Add employees for forwarding voicemail messages",
+    lambda directory: directory.am_users,
+    adding=("Add employees for forwarding voicemail messages", "Logins or internal numbers."),
+    deleting="Deleting employees from voicemail message forwarding",
 )
-async def add_voicemail_users(call: Call, params: list[str]) -> Response:
-    """Logins or internal numbers."""
-    await call.services.directory.am_users.add(call.domain, params)
-    return no_content()
-
-
-@section.delete(
-    "/am/users",
-    query=UsersQuery,
-    right=DELETING,
-    summary="Deleting employees from voicemail message forwarding",
-)
-async def delete_voicemail_users(call: Call, params: UsersQuery) -> Response:
-    """Nothing changes when one of them is not in the list."""
-    await call.services.directory.am_users.delete(call.domain, params.user)
-    return no_content()
-
-
-@section.post(
+_members(
     "/am/groups",
-    body=Names,
-    item="group",
-    right=EDITING,
-    example=["sales"],
-    summary="Add departments for forwarding voicemail messages",
+    lambda directory: directory.am_groups,
+    adding=("Add departments for forwarding voicemail messages", "Ids of departments."),
+    deleting="Deleting departments from voicemail message forwarding",
+    of_departments=True,
 )
-async def add_voicemail_groups(call: Call, params: list[str]) -> Response:
-    """Ids of departments."""
-    await call.services.directory.am_groups.add(call.domain, params)
-    return no_content()
-
-
-@section.delete(
-    "/am/groups",
-    query=GroupsQuery,
-    right=DELETING,
-    summary="Deleting departments from voicemail message forwarding",
-)
-async def delete_voicemail_groups(call: Call, params: GroupsQuery) -> Response:
-    """Nothing changes when one of them is not in the list."""
-    await call.services.directory.am_groups.delete(call.domain, params.group)
-    return no_content()

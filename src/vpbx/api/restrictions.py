@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
-from vpbx.api.answer import answer, no_content
+from vpbx.api.answer import answer
 from vpbx.api.fields import Name, Request, Text, as_list, as_text
 from vpbx.api.models import Id, LoginName, Model
 from vpbx.api.operation import Call, Section
+from vpbx.api.plain import done
 from vpbx.directory import DomainConfig, ordered
 
 __all__ = ["section"]
@@ -95,6 +97,9 @@ GroupRules: TypeAlias = list[GroupRuleSetting]
 
 
 LOCAL = ["LOCAL"]
+_ALLOWED = attrgetter("allowed")
+_AS_NOW = "Answers the rules of those named, as they are now."
+_LEFT_EMPTY = "A rule left empty forbids everything outside."
 USER_RULES = [{"login": "admin", "name": "Administrator", "allowed": ["CIS"]}]
 GROUP_RULES = [{"id": "sales", "name": "Sales department", "allowed": LOCAL}]
 
@@ -154,19 +159,29 @@ async def allow_everyone(call: Call, params: AllowedSetting) -> Response:
     return answer({"allowed": await rules.add_main(call.domain, params.allowed)})
 
 
-@section.delete(
+section.delete(
     "/calls-restrictions/main",
     query=AllowedQuery,
     right=DELETING,
     summary="Remove allowed direction for everyone",
+)(
+    done(
+        lambda directory: directory.restrictions.delete_main,
+        "Take directions from everyone.",
+        take=_ALLOWED,
+    )
 )
-async def forbid_everyone(call: Call, params: AllowedQuery) -> Response:
-    """Take directions from everyone."""
-    await call.services.directory.restrictions.delete_main(call.domain, params.allowed)
-    return no_content()
 
 
-@section.post(
+async def _answer_users(call: Call, rules: Mapping[str, frozenset[str]]) -> Response:
+    return answer(_users(await call.services.directory.current(call.domain), rules))
+
+
+async def _answer_groups(call: Call, rules: Mapping[str, frozenset[str]]) -> Response:
+    return answer(_groups(await call.services.directory.current(call.domain), rules))
+
+
+section.post(
     "/calls-restrictions/users",
     body=UserRules,
     answer=list[UserRule],
@@ -174,28 +189,21 @@ async def forbid_everyone(call: Call, params: AllowedQuery) -> Response:
     example=[{"login": "admin", "allowed": ["CIS"]}, {"login": "director", "allowed": ["RU"]}],
     shows=USER_RULES,
     summary="Add an allowed direction for employees",
-)
-async def allow_users(call: Call, params: list[UserRuleSetting]) -> Response:
-    """Answers the rules of those named, as they are now."""
-    directory = call.services.directory
-    rules = await directory.restrictions.add_users(call.domain, [item.sent() for item in params])
-    return answer(_users(await directory.current(call.domain), rules))
-
-
-@section.delete(
+)(done(lambda directory: directory.restrictions.add_users, _AS_NOW, show=_answer_users))
+section.delete(
     "/calls-restrictions/users/{login}",
     query=AllowedQuery,
     right=DELETING,
     summary="Remove an allowed direction for the employee",
+)(
+    done(
+        lambda directory: directory.restrictions.delete_user,
+        _LEFT_EMPTY,
+        path=("login",),
+        take=_ALLOWED,
+    )
 )
-async def forbid_user(call: Call, params: AllowedQuery) -> Response:
-    """A rule left empty forbids everything outside."""
-    rules = call.services.directory.restrictions
-    await rules.delete_user(call.domain, call.path["login"], params.allowed)
-    return no_content()
-
-
-@section.post(
+section.post(
     "/calls-restrictions/groups",
     body=GroupRules,
     answer=list[GroupRule],
@@ -203,22 +211,17 @@ async def forbid_user(call: Call, params: AllowedQuery) -> Response:
     example=[{"id": "sales", "allowed": ["LOCAL"]}],
     shows=GROUP_RULES,
     summary="Add an allowed direction for the department",
-)
-async def allow_groups(call: Call, params: list[GroupRuleSetting]) -> Response:
-    """Answers the rules of those named, as they are now."""
-    directory = call.services.directory
-    rules = await directory.restrictions.add_groups(call.domain, [item.sent() for item in params])
-    return answer(_groups(await directory.current(call.domain), rules))
-
-
-@section.delete(
+)(done(lambda directory: directory.restrictions.add_groups, _AS_NOW, show=_answer_groups))
+section.delete(
     "/calls-restrictions/groups/{id}",
     query=AllowedQuery,
     right=DELETING,
     summary="Remove an allowed direction for the department",
+)(
+    done(
+        lambda directory: directory.restrictions.delete_group,
+        _LEFT_EMPTY,
+        path=("id",),
+        take=_ALLOWED,
+    )
 )
-async def forbid_group(call: Call, params: AllowedQuery) -> Response:
-    """A rule left empty forbids everything outside."""
-    rules = call.services.directory.restrictions
-    await rules.delete_group(call.domain, call.path["id"], params.allowed)
-    return no_content()

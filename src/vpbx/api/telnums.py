@@ -28,6 +28,7 @@ from vpbx.api.number_routes import (
 )
 from vpbx.api.operation import Call, Section
 from vpbx.api.paging import Info, ListQuery, envelope
+from vpbx.api.plain import done
 from vpbx.directory import DomainConfig, Number, NumberType
 
 __all__ = ["section", "show_number"]
@@ -66,6 +67,7 @@ SPECIAL_DAY = {
     "start": "2023-12-31T00:00:00",
     "end": "2024-01-07T23:59:00",
 }
+_OF_A_ROUTE = "Of an existing extra route (`route_id`), or of a new one (`route_name`)."
 SCHEDULER = "Only with type scheduler"
 FAX = "`fax` receives pages, by sound or T.38, as a PDF: by e-mail and in history."
 VIEW = ("Numbers", "View")
@@ -302,7 +304,7 @@ async def edit_telnum(call: Call, params: TelnumChange) -> Response:
     return await _answer(call, number)
 
 
-@section.post(
+section.post(
     "/telnums/{telnum}/interval-schedule",
     body=IntervalAddition,
     answer=Telnum,
@@ -310,15 +312,17 @@ async def edit_telnum(call: Call, params: TelnumChange) -> Response:
     example=INTERVAL,
     shows=TELNUM,
     summary="Adding an extra interval",
+)(
+    done(
+        lambda directory: directory.telnums.add_interval,
+        _OF_A_ROUTE,
+        path=("telnum",),
+        show=_answer,
+    )
 )
-async def add_interval(call: Call, params: IntervalAddition) -> Response:
-    """Of an existing extra route (`route_id`), or of a new one (`route_name`)."""
-    telnums = call.services.directory.telnums
-    number = await telnums.add_interval(call.domain, call.path["telnum"], params.sent())
-    return await _answer(call, number)
 
 
-@section.put(
+section.put(
     "/telnums/{telnum}/interval-schedule/{id}",
     body=IntervalChange,
     answer=Telnum,
@@ -326,27 +330,30 @@ async def add_interval(call: Call, params: IntervalAddition) -> Response:
     example=INTERVAL,
     shows=TELNUM,
     summary="Editing an extra interval",
+)(
+    done(
+        lambda directory: directory.telnums.edit_interval,
+        "Only what is sent changes.",
+        path=("telnum", "id"),
+        show=_answer,
+    )
 )
-async def edit_interval(call: Call, params: IntervalChange) -> Response:
-    """Only what is sent changes."""
-    telnums, path = call.services.directory.telnums, call.path
-    number = await telnums.edit_interval(call.domain, path["telnum"], path["id"], params.sent())
-    return await _answer(call, number)
 
 
-@section.delete(
+section.delete(
     "/telnums/{telnum}/interval-schedule/{id}",
     right=EDITING,
     summary="Deleting an additional interval",
+)(
+    done(
+        lambda directory: directory.telnums.delete_interval,
+        "Its extra route stays.",
+        path=("telnum", "id"),
+    )
 )
-async def delete_interval(call: Call) -> Response:
-    """Its extra route stays."""
-    telnums, path = call.services.directory.telnums, call.path
-    await telnums.delete_interval(call.domain, path["telnum"], path["id"])
-    return no_content()
 
 
-@section.post(
+section.post(
     "/telnums/{telnum}/calendar-schedule",
     body=SpecialDayAddition,
     answer=Telnum,
@@ -354,15 +361,17 @@ async def delete_interval(call: Call) -> Response:
     example=SPECIAL_DAY,
     shows=TELNUM,
     summary="Adding a special day",
+)(
+    done(
+        lambda directory: directory.telnums.add_special_day,
+        _OF_A_ROUTE,
+        path=("telnum",),
+        show=_answer,
+    )
 )
-async def add_special_day(call: Call, params: SpecialDayAddition) -> Response:
-    """Of an existing extra route (`route_id`), or of a new one (`route_name`)."""
-    telnums = call.services.directory.telnums
-    number = await telnums.add_special_day(call.domain, call.path["telnum"], params.sent())
-    return await _answer(call, number)
 
 
-@section.put(
+section.put(
     "/telnums/{telnum}/calendar-schedule/{id}",
     body=SpecialDayChange,
     answer=Telnum,
@@ -370,19 +379,24 @@ async def add_special_day(call: Call, params: SpecialDayAddition) -> Response:
     example=SPECIAL_DAY,
     shows=TELNUM,
     summary="Editing a special day",
+)(
+    done(
+        lambda directory: directory.telnums.edit_special_day,
+        "Only what is sent changes.",
+        path=("telnum", "id"),
+        show=_answer,
+    )
 )
-async def edit_special_day(call: Call, params: SpecialDayChange) -> Response:
-    """Only what is sent changes."""
-    telnums, path = call.services.directory.telnums, call.path
-    number = await telnums.edit_special_day(call.domain, path["telnum"], path["id"], params.sent())
-    return await _answer(call, number)
 
 
-@section.delete(
-    "/telnums/{telnum}/calendar-schedule/{id}", right=EDITING, summary="Deleting a special day"
+section.delete(
+    "/telnums/{telnum}/calendar-schedule/{id}",
+    right=EDITING,
+    summary="Deleting a special day",
+)(
+    done(
+        lambda directory: directory.telnums.delete_special_day,
+        "Its extra route stays.",
+        path=("telnum", "id"),
+    )
 )
-async def delete_special_day(call: Call) -> Response:
-    """Its extra route stays."""
-    telnums, path = call.services.directory.telnums, call.path
-    await telnums.delete_special_day(call.domain, path["telnum"], path["id"])
-    return no_content()
