@@ -10,17 +10,7 @@ import typer
 
 from vpbx import config
 from vpbx.cli import crm_address, integration
-from vpbx.cli.crm_settings import (
-    CommandFormat,
-    LateEvents,
-    Poll,
-    Send,
-    Sign,
-    Token,
-    Url,
-    settings_of,
-    shown,
-)
+from vpbx.cli.crm_settings import Settings, shown, with_settings
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import show, show_rows
 from vpbx.cli.store import on_database, on_directory
@@ -36,15 +26,10 @@ app.add_typer(crm_address.app, name="address")
 
 
 @app.command("set")
+@with_settings(on="Commands and API access.")
 def set_(
     domain: Domain,
-    url: Url = "",
-    token: Token = "",
-    format_: CommandFormat = "",
-    on: Annotated[
-        bool | None,
-        typer.Option("--on/--off", help="Commands and API access.", show_default=False),
-    ] = None,
+    given: Settings,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,25 +40,11 @@ def set_(
         list[str] | None,
         typer.Option(metavar="https://HOST", help="Web pages that may call the API; repeatable."),
     ] = None,
-    late_events: LateEvents = "",
-    send: Send = None,
-    poll: Poll = False,
-    sign: Sign = None,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Set a company's CRM, or change what is given. More than one: `vpbx crm address`."""
-    given = settings_of(
-        url=url,
-        token=token,
-        format_=format_,
-        on=on,
-        late_events=late_events,
-        send=send,
-        poll=poll,
-        sign=sign,
-    )
     lists = {"networks": allow, "origins": origin}
     given |= {name: value for name, value in lists.items() if value is not None}
 
@@ -82,7 +53,7 @@ def set_(
         return await directory.integrations.set(company, given)
 
     changed = on_directory(data, database, work)
-    _show(domain, changed, as_json, secret=changed.signing_secret if sign else "")
+    _show(domain, changed, as_json, secret=changed.signing_secret if given.get("sign") else "")
 
 
 @app.command("show")

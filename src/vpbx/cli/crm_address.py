@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vpbx import config
-from vpbx.cli.crm_settings import (
-    CommandFormat,
-    LateEvents,
-    Poll,
-    Send,
-    Sign,
-    Token,
-    Url,
-    settings_of,
-    shown,
-)
+from vpbx.cli.crm_settings import Settings, shown, with_settings
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import out, show, show_rows
 from vpbx.cli.store import on_directory
@@ -31,23 +21,14 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, help="Further addresses that commands go to.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call the address.")]
-On = Annotated[
-    bool | None, typer.Option("--on/--off", help="Send it anything.", show_default=False)
-]
 
 
 @app.command()
+@with_settings()
 def add(
     domain: Domain,
     name: Name,
-    url: Url = "",
-    token: Token = "",
-    format_: CommandFormat = "",
-    on: On = None,
-    late_events: LateEvents = "",
-    send: Send = None,
-    poll: Poll = False,
-    sign: Sign = None,
+    given: Settings,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
@@ -60,59 +41,33 @@ def add(
     [bold]vpbx crm address add acme.example bi --url https://bi.example/calls --token T
     --send history[/bold]
     """
-    values = settings_of(
-        url=url,
-        token=token,
-        format_=format_,
-        on=on,
-        late_events=late_events,
-        send=send,
-        poll=poll,
-        sign=sign,
-    )
 
     async def work(directory: Directory) -> tuple[Integration, Integration]:
         company = await directory.companies.get(domain)
-        made = await directory.integrations.add_address(company, name, values)
+        made = await directory.integrations.add_address(company, name, given)
         return await directory.integrations.get(company), made
 
-    _show(domain, *on_directory(data, database, work), as_json, sign=sign)
+    _show(domain, *on_directory(data, database, work), as_json, sign=given.get("sign"))
 
 
 @app.command("set")
+@with_settings()
 def set_(
     domain: Domain,
     name: Name,
-    url: Url = "",
-    token: Token = "",
-    format_: CommandFormat = "",
-    on: On = None,
-    late_events: LateEvents = "",
-    send: Send = None,
-    poll: Poll = False,
-    sign: Sign = None,
+    given: Settings,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Change what is given; `vpbx crm set` changes the company's CRM itself."""
-    values = settings_of(
-        url=url,
-        token=token,
-        format_=format_,
-        on=on,
-        late_events=late_events,
-        send=send,
-        poll=poll,
-        sign=sign,
-    )
 
     async def work(directory: Directory) -> tuple[Integration, Integration]:
         company = await directory.companies.get(domain)
-        changed = await directory.integrations.set_address(company, name, values)
+        changed = await directory.integrations.set_address(company, name, given)
         return await directory.integrations.get(company), changed
 
-    _show(domain, *on_directory(data, database, work), as_json, sign=sign)
+    _show(domain, *on_directory(data, database, work), as_json, sign=given.get("sign"))
 
 
 @app.command("list")

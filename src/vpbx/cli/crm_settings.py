@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
 import typer
 
@@ -12,19 +15,10 @@ from vpbx.cli.output import BAD_INPUT, Fault
 if TYPE_CHECKING:
     from vpbx.directory import Integration
 
-__all__ = [
-    "COMMANDS",
-    "CommandFormat",
-    "LateEvents",
-    "Poll",
-    "Send",
-    "Sign",
-    "Token",
-    "Url",
-    "settings_of",
-    "shown",
-]
+__all__ = ["COMMANDS", "Settings", "settings_of", "shown", "with_settings"]
 
+Settings: TypeAlias = dict[str, Any]
+"""What was given of an address, as the directory takes it."""
 COMMANDS = ("history", "event", "contact", "rating")
 
 Url: TypeAlias = Annotated[
@@ -37,6 +31,7 @@ CommandFormat: TypeAlias = Annotated[
     str,
     typer.Option("--format", metavar="auto|form|json", help="Of commands.", show_default=False),
 ]
+On: TypeAlias = Annotated[bool | None, typer.Option("--on/--off")]
 LateEvents: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -65,17 +60,20 @@ Sign: TypeAlias = Annotated[
 
 def settings_of(
     *,
-    url: str,
-    token: str,
-    format_: str,
-    on: bool | None,
-    late_events: str,
-    send: list[str] | None,
-    poll: bool,
-    sign: bool | None,
-) -> dict[str, Any]:
-    """Return what was given, as the directory takes it; raises Fault."""
-    values: dict[str, Any] = {
+    url: Url = "",
+    token: Token = "",
+    format_: CommandFormat = "",
+    on: On = None,
+    late_events: LateEvents = "",
+    send: Send = None,
+    poll: Poll = False,
+    sign: Sign = None,
+) -> Settings:
+    """Return what was given, as the directory takes it; raises Fault.
+
+    Its parameters are the options of every command `with_settings`.
+    """
+    values: Settings = {
         "url": url or None,
         "token": token or None,
         "format": format_ or None,
@@ -91,6 +89,44 @@ def settings_of(
     if poll:
         values |= {"url": "", "token": token or secrets.token_urlsafe(16)}
     return {name: value for name, value in values.items() if value is not None}
+
+
+Command: TypeAlias = Callable[..., None]
+
+
+def with_settings(*, on: str = "Send it anything.") -> Callable[[Command], Command]:
+    """Give a command the options of an address in the place of its parameter `given`.
+
+    It is called with what `settings_of` makes of them. `on` is the help of --on/--off.
+    """
+    options = dict(inspect.signature(settings_of, eval_str=True).parameters)
+    switch = typer.Option("--on/--off", help=on, show_default=False)
+    options["on"] = options["on"].replace(annotation=Annotated[bool | None, switch])
+
+    def giving(command: Command) -> Command:
+        @wraps(command)
+        def filled(**values: Any) -> None:
+            given = {name: values.pop(name) for name in options}
+            command(**values, given=settings_of(**given))
+
+        places = _with(options, command)
+        filled.__signature__ = inspect.Signature(places)  # type: ignore[attr-defined]
+        filled.__annotations__ = {place.name: place.annotation for place in places}
+        return filled
+
+    return giving
+
+
+def _with(options: dict[str, inspect.Parameter], command: Command) -> list[inspect.Parameter]:
+    """Return the parameters of a command, with options in the place of `given`."""
+    types = get_type_hints(command, include_extras=True)
+    places: list[inspect.Parameter] = []
+    for place in inspect.signature(command).parameters.values():
+        if place.name == "given":
+            places += options.values()
+        else:
+            places.append(place.replace(annotation=types[place.name]))
+    return [place.replace(kind=inspect.Parameter.KEYWORD_ONLY) for place in places]
 
 
 def shown(address: Integration, secret: str = "") -> dict[str, Any]:
