@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,20 @@ from vpbx.mail.tables import voicemail
 
 SOUND = bytes(range(256)) * 4
 HOSTILE = """<script>alert("client")</script>"""
+
+PATH = json.dumps(
+    [
+        [0, "at", "ivr", "ivr"],
+        [2000, "in", "Sales", "g_1"],
+        [2000, "ring", "Bob", "bob"],
+        [4000, "stop", "Bob", "bob"],
+        [4000, "ring", HOSTILE, "ann"],
+        [6000, "talk", HOSTILE, "ann"],
+        [60000, "passed", HOSTILE, "1000000999999"],
+        [60000, "over", HOSTILE, "ann"],
+    ]
+)
+"""Of the newest call: who rang, who talked, who passed it on."""
 
 
 async def keep_calls(
@@ -78,5 +93,6 @@ def _call(domain_id: int, number: int, now: float, gid: str) -> dict[str, Any]:
         "sip_code": 200,
         "node": 0,
         "ended_by": "",
+        "path": PATH if number == 0 else None,
         "missed_status": 3 if missed and not out and not is_inner else 0,
     }

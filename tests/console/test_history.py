@@ -169,3 +169,24 @@ def test_the_start_counts_what_somebody_sees(console: Console) -> None:
 )
 def test_no_text_becomes_a_formula_whatever_stands_between_fields(told: str, kept: str) -> None:
     assert next(csv.reader(io.StringIO(line([told, "x"]), newline=""))) == [kept, "x"]
+
+
+def test_the_path_of_a_call_is_told_and_drawn(console: Console) -> None:
+    browser = console.as_("admin")
+    newest = all_calls(browser)[0]
+    page = browser.page(f"/history/{newest}")
+    told = said(page)
+    steps = ("comes to: menu", "department: Sales", "rings at: Bob", "talks: <script>", "passed on")
+    found = [told.index(step) for step in steps]
+    assert found == sorted(found)
+    assert "<script>alert" not in page
+    assert 'href="/history/1000000999999"' in page, "the call it went on in"
+    bars = re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="(\d+)" width="([\d.]+)"', page)
+    kinds = [kind for kind, *_ in bars]
+    assert sorted(kinds) == ["place", "place", "ring", "ring", "talk"]
+    place, talk = (next(b for b in bars if b[0] == kind) for kind in ("place", "talk"))
+    assert float(place[1]) == 150.0, "it begins where the call does"
+    assert float(talk[3]) > 5 * float(place[3]), "54 s of talk, 2 s of menu"
+    other = browser.page(f"/history/{all_calls(browser)[1]}")
+    assert 'class="journey"' not in other, "nothing is known of it"
+    assert "How it went" in said(other)

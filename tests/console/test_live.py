@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from tests.console.conftest import ACME, PHONE_PASSWORD, Console
+from tests.console.conftest import ACME, GLOBEX, PHONE_PASSWORD, Console, said
 from vpbx.console import Live
 from vpbx.sim import Phone, answering
 from vpbx.sip import Hop
@@ -73,6 +73,19 @@ async def test_a_call_is_seen_as_it_happens_and_hung_up(console: Console) -> Non
         assert done.status_code == 303
         await theirs.ended()
         await until(seen, "Nobody is on the phone")
+        path = f"/history/{found[1]}"
+        while (
+            answer := await asyncio.to_thread(console.as_("admin").get, path)
+        ).status_code != 200:
+            await asyncio.sleep(0.05)  # the row is written some ms after the end
+        told = said(answer.text)
+        assert re.search("rings at: Ann.*talks: Ann.*over: talked", told)
+        ladder = said(console.as_("admin").page(f"{path}/sip"))
+        assert re.search(r"INVITE sip:703@.*SIP/2.0 200 OK.*BYE sip:", ladder)
+        assert not re.search(r'response="[0-9a-w]', ladder), "credentials are made unreadable"
+        assert console.as_("bob").get(path).status_code == 200, "it is theirs"
+        assert console.as_("bob").get(f"{path}/sip").status_code == 403
+        assert console.as_("admin", GLOBEX).get(f"{path}/sip").status_code == 404
 
 
 async def test_calls_that_are_not_theirs_are_not_seen_by_a_head(console: Console) -> None:

@@ -26,8 +26,9 @@ from vpbx.events import (
     Ringing,
     Status,
     Taken,
+    Transferred,
 )
-from vpbx.history import call_journal
+from vpbx.history import Browser, call_journal
 from vpbx.history.tables import NO_RECORD, RECORD_ENCODING, RECORD_FAILED, RECORD_READY
 
 
@@ -308,3 +309,53 @@ async def test_many_calls_at_once_lose_nothing(world: World, database: Database)
         world.bus.publish(CallEnded(info, NOW + 9, Status.SUCCESS, ANN, answered_at=NOW + 8))
     assert len(await world.rows()) == 200
     assert await world.journal() == []
+
+
+async def test_the_path_of_a_call_tells_who_rang_who_talked_and_who_passed_it_on(
+    world: World,
+) -> None:
+    info = new_call()
+    browser = Browser(world.database)
+    for event in (
+        CallStarted(info, NOW, ANN),
+        Entered(info, NOW, Destination.IVR),
+        Ringing(info, NOW + 1.5, ANN, SALES),
+        Ringing(info, NOW + 1.5, BOB, SALES),
+        RingEnded(info, NOW + 4, ANN, SALES),
+        Answered(info, NOW + 4, BOB, SALES),
+        Transferred(info, NOW + 9, BOB, "77", SALES),
+        Completed(info, NOW + 9, BOB, SALES),
+        CallEnded(info, NOW + 9, Status.SUCCESS, BOB, SALES, answered_at=NOW + 4),
+    ):
+        world.bus.publish(event)
+    await world.writer.flush()
+    call = await browser.get(1, info.callid, None)
+    assert call is not None
+    assert [(s.at_s, s.kind, s.who, s.key) for s in call.path] == [
+        (0, "at", "ivr", "ivr"),
+        (1.5, "in", "Sales department", "g_1"),
+        (1.5, "ring", "Ann Smith", "ann"),
+        (1.5, "ring", "Bob Brown", "bob"),
+        (4, "stop", "Ann Smith", "ann"),
+        (4, "talk", "Bob Brown", "bob"),
+        (9, "passed", "Bob Brown", "77"),
+        (9, "over", "Bob Brown", "bob"),
+    ]
+
+
+async def test_the_path_of_a_call_that_rings_for_hours_keeps_its_beginning_and_its_end(
+    world: World,
+) -> None:
+    info = new_call()
+    world.bus.publish(CallStarted(info, NOW))
+    world.bus.publish(Entered(info, NOW, Destination.GROUP))
+    for each in range(500):
+        world.bus.publish(Ringing(info, NOW + 10 * each, ANN))
+        world.bus.publish(RingEnded(info, NOW + 10 * each + 5, ANN))
+    world.bus.publish(Ringing(info, NOW + 5000, BOB))
+    world.bus.publish(CallEnded(info, NOW + 5001, Status.MISSED, BOB))
+    await world.writer.flush()
+    call = await Browser(world.database).get(1, info.callid, None)
+    assert call is not None
+    assert len(call.path) <= 120
+    assert (call.path[0].kind, call.path[-1].key) == ("at", "bob")

@@ -526,6 +526,7 @@ class App:
             link_base=lambda domain: base.replace("{domain}", domain),
             provisioning=Provisioning(self._clock),
             sip_addresses=self._sip_told,
+            sip_messages=lambda callid: self.trace.messages(callid),
             free_disk=self.data.free,
             trusted_proxies=self.config.trusted_proxies,
             https_port=self.config.https.port if self.config.https else 0,

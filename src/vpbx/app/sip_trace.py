@@ -35,6 +35,8 @@ _LEGS = 100
 """SIP calls of one call of ours."""
 _FOLLOWED = 1000
 """Messages that wait for a reader who is slow."""
+_AT_ONCE = 300
+"""Messages looked at in one turn of the loop."""
 _AFTERMATH_S = 1.0
 """For the answers to the last BYE."""
 _SECRET = re.compile(
@@ -119,6 +121,17 @@ class SipTrace:
             legs.append(call_id)
         if len(self._legs) > _CALLS:
             self._legs.popitem(last=False)
+
+    async def messages(self, callid: str) -> list[dict[str, Any]]:
+        """Return the messages of a call that are still in memory, oldest first."""
+        legs = self._legs.get(callid, [])
+        found = []
+        for number, seen in enumerate(tuple(self._seen) if legs else ()):
+            if seen.call_id in legs:
+                found.append(seen.shown(legs))
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)  # calls go first
+        return found
 
     async def follow(self, question: Question) -> AsyncIterator[dict[str, Any]]:
         """The verb `trace` (callid): the messages of a call so far, and on until it ends."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from vpbx.accounts import Accounts, Audit
 from vpbx.api.services import Commands
@@ -95,6 +95,8 @@ class ConsoleServices:
     """The links that set up phones."""
     sip_addresses: Callable[[], str]
     """Where phones may register: SIP URIs, `sips:` for TLS, with spaces."""
+    sip_messages: Callable[[str], Awaitable[list[dict[str, Any]]]]
+    """SIP messages of a call, as far as they are still in memory (`vpbx.app.sip_trace`)."""
     free_disk: Callable[[], float]
     """Which part of the disk that holds the data is free, 0 to 1."""
     trusted_proxies: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from vpbx.history.browse import Asked, Browser, CallRow, Seen, Totals
 from vpbx.history.history import History, Recording
 from vpbx.history.notes import InvalidNote, Note, Notes
+from vpbx.history.path import Step
 from vpbx.history.period import PERIODS, WHENEVER, InvalidQuery, Period, select_period
 from vpbx.history.query import EXTERNAL_TYPES, INNER_TYPES, Query
 from vpbx.history.recorder import HistoryRecorder
@@ -67,6 +68,7 @@ __all__ = [
     "ReportAsked",
     "Reports",
     "Seen",
+    "Step",
     "Totals",
     "call_history",
     "call_journal",

@@ -7,13 +7,14 @@ not be allowed to see everybody's calls.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, case, func, or_, select, tuple_
 
 from vpbx.db import Database
 from vpbx.events import Direction, Status, lengths
+from vpbx.history.path import Step, load_path
 from vpbx.history.tables import (
     RECORD_ENCODING,
     RECORD_FAX,
@@ -87,6 +88,8 @@ class CallRow:
     missed_status: int
     is_fax: bool = False
     """What is recorded is a document."""
+    path: tuple[Step, ...] = ()
+    """Of calls that `Browser.get` returned."""
 
     @property
     def started_at(self) -> float:
@@ -137,7 +140,7 @@ class Browser:
         )
         async with self._database.connect() as connection:
             row = (await connection.execute(statement)).one_or_none()
-        return None if row is None else _row(row)
+        return None if row is None else replace(_row(row), path=load_path(row.path))
 
     async def totals(
         self, domain_id: int, since_ms: int, until_ms: int, seen: Seen | None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from vpbx.db import Database
 from vpbx.events import CallEvent, CallInfo, Destination, Direction, Group, Party, Rated
+from vpbx.history.path import Path
 from vpbx.history.tables import call_journal
 from vpbx.story import Story
 
@@ -36,6 +37,7 @@ class OpenCall:
     """When it began, by the steady clock of the run."""
     queued: bool = False
     """Whether a write waits that will say all this as it is then."""
+    path: Path = field(default_factory=list)
 
 
 def dump(entry: OpenCall) -> str:
@@ -61,6 +63,7 @@ def dump(entry: OpenCall) -> str:
             "ringing": [_party(party) for party in story.ringing.values()],
             "dialing": _party(story.dialing),
             "talking": _party(story.talking),
+            "path": entry.path,
         }
     )
 
@@ -98,7 +101,8 @@ def load(callid: str, domain_id: int, state: str) -> OpenCall:
         dialing=kept["dialing"] and Party(*kept["dialing"]),
         talking=talking and Party(*talking),
     )
-    return OpenCall(story, float(kept.get("since", story.call.started_at)))
+    since = float(kept.get("since", story.call.started_at))
+    return OpenCall(story, since, path=list(kept.get("path", ())))
 
 
 def _party(party: Party | None) -> list[str] | None:
@@ -107,9 +111,10 @@ def _party(party: Party | None) -> list[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """A call that a crash cut off, and the events that end it."""
+    """A call that a crash cut off, the path it had come, and the events that end it."""
 
     story: Story
+    path: Path
     events: tuple[CallEvent, ...]
 
 
@@ -141,7 +146,7 @@ async def cut_off_calls(
         story = entry.story
         began = story.call.started_at
         ended = max(began + until - entry.since, story.answered_at or began, began)
-        found.append(CutOff(story, _ending(story, ended, recorded)))
+        found.append(CutOff(story, entry.path, _ending(story, ended, recorded)))
     return found
 
 

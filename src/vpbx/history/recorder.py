@@ -41,6 +41,7 @@ from vpbx.events import (
 )
 from vpbx.history import journal
 from vpbx.history.journal import OpenCall
+from vpbx.history.path import add_step, dump_path
 from vpbx.history.recordings import Encoding
 from vpbx.history.tables import (
     CALLED_AGAIN,
@@ -157,6 +158,9 @@ class HistoryRecorder:
 
     def __call__(self, event: CallEvent) -> Iterable[Write]:
         """Return the writes that `event` causes."""
+        entry = self._open.get(event.call.callid)
+        if entry is not None:
+            add_step(entry.path, event)
         handler = self._handlers.get(type(event))
         return handler(event) if handler is not None else ()
 
@@ -178,7 +182,7 @@ class HistoryRecorder:
         events: list[CallEvent] = []
         for cut in await journal.cut_off_calls(database, self._node, until, recorded):
             callid = cut.story.call.callid
-            self._open[callid] = OpenCall(cut.story)
+            self._open[callid] = OpenCall(cut.story, path=cut.path)
             self._cut_off.add(callid)
             events += cut.events
         return events
@@ -192,6 +196,7 @@ class HistoryRecorder:
         since = self._clock.steady() if self._clock else event.call.started_at
         entry = self._open[callid] = OpenCall(Story(event.call), since, queued=True)
         entry.story.tell(event)
+        add_step(entry.path, event)
         return [Write(_OPEN, partial(self._opened_row, entry), callid)]
 
     def _opened_row(self, entry: OpenCall) -> Values:
@@ -239,6 +244,7 @@ class HistoryRecorder:
         row = _row(event, entry.story.rating if entry else None)
         row["node"] = self._node
         row["ended_by"] = ended_by
+        row["path"] = dump_path(entry.path) if entry else ""
         return [
             Write(_CLOSE, row, callid),
             Write(_FORGET, {"key": int(callid)}, callid),

@@ -6,8 +6,9 @@ from starlette.responses import FileResponse, Response
 
 from vpbx.console.areas import Area
 from vpbx.console.forms import errors_of
+from vpbx.console.journey import journey
 from vpbx.console.page import Page
-from vpbx.console.pages.history import HISTORY, words
+from vpbx.console.pages.history import DESTINATION_WORDS, HISTORY, words
 from vpbx.console.visit import Visit
 from vpbx.directory import NotFound
 from vpbx.history import Asked, CallRow, InvalidNote, Note
@@ -50,6 +51,8 @@ async def _show(visit: Visit, call: CallRow, errors: dict[str, str] | None = Non
         sent=sent,
         others=others,
         notes=notes,
+        journey=journey(call.path, call.wait + call.duration, DESTINATION_WORDS, visit.texts),
+        sip_shown=visit.may(Area.COMPANY),
         written=note,
         text=visit.value("note", note.text) if errors else note.text,
         tags=visit.value("tags") if errors else ", ".join(note.tags),
@@ -71,6 +74,20 @@ async def _others(visit: Visit, call: CallRow) -> list[CallRow]:
         limit=5,
     )
     return [c for c in await visit.services.browser.find(asked) if c.client == call.client]
+
+
+async def show_sip(visit: Visit) -> Response:
+    """Show the SIP messages of a call, for who looks after phones and trunks."""
+    call = await _call(visit)
+    messages = await visit.services.sip_messages(call.callid)
+    begun = messages[0]["time"] if messages else 0.0
+    rows = []
+    for each in messages:
+        first, _, rest = each["message"].rstrip().partition("\r\n")
+        rows.append(
+            {**each, "after_ms": round((each["time"] - begun) * 1000), "first": first, "rest": rest}
+        )
+    return visit.page("history/sip.html", call=call, rows=rows)
 
 
 async def save_note(visit: Visit) -> Response:
@@ -121,5 +138,6 @@ async def recording(visit: Visit, callid: str) -> Response:
 pages = (
     Page(f"{HISTORY}/{{callid}}", Area.CALLS, get=show),
     Page(f"{HISTORY}/{{callid}}/note", Area.CALLS, post=save_note),
+    Page(f"{HISTORY}/{{callid}}/sip", Area.COMPANY, get=show_sip),
     Page(f"{HISTORY}/{{callid}}/sound", Area.CALLS, get=play),
 )
