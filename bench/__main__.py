@@ -6,12 +6,12 @@ import argparse
 import os
 from pathlib import Path
 
-from bench import api, attack, blf, bridge, calls, groups, history, media
+from bench import api, attack, blf, bridge, calls, crm_log, groups, history, media
 from bench.report import Report
 
 OUT = Path("bench-out")
 WHAT = ["cpu", "rate", "latency", "memory", "departments", "queues", "media"]
-WHAT += ["history", "api", "attack", "blf", "bridge"]
+WHAT += ["history", "api", "attack", "blf", "bridge", "crm-log"]
 
 
 def main() -> None:
@@ -43,6 +43,8 @@ def main() -> None:
         blf.run(OUT, report, quick=options.quick)
     if "bridge" in chosen:
         bridge.run(OUT, report, quick=options.quick)
+    if "crm-log" in chosen:
+        crm_log.run(OUT, report, quick=options.quick)
     report.end()
 
 
