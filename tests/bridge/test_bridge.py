@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime
+import contextlib
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,17 +152,56 @@ async def test_history_of_a_cloud_is_imported_each_call_once(bridge: Bridge) -> 
     config = read(bridge.file)
     store = Store(config)
     await store.open()
-    for new in (3, 0):  # begun once more it writes nothing twice
-        days = [s async for s in fetch_history(config, store, date(2026, 1, 1), date(2026, 1, 3))]
-        assert [step.day.day for step in days] == [1, 2, 3]
-        assert sum(step.new for step in days) == new
+    span = date(2026, 1, 1), date(2026, 1, 3)
+    async with contextlib.aclosing(fetch_history(config, store, *span)) as steps:
+        async for step in steps:
+            if step.day == date(2026, 1, 2):
+                break  # as if it was killed
+    asked.clear()
+    days = [step async for step in fetch_history(config, store, *span)]
+    assert [(step.new, step.skipped) for step in days] == [(0, True), (0, True), (1, False)]
+    assert asked == ["20260103T000000Z"]
+    asked.clear()
+    assert all([step.skipped async for step in fetch_history(config, store, *span)])
+    assert asked == []
+    # Asked for again it writes nothing twice.
+    days = [step async for step in fetch_history(config, store, *span, again=True)]
+    assert [(step.seen, step.new) for step in days] == [(1, 0)] * 3
     await store.close()
     await runner.cleanup()
     rows = await bridge.sql("SELECT * FROM vpbx_calls ORDER BY callid")
     assert [row["callid"] for row in rows] == ["202601010001", "202601020001", "202601030001"]
     assert (rows[0]["status"], rows[0]["user"]) == ("Busy", "olga")
     assert datetime.fromisoformat(str(rows[0]["start"])) == datetime(2026, 1, 1, 10)
-    assert asked[:3] == ["20260101T000000Z", "20260102T000000Z", "20260103T000000Z"]
+    assert asked == ["20260101T000000Z", "20260102T000000Z", "20260103T000000Z"]
+
+
+async def test_days_that_may_still_change_are_asked_for_again(bridge: Bridge) -> None:
+    """Today and yesterday: calls end, and are rated. And days of another company."""
+    asked: list[str] = []
+
+    async def history(request: web.Request) -> web.Response:
+        asked.append(request.query["start"][:8])
+        return web.json_response([])
+
+    cloud, port = web.Application(), free_port()
+    cloud.router.add_get("/crmapi/v1/history/json", history)
+    runner = web.AppRunner(cloud)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    today = datetime.now(UTC).date()
+    for key in ("KEY", "KEY", "OTHER"):
+        write(bridge, f'[api]\nurl = "http://127.0.0.1:{port}"\nkey = "{key}"\n')
+        config = read(bridge.file)
+        store = Store(config)
+        await store.open()
+        since = today - timedelta(days=3)
+        asked.append(key)
+        [step async for step in fetch_history(config, store, since, today)]
+        await store.close()
+    await runner.cleanup()
+    days = [f"{today - timedelta(days=ago):%Y%m%d}" for ago in (3, 2, 1, 0)]
+    assert asked == ["KEY", *days, "KEY", *days[2:], "OTHER", *days]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Fetching what was before: a cloud's history, day by day, into the company's database.
 
-Each day is asked for anew until it is over; a callid that is there already is not written
-again, so an import that was interrupted is simply begun once more.
+A day that was fetched when it had been over for a day is noted as finished in the database, in
+which its calls are, and is not asked for again: an import that was interrupted is begun once
+more and goes on where it stopped. Days after it are asked for anew, since calls of a day may end
+on the next one and be rated later; a callid that is there already is not written again.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -28,6 +30,8 @@ _REASON = {
 }
 _TIMEOUT_S = 120
 _AT_ONCE = 500
+_SETTLED = timedelta(days=1)
+"""What began on a day has ended and been rated by the end of the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +41,50 @@ class Import:
     day: date
     seen: int
     new: int
+    skipped: bool = False
+    """It was finished in an earlier run: nobody was asked."""
 
 
 async def fetch_history(
-    config: BridgeConfig, store: Store, since: date, until: date | None = None
-) -> AsyncIterator[Import]:
-    """Write every external call since a day (both days included); tell after each day."""
+    config: BridgeConfig,
+    store: Store,
+    since: date,
+    until: date | None = None,
+    *,
+    again: bool = False,
+) -> AsyncGenerator[Import]:
+    """Write every external call since a day (both days included); tell after each day.
+
+    `again`: ask for finished days, too.
+    """
     if not config.api_url or not config.api_key:
         raise BridgeFault("import needs [api] with url and key of the PBX")
     day, last = since, until or datetime.now(UTC).date()
     base = config.api_url.rstrip("/").removesuffix("/crmapi/v1")
+    cloud = f"{base}\n{config.api_key}"  # the key says which company's history it is
+    try:
+        finished = frozenset() if again else await store.finished_days(cloud)
+    except Away as away:
+        raise BridgeFault(f"the database cannot be asked: {away}") from away
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     headers = {"X-API-KEY": config.api_key}
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         while day <= last:
+            if day in finished:
+                yield Import(day, 0, 0, skipped=True)
+                day += timedelta(days=1)
+                continue
+            asked_at = datetime.now(UTC)
             rows = await _day(session, f"{base}/crmapi/v1/history/json", day)
             commands = [_command(row) for row in reversed(rows)]  # the oldest first
             new = 0
-            for start in range(0, len(commands), _AT_ONCE):
-                try:
+            try:
+                for start in range(0, len(commands), _AT_ONCE):
                     new += await store.write_many("history", commands[start : start + _AT_ONCE])
-                except Away as away:
-                    raise BridgeFault(f"the database does not take a call: {away}") from away
+                if asked_at.date() - day > _SETTLED:
+                    await store.finish_day(cloud, day)
+            except Away as away:
+                raise BridgeFault(f"the database does not take a call: {away}") from away
             yield Import(day, len(rows), new)
             day += timedelta(days=1)
 

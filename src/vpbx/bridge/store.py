@@ -8,10 +8,11 @@ the note, and writes nothing twice.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -146,6 +147,30 @@ class Store:
                 raise each
         return sum(each is True for each in written)
 
+    async def finished_days(self, cloud: str) -> frozenset[date]:
+        """Return the days whose history an import need not ask for again; `cloud` tells one
+        company's cloud from another. `Away` says why that cannot be known."""
+        prefix = _day_key(cloud, "")
+        try:
+            async with self._reading.connect() as connection:
+                found = await connection.scalars(
+                    select(seen.c.id).where(seen.c.id.like(f"{prefix}%"))
+                )
+                return frozenset(date.fromisoformat(key.removeprefix(prefix)) for key in found)
+        except Exception as error:
+            raise Away(_reason(error)) from error
+
+    async def finish_day(self, cloud: str, day: date) -> None:
+        """Note that a day's history is here as a whole; noted already, nothing changes."""
+        key = _day_key(cloud, day.isoformat())
+        now = datetime.now(UTC).replace(tzinfo=None)
+        try:
+            async with self.engine.begin() as connection:
+                if not (await connection.scalars(_SEEN, {"keys": [key]})).first():
+                    await connection.execute(_NOTE, {"id": key, "at": now})
+        except Exception as error:
+            raise Away(_reason(error)) from error
+
     async def try_out(self, cmd: str, fields: Mapping[str, str]) -> list[dict[str, Any]]:
         """Carry a statement out and undo it; return the rows it gave. `Away` says why not."""
         try:
@@ -268,6 +293,11 @@ class Store:
             log.error("the database refuses a command", command=key, error=_reason(error))
         if len(self._refused) > _REMEMBERED:
             del self._refused[next(iter(self._refused))]
+
+
+def _day_key(cloud: str, day: str) -> str:
+    """Return the id of the note that a day of one cloud is finished."""
+    return f"day {hashlib.sha256(cloud.encode()).hexdigest()[:16]} {day}"
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, str]:

@@ -173,6 +173,10 @@ def import_(
         datetime,
         typer.Option("--from", formats=["%Y-%m-%d"], help="The first day to fetch, UTC."),
     ],
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Ask for days too that an earlier import has finished."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch the history of a cloud into the database; begun once more it goes on."""
@@ -180,21 +184,23 @@ def import_(
 
     from vpbx.bridge import fetch_history
 
-    async def work(config: BridgeConfig, store: Store) -> tuple[int, int]:
+    async def work(config: BridgeConfig, store: Store) -> tuple[int, int, int]:
         first, last = since.date(), datetime.now(UTC).date()
         if first > last:
             raise Fault(f"--from {first} lies in the future", BAD_INPUT)
-        seen = new = 0
+        seen = new = skipped = 0
         with Progress(console=out, transient=True, disable=as_json) as progress:
             bar = progress.add_task("calls", total=_days(first, last))
-            async for step in fetch_history(config, store, first, last):
-                seen, new = seen + step.seen, new + step.new
+            async for step in fetch_history(config, store, first, last, again=again):
+                seen, new, skipped = seen + step.seen, new + step.new, skipped + step.skipped
                 progress.update(bar, advance=1, description=f"{step.day}: {new} calls")
-        return seen, new
+        return seen, new, skipped
 
-    seen, new = _on_store(file, work)
+    seen, new, skipped = _on_store(file, work)
     text = f"{seen} calls were there, {new} of them new to the database."
-    show({"seen": seen, "new": new}, as_json=as_json, text=text)
+    if skipped:
+        text += f" Days finished before, and not asked for again: {skipped} (--again asks)."
+    show({"seen": seen, "new": new, "skipped_days": skipped}, as_json=as_json, text=text)
 
 
 def _days(first: date, last: date) -> int:
