@@ -135,3 +135,13 @@ def test_what_makes_no_sense_is_explained_or_left_out(
 @pytest.mark.parametrize("login", ["ann", "bob"])
 def test_reports_are_for_those_who_lead(console: Console, login: str) -> None:
     assert console.as_(login, ACME).get("/reports/export").status_code == 403
+
+
+def test_the_command_line_counts_the_same(console: Console) -> None:
+    admin = console.as_("admin", GLOBEX)
+    start, end = re.findall(r"\d{4}-\d\d-\d\d", ever(admin))
+    told = console.pbx.vpbx("report", GLOBEX, "--start", start, "--end", end)
+    shown = rows(admin, "/reports", f"start={start}&end={end}&by=day")
+    assert [
+        (row["day"], str(row["incoming"]), str(row["missed"]), str(row["talked"])) for row in told
+    ] == [(row["By day"], row["Incoming"], row["Missed"], row["Talk in all, s"]) for row in shown]

@@ -33,6 +33,7 @@ from vpbx.cli import (
     operator,
     phones,
     registration,
+    report,
     restrictions,
     sandbox,
     serve,
@@ -99,6 +100,7 @@ for name, commands in (
     ("webhook", webhook.app),
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
+app.command("report", rich_help_panel="Companies")(report.report)
 app.add_typer(bridge.app, name="bridge", rich_help_panel="Server")
 app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Server")
 app.add_typer(operator.app, name="operator", rich_help_panel="Server")

@@ -6,15 +6,19 @@ as the report, not as the history.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, case, func, select
 
 from vpbx.db import Database
 from vpbx.events import Direction, Status
 from vpbx.history.browse import Seen, visible
+from vpbx.history.period import InvalidQuery, Period
 from vpbx.history.tables import call_history
 
 __all__ = ["QUARTER_MS", "Figures", "ReportAsked", "Reports"]
@@ -22,6 +26,7 @@ __all__ = ["QUARTER_MS", "Figures", "ReportAsked", "Reports"]
 QUARTER_MS = 15 * 60 * 1000
 """Calls are counted by quarters of an hour: local hours and days of every zone are made of them."""
 _C = call_history.c
+_LONGEST_MS = 400 * 24 * 3600 * 1000
 _WITH_MESSAGE = "vm"
 
 
@@ -38,6 +43,24 @@ class ReportAsked:
     seen: Seen | None
     group: str = ""
     in_time_s: int = 20
+
+    @classmethod
+    def of(
+        cls,
+        domain_id: int,
+        period: Period,
+        now: float,
+        *,
+        seen: Seen | None = None,
+        group: str = "",
+        in_time_s: int = 20,
+    ) -> ReportAsked:
+        """Return what is asked of a period up to `now` (epoch seconds); InvalidQuery says why
+        a period is too long."""
+        until_ms = min(period.until_ms, round(now * 1000))
+        if until_ms - period.since_ms > _LONGEST_MS:
+            raise InvalidQuery("start", "must be at most a year before the end")
+        return cls(domain_id, period.since_ms, until_ms, seen, group, in_time_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +125,23 @@ class Reports:
         rows = await self._counted(asked, [quarter])
         return [(int(row[0]) * QUARTER_MS, _figures(row[1:])) for row in rows]
 
+    async def by_hour(self, asked: ReportAsked, zone: ZoneInfo) -> list[tuple[int, Figures]]:
+        """Return all 24 hours of the day, as clocks in `zone` show them, over all days together."""
+        sums: defaultdict[int, Figures] = defaultdict(Figures)
+        for at_ms, figures in await self.by_time(asked):
+            sums[_local(at_ms, zone).hour] += figures
+        return [(hour, sums[hour]) for hour in range(24)]
+
+    async def by_day(self, asked: ReportAsked, zone: ZoneInfo) -> list[tuple[date, Figures]]:
+        """Return each day in `zone` of the time asked for, with or without calls."""
+        sums: defaultdict[date, Figures] = defaultdict(Figures)
+        for at_ms, figures in await self.by_time(asked):
+            sums[_local(max(at_ms, asked.since_ms), zone).date()] += figures
+        first = _local(asked.since_ms, zone).date()
+        last = _local(max(asked.since_ms, asked.until_ms - 1), zone).date()
+        days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+        return [(day, sums[day]) for day in days]
+
     async def by_employee(self, asked: ReportAsked) -> list[tuple[str, str, Figures]]:
         """Return login, name and figures of each employee; "": nobody was rung."""
         rows = await self._counted(asked, [_C.user_login], func.max(_C.user_name))
@@ -131,6 +171,10 @@ class Reports:
             statement = statement.where(_C.group_id == asked.group)
         async with self._database.connect() as connection:
             return (await connection.execute(statement)).all()
+
+
+def _local(at_ms: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
 
 
 def _sums(in_time_ms: int) -> list[ColumnElement[Any]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
 from starlette.background import BackgroundTask
@@ -21,7 +19,6 @@ from vpbx.console.visit import Visit
 from vpbx.history import Figures, InvalidQuery, ReportAsked, select_period
 
 REPORTS = "/reports"
-_LONGEST_DAYS = 400
 BY_WORDS = {
     "day": "By day",
     "hour": "By hour",
@@ -101,16 +98,8 @@ def _asked(visit: Visit, wanted: Wanted) -> ReportAsked:
     period = select_period(
         domain.zone, now, period=wanted.period, start=wanted.start, end=wanted.end
     )
-    until_ms = min(period.until_ms, round(now * 1000))
-    if until_ms - period.since_ms > _LONGEST_DAYS * 24 * 3600 * 1000:
-        raise InvalidQuery("start", "must be at most a year before the end")
-    return ReportAsked(
-        domain_id=domain.id,
-        since_ms=period.since_ms,
-        until_ms=until_ms,
-        seen=visit.seen,
-        group=wanted.group,
-        in_time_s=wanted.in_time,
+    return ReportAsked.of(
+        domain.id, period, now, seen=visit.seen, group=wanted.group, in_time_s=wanted.in_time
     )
 
 
@@ -125,34 +114,17 @@ async def _rows(visit: Visit, wanted: Wanted, asked: ReportAsked) -> list[Row]:
         found = await visit.services.reports.by_department(asked)
         named = [(groups[i].name if i in groups else name or i, each) for i, name, each in found]
         return _named(named, visit.texts("no department"))
-    return await (_by_hour if wanted.by == "hour" else _by_day)(visit, asked)
+    zone, say = visit.company.zone, visit.texts.short_day
+    if wanted.by == "hour":
+        hours = await visit.services.reports.by_hour(asked, zone)
+        return [Row(f"{n:02}:00–{n:02}:59", f"{n:02}", figures) for n, figures in hours]
+    days = await visit.services.reports.by_day(asked, zone)
+    return [Row(say(day), f"{day.day}", figures, day.isoformat()) for day, figures in days]
 
 
 def _named(found: list[tuple[str, Figures]], nobody: str) -> list[Row]:
     rows = [Row(name or nobody, name or nobody, each) for name, each in found]
     return sorted(rows, key=lambda row: -(row.figures.incoming + row.figures.outgoing))
-
-
-async def _by_hour(visit: Visit, asked: ReportAsked) -> list[Row]:
-    zone = visit.company.zone
-    sums: defaultdict[int, Figures] = defaultdict(Figures)
-    for at_ms, figures in await visit.services.reports.by_time(asked):
-        sums[datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).hour] += figures
-    return [Row(f"{n:02}:00–{n:02}:59", f"{n:02}", sums[n]) for n in range(24)]
-
-
-async def _by_day(visit: Visit, asked: ReportAsked) -> list[Row]:
-    zone = visit.company.zone
-
-    def day_of(at_ms: int) -> date:
-        return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).date()
-
-    sums: defaultdict[date, Figures] = defaultdict(Figures)
-    for at_ms, figures in await visit.services.reports.by_time(asked):
-        sums[day_of(max(at_ms, asked.since_ms))] += figures
-    first, last = day_of(asked.since_ms), day_of(max(asked.since_ms, asked.until_ms - 1))
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    return [Row(visit.texts.short_day(d), f"{d.day}", sums[d], d.isoformat()) for d in days]
 
 
 async def show(visit: Visit) -> Response:
