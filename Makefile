@@ -55,6 +55,9 @@ fmt: $(VENV)/.installed-dev ## format the code
 types: $(VENV)/.installed-dev $(VENV)/.installed-node ## make the TypeScript types of the API, a file of the release
 	@$(BIN)/python scripts/typescript_types.py dist/vpbx-crm-api.d.ts
 
+reference: $(VENV)/.installed-dev ## make the reference page of the SDK, a file of the release
+	@PYTHONPATH=sdk/src $(BIN)/python scripts/sdk_reference.py dist/vpbx-sdk.md
+
 lock: $(VENV)/.installed-dev ## renew the locks from pyproject.toml
 	@$(BIN)/pip install -q pip-tools
 	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links -o requirements.lock pyproject.toml
@@ -63,4 +66,4 @@ lock: $(VENV)/.installed-dev ## renew the locks from pyproject.toml
 clean: ## remove what setup and the tests made
 	@rm -rf $(VENV) build dist bench-out .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
 
-.PHONY: help setup run test fuzz bench lint fmt types lock clean
+.PHONY: help setup run test fuzz bench lint fmt types reference lock clean
