@@ -61,6 +61,9 @@ async def read_body(request: Request, max_bytes: int) -> Payload:
     raw = await _read(request, max_bytes)
     if not raw.strip():
         return _EMPTY
+    packed = headers.get("content-encoding", "identity").strip().lower()
+    if packed not in ("", "identity"):
+        raise _unreadable(f"must not be compressed (Content-Encoding: {packed[:20]})")
     try:
         return _decoded(headers.get("content-type", ""), raw)
     except NotText as error:
