@@ -22,7 +22,7 @@ TELNUM, TELNUM_HERE = "74951234568", "74951234564"
 MORE = [
     *("/employees/new", "/employees/ann", "/me/second-factor", "/departments/new"),
     "/voicemail/of/ann",
-    *(f"/numbers/{TELNUM}", f"/numbers/{TELNUM}/menu/work"),
+    *(f"/numbers/{TELNUM}", f"/numbers/{TELNUM}/menu/work", f"/numbers/{TELNUM}/calendar"),
 ]
 
 

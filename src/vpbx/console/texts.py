@@ -84,6 +84,11 @@ class Texts:
         """Return a number with its thousands apart."""
         return format_decimal(value, locale=self.locale)
 
+    def month(self, first: dt.date) -> str:
+        """Return a month as `November 2026`."""
+        said = format_date(first, "LLLL y", locale=self.locale)
+        return said[:1].upper() + said[1:]
+
     def weekday(self, number: int) -> str:
         """Return the name of a day, 0 Monday."""
         name: str = self.locale.days["stand-alone"]["wide"][number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -331,6 +332,13 @@ def _sent_item(visit: Visit, button: str, before: dict[str, Any] | None) -> dict
 # Days and hours with a route of their own
 
 
+def _back(visit: Visit, telnum: str) -> str:
+    """Return the page a special day was set on: the calendar's month, or the number's own."""
+    month = visit.value("month")
+    is_month = re.fullmatch(r"\d{4}-\d{2}", month, re.ASCII)
+    return f"{LIST}/{telnum}/calendar?month={month}" if is_month else f"{LIST}/{telnum}"
+
+
 async def add_special(visit: Visit) -> Response:
     """Add a special day or extra hours, whose route is one of the number's or a new one."""
     telnums, telnum = visit.services.directory.telnums, visit.path("telnum")
@@ -351,8 +359,8 @@ async def add_special(visit: Visit) -> Response:
             await telnums.add_special_day(visit.company, telnum, values)
     except Wrong as error:
         said = "; ".join(errors_of(error, visit.texts).values())
-        return visit.go(f"{LIST}/{telnum}", said)
-    return visit.go(f"{LIST}/{telnum}", visit.texts("Saved."))
+        return visit.go(_back(visit, telnum), said)
+    return visit.go(_back(visit, telnum), visit.texts("Saved."))
 
 
 async def drop_special(visit: Visit) -> Response:
@@ -361,7 +369,7 @@ async def drop_special(visit: Visit) -> Response:
         await telnums.delete_interval(visit.company, telnum, visit.value("interval"))
     else:
         await telnums.delete_special_day(visit.company, telnum, visit.value("day"))
-    return visit.go(f"{LIST}/{telnum}", visit.texts("Removed."))
+    return visit.go(_back(visit, telnum), visit.texts("Removed."))
 
 
 async def save_extra(visit: Visit) -> Response:
