@@ -67,6 +67,9 @@ class Server:
         assert self.process.stdout is not None
         self.line = self.process.stdout.readline().strip()
         """The line `ready`."""
+        if not self.line:
+            assert self.process.stderr is not None
+            raise AssertionError(f"no line 'ready':\n{self.process.stderr.read()}")
         self.at = dict(word.split("=", 1) for word in self.line.split()[1:])
 
     @property

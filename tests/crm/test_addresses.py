@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 from aiohttp import web
@@ -65,11 +64,10 @@ async def test_one_that_hangs_delays_no_other_and_keeps_its_own_order(
             for _ in range(20):  # more than the hands that one lane has
                 incoming(node.bus, new_call())
             await slow.until(lambda: slow.busy == 10)
-            began = time.monotonic()
             last = new_call()
             incoming(node.bus, last)
             await crm.until(lambda: sum(c["callid"] == last.callid for c in crm.taken) == 7)
-            assert time.monotonic() - began < 2
+            assert slow.busy == 10, "nobody had to wait for its timeout"
             mine = [brief(each) for each in crm.taken if each["callid"] == last.callid]
             assert mine == INCOMING
             assert slow.taken == []

@@ -29,7 +29,7 @@ class Pbx:
         *,
         database: str = "",
         rtp_ports: str = "",
-        http: str = "127.0.0.1:0",
+        http: str = "",
         under: tuple[str, ...] = (),
         more: tuple[str, ...] = (),
     ) -> None:
@@ -42,8 +42,9 @@ class Pbx:
         """Where the server's log goes in place of `log_file`."""
         self.process: subprocess.Popen[bytes] | None = None
         self.addresses: dict[str, str] = {}
-        self._sip = self._tls = "127.0.0.1:0"
-        self._http = http
+        # Below the ports that go out by chance: nobody has them while it is down for a restart.
+        self._sip, self._tls = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self._http = http or f"127.0.0.1:{free_port()}"
         self.log_file = data.parent / f"{data.name}.log"
 
     def start(self, *, timeout_s: float = 30) -> Pbx:
