@@ -24,10 +24,9 @@ import asyncio
 import contextlib
 import os
 import secrets
-import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +35,10 @@ import structlog
 
 from . import kernel
 from .control import NoPort, checked
-from .gate import Address, Admission, Gate
+from .end import NOWHERE, End, admission_of, codecs_taken, note_baseline, numeric, packets_heard
+from .gate import Address, Gate
 from .keypad import Keypad
-from .model import DtlsPeer, MediaError, MediaStats, Recording, RtpPeer, Side
+from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .overhearing import Overhearing
 from .prompts import BYTES_PER_S, PLAYABLE
 from .sink import GUARD_PAYLOAD
@@ -61,55 +61,7 @@ _HEARD_PACKETS = 50
 _DIGITS_PER_S = 50
 _NO_PORT_S = (0.02, 0.1, None)
 """So long it is waited for a port, until there is none."""
-_NOWHERE = ("0.0.0.0", 0)  # noqa: S104
 _PCAP_HEADER = 24
-
-
-@dataclass(slots=True)
-class _End:
-    """What is known of one side; the doorkeeper of its gate."""
-
-    session: MediaSession
-    side: Side
-    port: int
-    tags: str
-    gate: Gate | None = None
-    target: Address | None = None
-    """Where it is sent to; None while that is not known."""
-    crowd: int | None = None
-    """Packets it had sent when others were turned away at its gate; None: none were."""
-    peer: RtpPeer | None = None
-    baseline: int = 0
-    untold: str = ""
-    """The command with its address, while nothing is to be heard there."""
-    relearn: str = ""
-    """The same, sent, while the side has not been heard."""
-    player: Timer | None = None
-    played: asyncio.Future[None] | None = None
-    player_left: bool = False
-    """Whether RTPProxy has a player for it that it was not told to stop."""
-    keypad: Keypad | None = None
-    catcher: Overhearing | None = None
-    """Catches its digits while something is played to the other side."""
-    channel: SrtpChannel | None = None
-    """Where its packets come from and go to when they are encrypted."""
-    browser: BrowserChannel | None = None
-    """The same when it is a browser."""
-    dtls: DtlsPeer | None = None
-    """What RTPProxy was told of its DTLS."""
-
-    @property
-    def quiet(self) -> bool:
-        """Whether it need not speak: it listens to music, or has put the other on hold."""
-        return self.played is not None or (self.peer is not None and not self.peer.listens)
-
-    def learned(self, source: Address) -> None:
-        """Send to where its packets come from."""
-        self.session.redirect(self, source)
-
-    def overheard(self, packet: bytes) -> None:
-        """Pass on a packet that RTPProxy has not seen."""
-        self.session.pass_on(self, packet)
 
 
 class MediaSession:
@@ -129,7 +81,7 @@ class MediaSession:
         self._number = number
         self._on_digit = on_digit
         self._on_timeout = on_timeout
-        self._ends: dict[Side, _End] = {}
+        self._ends: dict[Side, End] = {}
         self._closed = False
         self._relearn_timer: Timer | None = None
         self._recording: str | None = None
@@ -159,8 +111,8 @@ class MediaSession:
                     raise
                 await asyncio.sleep(pause_s)
         self._ends = {
-            Side.A: _End(self, Side.A, port_a, "a b"),
-            Side.B: _End(self, Side.B, port_b, "b a"),
+            Side.A: End(self, Side.A, port_a, "a b"),
+            Side.B: End(self, Side.B, port_b, "b a"),
         }
         if engine.gates is not None:
             gates = engine.gates.make({end.port: end for end in self._ends.values()}, expected)
@@ -177,7 +129,7 @@ class MediaSession:
 
     async def _take_ports(self) -> tuple[int, int]:
         send, sink = self._engine.proxy.send, self._engine.sink
-        host, port = sink.address if sink else _NOWHERE
+        host, port = sink.address if sink else NOWHERE
         # "U" names the port the called side sends to, "L" the one of the calling side.
         update = send(self._address(Side.A, host, port, None, new=True))
         lookup = send(self._address(Side.B, host, port, None))
@@ -199,7 +151,7 @@ class MediaSession:
         for attempt in range(1, _GUARD_LOOKS):
             query = self._query()
             checked(await query)
-            stats = _stats(query)
+            stats = packets_heard(query)
             if stats is not None and min(stats.values()) > 0:
                 break
             if attempt % _GUARD_REPEAT == 0:
@@ -243,12 +195,12 @@ class MediaSession:
             raise MediaError("this media engine knows no DTLS")
         return self._engine.fingerprint
 
-    def _browser(self, end: _End) -> BrowserChannel:
+    def _browser(self, end: End) -> BrowserChannel:
         if end.browser is None:
             end.browser = self._engine.srtp.open_browser(end.port)
         return end.browser
 
-    def _channel(self, end: _End) -> SrtpChannel:
+    def _channel(self, end: End) -> SrtpChannel:
         if end.channel is None:
             end.channel = self._engine.srtp.open(end.port)
         return end.channel
@@ -258,7 +210,7 @@ class MediaSession:
     ) -> str:
         """Return the command that tells RTPProxy the address of a side."""
         spec, number = self._engine.proxy.notify_spec, self._number
-        codecs = _codecs(peer.payloads, peer.dtmf_payload) if peer is not None else ""
+        codecs = codecs_taken(peer.payloads, peer.dtmf_payload) if peer is not None else ""
         if self._engine.gates is not None:
             codecs = "a" + codecs
         tags = "a" if new else "a b"
@@ -286,13 +238,13 @@ class MediaSession:
         """
         self._check()
         end = self._ends[side]
-        exact = _numeric(peer)
+        exact = numeric(peer)
         if peer.srtp is not None or peer.relayed:
             channel = self._channel(end)
             if peer.srtp is not None:
                 channel.use(peer.srtp, exact)
             else:
-                channel.pass_plain(exact, _admission(peer, exact).behind)
+                channel.pass_plain(exact, admission_of(peer, exact).behind)
             peer = replace(
                 peer, host=channel.inside[0], port=channel.inside[1], signalled="", behind_nat=False
             )
@@ -302,18 +254,18 @@ class MediaSession:
             browser.answered(peer.dtls.ufrag)
             exact = browser.inside
             peer = replace(peer, host=exact[0], port=exact[1], behind_nat=False)
-        if exact is None and peer.host != _NOWHERE[0]:
+        if exact is None and peer.host != NOWHERE[0]:
             self._engine.names.find(peer.host, partial(self._found, end, peer))
         again, end.peer = end.peer is not None, peer
         self._alive_at = self._engine.clock.now()
         if exact is None and end.target is not None:
             pass  # RFC 2543 hold: what was agreed before stays
         elif end.gate is not None:
-            end.target = end.gate.admit(_admission(peer, exact), anew=anew)
+            end.target = end.gate.admit(admission_of(peer, exact), anew=anew)
         else:
             end.target = exact
             if again:
-                self._query().add_done_callback(lambda done: _note_baseline(done, side, end))
+                self._query().add_done_callback(lambda done: note_baseline(done, side, end))
         if end.catcher is not None and peer.digits_come_as is not None:
             end.catcher.payload_type = peer.digits_come_as
         self._listen(end, peer.listens)
@@ -321,7 +273,7 @@ class MediaSession:
         if side is Side.B or self._audible or peer.dtls is not None:
             await self._tell()
 
-    def _found(self, end: _End, named: RtpPeer, host: str) -> None:
+    def _found(self, end: End, named: RtpPeer, host: str) -> None:
         """The name in an SDP has an address."""
         if not self._closed and end.peer == named:
             peer = replace(named, host=host)
@@ -362,23 +314,23 @@ class MediaSession:
         if end.gate is not None and catcher is not None:
             end.gate.give_back(catcher.heard)
 
-    def _listen(self, end: _End, listens: bool) -> None:
+    def _listen(self, end: End, listens: bool) -> None:
         """Stop what comes from the other side where this one must be sent nothing."""
         other = self._ends[end.side.other].gate
         if other is not None:
             other.mute(not listens)
 
-    def _aim(self, end: _End) -> None:
+    def _aim(self, end: End) -> None:
         """Note the command that tells where to send for a side."""
         sink, peer = self._engine.sink, end.peer
         mute = end.gate is None and peer is not None and not peer.listens
-        host, port = end.target or _NOWHERE
+        host, port = end.target or NOWHERE
         if sink is not None and (end.target is None or mute):
             host, port = sink.address  # nobody hears it; whoever comes is learned all the same
         end.untold = self._address(end.side, host, port, peer)
         end.relearn = ""
 
-    def redirect(self, end: _End, source: Address) -> None:
+    def redirect(self, end: End, source: Address) -> None:
         """Send to a side where its packets come from (its gate has learned that)."""
         if self._closed:
             return
@@ -388,7 +340,7 @@ class MediaSession:
             command, end.untold = end.untold, ""
             self._engine.proxy.send(command).add_done_callback(self._told)
 
-    def pass_on(self, end: _End, packet: bytes) -> None:
+    def pass_on(self, end: End, packet: bytes) -> None:
         """Send the other side a packet that came while `end`'s gate was learning."""
         other = self._ends[end.side.other]
         encrypted = any(one.peer is not None and one.peer.dtls is not None for one in (end, other))
@@ -405,8 +357,8 @@ class MediaSession:
             else:
                 self._query().add_done_callback(partial(self._crowd_seen, side, end, end.gate))
 
-    def _crowd_seen(self, side: Side, end: _End, gate: Gate, done: asyncio.Future[str]) -> None:
-        stats = _stats(done)
+    def _crowd_seen(self, side: Side, end: End, gate: Gate, done: asyncio.Future[str]) -> None:
+        stats = packets_heard(done)
         if self._closed or stats is None:
             return
         if end.crowd == stats[side]:
@@ -428,7 +380,7 @@ class MediaSession:
         if self._relearn_timer is None and not self._closed and self._engine.gates is None:
             self._relearn_timer = self._engine.clock.call_later(_RELEARN_S, self._relearn)
 
-    def _with_dtls(self, end: _End, command: str) -> tuple[str, ...]:
+    def _with_dtls(self, end: End, command: str) -> tuple[str, ...]:
         """Add to the command for a side what RTPProxy must know of its DTLS, if that is news."""
         dtls = end.peer.dtls if end.peer is not None else None
         was, end.dtls = end.dtls, dtls
@@ -438,7 +390,7 @@ class MediaSession:
             return (f"{command} && M4:1 D",)
         mode = "A" if dtls.active else "P"
         other = self._ends[end.side.other]
-        host, port = other.target or (self._engine.sink.address if self._engine.sink else _NOWHERE)
+        host, port = other.target or (self._engine.sink.address if self._engine.sink else NOWHERE)
         theirs = self._address(other.side, host, port, other.peer)
         return (f"{command} && M4:1 {mode} SHA-256 {dtls.fingerprint}", f"{theirs} && M4:1 S")
 
@@ -456,7 +408,7 @@ class MediaSession:
             self._query().add_done_callback(self._heard)
 
     def _heard(self, done: asyncio.Future[str]) -> None:
-        stats = _stats(done)
+        stats = packets_heard(done)
         if self._closed or stats is None:
             return
         for side, end in self._ends.items():
@@ -524,7 +476,7 @@ class MediaSession:
         end.player_left = False
         checked(await self._engine.proxy.send(f"S {self._id} {end.tags}"))
 
-    def _player_done(self, end: _End) -> None:
+    def _player_done(self, end: End) -> None:
         if end.player is not None:
             end.player.cancel()
             end.player = None
@@ -591,7 +543,7 @@ class MediaSession:
         self._check()
         query = self._query()
         checked(await query)
-        stats = _stats(query) or {Side.A: 0, Side.B: 0}
+        stats = packets_heard(query) or {Side.A: 0, Side.B: 0}
         guard = int(self._guarded)
         return MediaStats(stats[Side.A] - guard, stats[Side.B] - guard)
 
@@ -665,7 +617,7 @@ class MediaSession:
         self._query().add_done_callback(lambda done: self._silence_seen(done, timeout_s))
 
     def _silence_seen(self, done: asyncio.Future[str], timeout_s: float) -> None:
-        stats = _stats(done)
+        stats = packets_heard(done)
         if self._closed or stats is None:
             return
         now = self._engine.clock.now()
@@ -682,48 +634,6 @@ class MediaSession:
             self._on_timeout()
 
 
-def _stats(done: asyncio.Future[str]) -> dict[Side, int] | None:
-    """Return the packet counts of a `Q` answer: `ttl from_a from_b relayed dropped`."""
-    if done.cancelled() or done.exception() is not None or done.result().startswith("E"):
-        return None
-    words = done.result().split()
-    return {Side.A: int(words[1]), Side.B: int(words[2])}
-
-
-def _note_baseline(done: asyncio.Future[str], side: Side, end: _End) -> None:
-    stats = _stats(done)
-    if stats is not None:
-        end.baseline = stats[side]
-
-
-@lru_cache(256)
-def _codecs(payloads: tuple[int, ...], dtmf: int | None) -> str:
-    """Return the modifier of U and L that names what a side takes."""
-    numbers = payloads if dtmf is None else (*payloads, dtmf)
-    return "c" + ",".join(map(str, numbers)) if numbers else ""
-
-
 def _failure_seen(done: asyncio.Task[None]) -> None:
     if not done.cancelled() and (error := done.exception()) is not None:
         log.info("a media address that was looked up is not used", error=str(error))
-
-
-def _numeric(peer: RtpPeer) -> Address | None:
-    """Return the address as RTPProxy may be told it; None for one to be found or learned."""
-    try:
-        socket.inet_pton(socket.AF_INET, peer.host)
-    except (OSError, ValueError):
-        return None
-    return None if peer.host == _NOWHERE[0] or not peer.port else (peer.host, peer.port)
-
-
-def _admission(peer: RtpPeer, exact: Address | None) -> Admission:
-    """Say whose packets a side's gate lets in."""
-    return Admission(
-        exact,
-        tuple(sorted(peer.may_send)),
-        peer.digits_come_as,
-        dtls=peer.dtls is not None,
-        behind=peer.signalled if peer.behind_nat or exact is None else "",
-        fallback=peer.signalled if exact is not None and exact[0] == peer.signalled else "",
-    )
