@@ -10,7 +10,7 @@ import os
 import signal
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,6 @@ from typing import Any
 import structlog
 import uvloop
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from vpbx.accounts import Accounts, Audit
 from vpbx.api import ApiConfig, ApiServices, create_app
@@ -32,6 +31,7 @@ from vpbx.app.control import Answers, Control, Follows, Question
 from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir, full_disk, keep_private
 from vpbx.app.fault import PortTaken, StartError
+from vpbx.app.gauges import Gauges
 from vpbx.app.http import HttpListener, with_metrics
 from vpbx.app.http_bounds import Bounds, Connections
 from vpbx.app.integration import integration_answers, integration_follows
@@ -46,7 +46,7 @@ from vpbx.app.voicemail import VoiceMailbox
 from vpbx.app.watchdog import Watchdog
 from vpbx.app.web_sip import with_sip
 from vpbx.branches import BranchLinks
-from vpbx.calls import CallsConfig, CallService, TrunkState
+from vpbx.calls import CallsConfig, CallService
 from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
 from vpbx.console import (
@@ -589,7 +589,7 @@ class App:
     def _watch(self) -> None:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.registry.register(_Gauges(self))
+        self.registry.register(Gauges(self.calls, self.stack, self.outbox))
         self.registry.register(SipMetrics(self.stack, self.calls))
         self.watchdog = Watchdog(self._clock, self.registry)
         self.watchdog.start()
@@ -617,40 +617,6 @@ class _Records:
 
     def __init__(self, path: Callable[[CallInfo], Path]) -> None:
         self.path = path
-
-
-class _Gauges:
-    """What is going on now, asked when somebody looks at /metrics."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    def collect(self) -> Iterator[Metric]:
-        app = self._app
-        for name, text, value in (
-            ("vpbx_calls", "Calls in progress", len(app.calls.active())),
-            ("vpbx_sip_sessions", "SIP call legs", app.stack.sessions),
-            (
-                "vpbx_sip_subscriptions",
-                "Subscriptions of phones",
-                len(app.stack.subscriptions),
-            ),
-            ("vpbx_crm_commands_waiting", "CRM commands in memory", app.outbox.in_memory),
-        ):
-            yield GaugeMetricFamily(name, text, value=value)
-        lost = CounterMetricFamily("vpbx_log_lines_dropped", "Log lines that could not be written")
-        lost.add_metric([], logs.dropped_lines())
-        yield lost
-        yield from _trunk_gauges(app.calls.connections.carriers.states())
-
-
-def _trunk_gauges(states: Iterable[TrunkState]) -> Iterator[Metric]:
-    up = GaugeMetricFamily("vpbx_trunk_up", "Whether a trunk takes calls", labels=["trunk"])
-    busy = GaugeMetricFamily("vpbx_trunk_calls", "Calls over a trunk", labels=["trunk"])
-    for trunk in states:
-        up.add_metric([trunk.name], float(trunk.state == "ok"))
-        busy.add_metric([trunk.name], trunk.calls)
-    yield from (up, busy)
 
 
 async def _keep_fresh(identities: Identities) -> None:
