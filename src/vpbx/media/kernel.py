@@ -75,6 +75,7 @@ def dropped(number: int) -> int:
     return int(_value[_DROPS])
 
 
+@lru_cache(1 << 15)
 def _named(port: int) -> bytes:
     """Return how the name of a socket over IPv4 at that port begins."""
     return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port)
