@@ -83,7 +83,9 @@ def as_text(value: Any) -> str:
     elif isinstance(value, str):
         if "\x00" in value or not _is_utf8(value):
             raise PydanticCustomError("characters", "has characters that are not text")
-        return composed(value.strip())
+        plain = value.strip()
+        # what is longer is too long however it is written
+        return composed(plain) if len(plain) <= 4 * MAX_TEXT else plain
     elif isinstance(value, int):
         return str(value) if abs(value) < 10**30 else as_text(None)
     elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -17,7 +17,7 @@ from vpbx.api.gate import AUTHORITY, CLIENT, SECURE
 from vpbx.console.areas import Area, Reach, may, reach
 from vpbx.console.services import ConsoleServices
 from vpbx.console.texts import Texts
-from vpbx.directory import DomainConfig, Employee, Role
+from vpbx.directory import DomainConfig, Employee, Role, composed
 from vpbx.history import Seen
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _NOTE = "vpbx-note"
 _THEMES = ("light", "dark")
 _NOTE_S = 60
 _LONGEST_NOTE = 600
+_LONGEST_TEXT = 20_000
 
 
 @dataclass(slots=True)
@@ -185,5 +186,7 @@ class Visit:
 
 
 def _text(found: str) -> str:
-    """Return what was sent, trimmed and without NUL, which PostgreSQL takes in no text."""
-    return found.replace("\0", "").strip()
+    """Return what was sent, trimmed, as text is kept: composed, without characters nobody sees,
+    and without NUL, which PostgreSQL takes in no text."""
+    plain = found.replace("\0", "").strip()
+    return composed(plain).strip() if len(plain) <= _LONGEST_TEXT else plain

@@ -123,12 +123,18 @@ def _read(text: str, country: str) -> PhoneNumber:
     return PhoneNumber(_parse(number, country).digits, _tones(extension))
 
 
+_LONGEST_TYPED = 500
+"""Characters of what can be a number at all."""
+
+
 def visible(text: str) -> str:
     """Return `text` with wide and other forms made plain, without marks nobody sees.
 
     Those are direction marks and zero widths (U+200B to U+2069), the soft hyphen, the byte
     order mark and variation selectors: they come along when a number is copied.
     """
+    if len(text) > _LONGEST_TYPED:
+        return text.strip()
     plain = unicodedata.normalize("NFKC", text)
     if plain.isascii():
         return plain.strip()

@@ -5,7 +5,9 @@ names in pieces, browsers what was typed. All text is composed on its way in and
 searched for, so that both are one. Format characters (zero-width spaces, byte-order marks, marks
 of direction, soft hyphens, tags) come with what was copied from elsewhere, or to make one name
 look like another: they are left out. Two of them, the joiners, stay where scripts and pictures
-need them: between characters that are no ASCII.
+need them: between characters that are no ASCII. Marks beyond thirty over one letter are left out
+as well (UAX #15 §13 has no writing with more): putting them in order takes time by the square of
+their number, a minute for a form full of them.
 """
 
 from __future__ import annotations
@@ -15,16 +17,31 @@ import unicodedata
 __all__ = ["composed", "folded"]
 
 _JOINERS = "\u200c\u200d"
+_MOST_MARKS = 30
+_PAIRS_OF_MARKS = "\u0f73\u0f75\u0f81"
+"""Taken apart these are marks alone, though they count as letters."""
 
 
 def composed(text: str) -> str:
     """Return `text` in NFC without format characters."""
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", _with_few_marks(text))
     if any(unicodedata.category(sign) == "Cf" for sign in text):
         text = "".join(sign for place, sign in enumerate(text) if _is_kept(text, place))
     return text
+
+
+def _with_few_marks(text: str) -> str:
+    if len(text) <= _MOST_MARKS:
+        return text
+    kept, marks = [], 0
+    for sign in text:
+        is_mark = unicodedata.combining(sign) or sign in _PAIRS_OF_MARKS
+        marks = marks + 1 if is_mark else 0
+        if marks <= _MOST_MARKS:
+            kept.append(sign)
+    return "".join(kept)
 
 
 def _is_kept(text: str, place: int) -> bool:
