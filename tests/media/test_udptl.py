@@ -33,6 +33,45 @@ def test_so_many_lost_in_a_row_come_with_the_next(lost: int) -> None:
     assert _arrive(kept) == list(enumerate(PACKETS[: last + 1]))
 
 
+def with_parity(number: int, span: int, groups: int) -> bytes:
+    """Write a datagram as one who sends parity does (T.38 §9.1.4, as in its figure)."""
+    head = number.to_bytes(2, "big") + bytes([len(PACKETS[number])]) + PACKETS[number]
+    parts = [head, bytes([0x80, 1, span, groups])]
+    for which in range(groups):
+        first = number - span * groups + which
+        covered = [PACKETS[n] for n in range(first, number, groups) if n >= 0]
+        parity = bytearray(max(map(len, covered), default=1))
+        for packet in covered:
+            for at, byte in enumerate(packet):
+                parity[at] ^= byte
+        parts.append(bytes([len(parity)]) + parity)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(("span", "groups"), [(3, 1), (3, 3), (4, 2), (1, 2)])
+def test_as_many_lost_in_a_row_as_there_are_groups_are_made_anew_from_parity(
+    span: int, groups: int
+) -> None:
+    sent = [with_parity(number, span, groups) for number in range(40)]
+    lost = set(range(20, 20 + groups)) | set(range(33, 33 + groups))
+    got = _arrive([data for number, data in enumerate(sent) if number not in lost])
+    assert [number for number, _ in got] == list(range(40))
+    for number, packet in got:  # the end of a shorter one is not to be known: zeros
+        assert packet.rstrip(b"\0") == PACKETS[number]
+        assert number in lost or packet == PACKETS[number]
+
+
+def test_two_lost_of_one_group_stay_lost_and_nothing_is_made_up() -> None:
+    sent = [with_parity(number, 3, 1) for number in range(12)]
+    got = _arrive([data for number, data in enumerate(sent) if number not in (5, 6)])
+    assert got == [(n, PACKETS[n]) for n in range(12) if n not in (5, 6)]
+
+
+@pytest.mark.parametrize("tail", [b"", b"\x02\0\3\1", b"\1\xff\xff", b"\1\3\1\x09ab", b"\1\0\0"])
+def test_parity_that_cannot_be_read_costs_not_the_packet_itself(tail: bytes) -> None:
+    assert _arrive([b"\0\7\1\6\x80" + tail]) == [(7, b"\6")]
+
+
 def test_what_comes_twice_or_late_counts_once() -> None:
     sender = Sender(copies=0)
     first, second, third = (sender.write(packet) for packet in PACKETS[:3])

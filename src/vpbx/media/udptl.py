@@ -1,8 +1,9 @@
 """UDPTL: the packets of T.38 over UDP (ITU-T T.38 §9.1), each with copies of those before it.
 
 A datagram holds a sequence number, one IFP packet (what the fax modems say) and, for those that
-were lost, the packets before it once more (redundancy) or parity of them, which is not used here.
-Pure values; whatever the network sends either parses or is `Junk`.
+were lost, the packets before it once more (redundancy) or parity of them (§9.1.4): of groups of
+packets, each exclusive-or'ed, so that one packet lost of each group can be made anew. We send
+redundancy and read both. Pure values; whatever the network sends either parses or is `Junk`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ __all__ = ["Arrivals", "Junk", "Sender", "parse"]
 
 MAX_IFP_BYTES = 1024
 _MAX_COPIES = 64
+_MAX_COVERED = 128
+"""Packets that the parity of one datagram speaks of, at most; others are kept as long."""
 _PARITY = 0x80
 _TURN = 0x10000
 _AHEAD = 1024
@@ -33,6 +36,16 @@ class Datagram:
     number: int
     ifp: bytes
     before: tuple[bytes, ...] = ()
+    parity: tuple[bytes, ...] = ()
+    """One of each group; group `m` holds each `len(parity)`-th packet, the latest of them the
+    one with number `number - len(parity) + m`."""
+    span: int = 0
+    """How many packets are in a group."""
+
+    def group(self, which: int) -> range:
+        """Return how far before this one the packets of a group are, the latest first."""
+        apart = len(self.parity)
+        return range(apart - which, apart - which + self.span * apart, apart)
 
 
 class _Reader:
@@ -70,19 +83,35 @@ def parse(data: bytes) -> Datagram:
     if not ifp:
         raise Junk("nothing in it")
     if reader.take(1)[0] & _PARITY:
-        return Datagram(number, ifp)
+        try:
+            span, parity = _parity(reader)
+        except Junk:  # the packet itself is whole
+            return Datagram(number, ifp)
+        return Datagram(number, ifp, parity=parity, span=span)
     count = reader.length()
     if count > _MAX_COPIES:
         raise Junk("too many copies")
     return Datagram(number, ifp, tuple(reader.packet() for _ in range(count)))
 
 
+def _parity(reader: _Reader) -> tuple[int, tuple[bytes, ...]]:
+    """Read how many packets are in a group, and the parity of each group."""
+    if reader.take(1) != b"\x01":
+        raise Junk("a number of more than one byte")
+    span, groups = reader.take(1)[0], reader.length()
+    if span * groups > _MAX_COVERED or groups > _MAX_COPIES:
+        raise Junk("parity of too many packets")
+    return span, tuple(reader.packet() for _ in range(groups))
+
+
 class Arrivals:
-    """Puts what arrives into order: each packet once, lost ones from later copies."""
+    """Puts what arrives into order: each packet once, lost ones from later copies or parity."""
 
     def __init__(self) -> None:
         self._next: int | None = None
         self._strange = 0
+        self._kept: dict[int, bytes] = {}
+        """The last packets by number, for who sends parity of them."""
 
     def take(self, data: bytes) -> list[tuple[int, bytes]]:
         """Return the IFP packets, with their numbers, that a datagram brings; raises `Junk`."""
@@ -96,15 +125,45 @@ class Arrivals:
             if self._strange < _STRANGE:
                 return []
             ahead = 0
+            self._kept.clear()
         self._strange = 0
         self._next = (datagram.number + 1) % _TURN
-        missed = datagram.before[:ahead][::-1]
+        before = dict(enumerate(datagram.before[:ahead], 1))
+        if datagram.parity:
+            before = self._made_anew(datagram, ahead)
         packets = [
             ((datagram.number - back) % _TURN, ifp)
-            for back, ifp in zip(range(len(missed), 0, -1), missed, strict=True)
+            for back, ifp in sorted(before.items(), reverse=True)
             if ifp
         ]
-        return [*packets, (datagram.number, datagram.ifp)]
+        packets.append((datagram.number, datagram.ifp))
+        self._keep(packets)
+        return packets
+
+    def _made_anew(self, datagram: Datagram, ahead: int) -> dict[int, bytes]:
+        """Return those of the `ahead` packets missing before a datagram that its parity gives:
+        by how far before it they are."""
+        found = {}
+        for which, parity in enumerate(datagram.parity):
+            group = {
+                back: self._kept.get((datagram.number - back) % _TURN)
+                for back in datagram.group(which)
+            }
+            lost = [back for back, ifp in group.items() if ifp is None]
+            if len(lost) == 1 and lost[0] <= ahead:
+                whole = bytearray(parity)
+                for ifp in group.values():
+                    for at, byte in enumerate((ifp or b"")[: len(whole)]):
+                        whole[at] ^= byte
+                found[lost[0]] = bytes(whole)
+        return found
+
+    def _keep(self, packets: list[tuple[int, bytes]]) -> None:
+        for number, ifp in packets:
+            self._kept.pop(number, None)
+            self._kept[number] = ifp
+        while len(self._kept) > _MAX_COVERED:
+            del self._kept[next(iter(self._kept))]
 
 
 class Sender:
