@@ -8,6 +8,7 @@ import pytest
 
 from tests.console.conftest import ACME, ROLES, Console, said
 from vpbx.console import PAGES
+from vpbx.console.application import is_full
 from vpbx.console.areas import Area
 from vpbx.console.page import Door
 
@@ -192,3 +193,13 @@ def test_assets_are_kept_by_browsers_and_come_compressed(console: Console) -> No
     assert browser.get("/assets/x/%2e%2e/__init__.py").status_code == 404
     other = browser.get(re.sub(r"/assets/\w+", "/assets/old", found[1]))
     assert other.headers["cache-control"] == "no-cache"
+
+
+def test_a_full_disk_is_known_wherever_it_shows() -> None:
+    with pytest.raises(OSError) as full, open("/dev/full", "wb", buffering=0) as device:
+        device.write(b"x")
+    assert is_full(full.value)
+    assert is_full(RuntimeError(f"/data/media/1: {full.value.strerror}")), "by who converts sounds"
+    with pytest.raises(OSError) as gone:
+        open("/dev/none/such")  # noqa: SIM115
+    assert not is_full(gone.value)

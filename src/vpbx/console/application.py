@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -27,6 +29,8 @@ from vpbx.directory import Invalid, NotFound, is_unavailable
 __all__ = ["create_console", "with_console"]
 
 log = structlog.get_logger("vpbx.console")
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 _BOUNDARY = re.compile(rb"[\w'()+,./:=? -]{1,70}")
 """RFC 2046 §5.1.1."""
@@ -80,7 +84,7 @@ async def _answer(page: Page, request: Request, services: ConsoleServices, look:
     except ClientDisconnect:
         return Response(status_code=400)
     except Exception as error:
-        if visit is None or is_unavailable(error):
+        if visit is None or (is_unavailable(error) and not is_full(error)):
             raise  # the gate knows what to say
         return _explain(visit, error)
 
@@ -151,6 +155,12 @@ def _explain(visit: Visit, error: Exception) -> Response:
         return _fault(visit, 503, "One moment", "Many log in right now. Try again in a moment.")
     if isinstance(error, Invalid | Refused):
         return _fault(visit, 400, "Not done", visit.texts.error(_message(error)))
+    if is_full(error):
+        log.error("no room on the disk", path=visit.request.url.path, error=str(error))
+        text = (
+            "The server's disk is full. Nothing was changed; who looks after it has to make room."
+        )
+        return _fault(visit, 507, "No room", text)
     number = secrets.token_hex(8)
     log.error(
         "a page of the console failed",
@@ -160,6 +170,12 @@ def _explain(visit: Visit, error: Exception) -> Response:
     )
     text = visit.texts("Something broke. It is logged as {number}.", number=number)
     return _fault(visit, 500, "Our fault", text)
+
+
+def is_full(error: Exception) -> bool:
+    """Say whether an error means that a disk has no room, here or where a sound is converted."""
+    code = error.errno if isinstance(error, OSError) else None
+    return code in _NO_ROOM or any(os.strerror(each) in str(error) for each in _NO_ROOM)
 
 
 def _message(error: Invalid | Refused) -> str:
