@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.console.conftest import ACME, Browser, Console
+from tests.console.test_login import accept, add
 
 
 def token(page: str) -> str:
@@ -97,26 +98,27 @@ def page_of(console: Console, browser: Browser) -> Iterator[Page]:
         page.close()
 
 
-def state_of_head(console: Console) -> str:
+def state_of_guest(console: Console) -> str:
     contacts = console.as_("ann").get("/phone/contacts").json()
-    return str(next(contact["state"] for contact in contacts if contact["name"] == "Head"))
+    return str(next(contact["state"] for contact in contacts if contact["name"] == "Guest"))
 
 
 def test_a_phone_ends_with_its_session_however_that_ends(console: Console) -> None:
+    assert accept(console.browser(), add(console, "guest")) == 303
     taken, own = console.browser(), console.browser()
-    taken.enter("head")
-    own.enter("head")
+    taken.enter("guest")
+    own.enter("guest")
     with page_of(console, taken) as page:
         assert page.register() == 200
-        assert state_of_head(console) == "free"
+        assert state_of_guest(console) == "free"
         assert own.post("/me/sessions", {"session": "others"}, at="/me").status_code == 303
         assert page.register() == 401
-        assert state_of_head(console) == "off"
+        assert state_of_guest(console) == "off"
     with page_of(console, own) as page:
         assert page.register() == 200
         assert own.post("/logout", {}, at="/me").status_code == 303
         assert page.register() == 401
-    assert state_of_head(console) == "off"
+    assert state_of_guest(console) == "off"
 
 
 def test_contacts_are_the_own_company_s(console: Console) -> None:
