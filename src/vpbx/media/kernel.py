@@ -24,6 +24,9 @@ _FRONTIER = 64
 _A_CALL = 4
 """So many sockets a call has: RTP and RTCP for each of two sides."""
 _AHEAD = 2 * _A_CALL
+_LIKELY = 3 * _A_CALL
+"""So many of the lowest free numbers are looked at before those that are closed late: four of
+five sockets are there."""
 _MANY = 64
 """So many calls may be about to have their sockets opened before the oldest is given up."""
 _ENOUGH = 20
@@ -193,11 +196,10 @@ class Sockets:
 
     def _candidates(self, free: Sequence[int]) -> Iterator[int]:
         held, late, strange = self._held, self._late, self._strange
-        for number in free:
-            yield from self._late_below(number)
-            if number not in held:
-                yield number
+        likely = [number for number in free if number not in held]
+        yield from likely[:_LIKELY]
         yield from self._late_below(_LAST_RESORT)
+        yield from likely[_LIKELY:]
         for number in range(3, self._top + 1 + _FRONTIER):
             if number not in held and number not in late and strange.get(number, 0) < _ENOUGH:
                 strange[number] = strange.get(number, 0) + 1
