@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vpbx.console.page import Page
 from vpbx.console.pages import (
+    addresses,
     audit,
     blacklist,
     blf,
@@ -56,6 +57,7 @@ PAGES: tuple[Page, ...] = (
     *blacklist.pages,
     *blf.pages,
     *integration.pages,
+    *addresses.pages,
     *connections.pages,
     *branches.pages,
     *safety.pages,
