@@ -27,7 +27,7 @@ _ALONE = (
     *("tests/e2e/test_browser.py", "tests/e2e/test_web_phone.py"),
     "tests/e2e/test_lamp.py",
     "test_who_gives_a_transfer_up_is_heard_again",
-    "tests/e2e/test_transfer_keys.py",
+    *("tests/e2e/test_transfer_keys.py", "tests/e2e/test_branch_transfers.py"),
 )
 
 

@@ -16,8 +16,9 @@ import pytest
 from tests.support.crm import Receiver
 from tests.support.ladder import Caller, Sipp, Step, recv
 from tests.support.pbx import Pbx, free_port
+from vpbx.app.datadir import DataDir
 from vpbx.db import Database
-from vpbx.directory import Directory, DomainConfig
+from vpbx.directory import Directory, DomainConfig, Secrets
 
 _serial = itertools.count(1)
 
@@ -126,7 +127,7 @@ async def company(pbx: Pbx, tmp_path: Path) -> AsyncIterator[Company]:
 async def open_directory(pbx: Pbx) -> AsyncIterator[Directory]:
     """Open what the server keeps, from another process."""
     database = Database.from_url(pbx.database) if pbx.database else Database.for_data_dir(pbx.data)
-    directory = Directory(database)
+    directory = Directory(database, secrets=Secrets.from_file(DataDir(pbx.data).secrets_key))
     await directory.start()
     try:
         yield directory

@@ -13,7 +13,8 @@ from aiohttp import web
 class Receiver:
     """An HTTP server for the commands of crm-api §2; `async with` starts and ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._host = host
         self.commands: list[dict[str, str]] = []
         self.status = 200
         self.contact: dict[str, str] = {}
@@ -29,7 +30,7 @@ class Receiver:
         app.router.add_post("/crm", self._take)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, self._host, 0)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}/crm"

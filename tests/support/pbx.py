@@ -32,9 +32,10 @@ class Pbx:
         http: str = "",
         under: tuple[str, ...] = (),
         more: tuple[str, ...] = (),
+        host: str = "127.0.0.1",
     ) -> None:
         """`under` is a command that runs the server, such as `("prlimit", "--nofile=256")`;
-        `more`: further options of `vpbx serve`."""
+        `more`: further options of `vpbx serve`; `host`: where it listens, but for plain HTTP."""
         self.more = more
         self.data, self.database, self.under = data, database, under
         self.rtp_ports = rtp_ports or any_rtp_ports()
@@ -42,18 +43,19 @@ class Pbx:
         """Where the server's log goes in place of `log_file`."""
         self.process: subprocess.Popen[bytes] | None = None
         self.addresses: dict[str, str] = {}
+        self._host = host
         # Below the ports that go out by chance: nobody has them while it is down for a restart.
-        self._sip, self._tls = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self._sip, self._tls = (f"{host}:{free_port()}" for _ in range(2))
         self._http = http or f"127.0.0.1:{free_port()}"
         self.log_file = data.parent / f"{data.name}.log"
 
     def start(self, *, timeout_s: float = 30) -> Pbx:
         """Start the server and wait for its line `ready`; the same ports every time."""
         command = [*self.under, str(VPBX), "serve", "--data", str(self.data)]
-        command += ["--https", "127.0.0.1:0"]
+        command += ["--https", f"{self._host}:0"]
         command.append("--allow-private-crm")  # the CRMs of all companies are in here
         command += ["--http", self._http, "--sip", self._sip, "--sip-tls", self._tls]
-        command += ["--rtp-ports", self.rtp_ports, "--advertise", "127.0.0.1"]
+        command += ["--rtp-ports", self.rtp_ports, "--advertise", self._host]
         if self.database:
             command += ["--database", self.database]
         command += self.more
@@ -91,6 +93,11 @@ class Pbx:
     def api(self) -> str:
         """Base URL of the API over plain HTTP."""
         return f"http://{self._http}/crmapi/v1"
+
+    @property
+    def https(self) -> str:
+        """`host:port` of HTTPS."""
+        return self.addresses["https"].split("://")[-1].rstrip("/").split(",")[0]
 
     @property
     def pid(self) -> int:

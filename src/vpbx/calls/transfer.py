@@ -20,6 +20,7 @@ from vpbx.calls.restrictions import may_call
 from vpbx.directory import DomainConfig, Employee, Invalid, read_number
 from vpbx.directory.goals import (
     Goal,
+    ToBranch,
     ToEmployee,
     ToOutside,
     ToPark,
@@ -152,9 +153,17 @@ def goal_for(domain: DomainConfig, by: Employee, dialled: str, whom: str = "") -
         return _outside(domain, by, dialled)
     if goal == ToEmployee(by.login):
         raise Refused(400, "this is the employee who has the call")
-    if goal == ToEmployee(whom):
+    if goal == ToEmployee(whom) or (isinstance(goal, ToBranch) and _reaches(domain, goal, whom)):
         raise Refused(400, "this is the employee whom the call is with")
     return goal
+
+
+def _reaches(domain: DomainConfig, goal: ToBranch, whom: str) -> bool:
+    """Say whether somebody of a connected PBX, `login@domain`, is who has this ext there."""
+    login, _, peer = whom.partition("@")
+    branch = domain.settings.branches.get(peer) if peer == goal.domain else None
+    people = branch.members if branch is not None else ()
+    return any(each.login == login and each.ext == goal.ext for each in people)
 
 
 def _inside(domain: DomainConfig, dialled: str) -> Goal | None:

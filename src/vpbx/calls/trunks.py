@@ -75,4 +75,5 @@ def call_across(
         headers=[("Max-Forwards", str(call.max_forwards)), *call.referral()],
         hairpin=True,
     )
+    call.note_leg(leg)
     return leg
