@@ -49,7 +49,7 @@ class Pbx:
         self._http = http or f"127.0.0.1:{free_port()}"
         self.log_file = data.parent / f"{data.name}.log"
 
-    def start(self, *, timeout_s: float = 30) -> Pbx:
+    def start(self, *, timeout_s: float = 60) -> Pbx:
         """Start the server and wait for its line `ready`; the same ports every time."""
         command = [*self.under, str(VPBX), "serve", "--data", str(self.data)]
         command += ["--https", f"{self._host}:0"]
@@ -68,6 +68,7 @@ class Pbx:
         while not line.startswith(b"ready"):
             line = self.process.stdout.readline()
             if not line or time.monotonic() > watchdog:
+                self.kill()
                 raise AssertionError(f"no line 'ready':\n{self.log()}")
         self._read_addresses(line.decode())
         return self
