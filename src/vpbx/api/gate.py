@@ -21,6 +21,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vpbx.api.errors import ApiError, refuse
+from vpbx.api.services import PREFIX
 from vpbx.directory import is_unavailable
 from vpbx.sparing import Sparing
 
@@ -38,7 +39,10 @@ _SOUND_AUTHORITY = re.compile(
     r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 )
 
-_SECRET = re.compile(r"(?<=/)[\w-]{20,}(?:\.\w+)?(?=/|\Z)", re.ASCII)
+_SECRET = re.compile(
+    rf"(?<=\A{re.escape(PREFIX)}/records/).+|(?<=/)[\w-]{{20,}}(?:\.\w+)?(?=/|\Z)",
+    re.ASCII | re.DOTALL,
+)
 """What in a path opens something by itself: an invitation, a recording, a phone's settings."""
 HTTPS_REQUIRED = "HTTPS is required"
 DATABASE_AWAY = "The database does not answer, try again"
