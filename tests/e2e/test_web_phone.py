@@ -24,7 +24,7 @@ PASSWORD = "correct horse staple"
 VOICE_HZ = 1000
 PEAK = """async () => {
   const stream = document.querySelector("[data-phone-audio]").srcObject;
-  if (!stream) return 0;
+  if (!stream?.getAudioTracks().length) return 0;
   const context = new AudioContext();
   await context.resume();
   const analyser = new AnalyserNode(context, { fftSize: 8192 });
