@@ -230,6 +230,19 @@ class Gate:
             self._stop()
             self._learn(self.source)
 
+    def look(self) -> None:
+        """Read what waits at our sockets, should the event loop not have told.
+
+        On a busy machine uvloop 0.23 was seen to wait for all sockets but one, which was readable
+        and had been added as any other: the side would be mute for the rest of the call.
+        """
+        if self._listener is not None:
+            self._heard()
+        if self._watcher is not None:
+            self._exact_heard()
+        if self._borrower is not None:
+            self._borrowed()
+
     def crowded(self) -> bool:
         """Say whether packets were turned away since this was asked last."""
         if self.state is not State.OPEN or self._muted or self._admission.dtls:

@@ -350,8 +350,11 @@ class MediaSession:
             kernel.send_from(other.gate.numbers[0], packet, other.target)
 
     def look_for_change(self) -> None:
-        """Find out whether a side speaks with another SSRC than the known one (engine calls)."""
+        """Find out whether a side speaks with another SSRC than the known one, or where the loop
+        has not told of it (engine calls)."""
         for side, end in self._ends.items():
+            if end.gate is not None:
+                end.gate.look()
             if end.gate is None or not end.gate.crowded():
                 end.crowd = None
             else:
