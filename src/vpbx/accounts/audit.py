@@ -48,12 +48,12 @@ class Audit:
         directory.on_changed(self._changed)
 
     async def _changed(
-        self, before: DomainConfig | None, after: DomainConfig, touched: frozenset[str]
+        self, before: DomainConfig, after: DomainConfig, touched: frozenset[str]
     ) -> None:
         who = actor()
         if who is None:
             return
-        found = differences(before, after) if before is not None else []
+        found = differences(before, after)
         if not found:
             found = [Change(", ".join(sorted(touched)), "", "")]
         await self._keep(after.id, who, found[:_MOST_AT_ONCE])

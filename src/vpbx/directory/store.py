@@ -33,8 +33,8 @@ from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.directory")
 
-Auditor: TypeAlias = Callable[[DomainConfig | None, DomainConfig, frozenset[str]], Awaitable[None]]
-"""Is told a domain before (None: not known) and after a change, and which tables it touched."""
+Auditor: TypeAlias = Callable[[DomainConfig, DomainConfig, frozenset[str]], Awaitable[None]]
+"""Is told a domain before and after a change, and which tables it touched."""
 
 
 class Store:
@@ -217,7 +217,7 @@ class Store:
             # one at a time here too, so that those in line hold no connection of the pool
             async with self._editing[domain_id], self._database.begin() as connection:
                 tx = await Tx.open(connection, domain_id)
-                before = self._loaded.get(domain_id)
+                before = await self._before(connection, tx)
                 yield tx
                 revision, whole = await tx.close()
         except IntegrityError as error:
@@ -232,11 +232,24 @@ class Store:
             self._know(self._index.with_revision(domain_id, revision))
         else:
             await self.refresh()
-        if self._auditors and actor() is not None:
-            known = before is not None and before.revision == revision - 1
-            await self._tell_changed(domain_id, before if known else None, tx)
+        if before is not None:
+            await self._tell_changed(domain_id, before, tx)
 
-    async def _tell_changed(self, domain_id: int, before: DomainConfig | None, tx: Tx) -> None:
+    async def _before(self, connection: AsyncConnection, tx: Tx) -> DomainConfig | None:
+        """Return the domain as `tx` finds it; None: nobody wants to be told of the change.
+
+        What is loaded may be older, when another process has changed the domain just now.
+        """
+        if not self._auditors or actor() is None:
+            return None
+        domain_id = tx.domain_id
+        found = self._loaded.get(domain_id)
+        if found is not None and found.revision == int(tx.domain.revision):
+            return found
+        loaded = await load(connection, domain_id, self._kept.get(domain_id))
+        return None if loaded is None else loaded[0]
+
+    async def _tell_changed(self, domain_id: int, before: DomainConfig, tx: Tx) -> None:
         after = await self.domain_by_id(domain_id)
         if after is not None:
             for tell in self._auditors:
