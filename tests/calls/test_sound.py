@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from vpbx.calls.sound import OUR_CODECS, DtlsWay, Sound, Unusable
+from vpbx.calls.encryption import DtlsWay
+from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
 from vpbx.calls.tastes import Tastes
 from vpbx.media import DtlsPeer
 from vpbx.sip import AudioCodec, Sdp, build
@@ -222,7 +223,7 @@ def test_an_offer_that_is_refused_leaves_what_was_told() -> None:
 
 def secure_sound() -> Sound:
     made = Sound(lambda: ("192.0.2.1", 4000), lambda: ("192.0.2.1", 5000))
-    made.may_encrypt = True
+    made.encryption.may_encrypt = True
     return made
 
 
@@ -254,7 +255,7 @@ def test_keys_are_answered_with_ours_and_lead_to_the_encrypted_port(protocol: st
 
 def test_keys_in_the_clear_are_not_taken() -> None:
     leg = secure_sound()
-    leg.may_encrypt = False
+    leg.encryption.may_encrypt = False
     with pytest.raises(Unusable):
         leg.hear(secured(offer(PCMA)))
     text = secured(offer(PCMA), "RTP/AVP")
@@ -308,7 +309,7 @@ def dtls_sound() -> Sound:
     leg = Sound(
         lambda: ("192.0.2.1", 4000), lambda: ("192.0.2.1", 5000), lambda _: DtlsWay(fingerprint)
     )
-    leg.may_encrypt = True
+    leg.encryption.may_encrypt = True
     return leg
 
 
@@ -321,11 +322,11 @@ def transports(leg: Sound) -> list[str]:
 def test_a_phone_over_tls_is_offered_sdes_then_dtls_then_none_or_what_it_took_last_first() -> None:
     assert transports(dtls_sound()) == ["RTP/SAVP", "UDP/TLS/RTP/SAVP", "RTP/AVP"]
     leg = dtls_sound()
-    leg.prefers_dtls = True
+    leg.encryption.prefers_dtls = True
     assert transports(leg) == ["UDP/TLS/RTP/SAVP", "RTP/SAVP", "RTP/AVP"]
     assert transports(secure_sound()) == ["RTP/SAVP", "RTP/AVP"], "no DTLS in the engine"
     leg = dtls_sound()
-    leg.may_encrypt = False
+    leg.encryption.may_encrypt = False
     assert transports(leg) == ["RTP/AVP"]
 
 
@@ -334,7 +335,7 @@ def test_an_answer_by_dtls_is_taken_at_the_plain_port_and_remembered(
     setup: str, active: bool
 ) -> None:
     leg, tastes = dtls_sound(), Tastes()
-    leg.on_settled = lambda dtls: tastes.learn("sip:bob@192.0.2.9", dtls)
+    leg.encryption.on_settled = lambda dtls: tastes.learn("sip:bob@192.0.2.9", dtls)
     leg.describe([PCMA])
     offered = Sdp.parse(leg.otherwise[0]).audio
     assert offered is not None
@@ -385,7 +386,7 @@ def test_a_phone_that_took_something_else_is_not_offered_dtls_first_any_more() -
 @pytest.mark.parametrize("browser", [True, False])
 def test_without_dtls_in_the_media_engine_a_leg_that_insists_is_refused(browser: bool) -> None:
     leg = secure_sound()
-    leg.browser = browser
+    leg.encryption.browser = browser
     lines = f"a=setup:actpass\r\na=fingerprint:sha-256 {':'.join(['CD'] * 32)}\r\n"
     ice = "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n" if browser else ""
     with pytest.raises(Unusable):

@@ -122,7 +122,7 @@ async def bridge(engine: MediaEngine) -> AsyncIterator[Bridge]:
 
 def sound_of(bridge: Bridge, side: Side, *, browser: bool = True) -> Sound:
     sound = bridge.sound(side)
-    sound.browser = browser
+    sound.encryption.browser = browser
     return sound
 
 

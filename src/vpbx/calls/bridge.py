@@ -15,8 +15,9 @@ from functools import partial
 
 import structlog
 
+from vpbx.calls.encryption import DtlsWay
 from vpbx.calls.leg import Leg
-from vpbx.calls.sound import DtlsWay, Sound, Unusable
+from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.sounds import Spoken
 from vpbx.media import MediaEngine, MediaError, MediaSession, Recording, RtpPeer, Side
 from vpbx.tasks import watched

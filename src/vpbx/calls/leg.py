@@ -102,8 +102,8 @@ class Leg(SessionAdapter):
 
         Raises one of `sound.Unusable`.
         """
-        self.sound.may_encrypt = self.session.encrypted
-        self.sound.browser = self.session.from_browser
+        self.sound.encryption.may_encrypt = self.session.encrypted
+        self.sound.encryption.browser = self.session.from_browser
         if offered is not None:
             self.sound.settled_for(self.session.local_sdp)
         self.sound.hear(sdp or "", offered)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from vpbx.media import DtlsPeer, RtpPeer, SrtpKeys
+from vpbx.calls.encryption import PLAIN, PLAIN_WIRE, DtlsWay, Encryption, Wire
+from vpbx.media import RtpPeer
 from vpbx.sip import (
     AudioCodec,
     MalformedSdp,
@@ -25,11 +26,8 @@ from vpbx.sip import (
     codecs_of,
     direction_answer,
 )
-from vpbx.sip.dtls import PROTOCOLS as DTLS_PROTOCOLS
-from vpbx.sip.dtls import DtlsLines, dtls_of
-from vpbx.sip.sdes import CryptoLine, fresh_lines, matching, reply_to, usable_lines
 
-__all__ = ["OUR_CODECS", "DtlsWay", "Sound", "Unusable"]
+__all__ = ["OUR_CODECS", "Sound", "Unusable"]
 
 _EVENT = "telephone-event"
 _OUR_EVENTS = AudioCodec(_EVENT, 101, fmtp="0-16")
@@ -37,56 +35,10 @@ _OUR_EVENTS = AudioCodec(_EVENT, 101, fmtp="0-16")
 OUR_CODECS = (AudioCodec("PCMA", 8), AudioCodec("PCMU", 0), _OUR_EVENTS)
 """What is offered where nobody has said yet what the other side can do."""
 
-_PLAIN = ("RTP/AVP", "RTP/AVPF")
-_SECURE = ("RTP/SAVP", "RTP/SAVPF")
 _DYNAMIC = range(96, 128)
 
 Unusable = (MalformedSdp, NothingInCommon)
 """What reading a description may raise: the answer to it is 488."""
-
-
-@dataclass(frozen=True, slots=True)
-class DtlsWay:
-    """What one leg is told of our DTLS, and of ICE if it is a browser."""
-
-    fingerprint: str
-    ufrag: str = ""
-    password: str = ""
-    host: str = ""
-    port: int = 0
-
-    def lines(self, setup: str) -> tuple[str, ...]:
-        """Return the attributes of a stream that say so."""
-        lines = [f"a=setup:{setup}", f"a=fingerprint:sha-256 {self.fingerprint}"]
-        if self.ufrag:
-            lines += [
-                "a=rtcp-mux",
-                f"a=ice-ufrag:{self.ufrag}",
-                f"a=ice-pwd:{self.password}",
-                f"a=candidate:1 1 UDP 2130706431 {self.host} {self.port} typ host",
-                "a=end-of-candidates",
-            ]
-        return tuple(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wire:
-    """How packets travel, as a description says it."""
-
-    protocol: str
-    keys: tuple[CryptoLine, ...] = ()
-    dtls: tuple[str, ...] = ()
-    session: tuple[str, ...] = ()
-    """Attributes of the whole session."""
-    relayed: bool = False
-    """Whether they pass our relay for SRTP, at a port of its own; with keys they always do."""
-
-    @property
-    def through_relay(self) -> bool:
-        return self.relayed or bool(self.keys)
-
-
-_PLAIN_WIRE = _Wire(_PLAIN[0])
 
 
 class Sound:
@@ -97,26 +49,18 @@ class Sound:
         "_address",
         "_audio",
         "_before",
-        "_dtls",
-        "_dtls_way",
         "_heard",
         "_key",
-        "_keys",
         "_meanings",
         "_offers",
         "_secure_address",
         "_session_id",
-        "_theirs",
         "_version",
-        "_way",
         "_wire",
-        "browser",
         "codecs",
+        "encryption",
         "held",
         "local",
-        "may_encrypt",
-        "on_settled",
-        "prefers_dtls",
         "source",
         "told",
     )
@@ -135,28 +79,13 @@ class Sound:
         """Whether it has put us on hold."""
         self.local: str = ""
         """Our description towards it."""
-        self.prefers_dtls = False
-        """Whether to offer keys by DTLS before those by SDES."""
-        self.on_settled: Callable[[bool], None] | None = None
-        """Hears whether the leg answered with DTLS."""
         self.source: Callable[[str], tuple[str, bool]] | None = None
         """Tells where media may come from (`Session.media_source`)."""
-        self.may_encrypt = False
-        """Whether signalling is encrypted, so that keys may be exchanged in it (RFC 4568)."""
-        self.browser = False
-        """Whether it is a browser, which speaks WebRTC and nothing else."""
-        self._dtls: DtlsLines | None = None
-        """What it says of DTLS, where its packets are encrypted so."""
-        self._way: DtlsWay | None = None
-        """What we say of it."""
-        self._dtls_way = dtls_way
-        self._theirs: CryptoLine | None = None
-        """The key of what it sends, as long as its packets are encrypted."""
-        self._keys: tuple[CryptoLine, ...] = ()
-        """Ours: several while an offer waits, then the one that was chosen."""
-        self._wire = _PLAIN_WIRE
+        self.encryption = Encryption(dtls_way, relay=secure_address is not None)
+        """How its packets are protected."""
+        self._wire = PLAIN_WIRE
         """How packets travel, as the description says that it was sent last."""
-        self._offers: tuple[tuple[str, _Wire], ...] = ()
+        self._offers: tuple[tuple[str, Wire], ...] = ()
         """What a first offer says, in the order in which it is tried."""
         self._secure_address = secure_address
         self._audio: MediaDescription | None = None
@@ -216,8 +145,8 @@ class Sound:
             sends=tuple([codec.payload for codec in self.told]),
             sends_dtmf=next((c.payload for c in self.told if c.name == _EVENT), None),
             listens=not self.held,
-            srtp=self._srtp,
-            dtls=self._dtls_peer,
+            srtp=self.encryption.srtp,
+            dtls=self.encryption.dtls_peer,
             relayed=self._wire.through_relay and not self.encrypted,
             signalled=signalled,
             behind_nat=behind_nat,
@@ -240,75 +169,17 @@ class Sound:
             )
         if all(codec.name == _EVENT for codec in agreed):
             raise NothingInCommon("no voice codec in common")
-        if self._dtls_of(sdp, audio) is not None:
-            self._find_way()
+        self.encryption.expect(sdp, audio)
         self._audio, self._heard, self.codecs = audio, codecs, agreed
         self.told = tuple(codec for codec in self.told if _among(codec, codecs))
-        self._agree_on_keys(audio, answers=allowed is not None)
-        self._dtls = None if self.encrypted else self._dtls_of(sdp, audio)
-        if allowed is not None and self.on_settled is not None:
-            self.on_settled(self._dtls is not None)
-        ice = self._dtls is not None and self._dtls.ice
+        self.encryption.agree(sdp, audio, answers=allowed is not None)
+        ice = self.encryption.ice
         self.held = audio.direction in ("sendonly", "inactive") if ice else audio.held
-
-    def _agree_on_keys(self, audio: MediaDescription, *, answers: bool) -> None:
-        """Take the stream's key, and choose or keep ours for it."""
-        lines = usable_lines(audio) if self._can_encrypt else ()
-        if answers and not self._keys:
-            lines = ()  # keys that answer none of ours
-        self._theirs = None
-        for line in lines:
-            ours = matching(self._keys, line)
-            self._theirs = line
-            self._keys = (reply_to(line, ours),)
-            break
-
-    def _dtls_of(self, sdp: Sdp, media: MediaDescription) -> DtlsLines | None:
-        """Return what a stream says of DTLS, where we can follow."""
-        if self._dtls_way is None or not (self.may_encrypt or self.browser):
-            return None
-        lines = dtls_of(sdp, media) if media.protocol in DTLS_PROTOCOLS else None
-        # A browser's address is what ICE finds; a phone's is in its description.
-        return lines if lines is not None and lines.ice == self.browser else None
-
-    @property
-    def _dtls_peer(self) -> DtlsPeer | None:
-        if self._dtls is None:
-            return None
-        ufrag = self._way.ufrag if self._way is not None else ""
-        return DtlsPeer(self._dtls.fingerprint, active=self._dtls.active, ufrag=ufrag)
-
-    def _find_way(self) -> DtlsWay:
-        assert self._dtls_way is not None
-        if self._way is None:
-            self._way = self._dtls_way(self.browser)
-        return self._way
-
-    def _dtls_wire(self, setup: str) -> _Wire:
-        """Say how we do DTLS with this leg; the same for its life."""
-        lines, session = self._find_way().lines(setup), ("a=ice-lite",) if self.browser else ()
-        first = DTLS_PROTOCOLS[0 if self.browser else 1]
-        protocol = self._audio.protocol if self._audio is not None else first
-        if self._dtls is not None and self._dtls.mid:
-            lines = (*lines, f"a=mid:{self._dtls.mid}")
-            if self._dtls.bundle:
-                session = (*session, f"a=group:BUNDLE {self._dtls.mid}")
-        return _Wire(protocol, dtls=lines, session=session, relayed=self._wire.through_relay)
-
-    @property
-    def _can_encrypt(self) -> bool:
-        return self.may_encrypt and self._secure_address is not None
 
     @property
     def encrypted(self) -> bool:
-        """Whether its packets are encrypted, both ways."""
-        return self._theirs is not None
-
-    @property
-    def _srtp(self) -> SrtpKeys | None:
-        if self._theirs is None:
-            return None
-        return SrtpKeys(self._theirs.suite, self._theirs.key, self._keys[0].key)
+        """Whether its packets are encrypted by keys from descriptions, both ways."""
+        return self.encryption.with_keys
 
     def _best(self, sdp: Sdp) -> tuple[MediaDescription, tuple[AudioCodec, ...]]:
         """Return the audio stream to talk through, and its codecs: an encrypted one where that
@@ -318,9 +189,9 @@ class Sound:
         for media in sdp.media:
             if media.kind != "audio" or not media.port:
                 continue
-            dtls = self._dtls_of(sdp, media)
-            secure = dtls is not None or (self._can_encrypt and bool(usable_lines(media)))
-            if not secure and (self.browser or media.protocol not in _PLAIN):
+            dtls = self.encryption.dtls_of(sdp, media)
+            secure = dtls is not None or self.encryption.keys_of(media)
+            if not secure and (self.encryption.browser or media.protocol not in PLAIN):
                 reason = f"no audio stream we can use, only {media.protocol[:32]}"
                 continue
             if ":" in media.address and (dtls is None or not dtls.ice):
@@ -329,7 +200,7 @@ class Sound:
             codecs = _codecs_of(media)
             if all(codec.name == _EVENT for codec in codecs):
                 reason = "no voice codec in common"
-            elif media.protocol not in _PLAIN:
+            elif media.protocol not in PLAIN:
                 return media, codecs
             else:
                 plain = plain or (media, codecs)
@@ -352,22 +223,10 @@ class Sound:
             taken = {one.payload for one in numbered}
             numbered.append(replace(codec, payload=self._number(codec, taken)))
         self._before = self.told
-        if self.browser or self._dtls is not None:
-            wire = self._dtls_wire("actpass")
+        wire = self.encryption.later_offer(self._audio, self._wire)
+        if wire is not None:
             return self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
-        if self._audio is not None:
-            wire = _Wire(self._audio.protocol, self._keys if self.encrypted else ())
-            return self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
-        wires = [_PLAIN_WIRE]
-        if self._can_encrypt:
-            self._keys = self._keys or fresh_lines()
-            secure = _Wire(_SECURE[0], self._keys)
-            if self._dtls_way is not None:
-                dtls = self._dtls_wire("actpass")
-                secure = replace(secure, dtls=dtls.dtls)
-                wires += [secure, dtls] if self.prefers_dtls else [dtls, secure]
-            else:
-                wires.append(secure)
+        wires = self.encryption.first_offers(self._wire)
         written = [
             (self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None), wire) for wire in wires
         ]
@@ -383,7 +242,8 @@ class Sound:
         """Note that `local` is what the leg has answered: one of our offers."""
         wire = next((wire for text, wire in self._offers if text == local), None)
         if local is not None and wire is not None:
-            self._wire, self._keys, self.local = wire, wire.keys, local
+            self.encryption.settled_for(wire)
+            self._wire, self.local = wire, local
 
     def refused(self) -> None:
         """What we offered last was refused: what was agreed before stays."""
@@ -418,10 +278,7 @@ class Sound:
             told += [codec for codec in self._heard if codec.name == _EVENT][:1]
         self.codecs = tuple(codec for codec in self._heard if _among(codec, told))
         direction = direction_answer(self._audio.heard_direction if self._audio else "")
-        protocol = self._audio.protocol if self._audio is not None else "RTP/AVP"
-        wire = _Wire(protocol, self._keys if self.encrypted else ())
-        if self._dtls is not None:
-            wire = self._dtls_wire("passive" if self._dtls.active else "active")
+        wire = self.encryption.answer(self._audio, self._wire)
         return self._write(tuple(told), direction, ptime_ms, wire, Sdp.parse(offer))
 
     def _may_tell(self, codec: AudioCodec) -> bool:
@@ -437,6 +294,7 @@ class Sound:
     ) -> None:
         """Let its media come to another place of ours from the next description on."""
         self._address, self._secure_address, self._key = address, secure_address, ()
+        self.encryption.relay = secure_address is not None
 
     def origin(self) -> tuple[int, int]:
         """Return session id and version for a description of something else than sound, which
@@ -448,7 +306,8 @@ class Sound:
 
     def twin(self) -> Sound:
         """Return a copy, for one more leg that is sent the same offer."""
-        twin = Sound(self._address, self._secure_address, self._dtls_way)
+        twin = Sound(self._address, self._secure_address)
+        twin.encryption = self.encryption.twin()
         twin.local, twin.told, twin._key = self.local, self.told, self._key
         twin._meanings = dict(self._meanings)
         twin._session_id, twin._version = self._session_id, self._version
@@ -459,7 +318,7 @@ class Sound:
         codecs: tuple[AudioCodec, ...],
         direction: str,
         ptime_ms: int,
-        wire: _Wire,
+        wire: Wire,
         offer: Sdp | None,
     ) -> str:
         self.told, self._wire = codecs, wire
@@ -471,10 +330,8 @@ class Sound:
             self._version += 1
             self._session_id = self._session_id or random.getrandbits(48)
             secure = self._secure_address if wire.through_relay else None
-            if wire.dtls and self._way is not None and self._way.ufrag:
-                host, port = self._way.host, self._way.port
-            else:
-                host, port = (secure or self._address)()
+            by_ice = self.encryption.port_of_ice if wire.dtls else None
+            host, port = by_ice or (secure or self._address)()
             text = build(
                 host,
                 port,
