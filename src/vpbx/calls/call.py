@@ -23,10 +23,11 @@ import structlog
 
 from vpbx.calls.addresses import Shown, name_addr
 from vpbx.calls.exchanging import Exchanging
+from vpbx.calls.hearing import Played
 from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Ender, Joined, Over, Passed, Result
 from vpbx.calls.postdial import PostDial
-from vpbx.calls.served import Interrupted, Phase, Played
+from vpbx.calls.served import Interrupted, Phase
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import Unusable
 from vpbx.calls.statuses import code_for_caller, sip_code

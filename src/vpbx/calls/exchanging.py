@@ -7,9 +7,9 @@ is told, and whether it is recorded looked at anew.
 
 from __future__ import annotations
 
+from vpbx.calls.hearing import Hearing
 from vpbx.calls.leg import Ended, Handed, Leg, LegEvent, Replaced
 from vpbx.calls.outcome import Ender
-from vpbx.calls.served import Served
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.told.recording import wanted
@@ -18,7 +18,7 @@ from vpbx.media import Side
 __all__ = ["Exchanging"]
 
 
-class Exchanging(Served):
+class Exchanging(Hearing):
     """A call, as far as its legs are exchanged: `Call`."""
 
     async def _attended(self, leg: Leg, event: LegEvent, *, transfers: bool) -> bool:

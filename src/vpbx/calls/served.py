@@ -11,7 +11,6 @@ there, once.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
@@ -34,21 +33,19 @@ from vpbx.calls.postdial import PostDial
 from vpbx.calls.registry import ActiveCall, State
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.sound import OUR_CODECS, Sound, Unusable
-from vpbx.calls.sounds import Spoken, music, spoken
+from vpbx.calls.sounds import music
 from vpbx.calls.switch import Switch
 from vpbx.calls.told.chapter import Chapter
 from vpbx.calls.told.journal import Journal
 from vpbx.directory import DomainConfig
 from vpbx.directory.goals import Goal
-from vpbx.events import CallInfo, Destination, Direction
+from vpbx.events import CallInfo, Direction
 from vpbx.media import MediaError, Side
 from vpbx.sip import AudioCodec
 
-__all__ = ["Interrupted", "Phase", "Played", "Served"]
+__all__ = ["Interrupted", "Phase", "Served"]
 
 log = structlog.get_logger("vpbx.calls")
-
-RINGBACK = "ringback"
 
 
 class Interrupted(Exception):
@@ -60,13 +57,6 @@ class Phase(Enum):
 
     SERVING = auto()
     OVER = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Played(Event):
-    """The prompts that `say` began under this number have been heard to their end."""
-
-    number: int
 
 
 class Served:
@@ -124,7 +114,6 @@ class Served:
         self._task: asyncio.Task[None] | None = None
         self._engaged: set[str] = set()
         self._trunks: list[str] = []
-        self._spoken = 0
         self._opening = False
         if guest is not None:
             guest.inbox = self.inbox
@@ -322,11 +311,12 @@ class Served:
         sound = self.bridge.sound(side)
         ptime_ms = self.guest.sound.ptime_ms if self.guest is not None else 20
         try:
-            sound.may_encrypt = transport in ("tls", "wss")
-            sound.browser = transport in ("ws", "wss")
-            if contact and sound.may_encrypt and not sound.browser:
-                sound.prefers_dtls = self.switch.tastes.prefers_dtls(contact)
-                sound.on_settled = partial(self.switch.tastes.learn, contact)
+            keys = sound.encryption
+            keys.may_encrypt = transport in ("tls", "wss")
+            keys.browser = transport in ("ws", "wss")
+            if contact and keys.may_encrypt and not keys.browser:
+                keys.prefers_dtls = self.switch.tastes.prefers_dtls(contact)
+                keys.on_settled = partial(self.switch.tastes.learn, contact)
             sound.describe(self.codecs, ptime_ms)
         except MediaError as error:
             log.warning("a call cannot be encrypted", callid=self.info.callid, error=str(error))
@@ -366,83 +356,6 @@ class Served:
                         raise
                 guest.able = guest.sound.codecs
             await self.bridge.seat(guest)
-
-    async def progress(self, leg: Leg | None = None) -> None:
-        """Let the guest know that it rings; with `leg`, hear its early media instead."""
-        guest = self.guest
-        if guest is None or guest.ended:
-            return
-        if leg is not None:
-            await self.bridge.point(leg.side, leg.sound.peer)
-            await self.bridge.hush(guest.side)
-            if guest.waiting:
-                guest.ring(leg.sound)
-                await self.bridge.aim()
-        else:
-            await self._ring_back(guest)
-
-    async def _ring_back(self, guest: Leg) -> None:
-        """Let the guest hear that it rings: in a department or after a menu what the company
-        has chosen (crm-api §11 music), else the tone that is theirs or ours."""
-        domain, sound = self.domain, RINGBACK
-        if self.info.direction is Direction.IN and (
-            self.through_menu or self.chapter.story.group is not None
-        ):
-            chosen = domain.settings.ringback
-            sound = music(domain, self.switch.config.uploads, chosen, RINGBACK)
-        if guest.waiting and (sound == RINGBACK or not self.ring_early()):
-            guest.ring()
-        elif not self.bridge.loops(guest.side):
-            await self.bridge.loop(guest.side, sound)
-
-    def say(self, *prompts: Spoken) -> Played:
-        """Begin to let the guest hear prompts; the event returned comes when they were heard.
-
-        A prompt is the name of a built-in one, which the company may have replaced, or the path
-        of an upload; a tuple is a phrase, said in a row (`vpbx.media.phrases`). The guest must
-        have been answered (`pick_up`). The event does not come when other prompts, `hush` or a
-        talk put an end to them.
-        """
-        assert self.guest is not None
-        self._spoken += 1
-        played = Played(self._spoken)
-        sounds = self.sounds(*prompts)
-        self.bridge.speak(self.guest.side, sounds, lambda: self.inbox.put(played))
-        return played
-
-    def sounds(self, *prompts: Spoken) -> list[Spoken]:
-        """Return what is heard for prompts: the company's own sounds where it has some."""
-        domain, uploads = self.domain, self.switch.config.uploads
-        return [spoken(domain, uploads, each) for each in prompts]
-
-    async def hear_out(self, *prompts: Spoken) -> None:
-        """Let the guest hear prompts to their end; digits and all else is ignored meanwhile."""
-        played = self.say(*prompts)
-        while await self.next() != played:
-            pass
-
-    async def greet(self, sound: str = "greeting") -> None:
-        """Answer the guest and let them hear a greeting; who hangs up in it ended at `hello`."""
-        self.journal.enter(Destination.HELLO, group=self.chapter.story.group)
-        await self.pick_up()
-        await self.hear_out(sound)
-
-    def ring_early(self) -> bool:
-        """Let a guest who waits hear us without an answer (early media); False: they cannot."""
-        guest = self.guest
-        if guest is None or not guest.waiting or not guest.sound.described:
-            return False
-        guest.ring(guest.sound)
-        return True
-
-    async def pick_up(self, other: Sound | None = None) -> None:
-        """Answer a guest who waits, so that they can hear us, in their codecs or in those of
-        `other`; does nothing if somebody has."""
-        guest = self.guest
-        if guest is not None and guest.waiting:
-            guest.accept(other)
-            while not guest.sound.described:  # their description comes with the ACK
-                await self._one()
 
     def _media_lost(self) -> None:
         if self.host is None:

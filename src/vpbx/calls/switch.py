@@ -23,7 +23,7 @@ from vpbx.calls.shared.queues import Queues
 from vpbx.calls.staff import CompanyStaff
 from vpbx.calls.tastes import Tastes
 from vpbx.clock import Clock
-from vpbx.directory import Contact, Directory, DomainConfig, Employee, PromisedCall
+from vpbx.directory import Contact, Directory, DomainConfig, Employee, Number, PromisedCall
 from vpbx.events import CallEvent, CallInfo, Completed, Direction, EventBus
 from vpbx.media import EncodeResult, MediaEngine, Recording, Side
 from vpbx.sip import RegistrarLimits, SipStack, Throttle, WithoutQop
@@ -245,6 +245,25 @@ class Switch:
         if isinstance(event, Completed) and event.call.direction is not Direction.INNER:
             self.last_talks.talked(event.call.domain_id, event.user.login, event.at)
         return ()
+
+    def new_call(
+        self,
+        domain: DomainConfig,
+        direction: Direction,
+        client: str = "",
+        number: Number | None = None,
+    ) -> CallInfo:
+        """Return what holds for a call that begins now, with a callid of its own."""
+        return CallInfo(
+            self.callids.new(),
+            domain.id,
+            domain.name,
+            direction,
+            self.clock.time(),
+            client,
+            number.telnum if number is not None else "",
+            number.name if number is not None else "",
+        )
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside all calls; `wait` waits for it."""
