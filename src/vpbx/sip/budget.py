@@ -4,8 +4,13 @@ A phone that registered or a carrier has a budget of its own. All others, strang
 three: one for each port of a host, one for each host (an IPv6 /64 is one), one for all of them
 and each kind of message, so that a flood of INVITEs keeps no new phone from registering.
 So whatever strangers send, those we know are served, and a stranger who is polite is answered
-beside one who floods. Where the last two run low, what is left is for ports that came before:
-a real sender comes again, and one who invents sources needs a new one each time.
+beside one who floods.
+
+Where the last two run low, what is left goes by manners. Each host has a pace of its own; the
+more of it a host has used up, also by what was not read, the more it has to leave of what is
+shared, up to half. A port that is new leaves a quarter: a real sender comes again,
+and one who invents sources needs a new one each time. So does, together with that, a host that
+is new, for the regulars: those who were here ten seconds before, while there was enough for all.
 
 A message costs one unit, and one more for each two kilobytes; a malformed one costs five.
 Datagrams over a budget are dropped; a connection is not read until there is room again
@@ -27,6 +32,8 @@ from vpbx.sip.transport import Hop, network_of
 _ASK_AGAIN_S = 5.0
 _MALFORMED = 4.0
 _LEAST_WAIT_S = 0.001
+_REGULAR_AFTER_S = 10.0
+_NEWCOMER = 0.5
 _KINDS = (b"REGI", b"INVI", b"OPTI", b"SUBS", b"")
 _BYTES_A_UNIT = 2048
 
@@ -61,8 +68,10 @@ class BudgetLimits:
     else."""
     phone: Rate = Rate(200, 1000)
     carrier: Rate = Rate(10_000, 10_000)
+    pace: Rate = Rate(30, 30)
+    """What one host of strangers sends at most without having to leave more to the others."""
     sources: int = 50_000
-    """How many ports, and how many hosts, are remembered; the oldest are forgotten."""
+    """How many ports, new hosts and regulars are remembered; the oldest are forgotten."""
 
 
 class Bucket:
@@ -84,6 +93,11 @@ class Bucket:
         return level
 
     @property
+    def burst(self) -> float:
+        """The units that may be there at most."""
+        return self._rate.burst
+
+    @property
     def half(self) -> float:
         """Half of what may be there."""
         return self._rate.burst / 2
@@ -93,14 +107,40 @@ class Bucket:
         return max(0.0, min(cost, self._rate.burst) - self.level) / self._rate.per_s
 
 
-class _Source:
-    __slots__ = ("ask_at", "bucket", "host", "standing")
+class _Host:
+    """The strangers of one host together."""
 
-    def __init__(self, standing: Standing, bucket: Bucket, host: Bucket, ask_at: float) -> None:
+    __slots__ = ("bucket", "is_regular", "key", "pace", "since")
+
+    def __init__(self, key: str, limits: BudgetLimits, now: float) -> None:
+        self.key = key
+        self.bucket = Bucket(limits.strangers_of_host, now)
+        self.pace = Bucket(limits.pace, now)
+        self.since = now
+        self.is_regular = False
+
+    def charge_pace(self, cost: float, now: float) -> None:
+        """Count what came, read or not."""
+        pace = self.pace
+        pace.level = max(pace.fill(now) - cost, -pace.burst)
+
+    def leaves(self, *, fresh: bool) -> float:
+        """How much of half of what is shared a port of it has to leave to others, 0 to 1."""
+        pace = self.pace
+        least = _NEWCOMER * (fresh + (not self.is_regular))
+        return max(least, min(1.0, 1.0 - pace.level / pace.burst))
+
+
+class _Source:
+    __slots__ = ("ask_at", "bucket", "host", "kind", "standing")
+
+    def __init__(self, standing: Standing, bucket: Bucket, host: _Host, kind: Bucket) -> None:
         self.standing = standing
         self.bucket = bucket
         self.host = host
-        self.ask_at = ask_at
+        self.kind = kind
+        """What its last message was charged to, beside its own."""
+        self.ask_at = 0.0
 
 
 class Budgets:
@@ -113,7 +153,8 @@ class Budgets:
         self._limits = limits
         self._standing = standing
         self._sources: dict[Hop, _Source] = {}
-        self._hosts: dict[str, Bucket] = {}
+        self._hosts: dict[str, _Host] = {}
+        self._regulars: dict[str, _Host] = {}
         self._kinds = {kind: Bucket(limits.strangers, clock.now()) for kind in _KINDS}
         self.dropped = 0
         """Datagrams that were not read."""
@@ -134,17 +175,19 @@ class Budgets:
                 return True  # what we have asked for leaves a phone that we notify its own budget
             passes = bucket.fill(now) >= cost
         else:
-            host, everybody = source.host, self._of_kind(data)
-            host.fill(now)
+            host, shared, everybody = source.host, source.host.bucket, self._of_kind(data)
+            shared.fill(now)
             everybody.fill(now)
-            floors = (host.half, everybody.half) if fresh else (0.0, 0.0)
+            source.kind = everybody
+            self._meet(host, everybody, now)
+            host.charge_pace(cost, now)
             passes = (
                 bucket.fill(now) >= cost
-                and host.level - cost >= floors[0]
-                and everybody.level - cost >= floors[1]
+                and shared.level - cost >= (shared.half if fresh else 0.0)
+                and everybody.level - cost >= everybody.half * host.leaves(fresh=fresh)
             )
             if passes:
-                host.level -= cost
+                shared.level -= cost
                 everybody.level -= cost
         if passes:
             bucket.level -= cost
@@ -166,7 +209,8 @@ class Budgets:
         buckets = [source.bucket]
         shared: tuple[Bucket, ...] = ()
         if source.standing is Standing.STRANGER:
-            shared = source.host, self._of_kind(data)
+            source.kind = self._of_kind(data)
+            shared = source.host.bucket, source.kind
             buckets += shared
         for bucket in buckets:
             bucket.fill(now)
@@ -197,8 +241,9 @@ class Budgets:
         if source is not None:
             source.bucket.level -= _MALFORMED
             if source.standing is Standing.STRANGER:
-                source.host.level -= _MALFORMED
-                self._kinds[b""].level -= _MALFORMED
+                source.host.bucket.level -= _MALFORMED
+                source.host.charge_pace(_MALFORMED, self._clock.now())
+                source.kind.level -= _MALFORMED
 
     def changed(self, hop: Hop) -> None:
         """Hear that somebody else, or nobody, is known at `hop` now."""
@@ -212,21 +257,31 @@ class Budgets:
             limits = self._limits
             rates = {Standing.PHONE: limits.phone, Standing.CARRIER: limits.carrier}
             bucket = Bucket(rates.get(standing, limits.stranger), now)
-            source = _Source(standing, bucket, self._host(hop.host, now), 0.0)
+            source = _Source(standing, bucket, self._host(hop.host, now), self._kinds[b""])
             _make_room(self._sources, limits.sources)
             self._sources[hop] = source
         source.ask_at = now + _ASK_AGAIN_S
         return source
 
-    def _host(self, host: str, now: float) -> Bucket:
+    def _host(self, host: str, now: float) -> _Host:
         key = network_of(host)
-        bucket = self._hosts.get(key)
-        if bucket is None:
+        found = self._regulars.get(key) or self._hosts.get(key)
+        if found is None:
             _make_room(self._hosts, self._limits.sources)
-            bucket = self._hosts[key] = Bucket(self._limits.strangers_of_host, now)
-        return bucket
+            found = self._hosts[key] = _Host(key, self._limits, now)
+        return found
+
+    def _meet(self, host: _Host, everybody: Bucket, now: float) -> None:
+        """Make a host a regular that comes again while there is enough for all."""
+        if host.is_regular or now - host.since < _REGULAR_AFTER_S:
+            return
+        if everybody.level >= everybody.half:
+            self._hosts.pop(host.key, None)
+            _make_room(self._regulars, self._limits.sources)
+            host.is_regular = True
+            self._regulars[host.key] = host
 
 
-def _make_room(table: dict[Hop, _Source] | dict[str, Bucket], most: int) -> None:
+def _make_room(table: dict[Hop, _Source] | dict[str, _Host], most: int) -> None:
     while len(table) >= most:
         del table[next(iter(table))]  # type: ignore[arg-type]

@@ -105,6 +105,82 @@ def test_a_flood_of_calls_keeps_no_new_phone_from_registering(budgets: Budgets) 
     assert budgets.admit(stranger(5060, "203.0.113.79"), b"OPTIONS", lambda: False)
 
 
+class Flood:
+    """So many hosts that send in turn, 10,000 messages a second together, broken or not."""
+
+    def __init__(self, clock: ManualClock, hosts: int, *, broken: bool = False) -> None:
+        self.clock = clock
+        limits = BudgetLimits(sources=6000)
+        self.budgets = Budgets(clock, limits, lambda hop: Standing.STRANGER)
+        self.hosts = hosts
+        self.broken = broken
+        self.read = 0
+
+    def polite(self, seconds: float, *, hop: Hop, flood: bool = True) -> float:
+        """Ask twenty times a second from `hop`; return the share that was read."""
+        passed = 0
+        for tick in range(int(seconds * 1000)):
+            for number in range(10 if flood else 0):
+                place = (tick * 10 + number) % self.hosts
+                source = Hop("udp", f"198.18.{place // 250}.{place % 250}", 5060)
+                if self.budgets.admit(source, b"OPTIONS ".ljust(300), lambda: False):
+                    self.read += 1
+                    if self.broken:
+                        self.budgets.malformed(source)
+            if not tick % 50:
+                passed += self.budgets.admit(hop, b"OPTIONS ".ljust(300), lambda: False)
+            self.clock.advance(0.001)
+        return passed / (seconds * 20)
+
+
+PROBE = Hop("udp", "203.0.113.81", 5060)
+
+
+@pytest.mark.parametrize("broken", [True, False])
+@pytest.mark.parametrize("hosts", [1, 100, 200])
+def test_who_asks_little_is_answered_beside_hosts_that_each_ask_much(
+    clock: ManualClock, hosts: int, broken: bool
+) -> None:
+    """No single one of them is over its own budget."""
+    flood = Flood(clock, hosts, broken=broken)
+    flood.polite(11, hop=PROBE, flood=False)
+    for _ in range(2):
+        assert flood.polite(1, hop=PROBE) == 1
+        flood.polite(3, hop=PROBE, flood=False)
+
+
+def test_a_host_that_comes_amid_the_flood_is_answered_too(clock: ManualClock) -> None:
+    flood = Flood(clock, 100, broken=True)
+    flood.polite(1, hop=PROBE)
+    late = Hop("udp", "203.0.113.82", 5060)
+    flood.polite(0.05, hop=late)
+    assert flood.polite(2, hop=late) == 1
+
+
+def test_regulars_are_answered_beside_thousands_of_hosts_that_ask_little(
+    clock: ManualClock,
+) -> None:
+    flood = Flood(clock, 5000)
+    flood.polite(11, hop=PROBE, flood=False)
+    assert flood.polite(1, hop=PROBE) == 1
+
+
+def test_a_regular_is_known_at_another_port_and_after_more_hosts_than_are_remembered(
+    clock: ManualClock,
+) -> None:
+    flood = Flood(clock, 250 * 250)
+    flood.polite(11, hop=PROBE, flood=False)
+    flood.polite(0.8, hop=Hop("udp", "203.0.113.83", 5060))
+    assert flood.polite(0.5, hop=Hop("udp", PROBE.host, 5099)) == 1
+
+
+def test_what_a_flood_leaves_unused_is_nobodys(clock: ManualClock) -> None:
+    """Those who flood get all that the polite do not ask for, and no more than there is."""
+    flood = Flood(clock, 100)
+    flood.polite(2, hop=PROBE)
+    assert 1900 <= flood.read <= 2300
+
+
 def test_large_messages_cost_more(budgets: Budgets) -> None:
     assert admitted(budgets, stranger(), 100, size=20_000) == 2
     assert admitted(budgets, stranger(40001), 100, size=400) == 20
