@@ -81,7 +81,7 @@ class Phone:
         assert call.session is not None
         shown: str = call.session.from_.uri.user
         call.session.hangup(486)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self._switch.service.active():
                 await asyncio.sleep(0.01)
         return shown
@@ -243,7 +243,7 @@ async def test_a_call_is_parked_by_the_api(api: Api, phone: Phone, switch: World
     await customer.answer(440)
     await customer.heard(880)
     await api.post(f"/calls/{made['callid']}/transfer", json={"to": "*5"})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while [each["parked"] for each in await api.get("/calls")] != ["51"]:
             await asyncio.sleep(0.05)
     bob = await switch.phone("bob")

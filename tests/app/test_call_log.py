@@ -39,7 +39,7 @@ async def test_calls_registrations_and_refusals_are_a_line_each(
                 call = await carrier.call(NUMBER)
                 await call.answered()
                 call.hangup()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     while len([e for e in entries if e["event"] == "call"]) < 2:
                         await asyncio.sleep(0.01)
             url = f"http://{app.config.http}/crmapi/v1"

@@ -58,7 +58,7 @@ async def test_call_is_traced_as_it_goes_and_after_it_ended_and_all_is_in_the_pc
             )
             await asyncio.sleep(0.2)
             call.hangup()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await following
             as_it_went = capsys.readouterr().out.splitlines()
             await asyncio.to_thread(trace, live.info.callid, True, config.data, False)

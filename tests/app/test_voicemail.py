@@ -56,7 +56,7 @@ async def leave_message(carrier: Carrier, seconds: float, tone_hz: float = 700) 
     assert call.rtp is not None
     await call.rtp.hear(10)
     call.dial("#")  # straight to the tone
-    await call.heard(1000, timeout_s=4)
+    await call.heard(1000, timeout_s=30)
     call.say(tone_hz)
     await asyncio.sleep(seconds)
     return call

@@ -42,7 +42,7 @@ class Bridge:
             )
         )
         self.serving = asyncio.create_task(self.server.serve())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not self.server.started:
                 await asyncio.sleep(0.01)
 

@@ -108,6 +108,20 @@ async def impatient_world(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
+async def patient_world(
+    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
+) -> AsyncIterator[World]:
+    """The same on a switch that waits a minute and a half for a carrier that says nothing."""
+    made = World(tmp_path, shared_media, company)
+    made.logs = logs
+    await made.start(trunk_silence_s=90.0)
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def phone_of(world: World) -> AsyncIterator[Make]:
     """Make a phone that subscribes; its employee is on the BLF list unless `listed` is False."""
     made: list[Watcher] = []

@@ -41,7 +41,7 @@ class Stranger:
     def send(self, data: bytes) -> None:
         self.sock.sendto(data, self.to)
 
-    async def read(self, timeout_s: float = 5.0) -> bytes:
+    async def read(self, timeout_s: float = 20) -> bytes:
         loop = asyncio.get_running_loop()
         return await asyncio.wait_for(loop.sock_recv(self.sock, 65535), timeout_s)
 

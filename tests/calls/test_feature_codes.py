@@ -12,7 +12,7 @@ async def test_who_dials_the_echo_test_hears_themselves(world: World) -> None:
     phone = await world.phone(ANN)
     call = await world.phone_calls(phone, "*43", tone_hz=1020)
     await call.answered()
-    await call.heard(1020, timeout_s=15)
+    await call.heard(1020, timeout_s=20)
     call.hangup()
     end = await world.ended()
     assert end.call.direction is Direction.INNER

@@ -126,7 +126,7 @@ async def test_the_crm_is_asked_while_the_greeting_is_heard(world: World) -> Non
     ann = await world.phone(ANN)
     customer = await world.customer_calls()
     await customer.answered()
-    await asyncio.wait_for(asked.wait(), 1)
+    await asyncio.wait_for(asked.wait(), 20)
     call = await ann.incoming(timeout_s=20)
     assert call.session is not None
     assert call.session.from_.name == "Anna Customer"
@@ -182,7 +182,7 @@ async def test_a_greeting_whose_file_is_gone_holds_nobody_up(world: World) -> No
     await greeted(world, greeting_custom=True, greeting_file=file.id)
     ann = await world.phone(ANN)
     customer = await world.customer_calls()
-    await (await ann.incoming(timeout_s=3)).answer(880)
+    await (await ann.incoming(timeout_s=20)).answer(880)
     await customer.heard(880)
     customer.hangup()
     assert (await world.ended()).status is Status.SUCCESS
@@ -194,7 +194,7 @@ async def test_a_caller_who_gives_up_as_the_greeting_is_about_to_begin(world: Wo
     for _ in range(5):
         customer = await world.customer_calls()
         customer.hangup()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(world.of(CallEnded)) < len(world.of(CallStarted)):
             await asyncio.sleep(0.02)
     assert {end.destination for end in world.of(CallEnded)} <= {Destination.HELLO}

@@ -170,7 +170,7 @@ async def test_a_caller_who_gives_up_as_the_employee_answers_ends_cleanly(world:
 
 async def customer_is_gone(world: World) -> None:
     await world.quiet()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while world.carrier.stack.sessions:
             await asyncio.sleep(0.01)
 

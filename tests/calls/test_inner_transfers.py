@@ -52,7 +52,7 @@ async def test_who_called_puts_a_colleague_through_in_their_place(world: World) 
     assert now.caller is not None
     assert (now.caller.login, now.user.login) == (EVE, BOB)  # type: ignore[union-attr]
     domain, lines = await world.domain(), world.service._switch.lines
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while lines.presence(domain.id, ANN) is not Presence.IDLE:
             await asyncio.sleep(0.01)
     assert lines.presence(domain.id, EVE) is lines.presence(domain.id, BOB) is Presence.TALKING

@@ -78,7 +78,7 @@ async def test_a_message_left_while_a_phone_subscribes_is_not_missed(
     phone = await phone_of(ANN, listed=False)
     await leave_message(world, ANN)
     await phone.subscribe(ANN, MWI)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await counts(phone) != "1/0 (0/0)":
             pass
 

@@ -286,7 +286,7 @@ async def test_an_extension_goes_by_info_to_a_side_that_takes_no_rfc_4733(world:
     customer.__class__ = Menu
     customer._codecs = tuple(codec for codec in G711 if codec.name != "telephone-event")
     await customer.answer(440)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while len(got) < 3:
             await asyncio.sleep(0.02)
     assert [body.split()[0] for _, body in got] == [b"Signal=4", b"Signal=0", b"Signal=*"]

@@ -109,12 +109,15 @@ async def test_a_wrong_button_is_said_and_the_prompt_comes_again(world: World) -
     customer.hangup()
 
 
-async def test_an_ext_dialled_in_full_is_reached(world: World) -> None:
+async def test_an_ext_dialled_in_full_is_reached_without_waiting_for_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vpbx.calls.menu.INTERDIGIT_S", 90.0)
     await menu(world, button("7", ANN))
     bob = await world.phone(BOB)
     customer = await in_menu(world)
     customer.dial("703")
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(20):
         await (await bob.incoming()).answer(880)
     await customer.heard(880)
     customer.hangup()

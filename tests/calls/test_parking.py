@@ -22,7 +22,7 @@ async def music(world: World) -> None:
 
 async def place(world: World) -> str:
     """Wait until a call waits at a parking place, and return that."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             for call in world.service.active():
                 if call.parked:
@@ -122,7 +122,7 @@ async def test_the_transfer_key_parks_as_well(world: World, how: str) -> None:
     taken = await world.phone_calls(bob, where, tone_hz=660)
     await asyncio.gather(customer.heard(660), taken.heard(440))
     customer.hangup()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while world.service.active():
             await asyncio.sleep(0.02)
     outside = [end for end in ends(world) if end.call.client == CUSTOMER]
@@ -205,7 +205,7 @@ async def test_two_who_dial_the_place_at_once(world: World) -> None:
         world.phone_calls(bob, where), world.phone_calls(eve, where), return_exceptions=True
     )
     assert all(isinstance(each, Call) for each in calls)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while "answered" not in " ".join(world.story()[3:]):
             await asyncio.sleep(0.02)
     customer.hangup()

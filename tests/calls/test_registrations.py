@@ -45,7 +45,7 @@ async def add(world: World, operator: Operator, **values: Any) -> SipRegistratio
 async def status(world: World, wanted: RegistrationStatus) -> SipRegistration:
     """Wait until the API would show this status."""
     rules = world.directory.sip_registrations
-    async with asyncio.timeout(12):
+    async with asyncio.timeout(20):
         while (found := await rules.get(await world.domain(), TELNUM)).status is not wanted:
             await asyncio.sleep(0.02)
     return found
@@ -197,7 +197,7 @@ async def test_one_of_several_companies_cannot_register_inside(
         username=operator.login,
         password=operator.password,
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while 200 not in operator.answers:
             await asyncio.sleep(0.02)
 

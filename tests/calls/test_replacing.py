@@ -122,7 +122,7 @@ async def test_with_no_codec_in_common_the_other_side_is_asked_once(world: World
     await customer.heard(880)
     taken = await world.phone_calls(bob, "ann", headers=replacing(call))
     await taken.answered()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not customer.directions:
             await asyncio.sleep(0.02)
     assert customer.directions == ["sendrecv"]
@@ -442,7 +442,7 @@ async def referred_by(world: World, *headers: tuple[str, str], to: str = "703") 
         headers=[("Refer-To", f"<sip:{to}@acme.example>"), *headers],
         on_response=done.set_result,
     )
-    assert (await asyncio.wait_for(done, 5)).code == 202
+    assert (await asyncio.wait_for(done, 20)).code == 202
     at_bob = await bob.incoming()
     assert at_bob.session is not None
     told = at_bob.session.request.headers.get("Referred-By") or ""

@@ -167,8 +167,8 @@ async def test_stop_tells_every_call_whatever_it_is_doing(world: World) -> None:
     await asyncio.gather(world.until(Answered), world.until(Ringing, 2), world.until(Dialing))
     assert len(world.service.active()) == 3
     began = asyncio.get_running_loop().time()
-    await world.service.stop(4)
-    assert asyncio.get_running_loop().time() - began < 2
+    await world.service.stop(90)
+    assert asyncio.get_running_loop().time() - began < 30, "it did not use up its time"
     end = await world.ended(3)
     assert (await talk.ended()).cause == "bye"
     assert (await at_ann.ended()).cause == "bye"

@@ -77,7 +77,7 @@ async def test_nothing_is_lost_and_nothing_is_left(world: World, seed: int) -> N
         placing.append(asyncio.create_task(place(world, phones, chance)))
         await asyncio.sleep(chance.choice((0, 0, 0.005, 0.02)))
     await asyncio.gather(*placing)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(20):
         while world.service.active():
             await asyncio.sleep(0.02)
             for agent in (*phones, world.carrier):
@@ -93,7 +93,7 @@ async def test_nothing_is_lost_and_nothing_is_left(world: World, seed: int) -> N
     domain_id = (await world.domain()).id
     assert all(world.service._switch.lines.idle(domain_id, each) for each in (ANN, BOB, EVE))
     for agent in (*phones, world.carrier):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while agent.stack.sessions:
                 await asyncio.sleep(0.02)
 

@@ -38,11 +38,11 @@ async def refer(call: Call, to: str) -> int:
     done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
     assert call.session is not None
     call.session.send("REFER", headers=[("Refer-To", to)], on_response=done.set_result)
-    return (await asyncio.wait_for(done, 5)).code
+    return (await asyncio.wait_for(done, 20)).code
 
 
 async def note(call: Told, text: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while text not in [said for said, _ in call.notes]:
             await asyncio.sleep(0.02)
 
@@ -126,7 +126,7 @@ async def test_a_customer_who_gives_up_while_the_next_one_rings(world: World) ->
     at_bob = await bob.incoming()
     at_bob.ring()
     await world.until(CallStarted, 2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while "ringing bob" not in world.story():
             await asyncio.sleep(0.02)
     customer.hangup()
@@ -339,7 +339,7 @@ async def test_who_gives_a_transfer_up_is_heard_again(hasty_world: World, how: s
     await customer.heard(620)
     if how != "nothing more":
         call.dial("*2" if how == "*2 again" else "999#")
-    await asyncio.gather(customer.heard(880), call.heard(440, timeout_s=15))
+    await asyncio.gather(customer.heard(880), call.heard(440, timeout_s=20))
     customer.hangup()
     await world.ended()
     assert world.of(Transferred) == []
@@ -352,7 +352,7 @@ async def test_star_two_twice_comes_back_and_a_wrong_number_too(world: World) ->
     call.dial("*2")
     await asyncio.gather(customer.heard(880), call.heard(440))
     call.dial("*2702#")  # to herself
-    await asyncio.gather(customer.heard(880), call.heard(440, timeout_s=15))
+    await asyncio.gather(customer.heard(880), call.heard(440, timeout_s=20))
     customer.hangup()
     await world.ended()
     assert world.of(Transferred) == []
@@ -361,7 +361,7 @@ async def test_star_two_twice_comes_back_and_a_wrong_number_too(world: World) ->
 async def test_star_two_to_an_outside_number_goes_after_a_pause(world: World) -> None:
     _, call, customer = await talking(world)
     call.dial("*2" + FRIEND)
-    friend = await world.carrier.incoming(timeout_s=15)
+    friend = await world.carrier.incoming(timeout_s=20)
     assert friend.session is not None
     assert friend.session.request.uri.user == FRIEND
     await friend.answer(660)
@@ -382,6 +382,6 @@ async def test_a_customer_presses_star_two_in_vain(world: World) -> None:
 
 async def differs(call: Call, tone_hz: float) -> None:
     """Wait until something else than this tone is heard."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         while abs(call.hears_hz - tone_hz) < 15:
             await asyncio.sleep(0.05)

@@ -25,7 +25,7 @@ async def inner_talk(world: World) -> tuple[Told, Told]:
 
 
 async def all_ended(world: World) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while world.service.active():
             await asyncio.sleep(0.02)
     await world.quiet()
@@ -118,7 +118,7 @@ async def test_the_transferrer_vanishes_between_refer_and_notify(world: World) -
     call.session.send(
         "REFER", headers=[("Refer-To", "<sip:703@acme.example>")], on_response=done.set_result
     )
-    assert (await asyncio.wait_for(done, 5)).code == 202
+    assert (await asyncio.wait_for(done, 20)).code == 202
     await phone.stack.layer.stop()
     at_bob = await bob.incoming()
     await at_bob.answer(660)
@@ -212,7 +212,7 @@ async def test_into_a_queue_and_out_of_it(world: World) -> None:
     await at_eve.answer(700)
     await busy.answered()
     assert await refer(call, "<sip:710@acme.example>") == 202
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not [c for c in world.service.active() if c.group is not None]:
             await asyncio.sleep(0.02)
     assert [each for each in bob.calls if each is not busy] == []

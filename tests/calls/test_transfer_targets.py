@@ -161,7 +161,7 @@ async def test_outside_the_number_of_who_passes_on_is_shown(world: World, how: s
     await world.directory.caller_ids.set_user(await world.domain(), values)
     _, call, customer = await talking(world)
     await pass_on(world, call, FRIEND, how)
-    friend = await world.carrier.incoming(timeout_s=15)
+    friend = await world.carrier.incoming(timeout_s=20)
     assert friend.session is not None
     assert friend.session.from_.uri.user == SALES
     assert friend.session.request.headers.get("Referred-By") is None
@@ -312,7 +312,7 @@ async def test_whoever_takes_an_unrecorded_call_over_is_recorded_under_its_own_c
     await world.ended(3)
     outer = [end for end in ends(world) if end.call.client]
     assert [end.user.login for end in outer] == [BOB, EVE]  # type: ignore[union-attr]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(world.encoder.jobs) < 2:
             await asyncio.sleep(0.02)
     files = {job[1].stem: len(job[0].files) for job in world.encoder.jobs}

@@ -86,7 +86,7 @@ class Browser:
         return self.connection.localDescription.sdp
 
     async def hears(self, hz: float) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while True:
                 await asyncio.sleep(0.05)
                 sound = self.samples[-self._rate // 2 :]
@@ -137,7 +137,7 @@ async def phone_at(bridge: Bridge, side: Side, hz: float) -> RtpEndpoint:
 
 
 async def phone_hears(phone: RtpEndpoint, hz: float) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while abs(phone.frequency(0.4) - hz) > 8 or phone.received < 25:
             await asyncio.sleep(0.05)
 

@@ -105,7 +105,7 @@ class Agent(UserAgent):
         own = f"<sip:{self.name}@{DOMAIN}>"
         options = {"from_": own, "to": own, **options}
         self.stack.request(method, Target(uri, hop), on_response=done.set_result, **options)
-        return await asyncio.wait_for(done, 5)
+        return await asyncio.wait_for(done, 20)
 
 
 class RawPhone(asyncio.DatagramProtocol):
@@ -123,7 +123,7 @@ class RawPhone(asyncio.DatagramProtocol):
 
     async def expect(self, start: str) -> str:
         """Return the next message that begins so; others (retransmissions) are skipped."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 text, self.peer = await self.received.get()
                 if text.startswith(start):
@@ -491,7 +491,7 @@ class World:
 
     async def quiet(self) -> None:
         """Wait until nothing of any call is left anywhere in the switch."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.service.active() or self.media.sessions or self.stack.sessions:
                 await asyncio.sleep(0.01)
 

@@ -42,7 +42,7 @@ class Company:
             return response.status, json.loads(text) if text else None
 
     async def events(self, count: int, query: str = "after=0") -> list[dict[str, Any]]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 status, found = await self.ask("GET", f"/events?{query}")
                 assert status == 200, found
@@ -60,7 +60,7 @@ async def company(cli: Cli) -> AsyncIterator[Company]:
         cli.json("trunk", "add", "main", "--address", carrier.address)
         cli.json("number", "add", DOMAIN, "74951234567", "--trunk", "main")
         made = Company(cli, server, carrier, key)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await made.ask("GET", "/telnums/74951234567"))[0] != 200:
                 await asyncio.sleep(0.4)
         yield made
@@ -90,7 +90,7 @@ async def test_what_was_refused_is_seen_and_sent_once_more(company: Company) -> 
         status, _ = await company.ask("POST", f"/events/{history['id']}/replay")
         assert status == 204
         await company.events(4)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len([c for c in crm.commands if c.cmd == "history"]) < 3:
                 await asyncio.sleep(0.05)
         assert (await company.ask("POST", "/events/5/replay"))[0] == 404
@@ -118,7 +118,7 @@ async def test_several_addresses_each_with_its_log_and_its_replay(company: Compa
         assert [each["cmd"] for each in both] == ["contact", "history", "history"]
         assert len(await company.events(2)) == 2
         callid = both[-1]["callid"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not (bi.commands and len(crm.commands) == 2):
                 await asyncio.sleep(0.02)
         assert (await asyncio.to_thread(run, "crm", "test", DOMAIN, "--address", "bi"))["taken"]
@@ -133,7 +133,7 @@ async def test_several_addresses_each_with_its_log_and_its_replay(company: Compa
         await asyncio.sleep(1)
         moved = run("crm", "replay", DOMAIN, "--since", "1h", "--address", "main", "--to", "new")
         assert moved == {"commands": 1}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not (new.commands and len(bi.commands) == 3):
                 await asyncio.sleep(0.02)
         assert [each.cmd for each in new.commands] == ["history"]
@@ -153,7 +153,7 @@ async def test_a_crm_that_cannot_be_reached_fetches_and_follows(company: Company
     async with (
         aiohttp.ClientSession() as http,
         http.get(company.server.api + "/events/stream", headers=headers) as stream,
-        asyncio.timeout(15),
+        asyncio.timeout(30),
     ):
         assert stream.content_type == "text/event-stream"
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.crm.world import integration
+from tests.support.effort import loop_effort
 from vpbx.crm import CrmClient, Formats
 from vpbx.crm.commands import Fields
 from vpbx.crm.post import MAX_ANSWER, MAX_HEAD
@@ -39,8 +40,8 @@ async def peer(answer: Answer) -> AsyncIterator[tuple[str, list[float]]]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[CrmClient]:
-    made = CrmClient(Formats(), timeout_s=3)
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[CrmClient]:
+    made = CrmClient(Formats(), timeout_s=getattr(request, "param", 3))
     await made.start()
     yield made
     await made.close()
@@ -79,30 +80,24 @@ ENDLESS = {
 }
 
 
+@pytest.mark.parametrize("client", [90], indirect=True)
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_an_answer_without_end_ends_at_a_bound_and_holds_up_nobody(
     client: CrmClient, what: str
 ) -> None:
     async with peer(ENDLESS[what]) as (url, came):
-        late: list[float] = []
-
-        async def watch() -> None:
-            while True:
-                before = time.monotonic()
-                await asyncio.sleep(0.001)
-                late.append(time.monotonic() - before)
-
-        watching = asyncio.create_task(watch())
         began = time.monotonic()
-        answers = await asyncio.gather(*(client.send(1, integration(url), FIELDS) for _ in "abc"))
+        async with loop_effort() as spent:
+            answers = await asyncio.gather(
+                *(client.send(1, integration(url), FIELDS) for _ in "abc")
+            )
         took = time.monotonic() - began
-        watching.cancel()
-    assert took < 2.5, "the bound ended it, not the time"
+    assert took < 60, "the bound ended it, not the time"
     assert all(len(answer.body) <= MAX_ANSWER for answer in answers)
     has_head = what in ("body", "body of crumbs")
     if has_head or not any(answer.taken for answer in answers):
         assert [answer.taken for answer in answers] == [has_head] * 3
-    assert max(late) < 0.5
+    assert spent.longest_s < 0.5
     assert len(came) <= 3
 
 
@@ -146,7 +141,7 @@ async def test_a_drip_is_left_after_the_time_there_is(client: CrmClient) -> None
         began = time.monotonic()
         reply = await client.send(1, integration(url), FIELDS)
     assert reply.reason == "no answer in time"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # the drip goes on for 20 s
 
 
 async def test_what_comes_unasked_is_no_answer_to_the_next_command(client: CrmClient) -> None:

@@ -134,7 +134,7 @@ async def test_a_follower_is_told_as_it_happens(node: Node, crm: Crm) -> None:
     following = asyncio.create_task(follow())
     await asyncio.sleep(0.1)
     incoming(node.bus, new_call())
-    await asyncio.wait_for(following, 10)
+    await asyncio.wait_for(following, 30)
     assert [brief(event["command"]) for event in heard] == INCOMING
     missed = await anext(face.stream(1, int(heard[2]["id"])))
     assert [event["id"] for event in missed] == [event["id"] for event in heard[3:]]
@@ -196,13 +196,13 @@ async def test_a_replay_of_many_does_not_delay_what_happens_now(
             assert start >= 0
             await node.outbox.replays.add(1, old)
         await crm.takes(4)
-        waits = []
+        overtaken = []
         for number in range(10):
-            began = time.monotonic()
+            before = len(crm.taken)
             node.put(f"live{number}", 10_000 + number)
             await crm.until(lambda n=number: any(f["number"] == str(10_000 + n) for f in crm.taken))
-            waits.append(time.monotonic() - began)
-        assert sorted(waits)[5] < 0.5
+            overtaken.append(len(crm.taken) - before)
+        assert sorted(overtaken)[5] < 250, "of ten thousand, those that go in half a second"
         assert len(crm.taken) < 9000, "the replay is still going on"
         assert node.outbox.in_memory < 20
 
@@ -282,7 +282,7 @@ async def test_what_is_older_than_it_is_kept_goes(database: Database, crm: Crm) 
         clock.advance(20 * 86_400)
         node.put("new")
         await until(node, lambda rows: len(rows) == 2)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(await entries(node)) == 2:
                 clock.advance(86_400)
                 await asyncio.sleep(0.05)
@@ -375,7 +375,7 @@ async def test_the_log_is_kept_as_long_as_is_set(database: Database, crm: Crm) -
         clock.advance(2 * 86_400)
         node.put("new")
         await until(node, lambda rows: [r.callid for r in rows] == ["old", "new"])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while [entry.callid for entry in await entries(node)] != ["new"]:
                 assert clock.time() < 1_700_000_000 + 30 * 86_400
                 clock.advance(900)

@@ -119,7 +119,7 @@ class Crm:
         finally:
             self.busy -= 1
 
-    async def until(self, ready: Callable[[], bool], timeout_s: float = 10) -> None:
+    async def until(self, ready: Callable[[], bool], timeout_s: float = 30) -> None:
         """Wait until `ready`, looked at whenever something arrives."""
         async with asyncio.timeout(timeout_s):
             while not ready():
@@ -247,7 +247,7 @@ class Node:
 
     async def until_rows(self, count: int) -> list[Any]:
         """Wait until the outbox has `count` rows."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(rows := await self.rows()) != count:
                 await asyncio.sleep(0.01)
         return rows

@@ -151,7 +151,7 @@ async def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 async def _known(url: str, key: str) -> None:
-    async with asyncio.timeout(5), aiohttp.ClientSession() as http:
+    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
         while True:
             async with http.get(url, headers={"X-API-KEY": key}) as answer:
                 if answer.status == 200:
@@ -160,7 +160,7 @@ async def _known(url: str, key: str) -> None:
 
 
 async def _listening(port: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -200,7 +200,7 @@ def like(shown: Any, said: Any, where: str = "") -> list[str]:
 async def commands_of_the_first_call(lines: AsyncIterator[str]) -> list[dict[str, Any]]:
     """Return what the receiver printed, up to the call's history."""
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for line in lines:
             found.append(json.loads(line))
             if found[-1]["cmd"] == "history":
@@ -217,7 +217,7 @@ async def run_all(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
         ready = asyncio.Event()
         lines = there.lines_of(receiver, ready)
         first = asyncio.create_task(commands_of_the_first_call(lines))
-        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.wait_for(ready.wait(), 30)
         phone = Phone("olga", PASSWORD, DOMAIN, there.way, behaviour=answering(1000))
         carrier = Carrier(there.way, port=there.trunk_port, behaviour=answering(440))
         async with carrier, phone:

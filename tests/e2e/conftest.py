@@ -72,7 +72,7 @@ class Company:
 
     async def known(self, path: str) -> None:
         """Wait until the API shows `path`: the server takes a change within a second."""
-        async with asyncio.timeout(3), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
             while True:
                 async with http.get(self.pbx.api + path, headers={"X-API-KEY": self.key}) as got:
                     if got.status == 200:

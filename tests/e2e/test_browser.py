@@ -98,7 +98,7 @@ class WebPhone:
 
     async def receive(self, wanted: Callable[[str], bool]) -> str:
         """Return the next message that is wanted; provisional responses are not."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while True:
                 got = await self.socket.recv()
                 text = got if isinstance(got, str) else got.decode()

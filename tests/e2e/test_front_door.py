@@ -25,7 +25,7 @@ async def play(company: Company, steps: list[Step], *, port: int, name: str = "c
 async def seen(company: Company, path: str, text: str) -> None:
     """Wait until the running server shows what a command has changed."""
     headers = {"X-API-KEY": company.key}
-    async with asyncio.timeout(5), aiohttp.ClientSession() as http:
+    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
         while True:
             async with http.get(company.pbx.api + path, headers=headers) as got:
                 if text in await got.text():

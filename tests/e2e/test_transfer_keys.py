@@ -42,7 +42,7 @@ async def company_of_two(company: Company) -> AsyncIterator[tuple[Carrier, Phone
 
 async def customer_of(company: Company, carrier: Carrier) -> Call:
     """The customer calls 711 once that phone is registered."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while (await get_json(company, "/users/user711?with=status"))["status"] != "online":
             await asyncio.sleep(0.2)
     return await carrier.call(company.number, caller="79101234567", tone_hz=CUSTOMER_HZ)

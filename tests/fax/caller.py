@@ -130,7 +130,7 @@ class FaxCaller(SessionAdapter):
 
     async def done(self) -> str:
         """Wait until the machine has sent all, or given up; return how it ended."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             await self.began.wait()
             while self.machine is self.sound and self.way is Way.TAKES:
                 await asyncio.sleep(0.02)

@@ -73,4 +73,4 @@ async def scene(server: App, mail: MailServer) -> AsyncIterator[FaxScene]:
             await made.start()
             yield made
         finally:
-            await asyncio.wait_for(made.stop(), 15)
+            await asyncio.wait_for(made.stop(), 30)

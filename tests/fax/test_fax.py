@@ -103,7 +103,7 @@ async def test_with_all_machines_at_work_the_next_sender_is_told_busy(
 ) -> None:
     monkeypatch.setattr(scene.app.calls._switch.media.fax, "_of_one_owner", 0)
     caller = await scene.fax(Way.REFUSES, write_tiff(tmp_path / "one.tiff", [page(1)]))
-    await asyncio.wait_for(caller.over.wait(), 10)
+    await asyncio.wait_for(caller.over.wait(), 30)
     assert caller.code == 486
     assert await scene.told() == "C H(Missed,ann)"
     assert await scene.row() == "in missed user fax"

@@ -120,7 +120,7 @@ async def test_a_process_that_hangs_is_given_up(
     with pytest.raises(NoFax, match="does not answer"):
         await machine.end(tmp_path / "fax.pdf")
     assert machine._process is not None
-    await asyncio.wait_for(machine._process.wait(), 10)
+    await asyncio.wait_for(machine._process.wait(), 30)
 
 
 async def test_junk_from_the_peer_itself_costs_at_most_its_own_fax(

@@ -67,7 +67,7 @@ async def test_pages_of_before_a_power_cut_arrive_after_it(
             [attachment] = mail.letters[0].iter_attachments()
             assert attachment.get_content() == content
             spool = pbx.data / "sound"
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while list(spool.rglob("*.tif")):
                     await asyncio.sleep(0.05)
     finally:
@@ -78,7 +78,7 @@ async def test_pages_of_before_a_power_cut_arrive_after_it(
 async def _takes_faxes(company: Company) -> None:
     """Wait until the server knows what was set beside it: it looks twice a second."""
     url, headers = f"{company.pbx.api}/telnums/{company.number}", {"X-API-KEY": company.key}
-    async with asyncio.timeout(10), aiohttp.ClientSession(headers=headers) as http:
+    async with asyncio.timeout(30), aiohttp.ClientSession(headers=headers) as http:
         while True:
             async with http.get(url) as got:
                 if (await got.json())["type"] == "fax":

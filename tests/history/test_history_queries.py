@@ -270,7 +270,7 @@ async def test_a_slow_reader_holds_up_no_writing(
     first = await anext(pages)
     late = world.call(at=NOW + 100)
     early = world.call(at=NOW - 100)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         await world.writer.flush()
     rest = [line.partition(",")[0] async for page in pages for line in page.decode().split()]
     assert len(first.decode().split()) == 5
@@ -311,7 +311,7 @@ async def test_a_recording_in_the_making_is_waited_for(world: World) -> None:
     unready.path.parent.mkdir(parents=True)
     unready.path.write_bytes(b"ID3")
     world.bus.publish(RecordingReady(info, NOW + 30, True))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         found = await waiting
     assert found is not None
     assert found.ready
@@ -327,7 +327,7 @@ async def test_a_recording_that_another_node_makes_is_waited_for_too(
     waiting = asyncio.create_task(world.history.recording(info.callid, wait_s=10))
     await asyncio.sleep(0.03)
     world.bus.publish(RecordingReady(info, NOW + 30, True))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         found = await waiting
     assert found is not None
     assert found.ready

@@ -73,7 +73,7 @@ class Site:
 
     async def left_alone(self) -> None:
         """Wait until nobody is connected."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.connections):
                 await asyncio.sleep(0.01)
 
@@ -97,14 +97,14 @@ class Client:
 
     async def answer(self) -> tuple[int, bytes]:
         """Return the status and body of the next answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
             return int(head.split()[1]), await self._reader.readexactly(length)
 
     async def ended(self) -> bool:
         """Wait for the end of the connection; whether nothing came before it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             try:
                 return not await self._reader.read()
             except OSError:
@@ -361,7 +361,7 @@ async def test_who_is_being_served_is_not_put_out(start: Start, bound: str) -> N
     served = [await site.connect() for _ in range(2)]
     for client in served:
         await client.send(REQUEST)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while site.app.running < 2:
             await asyncio.sleep(0.01)
     newcomer = await site.connect()

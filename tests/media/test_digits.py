@@ -19,7 +19,7 @@ class Digits:
         self.changed.set()
 
     async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.heard) < count:
                 self.changed.clear()
                 await self.changed.wait()

@@ -391,7 +391,7 @@ async def test_rtcp_from_elsewhere_is_ignored(session: MediaSession, phone: Phon
             ear.recv(100)
         mouth.sendto(report, (host, port + 1))
         loop = asyncio.get_running_loop()
-        assert await asyncio.wait_for(loop.sock_recv(ear, 100), 2) == report
+        assert await asyncio.wait_for(loop.sock_recv(ear, 100), 30) == report
 
 
 async def test_who_does_not_listen_is_sent_nothing(session: MediaSession, phone: Phones) -> None:
@@ -428,6 +428,6 @@ async def test_no_socket_is_left_when_calls_end_in_any_state(
     await asyncio.sleep(0.3)
     before = len(os.listdir("/proc/self/fd"))
     await some()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(os.listdir("/proc/self/fd")) > before + 8:
             await asyncio.sleep(0.05)

@@ -94,7 +94,7 @@ async def test_waiting_ends_when_it_is_stopped_replaced_or_closed(
 ) -> None:
     await session.set_remote(Side.A, peer_of(await phone()))
     await engine.prompts.prepare("holdmusic", "en")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         waiting = asyncio.create_task(session.play(Side.A, "holdmusic", repeat=0, wait=True))
         await asyncio.sleep(0.05)
         await session.stop_playing(Side.A)

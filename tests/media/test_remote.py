@@ -98,7 +98,7 @@ async def test_a_connection_that_breaks_is_made_again(
     with pytest.raises(MediaError):
         await engine.open("1")
     assert not (await engine.health()).ok
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while engine.proxy.control is None:
             await asyncio.sleep(0.02)
     await (await engine.open("1")).close()

@@ -36,7 +36,7 @@ async def test_silence_of_both_sides_is_told_and_the_session_lives_on(
     assert silence.told == 0
     stopped_at = asyncio.get_running_loop().time()
     a.stop()
-    waited = await asyncio.wait_for(silence.at, 5) - stopped_at
+    waited = await asyncio.wait_for(silence.at, 30) - stopped_at
     assert TIMEOUT_S * 0.7 <= waited <= TIMEOUT_S * 2.5
     a.send_tone(425)
     await b.hear(5)
@@ -60,13 +60,13 @@ async def test_who_listens_to_music_need_not_speak(new_engine: Engines, phone: P
     await asyncio.sleep(2.5 * TIMEOUT_S)
     assert silence.told == 0
     await session.stop_playing(Side.A)
-    await asyncio.wait_for(silence.at, 5)
+    await asyncio.wait_for(silence.at, 30)
 
 
 async def test_silence_is_told_again_until_the_session_is_closed(new_engine: Engines) -> None:
     silence = Silence()
     session = await opened(new_engine, silence)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while silence.told < 2:
             await asyncio.sleep(0.05)
     await session.close()

@@ -86,5 +86,5 @@ async def scene(server: App) -> AsyncIterator[Scene]:
             yield made
             await crm.until(lambda: not crm.asking)
         finally:
-            await asyncio.wait_for(made.stop(), 10)
+            await asyncio.wait_for(made.stop(), 20)
         assert made.untrue == []

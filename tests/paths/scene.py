@@ -77,7 +77,7 @@ class Scene:
     async def stop(self) -> None:
         for agent in (*self._phones, *self._carriers):
             await agent.stop()
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(20):
             while any(call.info.domain == self.name for call in self.app.calls.active()):
                 await asyncio.sleep(0.02)
         for name in self._trunks:

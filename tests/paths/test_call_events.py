@@ -286,7 +286,7 @@ async def one_by_one_a_is_silent_b_answers(scene: Scene) -> None:
     ann, bob = await scene.phone(ANN), await scene.phone(BOB)
     customer = await scene.customer(scene.sales)
     await ann.incoming()
-    await (await bob.incoming(timeout_s=8)).answer()
+    await (await bob.incoming(timeout_s=20)).answer()
     await customer.answered()
     customer.hangup()
 
@@ -308,7 +308,7 @@ async def waterfall_b_joins_and_answers_while_a_rings(scene: Scene) -> None:
     ann, bob = await scene.phone(ANN), await scene.phone(BOB)
     customer = await scene.customer(scene.sales)
     await ann.incoming()
-    call = await bob.incoming(timeout_s=8)
+    call = await bob.incoming(timeout_s=20)
     await scene.crm.gets("event", type="INCOMING", user=BOB)
     await call.answer()
     await customer.answered()
@@ -338,7 +338,7 @@ async def waits_in_the_queue_until_b_registers(scene: Scene) -> None:
     customer = await scene.customer(scene.sales)
     await customer.answered()
     bob = await scene.phone(BOB)
-    await (await bob.incoming(timeout_s=3)).answer()
+    await (await bob.incoming(timeout_s=20)).answer()
     await scene.crm.gets("event", type="ACCEPTED")
     customer.hangup()
 
@@ -350,7 +350,7 @@ async def asks_to_be_called_back(scene: Scene) -> None:
     await customer.answered()
     await customer.rtp.hear(20)
     customer.dial("1")
-    await customer.ended(timeout_s=15)
+    await customer.ended(timeout_s=20)
 
 
 # -- voicemail, rating ---------------------------------------------------------------------------
@@ -535,7 +535,7 @@ async def test_a_customer_who_asked_for_it_is_called_back(scene: Scene) -> None:
     await scene.crm.gets("history")
     scene.crm.commands.clear()
     ann = await scene.phone(ANN)
-    await (await ann.incoming(timeout_s=5)).answer()
+    await (await ann.incoming(timeout_s=20)).answer()
     customer = await scene.carrier.incoming()
     await customer.answer()
     await scene.crm.gets("event", type="ACCEPTED")
@@ -613,7 +613,7 @@ async def test_makecall_of_a_forbidden_direction_is_no_call(scene: Scene) -> Non
 async def refer(call: Any, to: str) -> None:
     done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
     call.session.send("REFER", headers=[("Refer-To", to)], on_response=done.set_result)
-    assert (await asyncio.wait_for(done, 5)).code == 202
+    assert (await asyncio.wait_for(done, 20)).code == 202
 
 
 async def taken_by_ann(scene: Scene) -> tuple[Any, Any, Any]:
@@ -835,7 +835,7 @@ async def test_a_makecall_s_callid_is_a_live_call_and_then_a_row(scene: Scene, p
         made = await scene.api("POST", "/makecall", json={"phone": phone, "user": ANN})
         assert made["callid"] in await scene.live()
         (await ann.incoming()).reject(486)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while made["callid"] in await scene.live():
                 await asyncio.sleep(0.01)
     rows = await scene.rows("json" if phone == CUSTOMER else "inner/json")
@@ -927,7 +927,7 @@ async def test_parked(scene: Scene, end: str) -> None:
     """As a blind transfer: nobody is rung until somebody dials the place."""
     _, call, customer = await taken_by_ann(scene)
     await refer(call, f"<sip:*5@{scene.name}>")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not [c for c in scene.app.calls.active() if c.parked and c.info.domain == scene.name]:
             await asyncio.sleep(0.02)
     if end == "taken back":

@@ -118,7 +118,7 @@ async def test_each_example_does_what_it_says(cloud: Cloud, tmp_path: Path) -> N
         await directory.trunk_rules.add("main", carrier.address)
 
         missed = await carrier.call(NUMBER, caller="79105555555")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await rings.wait()
         missed.hangup()
         await until(ports["fastapi_crm"], "/missed", ["79105555555"])
@@ -150,7 +150,7 @@ async def test_each_example_does_what_it_says(cloud: Cloud, tmp_path: Path) -> N
         click = str(SDK / "examples" / "click_to_call.py")
         status, text = await said(click, "olga", "+7 910 111-22-33", folder=tmp_path, **pbx)
         assert (status, "under way" in text) == (0, True), text
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await rings.wait()
         status, text = await said(click, "nobody", "+7 910 111-22-33", folder=tmp_path, **pbx)
         assert (status, "user" in text) == (1, True), text

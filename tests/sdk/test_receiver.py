@@ -74,7 +74,7 @@ async def test_real_pbx_tells_an_asgi_receiver_everything_of_a_call(cloud: Cloud
         call = await carrier.call("74951234567", caller="79101112233")
         await call.answered()
         call.hangup()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not any(isinstance(each, History) for each in crm.told):
                 await asyncio.sleep(0.05)
     server.should_exit = True

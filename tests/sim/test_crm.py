@@ -10,7 +10,7 @@ import pytest
 from vpbx.sim import Crm
 
 
-async def post(crm: Crm, timeout_s: float = 5, **fields: str) -> tuple[int, dict[str, str]]:
+async def post(crm: Crm, timeout_s: float = 30, **fields: str) -> tuple[int, dict[str, str]]:
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,

@@ -64,12 +64,12 @@ class Receiver:
             if command.get("cmd") == cmd and fields.items() <= command.items()
         ]
 
-    async def gets(self, cmd: str, *, timeout_s: float = 10, **fields: str) -> dict[str, str]:
+    async def gets(self, cmd: str, *, timeout_s: float = 30, **fields: str) -> dict[str, str]:
         """Wait for a command `cmd` with these fields and return the first of them."""
         found = await self.until(lambda: self.of(cmd, **fields), timeout_s=timeout_s)
         return found[0]
 
-    async def until(self, check: Callable[[], Any], *, timeout_s: float = 10) -> Any:
+    async def until(self, check: Callable[[], Any], *, timeout_s: float = 30) -> Any:
         """Wait until `check()` is true of what has come so far; return what it returned."""
 
         async def wait() -> Any:

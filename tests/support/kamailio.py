@@ -91,7 +91,7 @@ class Kamailio:
                 stdout=log,
                 stderr=log,
             )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await self._answers():
                 assert self._process.returncode is None, self.log()
                 await asyncio.sleep(0.05)
@@ -100,7 +100,7 @@ class Kamailio:
     async def __aexit__(self, *error: object) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
-            await asyncio.wait_for(self._process.wait(), 10)
+            await asyncio.wait_for(self._process.wait(), 30)
 
     def log(self) -> str:
         return (self._folder / "kamailio.log").read_text(errors="replace")

@@ -51,7 +51,7 @@ class MailServer:
             self._server.close()
             self._server = None
 
-    async def until(self, count: int, timeout_s: float = 15.0) -> None:
+    async def until(self, count: int, timeout_s: float = 30) -> None:
         """Wait until so many letters are there."""
         async with asyncio.timeout(timeout_s):
             while len(self.letters) < count:

@@ -80,7 +80,7 @@ class Operator(Agent):
         """The Contact that is registered."""
         return self.bindings[0].contact
 
-    async def until(self, condition: Callable[[], Any], timeout_s: float = 10) -> Any:
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 30) -> Any:
         """Wait until something is so."""
         async with asyncio.timeout(timeout_s):
             while not (found := condition()):

@@ -163,13 +163,13 @@ class Softphone:
         self._writer.write(b"%d:%s," % (len(text), text))
         await self._writer.drain()
 
-    async def happens(self, kind: str, *, timeout_s: float = 15) -> None:
+    async def happens(self, kind: str, *, timeout_s: float = 30) -> None:
         """Wait until an event of this type has come."""
         await self.until(
             lambda: any(event.get("type") == kind for event in self.events), kind, timeout_s
         )
 
-    async def says(self, words: str, *, timeout_s: float = 15) -> None:
+    async def says(self, words: str, *, timeout_s: float = 30) -> None:
         """Wait until a line of its log has these words."""
         await self.until(lambda: any(words in line for line in self.log), words, timeout_s)
 
@@ -177,7 +177,7 @@ class Softphone:
         """Wait until the registration of the start has gone through."""
         await self.says(" binding]")
 
-    async def until(self, check: Callable[[], bool], what: str, timeout_s: float = 15) -> None:
+    async def until(self, check: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
         """Wait until `check` says so, looking at each line and event."""
 
         async def wait() -> None:
@@ -191,11 +191,11 @@ class Softphone:
             seen = [event.get("type") for event in self.events]
             raise AssertionError(f"no {what}; saw {seen}\n" + "\n".join(self.log[-40:])) from None
 
-    async def hears_something(self, *, seconds: float = 2.0, timeout_s: float = 10) -> None:
+    async def hears_something(self, *, seconds: float = 2.0, timeout_s: float = 30) -> None:
         """Wait until this much sound has been received and recorded in the current call."""
         await self._recorded("-dec.wav", seconds, timeout_s)
 
-    async def speaks(self, *, seconds: float, timeout_s: float = 15) -> None:
+    async def speaks(self, *, seconds: float, timeout_s: float = 30) -> None:
         """Wait until this much sound has been sent in the current call."""
         await self._recorded("-enc.wav", seconds, timeout_s)
 

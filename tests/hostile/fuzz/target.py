@@ -7,10 +7,8 @@ recorded dialogs go on with the right ones.
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +16,7 @@ from structlog.testing import capture_logs
 
 from tests.hostile.fuzz.chance import Chance
 from tests.hostile.fuzz.sdp import description
+from tests.support.effort import effort
 from vpbx.clock import ManualClock
 from vpbx.sip import (
     Hop,
@@ -103,17 +102,13 @@ class SipTarget:
     def take(self, data: bytes) -> None:
         """Give the stack a message; `Finding` when that does harm."""
         self.count += 1
-        gc.disable()  # a collection goes through all that the tests before have left
-        start = time.thread_time()
-        with capture_logs() as logs:
+        with effort() as spent, capture_logs() as logs:
             self.stack.layer.receive(data, self.hop)
-        took = time.thread_time() - start
-        gc.enable()
         faults = [entry for entry in logs if entry["log_level"] in ("error", "critical")]
         if faults:
             raise Finding(f"sip: {faults[0]['event']}: {faults[0].get('exception', '')}", data)
-        if took > SLOW_S:
-            raise Finding(f"sip: took {took * 1000:.0f} ms", data)
+        if spent.total_s > SLOW_S:
+            raise Finding(f"sip: took {spent.total_s * 1000:.0f} ms", data)
         if not self.count % 100:
             self.settle()
 

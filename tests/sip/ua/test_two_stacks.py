@@ -345,7 +345,7 @@ async def test_a_listener_that_keeps_its_session_is_in_no_circle_with_it_after_t
                 sdp=OURS,
                 listener=ours,
             )
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while pair.caller.sessions or pair.callee.sessions or pair.caller.under_way:
                     await asyncio.sleep(0.001)
             bob.sessions.clear()

@@ -76,7 +76,7 @@ class Listener:
 
     async def hears(self, count: int = 1) -> None:
         """Wait until so many things have happened."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.responses) + len(self.errors) < count:
                 self.happened.clear()
                 await self.happened.wait()
@@ -157,11 +157,11 @@ class Peer:
     def send(self, data: bytes) -> None:
         self.sock.sendto(data, (self.to.host, self.to.port))
 
-    async def read(self, timeout_s: float = 5.0) -> bytes:
+    async def read(self, timeout_s: float = 30) -> bytes:
         loop = asyncio.get_running_loop()
         return await asyncio.wait_for(loop.sock_recv(self.sock, 65535), timeout_s)
 
-    async def answer(self, timeout_s: float = 5.0) -> Request | Response:
+    async def answer(self, timeout_s: float = 30) -> Request | Response:
         return parse_message(await self.read(timeout_s))
 
     async def is_silent(self) -> bool:

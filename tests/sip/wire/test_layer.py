@@ -358,7 +358,7 @@ class TestClient:
         ours.layer.send(ack, theirs.hop())
         first_via = ack.headers["Via"]
         ours.layer.send(ack, theirs.hop())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(theirs.users.acks) < 2:
                 await asyncio.sleep(0.001)
         assert ack.headers.getlist("Via") == [first_via]

@@ -6,12 +6,12 @@ several runs: linear work then takes about eight times as long, quadratic sixty-
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
+from tests.support.effort import effort
 from vpbx.sip import grammar
 from vpbx.sip.message import MalformedMessage, parse_message
 from vpbx.sip.transport.framing import Framer, Unframable
@@ -55,11 +55,11 @@ def best_s(work: Callable[[], object]) -> float:
     """Return the least processor time of several runs; errors are a fair end of the work."""
     times = []
     for _ in range(7):
-        start = time.process_time()
-        for _ in range(4):
-            with suppress(ValueError):
-                work()
-        times.append(time.process_time() - start)
+        with effort() as spent:
+            for _ in range(4):
+                with suppress(ValueError):
+                    work()
+        times.append(spent.total_s)
     return min(times)
 
 

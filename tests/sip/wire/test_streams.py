@@ -44,18 +44,18 @@ class Stream:
         self.writer.write(data)
 
     async def read(self, count: int) -> bytes:
-        return await asyncio.wait_for(self.reader.readexactly(count), 5)
+        return await asyncio.wait_for(self.reader.readexactly(count), 30)
 
     async def answer(self) -> Request:
         while not self._messages:
-            data = await asyncio.wait_for(self.reader.read(65535), 5)
+            data = await asyncio.wait_for(self.reader.read(65535), 30)
             assert data, "closed"
             self._messages += self._framer.feed(data)
         return parse_message(self._messages.pop(0))  # type: ignore[return-value]
 
     async def is_closed(self) -> bool:
         try:
-            return await asyncio.wait_for(self.reader.read(65535), 5) == b""
+            return await asyncio.wait_for(self.reader.read(65535), 30) == b""
         except ConnectionResetError:
             return True
 
@@ -75,7 +75,7 @@ async def connect():
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.001)
 
@@ -256,7 +256,7 @@ class TestServer:
         await until(lambda: len(running.layer._transports.pool) == 0)
         (tx,) = running.users.requests
         tx.respond(make_response(tx.request, 200))
-        again = await asyncio.wait_for(taken, 5)
+        again = await asyncio.wait_for(taken, 30)
         assert (await again.answer()).code == 200
         again.writer.close()
         server.close()

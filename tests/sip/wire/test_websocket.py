@@ -74,7 +74,7 @@ async def web() -> AsyncIterator[Web]:
 
 
 async def text(browser: ClientConnection) -> str:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         got = await browser.recv()
     return got if isinstance(got, str) else got.decode()
 
@@ -104,7 +104,7 @@ async def test_a_browser_is_reached_by_its_connection_and_by_nothing_else(web: W
 
     async with web.browser() as browser:
         await browser.send(OPTIONS.format(n=1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not web.users.requests:
                 await asyncio.sleep(0.01)
         hop = web.users.requests[0].hop
@@ -120,11 +120,11 @@ async def test_a_browser_is_reached_by_its_connection_and_by_nothing_else(web: W
         received = await text(browser)
         assert received.startswith("MESSAGE sip:abc@df7jal23ls0d.invalid;transport=ws SIP/2.0\r\n")
         assert "Via: SIP/2.0/WS " in received
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while web.layer.ping(hop):
             await asyncio.sleep(0.01)
     web.layer.request(invite, hop, Hears())  # type: ignore[arg-type]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not failed:
             await asyncio.sleep(0.01)
 
@@ -171,6 +171,6 @@ async def test_rubbish_harms_nobody(web: Web) -> None:
         for rubbish in ("hello", "\0" * 100, b"\xff\xfe", "INVITE sip:x SIP/2.0\r\n\r\n", ""):
             await browser.send(rubbish)
         await browser.send(OPTIONS.format(n=5))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while "ws-5" not in await text(browser):
                 pass
