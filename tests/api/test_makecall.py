@@ -28,6 +28,7 @@ from vpbx.api.rates import Rates
 from vpbx.clock import LoopClock, ManualClock
 from vpbx.history import Encoding, History, RecordingLinks
 from vpbx.media import MediaEngine
+from vpbx.media.rtp import goertzel
 from vpbx.sim.call import Call as SimCall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -231,6 +232,59 @@ async def test_a_call_is_passed_on_after_a_talk_by_the_api(
     await asyncio.gather(customer.heard(660), at_bob.heard(440))
     (shown,) = await api.get("/calls")
     assert (shown["callid"], shown["user"]) == (made["callid"], "bob")
+    customer.hangup()
+    await switch.quiet()
+
+
+async def test_a_call_is_listened_to_by_the_api(api: Api, phone: Phone, switch: World) -> None:
+    made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
+    path = f"/calls/{made['callid']}/supervise"
+    call = await phone.agent.incoming()
+    await call.answer(880)
+    customer = await switch.carrier.incoming()
+    assert "callid" in await api.refused("POST", path, 400, json={"user": "admin"})
+    await customer.answer(440)
+    await customer.heard(880)
+    assert "user" in await api.refused("POST", path, 400, json={"user": BOB})  # a plain user
+    wrong = {"user": "admin", "mode": "spy"}
+    assert "mode" in await api.refused("POST", path, 400, json=wrong)
+    admin = await switch.phone("admin")
+    theirs = await api.post(path, json={"user": "admin"})
+    at_admin = await admin.incoming()
+    await at_admin.answer(660)
+    again = await api.post(path, json={"user": "admin", "mode": "barge"})
+    assert again == theirs
+    assert customer.rtp is not None
+    async with asyncio.timeout(5):  # both voices are in what the customer hears
+        while goertzel(customer.rtp.pcm(0.25), 660) < 0.15:
+            await customer.rtp.hear(5)
+    shown = {each["callid"]: each for each in await api.get("/calls")}
+    assert shown[theirs["callid"]]["supervises"] == made["callid"]
+    assert shown[theirs["callid"]]["mode"] == "barge"
+    other = (await switch.directory.companies.add("elsewhere.example")).domain
+    key = (await switch.directory.keys.add(other)).key
+    stranger = Api(api.base, key, api.session, "elsewhere.example")
+    await stranger.refused("POST", path, 404, json={"user": "admin"})
+    await api.post(f"/calls/{theirs['callid']}/hangup")
+    await at_admin.ended()
+    await customer.heard(880)
+    customer.hangup()
+    await switch.quiet()
+
+
+async def test_a_ringing_call_is_taken_by_the_api(api: Api, phone: Phone, switch: World) -> None:
+    customer = await switch.customer_calls(tone_hz=440)
+    ringing = await phone.agent.incoming()
+    ringing.ring()
+    await customer.ringing()
+    (shown,) = await api.get("/calls")
+    path = f"/calls/{shown['callid']}/pickup"
+    admin = await switch.phone("admin")
+    await api.post(path, json={"user": "admin"})
+    at_admin = await admin.incoming()
+    await at_admin.answer(660)
+    await asyncio.gather(customer.heard(660), at_admin.heard(440), ringing.ended())
+    assert "callid" in await api.refused("POST", path, 400, json={"user": "admin"})
     customer.hangup()
     await switch.quiet()
 

@@ -113,6 +113,8 @@ POST   /events/{id}/replay                         Main settings Editing
 GET    /calls                                      Employees View
 POST   /calls/{callid}/hangup                      Employees Editing
 POST   /calls/{callid}/transfer                    Employees Editing
+POST   /calls/{callid}/supervise                   Employees Editing
+POST   /calls/{callid}/pickup                      Employees Editing
 """
 """Method, path, and the right it needs: what crm-api.md lists."""
 

@@ -11,7 +11,9 @@ import httpx
 
 from tests.console.conftest import ACME, GLOBEX, PHONE_PASSWORD, Console, said
 from vpbx.console import Live
+from vpbx.media.rtp import goertzel
 from vpbx.sim import Phone, answering
+from vpbx.sim.call import Call
 from vpbx.sip import Hop
 
 
@@ -86,6 +88,48 @@ async def test_a_call_is_seen_as_it_happens_and_hung_up(console: Console) -> Non
         assert console.as_("bob").get(path).status_code == 200, "it is theirs"
         assert console.as_("bob").get(f"{path}/sip").status_code == 403
         assert console.as_("admin", GLOBEX).get(f"{path}/sip").status_code == 404
+
+
+async def hears_both(call: Call, *tones: int) -> None:
+    assert call.rtp is not None
+    async with asyncio.timeout(10):
+        while min(goertzel(call.rtp.pcm(0.25), hz) for hz in tones) < 0.15:
+            await call.rtp.hear(5)
+
+
+async def test_a_head_listens_to_a_colleague_and_the_log_of_changes_keeps_it(
+    console: Console,
+) -> None:
+    """By click; a user, a restricted one and another company's administrator may not."""
+    ann = Phone("ann", PHONE_PASSWORD, ACME, way(console), behaviour=answering(1000))
+    bob = Phone("bob", PHONE_PASSWORD, ACME, way(console))
+    head = Phone("head", PHONE_PASSWORD, ACME, way(console), behaviour=answering(660))
+    async with ann, bob, head, board(console, "head") as seen:
+        call = await bob.call("703", tone_hz=440)
+        await call.answered()
+        shown = await until(seen, r"Bob.*Ann.*>talks<")
+        found = re.search(r'hx-post="/live/(\d+)/supervise"', shown)
+        assert found is not None
+        path = f"/live/{found[1]}/supervise"
+
+        async def asks(login: str, host: str = ACME, mode: str = "listen") -> httpx.Response:
+            browser = console.as_(login, host)
+            return await asyncio.to_thread(browser.post, path, {"mode": mode}, at="/me")
+
+        assert (await asks("ann")).status_code == 403
+        assert (await asks("bob")).status_code == 403
+        assert (await asks("admin", GLOBEX)).status_code == 404
+        assert (await asks("head")).status_code == 303
+        await until(seen, r"Bob.*Head listens")
+        at_head = await head.rings()
+        await hears_both(at_head, 440, 1000)
+        assert (await asks("head", mode="whisper")).status_code == 303
+        await until(seen, r"Bob.*Head whispers")
+        told = said(console.as_("admin").page("/audit"))
+        assert re.search(rf"whisper: Head \(head\) at Ann \(ann\), call {found[1]}", told)
+        assert re.search(rf"listen: Head \(head\) at Ann \(ann\), call {found[1]}", told)
+        call.hangup()
+        await at_head.ended()
 
 
 async def test_calls_that_are_not_theirs_are_not_seen_by_a_head(console: Console) -> None:

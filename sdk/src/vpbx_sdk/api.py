@@ -122,6 +122,8 @@ class calls:
     _list = operation[Any]("GET", "/calls", list[m.LiveCall])
     _hangup = operation[None]("POST", "/calls/{callid}/hangup")
     _transfer = operation[None]("POST", "/calls/{callid}/transfer")
+    _supervise = operation[m.Supervision]("POST", "/calls/{callid}/supervise", m.Supervision)
+    _pickup = operation[None]("POST", "/calls/{callid}/pickup")
 
     @classmethod
     def list(cls) -> Listing[m.LiveCall]:
@@ -138,6 +140,17 @@ class calls:
         """Pass a call on: to a login, ext, department or outside number; `mode` `blind` (as
         without it) or `attended`."""
         return cls._transfer(callid=callid, body=_sent(to=to, mode=mode))
+
+    @classmethod
+    def supervise(cls, callid: str, user: str, mode: str | None = None) -> Operation[m.Supervision]:
+        """Let a supervisor hear a call; `mode` `listen` (as without it), `whisper` or `barge`.
+        Again while they are at it: change the mode."""
+        return cls._supervise(callid=callid, body=_sent(user=user, mode=mode))
+
+    @classmethod
+    def pickup(cls, callid: str, user: str) -> Operation[None]:
+        """Ring a supervisor's phones too for a call that rings elsewhere."""
+        return cls._pickup(callid=callid, body=_sent(user=user))
 
 
 class events:

@@ -40,6 +40,7 @@ __all__ = [
     "SipRegistration",
     "SipuriTransfer",
     "State",
+    "Supervision",
     "Telnum",
     "Timeout",
     "User",
@@ -239,6 +240,14 @@ class LiveCall(Model):
     on_hold: bool = False
     parked: str = ""
     recording: bool = False
+    supervises: str = ""
+    mode: str = ""
+
+
+class Supervision(Model):
+    """A supervisor's own call: `callid` is what ends it."""
+
+    callid: str
 
 
 class State(Model):

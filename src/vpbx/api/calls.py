@@ -13,7 +13,7 @@ from vpbx.api.errors import not_found
 from vpbx.api.fields import Name, Request
 from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
-from vpbx.calls import ActiveCall
+from vpbx.calls import ActiveCall, Mode
 from vpbx.events import Party
 
 __all__ = ["section"]
@@ -45,6 +45,13 @@ class LiveCall(Model):
     on_hold: bool = Field(description="One side holds the other.")
     recording: bool = Field(description="It is being recorded.")
     parked: str = Field(description="The parking place it waits at, to be dialled; empty: none.")
+    supervises: str = Field(
+        description="`callid` of the call that `caller` listens to by this one; empty: a call "
+        "like others."
+    )
+    mode: Literal["", "listen", "whisper", "barge"] = Field(
+        description="By whom they are heard there."
+    )
 
 
 SHOWN = {
@@ -64,6 +71,8 @@ SHOWN = {
     "on_hold": False,
     "recording": True,
     "parked": "",
+    "supervises": "",
+    "mode": "",
 }
 
 
@@ -121,6 +130,77 @@ async def transfer(call: Call, params: TransferTo) -> Response:
     return no_content()
 
 
+class Supervise(Request):
+    """Who is to hear a call, and by whom they are heard."""
+
+    user: Name = Field(
+        description="Login or internal number of the supervisor: an administrator, or a head of "
+        "a department that the call or its employee is of."
+    )
+    mode: Literal["listen", "whisper", "barge"] = Field(
+        "listen",
+        description="`listen`: nobody hears them. `whisper`: only the employee does. `barge`: "
+        "both do.",
+    )
+
+
+class Supervision(Model):
+    """A supervisor's own call."""
+
+    callid: str = Field(description="Of the call that rings their phone; hang it up to end it.")
+
+
+@section.post(
+    "/calls/{callid}/supervise",
+    body=Supervise,
+    right=EDITING,
+    answer=Supervision,
+    example={"user": "admin", "mode": "listen"},
+    shows={"callid": "201594855300018"},
+    summary="Listening to a call, whispering, barging in",
+)
+async def supervise(call: Call, params: Supervise) -> Response:
+    """The supervisor's phone rings; once they answer they hear both sides of the talk.
+
+    Asked once more while they are at it, this changes the mode; so do the keys 1, 2 and 3 of
+    their phone. Their call ends with the talk, and when that is passed on; the talk goes on
+    whatever becomes of their call. One supervisor at a time; the log of changes keeps who
+    listened to whom.
+    """
+    calls, callid = call.services.calls, call.path["callid"]
+    begun = await calls.supervisors.begin(
+        call.domain, callid, user=params.user, mode=Mode(params.mode)
+    )
+    if begun is None:
+        raise not_found()
+    return answer({"callid": begun})
+
+
+class PickUp(Request):
+    """Who is to take a call."""
+
+    user: Name = Field(
+        description="Login or internal number of an administrator, or a head of a department that "
+        "the call or its employee is of."
+    )
+
+
+@section.post(
+    "/calls/{callid}/pickup",
+    body=PickUp,
+    right=EDITING,
+    example={"user": "admin"},
+    summary="Taking a call that rings elsewhere",
+)
+async def pick_up(call: Call, params: PickUp) -> Response:
+    """Their phones ring for the call too, though they talk or are not to be disturbed; who answers
+    first has it. For a call that rings at somebody or waits in a department."""
+    calls, callid = call.services.calls, call.path["callid"]
+    if not calls.supervisors.take_ringing(call.domain, callid, user=params.user):
+        raise not_found()
+    return no_content()
+
+
 def show_call(live: ActiveCall) -> dict[str, Any]:
     """Return a call as LiveCall."""
     info, group = live.info, live.group
@@ -139,6 +219,8 @@ def show_call(live: ActiveCall) -> dict[str, Any]:
         "on_hold": live.on_hold,
         "recording": live.recording,
         "parked": live.parked,
+        "supervises": live.supervises,
+        "mode": live.mode,
     }
 
 

@@ -22,6 +22,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from vpbx.accounts import Accounts, Audit
+from vpbx.acting import Actor, acting, actor
 from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
 from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
@@ -388,6 +389,7 @@ class App:
             last_talks=self.history.last_talks,
             clock=self._clock,
         )
+        self.calls.supervisors.told = self._note_supervision
         passes = self.calls.passes
         self.accounts.on_ended(lambda session_id: passes.withdraw(str(session_id)))
         listens = []
@@ -484,6 +486,11 @@ class App:
             raise port_fault(error, "tcp", endpoint, option) from error
         self._later(listener.stop, 0.1)
         return listener
+
+    async def _note_supervision(self, domain_id: int, login: str, what: str) -> None:
+        """Write into the log of changes who listens to whom; who presses a key acts by phone."""
+        with acting(actor() or Actor(login, "phone")):
+            await self.audit.note(domain_id, "listening to calls", "", what)
 
     async def _answer_http(self, listeners: Iterable[HttpListener]) -> None:
         services = ApiServices(

@@ -32,6 +32,7 @@ from vpbx.calls.switch import (
     StoredMessage,
 )
 from vpbx.calls.told.chapter import left_side
+from vpbx.media import Mode
 
 __all__ = [
     "ActiveCall",
@@ -41,6 +42,7 @@ __all__ = [
     "Encoder",
     "MadeCall",
     "Mailbox",
+    "Mode",
     "RecordingPlan",
     "StoredMessage",
     "TooManyCalls",

@@ -42,6 +42,7 @@ class Bridge:
         "_peers",
         "_seats",
         "_speaking",
+        "_watchers",
         "hold_music",
         "language",
         "recording",
@@ -64,6 +65,7 @@ class Bridge:
         """Seats that dial something, while the other one hears music."""
         self._loops: dict[Side, str] = {}
         self._speaking: dict[Side, asyncio.Task[None]] = {}
+        self._watchers: list[Callable[[], None]] = []
 
     async def open(self, callid: str, on_timeout: Callable[[], None]) -> None:
         """Reserve ports for both seats."""
@@ -110,8 +112,24 @@ class Bridge:
         await self.seat(leg)
         await self._settle(leg.side.other)
 
+    def watch(self, parted: Callable[[], None]) -> Callable[[], None]:
+        """Call `parted` when somebody leaves a seat, or the call is over; returns how to stop
+        that, harmless twice."""
+        self._watchers.append(parted)
+
+        def unwatch() -> None:
+            if parted in self._watchers:
+                self._watchers.remove(parted)
+
+        return unwatch
+
+    def _tell_parted(self) -> None:
+        for parted in tuple(self._watchers):
+            parted()
+
     def vacate(self, side: Side) -> None:
         """Let nobody have the seat; whoever sits opposite is not held any more."""
+        self._tell_parted()
         self._seats.pop(side, None)
         self._held.discard(side.other)
         if side in self._diverted:  # who dialled has gone, and with them what they began
@@ -370,6 +388,7 @@ class Bridge:
         """
         for side in tuple(self._speaking):
             self._stop_speaking(side)
+        self._tell_parted()
         self._seats.clear()
         session, self.session = self.session, None
         running = None if session is None else await session.close()

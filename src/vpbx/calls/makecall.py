@@ -28,7 +28,16 @@ from vpbx.directory.goals import Goal, ToBranch, ToOutside, goal_of, of_ext
 from vpbx.events import Direction
 from vpbx.story import status_of
 
-__all__ = ["MadeCall", "MakeCall", "Outside", "Plan", "TooManyCalls", "explain", "plan_call"]
+__all__ = [
+    "MadeCall",
+    "MakeCall",
+    "Outside",
+    "Plan",
+    "TooManyCalls",
+    "explain",
+    "has_phone",
+    "plan_call",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +154,14 @@ def _employee(switch: Switch, domain: DomainConfig, user: str) -> Employee:
     employee = domain.find_employee(user)
     if employee is None:
         raise Invalid.one("user", "there is no such employee")
-    if not _has_phone(switch, domain, employee):
+    if not has_phone(switch, domain, employee):
         raise Invalid.one(
             "user", "the employee has no registered device and no redirect to a mobile"
         )
     return employee
 
 
-def _has_phone(switch: Switch, domain: DomainConfig, employee: Employee) -> bool:
+def has_phone(switch: Switch, domain: DomainConfig, employee: Employee) -> bool:
     """Say whether anything can be rung: a device, or the mobile they are redirected to."""
     if employee.mobile_redirect.enabled and employee.mobile:
         return True

@@ -51,6 +51,10 @@ class ActiveCall:
     recording: bool = False
     parked: str = ""
     """The parking place it waits at."""
+    supervises: str = ""
+    """The callid of the call that a supervisor, `caller`, listens to by this one."""
+    mode: str = ""
+    """By whom they are heard there: `listen`, `whisper`, `barge`."""
 
 
 class LiveCall(Protocol):

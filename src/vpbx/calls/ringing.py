@@ -123,6 +123,8 @@ class Ringing:
         self._insist = insist
         self._decisive = _REFUSALS | {486} if hunts else _REFUSALS
         self._people: dict[str, _Person] = {}
+        self._wanted: set[str] = set()
+        """Who has asked for the call themselves."""
         self._winner: Leg | None = None
         self._rang = False
         self._sound: Sound | None = None
@@ -147,10 +149,19 @@ class Ringing:
         results = {person.result for person in self._people.values()} or {Result.UNREACHABLE}
         return next(result for result in _RANK if result in results)
 
+    def ring_also(self, employee: Employee) -> None:
+        """Ring an employee too, who has asked for the call: though they talk, and are not to be
+        disturbed."""
+        if not self.rings(employee.login):
+            self._wanted.add(employee.login)
+            self.begin(employee, self._call.chapter.story.group)
+
     def begin(self, employee: Employee, group: Group | None = None) -> bool:
         """Ring all there is of an employee, and say whether there was anything to ring."""
+        if self.rings(employee.login):  # they have asked for it before
+            return True
         person = self._people[employee.login] = _Person(employee, group)
-        if not self._insist:
+        if not self._insist and employee.login not in self._wanted:
             if not employee.receives_calls:
                 person.result = Result.NOT_RECEIVING
                 return False
@@ -181,7 +192,8 @@ class Ringing:
         """Ring no longer who is no employee any more, or receives no calls any more."""
         for login, person in self._people.items():
             employee = ringee(self._call.domain, login)
-            wanted = employee is not None and (self._insist or employee.receives_calls)
+            insists = self._insist or login in self._wanted
+            wanted = employee is not None and (insists or employee.receives_calls)
             if person.reachable and not wanted:
                 gone = employee is None
                 person.result = Result.UNREACHABLE if gone else Result.NOT_RECEIVING

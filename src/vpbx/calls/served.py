@@ -104,6 +104,10 @@ class Served:
         self.post_dial = ""
         """What is to be dialled once the host has answered: the extension behind their number."""
         self._post_dialling: PostDial | None = None
+        self.supervises = ""
+        """The callid of the talk that the guest listens to as a supervisor."""
+        self.mode = ""
+        """By whom of those they are heard (`vpbx.media.Mode`)."""
         self.parked = ""
         """The parking place the guest waits at."""
         self.leaving: Leg | None = None
@@ -184,6 +188,8 @@ class Served:
             bridge.on_hold,
             bridge.recording,
             self.parked,
+            self.supervises,
+            self.mode,
         )
 
     # -- used by routes and steps: what happens ------------------------------------------------

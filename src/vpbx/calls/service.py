@@ -20,6 +20,7 @@ from vpbx.calls.outcome import Ender
 from vpbx.calls.registration import Expiry, end_places, take_registration
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.shared.last_talks import AskHistory
+from vpbx.calls.supervision import Supervisors
 from vpbx.calls.switch import (
     AskContact,
     CallsConfig,
@@ -92,6 +93,8 @@ class CallService:
         self.passes = self._switch.passes
         """For softphones in pages."""
         self.passes.on_withdrawn = partial(end_places, self._switch)
+        self.supervisors = Supervisors(self._switch)
+        """Who listens to calls, and takes those that ring elsewhere."""
         self._lamp = Lamp(self._switch)
         self._desk = Desk(self._switch, self._admission, (Blf(self._switch), self._lamp))
         self._switch.consult = partial(consultation.begin, self._switch)

@@ -69,6 +69,9 @@ class Rung(Picked, Protocol):
     def leg_of(self, login: str) -> Leg | None:
         """Return a phone of an employee that rings; None: none does, or not yet."""
 
+    def ring_also(self, employee: Employee) -> None:
+        """Ring the phones of an employee too, who has asked for the call."""
+
 
 class Encoder(Protocol):
     """Makes MP3s (`vpbx.media.RecordingWorker`)."""

@@ -124,6 +124,7 @@ from vpbx.directory.policy import (
     VoicemailCopies,
     Webhook,
 )
+from vpbx.directory.reach import Reach, reach, supervises
 from vpbx.directory.regions import REGIONS, Region
 from vpbx.directory.restrictions import ordered
 from vpbx.directory.routes import (
@@ -199,6 +200,7 @@ __all__ = [
     "Page",
     "PhoneNumber",
     "PromisedCall",
+    "Reach",
     "Region",
     "RegistrationStatus",
     "Restrictions",
@@ -227,9 +229,11 @@ __all__ = [
     "normalize",
     "ordered",
     "production_calendar",
+    "reach",
     "read_host",
     "read_number",
     "read_place",
     "region_of",
     "route_at",
+    "supervises",
 ]

@@ -30,6 +30,7 @@ from .model import (
     MediaError,
     MediaHealth,
     MediaStats,
+    Mode,
     Recording,
     RtpPeer,
     Side,
@@ -39,6 +40,7 @@ from .prompts import prompt_names
 from .recording import RecordingWorker
 from .rtp import RtpEndpoint
 from .session import MediaSession
+from .third import ThirdParty
 from .upload import convert_upload, remove_upload, upload_bytes
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "MediaHealth",
     "MediaSession",
     "MediaStats",
+    "Mode",
     "NoFax",
     "PacketPeer",
     "Recording",
@@ -66,6 +69,7 @@ __all__ = [
     "RtpPeer",
     "Side",
     "SrtpKeys",
+    "ThirdParty",
     "UnfitFile",
     "convert_upload",
     "prompt_names",

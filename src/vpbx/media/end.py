@@ -30,6 +30,14 @@ __all__ = [
 NOWHERE = ("0.0.0.0", 0)  # noqa: S104
 
 
+class Spliced(Protocol):
+    """A `splice.Splice`, as far as an end is concerned."""
+
+    inside: Address
+
+    def free(self) -> None: ...
+
+
 class _Session(Protocol):
     """Who is told what comes to a gate."""
 
@@ -64,12 +72,19 @@ class End:
     keypad: Keypad | None = None
     catcher: Overhearing | None = None
     """Catches its digits while something is played to the other side."""
+    splice: Spliced | None = None
+    """Who stands in its way, where RTPProxy is told that the side is."""
     channel: SrtpChannel | None = None
     """Where its packets come from and go to when they are encrypted."""
     browser: BrowserChannel | None = None
     """The same when it is a browser."""
     dtls: DtlsPeer | None = None
     """What RTPProxy was told of its DTLS."""
+
+    @property
+    def told(self) -> Address | None:
+        """Where RTPProxy is to send what the side hears."""
+        return self.splice.inside if self.splice is not None else self.target
 
     @property
     def quiet(self) -> bool:

@@ -131,6 +131,9 @@ class Gate:
         self._takers: list[Callable[[bytes], None]] = []
         self._borrower: socket.socket | None = None
         """Hears the packets for those who have borrowed them, while the gate is open."""
+        self._spliced: Callable[[bytes], None] | None = None
+        self._inside: Address | None = None
+        """Whence RTPProxy hears what the one who is spliced in passes on."""
         self._refusals = 0
         self._candidate: tuple[Address, int | None] | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -151,7 +154,7 @@ class Gate:
         if self.state is State.OPEN and same and not anew:
             self._admission = admission
             self._apply()
-            if self._takers:
+            if self._lends:
                 self._lend()
             return self._told
         if self.state is State.LEARNING and same and self._listener is not None and not anew:
@@ -183,24 +186,53 @@ class Gate:
             return False
         if heard in self._takers:
             return True
-        if self._muted or not (self._takers or self._lend()):
+        if self._muted or not (self._borrower is not None or self._lend()):
             return False
         self._takers.append(heard)
         return True
+
+    def splice(self, heard: Callable[[bytes], None], inside: Address) -> bool:
+        """Give the packets that come to `heard`, who passes them on to RTPProxy from `inside`,
+        until `unsplice`; False: that cannot be. Who borrows them meanwhile has them instead."""
+        if self.state is State.SHUT or self._admission.dtls or self._spliced is not None:
+            return False
+        self._spliced, self._inside = heard, inside
+        if self.state is State.OPEN and not self._lend():
+            self._spliced = self._inside = None
+            return False
+        self._apply()
+        return True
+
+    def unsplice(self) -> None:
+        """Let RTPProxy hear for itself again; harmless when it does."""
+        if self._spliced is None:
+            return
+        self._stop_lending()
+        self._spliced = self._inside = None
+        if self._takers:
+            self._lend()
+        self._apply()
 
     def give_back(self, heard: Callable[[bytes], None]) -> None:
         """Let RTPProxy have the packets again, unless others have borrowed them; harmless for
         who has not."""
         if heard in self._takers:
             self._takers.remove(heard)
-            if not self._takers:
+            if not self._lends:
                 self._stop_lending()
+
+    @property
+    def _lends(self) -> bool:
+        """Whether somebody else than RTPProxy has the packets."""
+        return bool(self._takers) or self._spliced is not None
 
     def _lend(self) -> bool:
         """Have who has borrowed the packets hear those of the source that is known now."""
         self._stop_lending()
         if self.source is not None:
-            self._borrower = self._socket(self._borrowed, (self.source,))
+            # Connected where RTPProxy's own socket is to hear who is spliced in.
+            connected = self.source if self._inside is not None else None
+            self._borrower = self._socket(self._borrowed, (self.source,), connected)
         return self._borrower is not None
 
     def _borrowed(self) -> None:
@@ -211,6 +243,8 @@ class Gate:
     def _give(self, packet: bytes) -> None:
         for heard in tuple(self._takers):
             heard(packet)
+        if not self._takers and self._spliced is not None:
+            self._spliced(packet)
 
     def _stop_lending(self) -> None:
         self._borrowed()  # what has come already is not lost
@@ -221,6 +255,7 @@ class Gate:
     def close(self) -> None:
         """Listen no more; before RTPProxy closes its sockets."""
         self._takers.clear()
+        self._spliced = self._inside = None
         self._stop()
         self.state = State.SHUT
 
@@ -247,6 +282,8 @@ class Gate:
         """Say whether packets were turned away since this was asked last."""
         if self.state is not State.OPEN or self._muted or self._admission.dtls:
             return False
+        if self._inside is not None:
+            return False  # who is spliced in hears every SSRC
         if self._open_to[1] is None:
             self._looks = (self._looks + 1) % _LOOKS
             if self._looks == 0:
@@ -365,10 +402,10 @@ class Gate:
         if source != self._told:
             self._told = source
             self._keeper.learned(source)
-        if self._takers:
+        if self._lends:
             self._lend()
-        take = self._give if self._takers else self._keeper.overheard
-        if (self._takers or not self._muted) and not self._admission.dtls:
+        take = self._give if self._lends else self._keeper.overheard
+        if (self._lends or not self._muted) and not self._admission.dtls:
             for packet, origin in packets:
                 if origin == source and (ssrc is None or self._voice(packet) in (None, ssrc)):
                     take(packet)
@@ -398,6 +435,8 @@ class Gate:
     def _apply(self) -> None:
         sources, ssrc = self._open_to
         shut = self._muted or not sources
+        if self._inside is not None:
+            sources, ssrc = (self._inside,), None
         self._put(0, NOTHING if shut else self._filter(sources, ssrc))
 
     def _put(self, place: int, program: bytes) -> None:

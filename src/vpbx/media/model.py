@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
 
 
@@ -23,6 +23,17 @@ class Side(Enum):
     def other(self) -> Side:
         """The other end."""
         return Side.B if self is Side.A else Side.A
+
+
+class Mode(StrEnum):
+    """By whom of the two who talk a third one is heard, who hears both."""
+
+    LISTEN = "listen"
+    """By nobody."""
+    WHISPER = "whisper"
+    """By one of them."""
+    BARGE = "barge"
+    """By both."""
 
 
 @dataclass(frozen=True, slots=True)

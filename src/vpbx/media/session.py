@@ -42,6 +42,7 @@ from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .overhearing import Overhearing
 from .prompts import BYTES_PER_S, PLAYABLE
 from .sink import GUARD_PAYLOAD
+from .splice import Splice
 from .srtp import BrowserChannel, SrtpChannel
 
 if TYPE_CHECKING:
@@ -314,6 +315,59 @@ class MediaSession:
         if end.gate is not None and catcher is not None:
             end.gate.give_back(catcher.heard)
 
+    async def splice(
+        self, side: Side, near: Callable[[bytes], None], far: Callable[[bytes], None]
+    ) -> Splice:
+        """Stand between a side and RTPProxy until `unsplice`: `near` is given what the side
+        sends, `far` what it is to hear. MediaError where that cannot be: its packets are
+        encrypted by DTLS, or RTPProxy is on another machine."""
+        self._check()
+        end = self._ends[side]
+        if end.gate is None or end.splice is not None:
+            raise MediaError("nobody can stand between the two who talk")
+        try:
+            splice = Splice(end, self.inner_host, near, far)
+        except OSError as error:
+            raise MediaError(f"no socket to stand between the two: {error}") from error
+        if not end.gate.splice(splice.heard, splice.inside):
+            splice.free()
+            raise MediaError("nobody can stand between the two who talk")
+        end.splice = splice
+        self._aim(end)
+        await self._tell()
+        return splice
+
+    def takes(self, side: Side) -> tuple[int, ...]:
+        """Return the voice payload types that a side takes, the preferred one first."""
+        peer = self._ends[side].peer
+        return peer.payloads if peer is not None else ()
+
+    @property
+    def knows_splices(self) -> bool:
+        """Whether somebody can stand between its sides: not with an RTPProxy elsewhere."""
+        return self._engine.gates is not None
+
+    @property
+    def inner_host(self) -> str:
+        """Where RTPProxy in this process is reached from this machine."""
+        return self._engine.srtp.inner_host
+
+    def unsplice(self, side: Side) -> None:
+        """Let a side and RTPProxy hear each other again; harmless when they do."""
+        end = self._ends[side]
+        splice, end.splice = end.splice, None
+        if splice is None or end.gate is None:
+            return
+        end.gate.unsplice()
+        if self._closed:
+            splice.free()
+            return
+        self._aim(end)
+        command, end.untold = end.untold, ""
+        told = self._engine.proxy.send(command)
+        told.add_done_callback(self._told)
+        told.add_done_callback(lambda _: splice.free())  # until then it passes on what comes
+
     def _listen(self, end: End, listens: bool) -> None:
         """Stop what comes from the other side where this one must be sent nothing."""
         other = self._ends[end.side.other].gate
@@ -324,8 +378,8 @@ class MediaSession:
         """Note the command that tells where to send for a side."""
         sink, peer = self._engine.sink, end.peer
         mute = end.gate is None and peer is not None and not peer.listens
-        host, port = end.target or NOWHERE
-        if sink is not None and (end.target is None or mute):
+        host, port = end.told or NOWHERE
+        if sink is not None and (end.told is None or mute):
             host, port = sink.address  # nobody hears it; whoever comes is learned all the same
         end.untold = self._address(end.side, host, port, peer)
         end.relearn = ""
@@ -393,7 +447,7 @@ class MediaSession:
             return (f"{command} && M4:1 D",)
         mode = "A" if dtls.active else "P"
         other = self._ends[end.side.other]
-        host, port = other.target or (self._engine.sink.address if self._engine.sink else NOWHERE)
+        host, port = other.told or (self._engine.sink.address if self._engine.sink else NOWHERE)
         theirs = self._address(other.side, host, port, other.peer)
         return (f"{command} && M4:1 {mode} SHA-256 {dtls.fingerprint}", f"{theirs} && M4:1 S")
 
@@ -569,6 +623,8 @@ class MediaSession:
             for channel in (end.channel, end.browser):
                 if channel is not None:
                     channel.close()
+            if end.splice is not None:
+                end.splice.free()
             if end.gate is not None and self._engine.gates is not None:
                 self._engine.gates.release(end.gate)
         name, self._recording = self._recording, None

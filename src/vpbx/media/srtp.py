@@ -82,7 +82,7 @@ class SrtpRelay:
 
     def __init__(self, config: MediaConfig) -> None:
         self._host = config.listen_host
-        self._inner_host = "127.0.0.1" if config.listen_host == _ANY else config.listen_host
+        self.inner_host = "127.0.0.1" if config.listen_host == _ANY else config.listen_host
         self._ports = range(config.port_min + config.port_min % 2, config.port_max - 1, 2)
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,12 +100,12 @@ class SrtpRelay:
         sockets: list[socket.socket] = []
         try:
             sockets += self._pair(self._host, self._ports)
-            sockets += self._pair(self._inner_host, None)
+            sockets += self._pair(self.inner_host, None)
             number = next(self._numbers)
             command = {
                 "open": number,
-                "rtp": [self._inner_host, port],
-                "rtcp": [self._inner_host, port + 1],
+                "rtp": [self.inner_host, port],
+                "rtcp": [self.inner_host, port + 1],
             }
             self.tell(command, sockets)
             inside: tuple[str, int] = sockets[2].getsockname()
@@ -125,9 +125,9 @@ class SrtpRelay:
             raise MediaError("there is no port for browsers (--webrtc-port)")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inner:
             try:
-                inner.bind((self._inner_host, 0))
+                inner.bind((self.inner_host, 0))
                 number = next(self._numbers)
-                self.tell({"browser": number, "rtp": [self._inner_host, port]}, [inner])
+                self.tell({"browser": number, "rtp": [self.inner_host, port]}, [inner])
             except OSError as error:
                 raise MediaError(f"no way for a browser: {error}") from error
             return BrowserChannel(number, inner.getsockname(), self)

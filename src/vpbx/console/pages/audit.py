@@ -15,7 +15,7 @@ from vpbx.console.visit import Visit
 AUDIT = "/audit"
 _PAGE = 100
 _EXPORT = 500
-VIA_WORDS = {"console": "console", "api": "API", "command": "command line"}
+VIA_WORDS = {"console": "console", "api": "API", "command": "command line", "phone": "phone"}
 
 
 async def show(visit: Visit) -> Response:

@@ -1,4 +1,5 @@
-"""Live: calls now, departments with who waits, employees' state; hang up, pass on."""
+"""Live: calls now, departments with who waits, employees' state; hang up, pass on, pick up,
+listen in."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ from dataclasses import dataclass
 
 from starlette.responses import Response, StreamingResponse
 
-from vpbx.calls import ActiveCall
+from vpbx.calls import ActiveCall, Mode
 from vpbx.console.areas import Area, Reach, reach
 from vpbx.console.page import Page
 from vpbx.console.visit import Visit
-from vpbx.directory import Employee, NotFound
+from vpbx.directory import Employee, Invalid, NotFound
 
 LIVE = "/live"
 _MOST_SHOWN = 100
@@ -23,6 +24,14 @@ STATE_WORDS = {
     "ringing": "rings",
     "dialing": "dials",
     "talking": "talks",
+}
+
+
+MODE_WORDS = {"listen": "listens", "whisper": "whispers", "barge": "speaks to both"}
+_DONE_WORDS = {
+    Mode.LISTEN: "Your phone rings. Answer it to listen.",
+    Mode.WHISPER: "Only the employee hears you once you are on the phone.",
+    Mode.BARGE: "Both hear you once you are on the phone.",
 }
 
 
@@ -58,9 +67,8 @@ def _board(visit: Visit) -> Callable[[], str]:
         if domain is None:
             return ""
         calls = [call for call in services.calls.active() if call.info.domain_id == domain_id]
-        shown = sorted(
-            (call for call in calls if _sees(seen, call)), key=lambda call: call.info.started_at
-        )
+        mine = (call for call in calls if _sees(seen, call) and not call.supervises)
+        shown = sorted(mine, key=lambda call: call.info.started_at)
         busy = {
             party.login: str(call.state)
             for call in calls
@@ -79,9 +87,12 @@ def _board(visit: Visit) -> Callable[[], str]:
         for call in shown:
             if call.group is not None and call.answered_at is None:
                 waiting.setdefault(call.group.name, []).append(call)
+        listening = {call.supervises: call for call in calls if call.supervises}
         return look.fragment(
             "live/board.html",
             language,
+            listening=listening,
+            mode_words=MODE_WORDS,
             calls=shown[:_MOST_SHOWN],
             more=max(0, len(shown) - _MOST_SHOWN),
             colleagues=colleagues,
@@ -166,9 +177,43 @@ async def hang_up(visit: Visit) -> Response:
 
 async def transfer(visit: Visit) -> Response:
     call = _mine(visit)
-    done = visit.services.calls.transfer(visit.company, call.info.callid, visit.value("to"))
+    try:
+        done = visit.services.calls.transfer(visit.company, call.info.callid, visit.value("to"))
+    except Invalid as error:
+        return _refused(visit, error)
     said = "The call is passed on." if done else "This call cannot be passed on there."
     return visit.go(LIVE, visit.texts(said))
+
+
+def _refused(visit: Visit, error: Invalid) -> Response:
+    return visit.go(LIVE, visit.texts.error(error.errors[0].message))
+
+
+async def supervise(visit: Visit) -> Response:
+    call, supervisors = _mine(visit), visit.services.calls.supervisors
+    if visit.employee is None:
+        return visit.go(LIVE, visit.texts("Only employees have a phone to listen with."))
+    mode = Mode(visit.value("mode")) if visit.value("mode") in list(Mode) else Mode.LISTEN
+    login, callid = visit.employee.login, call.info.callid
+    try:
+        if await supervisors.begin(visit.company, callid, user=login, mode=mode) is None:
+            raise NotFound("no such call")
+    except Invalid as error:
+        return _refused(visit, error)
+    visit.services.live.touch(visit.company.id)
+    return visit.go(LIVE, visit.texts(_DONE_WORDS[mode]))
+
+
+async def pick_up(visit: Visit) -> Response:
+    call, supervisors = _mine(visit), visit.services.calls.supervisors
+    if visit.employee is None:
+        return visit.go(LIVE, visit.texts("Only employees have a phone to listen with."))
+    try:
+        if not supervisors.take_ringing(visit.company, call.info.callid, user=visit.employee.login):
+            raise NotFound("no such call")
+    except Invalid as error:
+        return _refused(visit, error)
+    return visit.go(LIVE, visit.texts("Your phone rings. Answer it to take the call."))
 
 
 pages = (
@@ -176,4 +221,6 @@ pages = (
     Page(f"{LIVE}/stream", Area.LIVE, get=stream),
     Page(f"{LIVE}/{{callid}}/hangup", Area.LIVE, post=hang_up),
     Page(f"{LIVE}/{{callid}}/transfer", Area.LIVE, post=transfer),
+    Page(f"{LIVE}/{{callid}}/supervise", Area.LIVE, post=supervise),
+    Page(f"{LIVE}/{{callid}}/pickup", Area.LIVE, post=pick_up),
 )
