@@ -1,4 +1,8 @@
-"""Calls and transfers between two connected PBXs, with SIP over TLS between them (crm-api §16)."""
+"""Calls and transfers between two connected PBXs, with SIP over TLS between them (crm-api §16).
+
+Where a customer calls the first office, what its CRM and both histories say afterwards is all
+there is to say: the CRM of the other office hears of nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,23 @@ import pytest_asyncio
 from tests.support.crm import Receiver
 from tests.support.offices import Namespace, NoNamespaces, Office, connect, namespace
 from tests.support.pbx import VPBX, Pbx
+from vpbx.sim import Carrier
 from vpbx.sim.call import Call
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ANN_HZ, BOB_HZ, CARL_HZ = 880, 660, 1020
+CUSTOMER = "79101234567"
+OUTSIDE, FROM_TWO = f"{CUSTOMER}@one.example", f"{CUSTOMER}@two.example"
+"""The customer as the other office knows them, and as they come back from there."""
+CUSTOMER_HZ, ANN_HZ, BOB_HZ, CARL_HZ = 440, 880, 660, 1020
 ANN, EVE, BOB, CARL = "731", "732", "711", "712"
+FIRST = ["I(u731)", "A(u731)", "T(u731→2)", "E(u731)", "H(Success, u731)"]
+"""The customer's call as ann has passed it on."""
+AT_BOB = [
+    *("I(u711@two.example)", "A(u711@two.example)", "E(u711@two.example)"),
+    "H(Success, u711@two.example)",
+]
+"""And as bob had it."""
 
 
 @pytest.fixture(scope="module")
@@ -78,22 +93,47 @@ async def offices(
 
 
 class Scene:
-    """The phones of both offices."""
+    """The phones of both offices, and the customer."""
 
     def __init__(self, one: Office, two: Office) -> None:
         self.one, self.two = one, two
         self.ann, self.eve = one.phone(ANN), one.phone(EVE)
         self.bob, self.carl = two.phone(BOB), two.phone(CARL)
+        self.carrier = Carrier(one.hop, host=one.phones, port=one.trunk_port)
+
+    async def talk(self) -> tuple[Call, Call]:
+        """The customer talks to ann."""
+        customer = await self.carrier.call("74951234567", caller=CUSTOMER, tone_hz=CUSTOMER_HZ)
+        call = await self.ann.incoming(30)
+        await call.answer(ANN_HZ)
+        await asyncio.gather(customer.heard(ANN_HZ), call.heard(CUSTOMER_HZ))
+        return customer, call
+
+    async def told(self, count: int = 1) -> list[list[str]]:
+        """What the first office's CRM was told of each call, once `count` of them are over."""
+        crm = self.one.crm
+        await crm.until(lambda: len(crm.of("history")) >= count, timeout_s=30)
+        assert self.two.crm.commands == []
+        words = {"INCOMING": "I", "ACCEPTED": "A", "CANCELLED": "X", "COMPLETED": "E"}
+        told: dict[str, list[str]] = {}
+        for command in crm.commands:
+            of_call = told.setdefault(command["callid"], [])
+            if command["cmd"] == "event":
+                kind, second = command["type"], "→2" if command.get("second_callid") else ""
+                of_call.append(f"{words.get(kind, 'T')}({command['user']}{second})")
+            elif command["cmd"] == "history":
+                of_call.append(f"H({command['status']}, {command['user']})")
+        return [told[callid] for callid in sorted(told)]
 
     async def says(self, office: Office, *calls: tuple[str, str]) -> None:
-        """Wait until the last inner calls of an office are these successes: from whom, for whom;
-        in the order in which they began."""
+        """Wait until the last inner calls of an office are these successes: from whom (who is
+        outside by number and office), for whom; in the order in which they began."""
         path, seen = "/history/inner/json?period=today", []
         try:
             async with asyncio.timeout(30):
                 while seen != [(*call, "success") for call in calls]:
                     rows = sorted(await office.api("GET", path), key=lambda row: row["uid"])
-                    seen = [(r["from_name"], r["to_name"], r["status"]) for r in rows]
+                    seen = [(r["from_name"] or r["from"], r["to_name"], r["status"]) for r in rows]
                     seen = seen[-len(calls) :]
                     await asyncio.sleep(0.05)
         except TimeoutError:
@@ -106,7 +146,7 @@ async def scene(offices: tuple[Office, Office]) -> AsyncIterator[Scene]:
     made = Scene(one, two)
     one.crm.commands.clear()
     two.crm.commands.clear()
-    async with made.ann, made.eve, made.bob, made.carl:
+    async with made.carrier, made.ann, made.eve, made.bob, made.carl:
         yield made
     async with asyncio.timeout(30):
         for office in offices:
@@ -136,7 +176,7 @@ async def test_calls_between_the_two_go_by_tls(scene: Scene) -> None:
         (scene.bob, scene.ann, scene.two, ANN),
     ):
         call = await caller.call(ext, tone_hz=ANN_HZ)
-        taken = await called.incoming()
+        taken = await called.incoming(30)
         await taken.answer(BOB_HZ)
         await hear_each_other(call, ANN_HZ, taken, BOB_HZ)
         callids.append(max(live["callid"] for live in await office.api("GET", "/calls")))
@@ -174,19 +214,93 @@ def put_through(call: Call, to: str) -> str:
     return f"sip:{to}?Replaces={named}"
 
 
+async def test_blind_to_the_other_office(scene: Scene) -> None:
+    customer, call = await scene.talk()
+    assert await call.transfer(f"sip:{BOB}@one.example") == 202
+    at_bob = await scene.bob.incoming(30)
+    assert at_bob.caller[1] == CUSTOMER
+    await at_bob.answer(BOB_HZ)
+    await hear_each_other(customer, CUSTOMER_HZ, at_bob, BOB_HZ)
+    assert not customer.directions
+    customer.hangup()
+    await at_bob.ended()
+    assert await scene.told(2) == [FIRST, AT_BOB]
+    await scene.says(scene.two, (OUTSIDE, "two.example 711"))
+
+
+async def test_blind_to_the_other_office_where_nobody_takes_it(scene: Scene) -> None:
+    """It rings back at who passed it on."""
+    customer, call = await scene.talk()
+    assert await call.transfer(f"sip:{BOB}@one.example") == 202
+    (await scene.bob.incoming(30)).reject(486)
+    again = await scene.ann.nth_call(1, 30)
+    await again.answer(ANN_HZ)
+    await hear_each_other(customer, CUSTOMER_HZ, again, ANN_HZ)
+    customer.hangup()
+    back = ["I(u711@two.example)", "X(u711@two.example)"]
+    back += ["I(u731)", "A(u731)", "E(u731)", "H(Success, u731)"]
+    assert await scene.told(2) == [FIRST, back]
+
+
+async def test_attended_to_the_other_office(scene: Scene) -> None:
+    customer, call = await scene.talk()
+    assert await call.hold() == 200
+    second = await scene.ann.call(BOB, tone_hz=ANN_HZ)
+    at_bob = await scene.bob.incoming(30)
+    await at_bob.answer(BOB_HZ)
+    await hear_each_other(second, ANN_HZ, at_bob, BOB_HZ)
+    assert await call.transfer(put_through(second, f"{BOB}@one.example")) == 202
+    await hear_each_other(customer, CUSTOMER_HZ, at_bob, BOB_HZ)
+    await asyncio.gather(call.ended(), second.ended())
+    at_bob.hangup()
+    await customer.ended()
+    [told] = await scene.told()
+    assert told == ["I(u731)", "A(u731)", "T(u731)", *AT_BOB[1:]]
+    asked = ("one.example 731", "two.example 711")
+    await scene.says(scene.one, asked)
+    await scene.says(scene.two, asked)
+
+
+async def customer_at_bob(scene: Scene) -> tuple[Call, Call]:
+    """Ann has passed the customer on to bob of the other office."""
+    customer, call = await scene.talk()
+    assert await call.transfer(f"sip:{BOB}@one.example") == 202
+    at_bob = await scene.bob.incoming(30)
+    await at_bob.answer(BOB_HZ)
+    await hear_each_other(customer, CUSTOMER_HZ, at_bob, BOB_HZ)
+    await call.ended()
+    return customer, at_bob
+
+
+async def test_and_blind_back_again(scene: Scene) -> None:
+    """Bob passes the customer on to eve of the first office: what the first office's CRM knows
+    of it is that the other office has the call."""
+    customer, at_bob = await customer_at_bob(scene)
+    assert await at_bob.transfer(f"sip:{EVE}@two.example") == 202
+    at_eve = await scene.eve.incoming(30)
+    await at_eve.answer(CARL_HZ)
+    await hear_each_other(customer, CUSTOMER_HZ, at_eve, CARL_HZ)
+    customer.hangup()
+    await at_eve.ended()
+    assert await scene.told(2) == [FIRST, AT_BOB]
+    at_two = (OUTSIDE, "two.example 711"), (OUTSIDE, "one.example 732")
+    await scene.says(scene.two, *at_two)
+    await scene.says(scene.one, (FROM_TWO, "one.example 732"))
+
+
 @pytest.mark.parametrize("how", ["blind", "attended", "*2"])
 async def test_a_colleague_of_the_other_office_passes_on_who_called_from_here(
     scene: Scene, how: str
 ) -> None:
     """Ann has called bob, and bob passes her on to carl: she stays the caller in the rows."""
     call = await scene.ann.call(BOB, tone_hz=ANN_HZ)
-    at_bob = await scene.bob.incoming()
+    at_bob = await scene.bob.incoming(30)
     await at_bob.answer(BOB_HZ)
     await hear_each_other(call, ANN_HZ, at_bob, BOB_HZ)
     if how == "attended":
         assert await at_bob.hold() == 200
         second = await scene.bob.call(CARL, tone_hz=BOB_HZ)
-        at_carl = await scene.carl.incoming()
+        at_carl = await scene.carl.incoming(30)
         await at_carl.answer(CARL_HZ)
         await hear_each_other(second, BOB_HZ, at_carl, CARL_HZ)
         assert await at_bob.transfer(put_through(second, f"{CARL}@two.example")) == 202
@@ -195,7 +309,7 @@ async def test_a_colleague_of_the_other_office_passes_on_who_called_from_here(
             assert await at_bob.transfer(f"sip:{CARL}@two.example") == 202
         else:
             at_bob.dial(f"*2{CARL}")
-        at_carl = await scene.carl.incoming()
+        at_carl = await scene.carl.incoming(30)
         await at_carl.answer(CARL_HZ)
     await hear_each_other(call, ANN_HZ, at_carl, CARL_HZ)
     call.hangup()
@@ -209,6 +323,26 @@ async def test_a_colleague_of_the_other_office_passes_on_who_called_from_here(
     assert scene.one.crm.commands == scene.two.crm.commands == []
 
 
+async def test_a_member_across_passes_a_customer_on_by_star_two(scene: Scene) -> None:
+    """Their own PBX serves that; the one the customer called hears `*2` too, and leaves it."""
+    member = {"login": "u711", "branch_domain": "two.example", "calls_enable": True}
+    made = await scene.one.api("POST", "/groups", {"name": "Both", "users": [member]})
+    try:
+        customer, call = await scene.talk()
+        assert await call.transfer(f"sip:{made['ext']}@one.example") == 202
+        at_bob = await scene.bob.incoming(30)
+        await at_bob.answer(BOB_HZ)
+        await hear_each_other(customer, CUSTOMER_HZ, at_bob, BOB_HZ)
+        at_bob.dial(f"*2{CARL}")
+        at_carl = await scene.carl.incoming(30)
+        await at_carl.answer(CARL_HZ)
+        await hear_each_other(customer, CUSTOMER_HZ, at_carl, CARL_HZ)
+        customer.hangup()
+        await at_carl.ended()
+    finally:
+        await scene.one.api("DELETE", f"/groups/{made['id']}")
+
+
 async def test_who_has_called_from_there_is_free_again_for_the_department_here(
     scene: Scene,
 ) -> None:
@@ -217,13 +351,13 @@ async def test_who_has_called_from_there_is_free_again_for_the_department_here(
     made = await scene.two.api("POST", "/groups", {"name": "Both", "users": [member]})
     try:
         call = await scene.ann.call(BOB, tone_hz=ANN_HZ)
-        at_bob = await scene.bob.incoming()
+        at_bob = await scene.bob.incoming(30)
         await at_bob.answer(BOB_HZ)
         await hear_each_other(call, ANN_HZ, at_bob, BOB_HZ)
         call.hangup()
         await at_bob.ended()
         asks = await scene.carl.call(made["ext"], tone_hz=CARL_HZ)
-        at_ann = await scene.ann.incoming()
+        at_ann = await scene.ann.incoming(30)
         await at_ann.answer(ANN_HZ)
         await hear_each_other(asks, CARL_HZ, at_ann, ANN_HZ)
         asks.hangup()
@@ -234,7 +368,7 @@ async def test_who_has_called_from_there_is_free_again_for_the_department_here(
 
 async def test_nobody_is_passed_on_to_whom_they_talk_to_across(scene: Scene) -> None:
     call = await scene.ann.call(BOB, tone_hz=ANN_HZ)
-    at_bob = await scene.bob.incoming()
+    at_bob = await scene.bob.incoming(30)
     await at_bob.answer(BOB_HZ)
     await hear_each_other(call, ANN_HZ, at_bob, BOB_HZ)
     assert await call.transfer(f"sip:{BOB}@one.example") == 400
