@@ -15,15 +15,17 @@ FRIEND = "79260000000"
 
 
 class Told(Call):
-    """A call that keeps what NOTIFY tells of a transfer."""
+    """A call that keeps what NOTIFY tells of a transfer; `silent`: and answers none."""
 
     notes: list[tuple[str, str]]
+    silent = False
 
     def on_request(self, session: Session, tx: ServerTransaction) -> None:
         if tx.request.method == "NOTIFY":
             state = tx.request.headers.get("Subscription-State") or ""
             self.notes.append((tx.request.body.decode().strip(), state.partition(";")[0]))
-            tx.respond(make_response(tx.request, 200))
+            if not self.silent:
+                tx.respond(make_response(tx.request, 200))
         else:
             super().on_request(session, tx)
 

@@ -34,6 +34,7 @@ class Bridge:
     """Media of one call. Every method that talks to the engine may raise `MediaError`."""
 
     __slots__ = (
+        "_aimed",
         "_diverted",
         "_engine",
         "_held",
@@ -59,6 +60,9 @@ class Bridge:
         self._kept: Recording | None = None
         self._seats: dict[Side, Leg] = {}
         self._peers: dict[Side, RtpPeer] = {}
+        self._aimed: dict[Side, Leg] = {}
+        """Whom each side's media go to: who sits there, or is heard before they do, or has left
+        the seat and nobody has come since."""
         self._held: set[Side] = set()
         """Seats that hear music because the other one holds."""
         self._diverted: set[Side] = set()
@@ -150,9 +154,21 @@ class Bridge:
         said where it is, so what was learned of it counts no more."""
         for side, leg in self._seats.items():
             peer = leg.sound.peer
+            self._aimed[side] = leg
             if peer is not None and self._misheard(side):
                 peer = replace(peer, digits_hidden=True)
             await self.point(side, peer, anew=side is anew)
+
+    async def preview(self, leg: Leg) -> None:
+        """Let a leg be heard that has no seat yet: its early media."""
+        self._aimed[leg.side] = leg
+        await self.point(leg.side, leg.sound.peer)
+
+    async def _point_again(self, leg: Leg) -> None:
+        """Follow a leg without a seat that says where it is, unless somebody else is there by
+        now: who has passed the other side on waits for a NOTIFY, and may say so meanwhile."""
+        if self._aimed.get(leg.side) is leg:
+            await self.point(leg.side, leg.sound.peer)
 
     async def point(self, side: Side, peer: RtpPeer | None, *, anew: bool = False) -> None:
         """Send the media for `side` to `peer` from now on."""
@@ -308,7 +324,7 @@ class Bridge:
         codecs = other.sound.codecs if other is not None else sound.codecs
         leg.session.answer(sound.answer(offer, codecs))
         if not seated:
-            await self.point(leg.side, sound.peer)
+            await self._point_again(leg)
             return
         await self.aim(anew=leg.side)
         if other is not None:
@@ -348,7 +364,7 @@ class Bridge:
         except Unusable:
             return
         if self._seats.get(leg.side) is not leg:
-            await self.point(leg.side, leg.sound.peer)
+            await self._point_again(leg)
             return
         await self.aim(anew=leg.side)
         held = leg.sound.held
@@ -390,6 +406,7 @@ class Bridge:
             self._stop_speaking(side)
         self._tell_parted()
         self._seats.clear()
+        self._aimed.clear()
         session, self.session = self.session, None
         running = None if session is None else await session.close()
         return running or self._kept

@@ -50,7 +50,7 @@ class Exchanging(Hearing):
         except Unusable:
             new.hangup(488)
             return
-        new.inbox = self.inbox
+        new.report_to(self.inbox)
         self.note_leg(new)
         new.accept(like)
         await self.bridge.change(new)
@@ -65,12 +65,12 @@ class Exchanging(Hearing):
 
     async def put_through(self, by: Leg, whom: Leg) -> None:
         """Let `whom`, to whom the employee of leg `by` talked elsewhere, talk in their place."""
-        whom.inbox = self.inbox
         self.passed_on = True
         if by is self.guest:
             self.guest = whom
         else:
             self.host = whom
+        whom.report_to(self.inbox)
         self.note_leg(whom)
         await self.bridge.take_over(whom, by.side)
         await self._changed_hands(by, whom)
@@ -85,7 +85,8 @@ class Exchanging(Hearing):
 
     async def adopt(self, leg: Leg) -> None:
         """Go on with a leg that has talked in another call as the one who calls."""
-        leg.inbox, self.guest = self.inbox, leg
+        self.guest = leg
+        leg.report_to(self.inbox)
         self.note_leg(leg)
         if leg.ended:  # hung up before anybody could look
             self.hang_up(Ender.CALLER)
@@ -95,7 +96,8 @@ class Exchanging(Hearing):
         """Go on with a leg that was away in another call, in its own seat."""
         guest = self.guest
         assert guest is not None
-        leg.inbox, self.host = self.inbox, leg
+        self.host = leg
+        leg.report_to(self.inbox)
         await self.bridge.hush(guest.side)
         await self.bridge.take_over(leg, side)
         if leg.ended:

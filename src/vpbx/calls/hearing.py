@@ -38,7 +38,7 @@ class Hearing(Served):
         if guest is None or guest.ended:
             return
         if leg is not None:
-            await self.bridge.point(leg.side, leg.sound.peer)
+            await self.bridge.preview(leg)
             await self.bridge.hush(guest.side)
             if guest.waiting:
                 guest.ring(leg.sound)

@@ -67,6 +67,13 @@ class Inbox:
                 self._waiter = None
         return self._events.popleft()
 
+    def take_out(self, wanted: Callable[[Event], bool]) -> list[Event]:
+        """Return those that wait and are `wanted` elsewhere; the reader does not see them."""
+        taken = [event for event in self._events if wanted(event)]
+        if taken:
+            self._events = deque(event for event in self._events if not wanted(event))
+        return taken
+
     def close(self) -> None:
         """Take nothing any more, and forget who watched."""
         self._watch = None

@@ -137,7 +137,8 @@ class Leg(SessionAdapter):
 
     def offer(self, codecs: Sequence[AudioCodec]) -> None:
         """Ask a leg that has answered to speak `codecs` (re-INVITE)."""
-        self.session.reinvite(self.sound.describe(codecs))
+        wanted = tuple(codecs)
+        self.session.reinvite(lambda: self.sound.describe(wanted))
 
     def hangup(self, code: int = 0, reason: str = "") -> None:
         """End it, whatever its state, and tell nobody anything more; harmless twice."""
@@ -159,6 +160,17 @@ class Leg(SessionAdapter):
             content_type=SIPFRAG,
             on_response=(lambda response: self.hangup()) if over else None,
         )
+
+    def report_to(self, inbox: Inbox) -> None:
+        """Belong to another call from now on: it hears what this leg says, and what it has said
+        already that nobody has looked at yet. A phone waits for an answer to its re-INVITE,
+        whoever has its leg by then.
+        """
+        before, self.inbox = self.inbox, inbox
+        if before is None or before is inbox:
+            return
+        for event in before.take_out(lambda each: isinstance(each, LegEvent) and each.leg is self):
+            inbox.put(event)
 
     def pressed(self, digit: str) -> None:
         """Its keypad was used, as the media engine heard (RFC 4733)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from vpbx.clock import Timer
 from vpbx.sip.body import ALLOW, SDP_TYPE, BadBody, session_description
@@ -25,11 +26,17 @@ class ReInvite:
     peer's answer brings something new.
     """
 
-    __slots__ = ("_ack", "_pauses", "_refresh", "_sdp", "_session", "_timer", "_tries", "_tx")
+    __slots__ = (
+        *("_ack", "_offer", "_pauses", "_refresh", "_sdp"),
+        *("_session", "_timer", "_tries", "_tx"),
+    )
 
-    def __init__(self, session: Usage, sdp: str | None, *, refresh: bool = False) -> None:
+    def __init__(
+        self, session: Usage, offer: str | Callable[[], str] | None, *, refresh: bool = False
+    ) -> None:
         self._session = session
-        self._sdp = sdp
+        self._offer = offer
+        self._sdp: str | None = None
         self._refresh = refresh
         self._tx: ClientTransaction | None = None
         self._ack: tuple[Request, Hop] | None = None
@@ -39,6 +46,7 @@ class ReInvite:
 
     def start(self) -> None:
         """It is our turn."""
+        self._sdp = self._offer() if callable(self._offer) else self._offer
         if self._sdp is not None:
             self._session.media.send_offer(self._sdp)
         self._send()

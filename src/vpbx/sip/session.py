@@ -69,9 +69,12 @@ class Session(Usage):
             wanted(sdp)
             self.next_turn()
 
-    def reinvite(self, sdp: str | None) -> None:
+    def reinvite(self, sdp: str | Callable[[], str] | None) -> None:
         """Offer other media (None: ask for the peer's offer). Waits for its turn; glare is
-        tried again after the pause of RFC 3261 §14.1. Ends in `on_reanswer`."""
+        tried again after the pause of RFC 3261 §14.1. Ends in `on_reanswer`.
+
+        What is to be offered as it is then, is told by a function, asked each time it is sent.
+        """
         if self.state is not SessionState.ENDED:
             self._queue.append(ReInvite(self, sdp))
             self.next_turn()
