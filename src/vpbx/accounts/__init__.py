@@ -7,6 +7,7 @@ log of what was changed by whom.
     await open(account, pending=, address=, agent=) -> token    session(token) -> Session | None
     await sessions(account) end(account, id) end_others(account, but)    on_ended(tell)
     await change_password(session, old, new, source) set_language(account, language)
+    await confirm(session, password, source, field=)    proofs.is_recent(session_id)
     await of_domain(domain) operators() remove(account)     settings.get/set     throttle
     second (codes), passkeys: what is asked for after the password
 """

@@ -16,6 +16,7 @@ from vpbx.accounts import store
 from vpbx.accounts.errors import Refused
 from vpbx.accounts.passkeys import Passkeys
 from vpbx.accounts.passwords import Passwords, check
+from vpbx.accounts.proofs import Proofs
 from vpbx.accounts.second import SecondFactor
 from vpbx.accounts.settings import ConsoleSettings, SettingsStore
 from vpbx.accounts.store import Account, Session
@@ -56,6 +57,7 @@ class Accounts:
         self.settings = SettingsStore(database)
         self.second = SecondFactor(database, directory, clock, self.throttle)
         self.passkeys = Passkeys(database, clock, self.throttle)
+        self.proofs = Proofs(clock)
         self._watchers: list[Callable[[int], None]] = []
 
     def on_ended(self, tell: Callable[[int], None]) -> None:
@@ -197,7 +199,7 @@ class Accounts:
         """Begin a session and return its token, which nobody had before."""
         token, now = store.new_token(), self._now()
         async with self._database.begin() as connection:
-            await connection.execute(
+            made = await connection.execute(
                 insert(sessions).values(
                     token_hash=store.hashed(token),
                     account_id=account.id,
@@ -211,6 +213,8 @@ class Accounts:
             )
             ended = await self._keep_few(connection, account.id)
         self._tell_ended(ended)
+        if not pending:
+            self.proofs.note(int(made.inserted_primary_key[0]))  # type: ignore[index]
         return token
 
     async def _keep_few(self, connection: Any, account_id: int) -> list[int]:
@@ -299,16 +303,21 @@ class Accounts:
 
     # What an account's owner changes
 
+    async def confirm(self, session: Session, password: str, source: str, *, field: str) -> None:
+        """Note that who has a session knows its account's password; Refused, TooMany, Busy."""
+        key = f"own:{session.account.id}"
+        self.throttle.attempt(key, source)
+        async with self._database.connect() as connection:
+            row = await store.find(connection, session.account.id)
+        if row is None or not await self._passwords.fits(row.password, password):
+            raise Refused(field, "is not your password")
+        self.throttle.right(key, source)
+        self.proofs.note(session.id)
+
     async def change_password(self, session: Session, old: str, new: str, source: str) -> None:
         """Set another password and end all other sessions; Refused, TooMany, Busy."""
         account = session.account
-        key = f"own:{account.id}"
-        self.throttle.attempt(key, source)
-        async with self._database.connect() as connection:
-            row = await store.find(connection, account.id)
-        if row is None or not await self._passwords.fits(row.password, old):
-            raise Refused("old", "is not your password")
-        self.throttle.right(key, source)
+        await self.confirm(session, old, source, field="old")
         check(new, *str(account).replace("@", ".").split("."))
         kept = await self._passwords.hash(new)
         async with self._database.begin() as connection:

@@ -20,6 +20,7 @@ from vpbx.accounts import Busy, Refused, TooMany
 from vpbx.acting import Actor, acting
 from vpbx.api.gate import SECURE, Gate
 from vpbx.console.admit import Turned, admit, check_form
+from vpbx.console.confirm import confirm
 from vpbx.console.look import HEADERS, Entry, Look
 from vpbx.console.page import Door, Page
 from vpbx.console.services import ConsoleServices
@@ -96,6 +97,8 @@ async def _use(page: Page, visit: Visit) -> Response:
         await _read_form(visit, page.max_body)
         if page.door is not Door.OPEN:
             check_form(visit)
+        if page.weighty:
+            await confirm(page, visit)
     assert handler is not None
     if visit.session is None:
         return await handler(visit)

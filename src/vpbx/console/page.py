@@ -43,3 +43,6 @@ class Page:
     icon: str = ""
     door: Door = Door.COMPANY
     max_body: int = 256 * 1024
+    weighty: bool | Callable[[Visit], Awaitable[bool]] = False
+    """Whether what is sent here, or this form of it, outlives the session: ways in, rights,
+    passwords, where a company's data goes. It asks for the password again (`confirm`)."""

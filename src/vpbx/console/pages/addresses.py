@@ -104,7 +104,7 @@ async def delete(visit: Visit) -> Response:
 
 
 pages = (
-    Page(ADDRESSES, Area.COMPANY, get=show, post=add),
-    Page(f"{ADDRESSES}/{{name}}", Area.COMPANY, get=show_one, post=save),
+    Page(ADDRESSES, Area.COMPANY, get=show, post=add, weighty=True),
+    Page(f"{ADDRESSES}/{{name}}", Area.COMPANY, get=show_one, post=save, weighty=True),
     Page(f"{ADDRESSES}/{{name}}/delete", Area.COMPANY, post=delete),
 )

@@ -77,7 +77,7 @@ async def delete(visit: Visit) -> Response:
 
 
 pages = (
-    Page(BRANCHES, Area.COMPANY, get=show, post=add),
-    Page(f"{BRANCHES}/{{peer}}", Area.COMPANY, get=show_one, post=save),
+    Page(BRANCHES, Area.COMPANY, get=show, post=add, weighty=True),
+    Page(f"{BRANCHES}/{{peer}}", Area.COMPANY, get=show_one, post=save, weighty=True),
     Page(f"{BRANCHES}/{{peer}}/delete", Area.COMPANY, post=delete),
 )

@@ -97,6 +97,8 @@ async def add(visit: Visit) -> Response:
 
 
 pages = (
-    Page(f"{OPERATOR}/new", None, get=new, post=add, door=Door.OPERATOR),
-    Page(f"{OPERATOR}/company/{{name}}", None, get=show, post=save, door=Door.OPERATOR),
+    Page(f"{OPERATOR}/new", None, get=new, post=add, door=Door.OPERATOR, weighty=True),
+    Page(
+        f"{OPERATOR}/company/{{name}}", None, get=show, post=save, door=Door.OPERATOR, weighty=True
+    ),
 )

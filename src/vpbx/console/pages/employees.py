@@ -124,6 +124,12 @@ async def save(visit: Visit) -> Response:
     return visit.go(LIST, visit.texts("{name} is saved.", name=values["name"]))
 
 
+async def gives_more(visit: Visit) -> bool:
+    """Say whether the form gives an employee other rights, or sends what they get elsewhere."""
+    employee = await visit.services.directory.users.get(visit.company, visit.path("login"))
+    return visit.value("role") != employee.role or visit.value("email") != employee.email
+
+
 async def delete(visit: Visit) -> Response:
     users = visit.services.directory.users
     employee = await users.get(visit.company, visit.path("login"))
@@ -170,10 +176,10 @@ async def revoke(visit: Visit) -> Response:
 
 pages = (
     Page(LIST, Area.COMPANY, get=list_, label="Employees", icon="people"),
-    Page(f"{LIST}/new", Area.COMPANY, get=new, post=add),
-    Page(f"{LIST}/{{login}}", Area.COMPANY, get=show, post=save),
-    Page(f"{LIST}/{{login}}/delete", Area.COMPANY, post=delete),
-    Page(f"{LIST}/{{login}}/password", Area.COMPANY, post=new_password),
-    Page(f"{LIST}/{{login}}/invite", Area.COMPANY, post=invite),
-    Page(f"{LIST}/{{login}}/revoke", Area.COMPANY, post=revoke),
+    Page(f"{LIST}/new", Area.COMPANY, get=new, post=add, weighty=True),
+    Page(f"{LIST}/{{login}}", Area.COMPANY, get=show, post=save, weighty=gives_more),
+    Page(f"{LIST}/{{login}}/delete", Area.COMPANY, post=delete, weighty=True),
+    Page(f"{LIST}/{{login}}/password", Area.COMPANY, post=new_password, weighty=True),
+    Page(f"{LIST}/{{login}}/invite", Area.COMPANY, post=invite, weighty=True),
+    Page(f"{LIST}/{{login}}/revoke", Area.COMPANY, post=revoke, weighty=True),
 )

@@ -130,8 +130,16 @@ async def replay(visit: Visit) -> Response:
 
 
 pages = (
-    Page(INTEGRATION, Area.COMPANY, get=show, post=save, label="Integration", icon="plug"),
-    Page(f"{INTEGRATION}/keys", Area.COMPANY, post=add_key),
+    Page(
+        INTEGRATION,
+        Area.COMPANY,
+        get=show,
+        post=save,
+        label="Integration",
+        icon="plug",
+        weighty=True,
+    ),
+    Page(f"{INTEGRATION}/keys", Area.COMPANY, post=add_key, weighty=True),
     Page(f"{INTEGRATION}/keys/revoke", Area.COMPANY, post=revoke_key),
     Page(f"{INTEGRATION}/replay", Area.COMPANY, post=replay),
 )

@@ -170,7 +170,7 @@ pages = (
     Page(f"{ME}/look", None, post=save_look, door=Door.ANYBODY),
     Page(f"{ME}/password", None, post=save_password, door=Door.ANYBODY),
     Page(f"{ME}/sessions", None, post=end_session, door=Door.ANYBODY),
-    Page(ENROL, None, get=show_second, post=save_second, door=Door.ANYBODY),
-    Page(f"{ENROL}/passkey", None, post=add_passkey, door=Door.ANYBODY),
-    Page(f"{ENROL}/passkey/delete", None, post=drop_passkey, door=Door.ANYBODY),
+    Page(ENROL, None, get=show_second, post=save_second, door=Door.ANYBODY, weighty=True),
+    Page(f"{ENROL}/passkey", None, post=add_passkey, door=Door.ANYBODY, weighty=True),
+    Page(f"{ENROL}/passkey/delete", None, post=drop_passkey, door=Door.ANYBODY, weighty=True),
 )

@@ -114,7 +114,7 @@ async def give(visit: Visit) -> Response:
 
 
 pages = (
-    Page(MINE, Area.MINE, get=show, post=make, label="My phone", icon="phone"),
-    Page(THEIRS, Area.COMPANY, get=show_theirs, post=make_theirs),
+    Page(MINE, Area.MINE, get=show, post=make, label="My phone", icon="phone", weighty=True),
+    Page(THEIRS, Area.COMPANY, get=show_theirs, post=make_theirs, weighty=True),
     Page(f"{GIVEN}/{{token}}/{{file}}", None, get=give, door=Door.OPEN),
 )

@@ -93,8 +93,14 @@ async def delete(visit: Visit) -> Response:
 
 pages = (
     Page(
-        RESTRICTIONS, Area.COMPANY, get=show, post=save_main, label="Restrictions", icon="restrict"
+        RESTRICTIONS,
+        Area.COMPANY,
+        get=show,
+        post=save_main,
+        label="Restrictions",
+        icon="restrict",
+        weighty=True,
     ),
-    Page(f"{RESTRICTIONS}/rule", Area.COMPANY, post=save),
-    Page(f"{RESTRICTIONS}/rule/delete", Area.COMPANY, post=delete),
+    Page(f"{RESTRICTIONS}/rule", Area.COMPANY, post=save, weighty=True),
+    Page(f"{RESTRICTIONS}/rule/delete", Area.COMPANY, post=delete, weighty=True),
 )

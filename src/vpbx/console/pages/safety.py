@@ -69,4 +69,6 @@ async def save(visit: Visit) -> Response:
     return visit.go(SAFETY, visit.texts("Saved."))
 
 
-pages = (Page(SAFETY, Area.COMPANY, get=show, post=save, label="Safety", icon="shield"),)
+pages = (
+    Page(SAFETY, Area.COMPANY, get=show, post=save, label="Safety", icon="shield", weighty=True),
+)

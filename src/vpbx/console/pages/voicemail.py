@@ -116,7 +116,7 @@ async def save(visit: Visit) -> Response:
 
 pages = (
     Page(VOICEMAIL, Area.CALLS, get=show, label="Voicemail", icon="mail"),
-    Page(f"{VOICEMAIL}/settings", Area.COMPANY, post=save),
+    Page(f"{VOICEMAIL}/settings", Area.COMPANY, post=save, weighty=True),
     *list_pages(f"{VOICEMAIL}/users", VOICEMAIL, lambda directory: directory.am_users),
     *list_pages(f"{VOICEMAIL}/groups", VOICEMAIL, lambda directory: directory.am_groups),
     Page(f"{VOICEMAIL}/of/{{login}}", Area.CALLS, get=show_box),
