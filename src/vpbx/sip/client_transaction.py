@@ -37,6 +37,9 @@ class Nobody:
         pass
 
 
+_NOBODY = Nobody()
+_OVER = Request("OVER", "")
+"""Stands in the place of a request that has been answered and is not needed again."""
 _NEVER_AGAIN = frozenset((State.ACCEPTED, State.COMPLETED, State.TERMINATED))
 """States in which a client repeats nothing."""
 
@@ -112,6 +115,9 @@ class ClientTransaction(Transaction):
     def _tell_response(self) -> None:
         if self._response is not None:
             self._listener.on_response(self, self._response)
+
+    def _shrink(self) -> None:
+        self.request, self._listener = _OVER, _NOBODY
 
     def _tell_timeout(self) -> None:
         self._listener.on_timeout(self)

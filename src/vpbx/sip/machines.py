@@ -25,7 +25,8 @@ M      take the 2xx of all forks             64*T1                64*T1
 ====== ===================================== ==================== ==================
 
 AGE is no timer of the RFC: a second after the final response a server lets go of most of the
-request, since thousands of them wait for retransmissions that need only the last response.
+request, since thousands of them wait for retransmissions that need only the last response. A
+client other than of INVITE lets go of it as soon as its user was told: it answers nothing more.
 (Timer C of RFC 3261 is a proxy's; here the letter stands for the wait after a CANCEL. Reliable
 transports retransmit by themselves, all but the 2xx of an INVITE, and lose nothing in order.)
 
@@ -110,7 +111,7 @@ class Action(Enum):
     TELL_ERROR = "tell the user that sending failed"
     TELL_ACK = "give the ACK of a 2xx to the user"
     END = "forget the transaction"
-    SHRINK = "keep of the request only what responses are made of"
+    SHRINK = "keep of the request only what is needed for what may come still"
     SET_A = "set A"
     SET_B = "set B"
     SET_C = "set C"
@@ -163,20 +164,22 @@ INVITE_CLIENT: Table = {
 }
 """RFC 3261 figure 5, with RFC 6026 figure 4 and the CANCEL of §9.1."""
 
+_ANSWERED = (A.STOP_TIMERS, A.SET_K, A.TELL_RESPONSE, A.SHRINK)
+
 NON_INVITE_CLIENT: Table = {
     (S.TRYING, V.START): (S.TRYING, (A.SEND, A.SET_E, A.SET_F)),
     (S.TRYING, V.E): (S.TRYING, (A.SEND_AGAIN, A.SET_E)),
     (S.TRYING, V.F): (S.TERMINATED, (A.END, A.TELL_TIMEOUT)),
     (S.TRYING, V.TRANSPORT_ERROR): (S.TERMINATED, (A.END, A.TELL_ERROR)),
     (S.TRYING, V.PROVISIONAL): (S.PROCEEDING, (A.TELL_RESPONSE,)),
-    (S.TRYING, V.SUCCESS): (S.COMPLETED, (A.STOP_TIMERS, A.SET_K, A.TELL_RESPONSE)),
-    (S.TRYING, V.FAILURE): (S.COMPLETED, (A.STOP_TIMERS, A.SET_K, A.TELL_RESPONSE)),
+    (S.TRYING, V.SUCCESS): (S.COMPLETED, _ANSWERED),
+    (S.TRYING, V.FAILURE): (S.COMPLETED, _ANSWERED),
     (S.PROCEEDING, V.E): (S.PROCEEDING, (A.SEND_AGAIN, A.SET_E_T2)),
     (S.PROCEEDING, V.F): (S.TERMINATED, (A.END, A.TELL_TIMEOUT)),
     (S.PROCEEDING, V.TRANSPORT_ERROR): (S.TERMINATED, (A.END, A.TELL_ERROR)),
     (S.PROCEEDING, V.PROVISIONAL): (S.PROCEEDING, (A.TELL_RESPONSE,)),
-    (S.PROCEEDING, V.SUCCESS): (S.COMPLETED, (A.STOP_TIMERS, A.SET_K, A.TELL_RESPONSE)),
-    (S.PROCEEDING, V.FAILURE): (S.COMPLETED, (A.STOP_TIMERS, A.SET_K, A.TELL_RESPONSE)),
+    (S.PROCEEDING, V.SUCCESS): (S.COMPLETED, _ANSWERED),
+    (S.PROCEEDING, V.FAILURE): (S.COMPLETED, _ANSWERED),
     (S.COMPLETED, V.K): (S.TERMINATED, (A.END,)),
 }
 """RFC 3261 figure 6."""

@@ -2,14 +2,15 @@
 
 A transaction sets a few timers, and nearly all are cancelled, or fire unnoticed long after.
 All have one of a few delays, so each delay has one queue that is in order by itself, and only
-the head of a queue costs a timer of the clock. What falls due within a hundredth of its delay
-after the head happens with it, that much early, so that a busy server does not wake up for
-each: nobody waits for these to the millisecond.
+the head of a queue costs a timer of the clock. One that is cancelled leaves its queue at once:
+tens of thousands would wait there, for the collector of garbage to look through. What falls due
+within a hundredth of its delay after the head happens with it, that much early, so that a busy
+server does not wake up for each: nobody waits for these to the millisecond.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,9 +54,12 @@ class Fed(Protocol):
 class Delayed:
     """An event to come."""
 
-    __slots__ = ("due", "event", "who")
+    __slots__ = ("_waiting", "due", "event", "who")
 
-    def __init__(self, due: float, who: Fed, event: Event) -> None:
+    def __init__(
+        self, waiting: OrderedDict[Delayed, None], due: float, who: Fed, event: Event
+    ) -> None:
+        self._waiting = waiting
         self.due = due
         self.who: Fed | None = who
         self.event = event
@@ -63,6 +67,7 @@ class Delayed:
     def cancel(self) -> None:
         """Forget it, and who it was for."""
         self.who = None
+        self._waiting.pop(self, None)
 
 
 class _Queue:
@@ -71,12 +76,12 @@ class _Queue:
     def __init__(self, clock: Clock, delay_s: float) -> None:
         self._clock = clock
         self._delay_s = delay_s
-        self._waiting: deque[Delayed] = deque()
+        self._waiting: OrderedDict[Delayed, None] = OrderedDict()
         self._armed: Timer | None = None
 
     def add(self, who: Fed, event: Event) -> Delayed:
-        delayed = Delayed(self._clock.now() + self._delay_s, who, event)
-        self._waiting.append(delayed)
+        delayed = Delayed(self._waiting, self._clock.now() + self._delay_s, who, event)
+        self._waiting[delayed] = None
         if self._armed is None:
             self._armed = self._clock.call_later(self._delay_s, self._fire)
         return delayed
@@ -86,8 +91,8 @@ class _Queue:
         now = self._clock.now()
         due = now + self._delay_s * _EARLY
         waiting = self._waiting
-        while waiting and (waiting[0].who is None or waiting[0].due <= due):
-            delayed = waiting.popleft()
+        while waiting and next(iter(waiting)).due <= due:
+            delayed, _ = waiting.popitem(last=False)
             if (who := delayed.who) is not None:
                 delayed.who = None
                 try:
@@ -96,7 +101,7 @@ class _Queue:
                     log.exception("A SIP timer's work failed")
         self._armed = None
         if waiting:
-            self._armed = self._clock.call_later(waiting[0].due - now, self._fire)
+            self._armed = self._clock.call_later(next(iter(waiting)).due - now, self._fire)
 
     def clear(self) -> None:
         if self._armed is not None:

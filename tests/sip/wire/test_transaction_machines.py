@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from vpbx.clock import ManualClock
 from vpbx.sip.machines import Event
 from vpbx.sip.message import Request, Response, make_response, parse_message, serialize
-from vpbx.sip.timers import Timers
+from vpbx.sip.timers import Delayed, Timers
 from vpbx.sip.transaction import (
     ClientTransaction,
     ServerTransaction,
@@ -383,6 +385,23 @@ class TestNonInviteClient:
         tx = client("OPTIONS", TCP)
         answer(tx, 200)
         assert tx.terminated
+
+    def test_little_is_kept_of_what_was_answered(
+        self, client: Client, clock: ManualClock, heard: Heard
+    ) -> None:
+        """Hundreds a second are sent to watchers: what waits for nothing more than timer K must
+        not be there for the garbage collector to look through."""
+        done = [client("NOTIFY") for _ in range(50)]
+        requests = [weakref.ref(tx.request) for tx in done]
+        for tx in done:
+            answer(tx, 200)
+        assert [ref() for ref in requests] == [None] * 50
+        waiting = [each for each in gc.get_objects() if type(each) is Delayed]
+        assert {each.event for each in waiting if each.who in done} == {Event.K}
+        assert len([each for each in waiting if each.who is None]) < 50
+        clock.advance(5)
+        assert all(tx.terminated for tx in done)
+        assert heard.events == [200] * 50
 
     @pytest.mark.parametrize("first", [None, 100])
     def test_transport_error_is_told(self, client: Client, heard: Heard, first: int | None) -> None:
