@@ -253,6 +253,25 @@ async def test_what_cannot_be_is_told_by_field(
     assert world.events == []
 
 
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        ({"phone": "call me", "user": "nobody"}, ["user", "phone"]),
+        ({"phone": "", "group": "nothing"}, ["group", "phone"]),
+        ({"phone": "call me", "user": EVE}, ["phone"]),
+        ({"phone": "+442071234567", "user": EVE}, ["user", "phone"]),
+    ],
+)
+async def test_all_that_cannot_be_is_told_at_once(
+    world: World, values: dict[str, str], fields: list[str]
+) -> None:
+    domain = await world.domain()
+    await world.directory.restrictions.add_users(domain, [{"login": EVE, "allowed": ["RU"]}])
+    with pytest.raises(Invalid) as caught:
+        await world.service.make_call(await world.domain(), **values)  # type: ignore[arg-type]
+    assert [error.field for error in caught.value.errors] == fields
+
+
 @pytest.mark.parametrize("phone", ["+79101234567#4048", "8 910 123-45-67 доб. 4048"])
 async def test_an_extension_is_dialled_after_the_answer(world: World, phone: str) -> None:
     ann = await world.phone(ANN)

@@ -243,3 +243,22 @@ async def test_unknown_employee_is_not_found(directory: Directory, acme: DomainC
     ):
         with pytest.raises(NotFound):
             await attempt
+
+
+@pytest.mark.parametrize(
+    ("text", "login"),
+    [
+        *(("ann", "ann"), ("ANN", "ann"), (" 750 ", "ann"), ("ann@acme.example", "ann")),
+        *(("74951234567", "ann"), ("8 (495) 123-45-67", "ann"), ("+7 495 123 45 67", "ann")),
+        *(("4951234567", "ann"), ("tel:+74951234567", "ann")),
+        *(("ann@other.example", ""), ("74951234568", ""), ("123", ""), ("", ""), ("@", "")),
+        *(("Ann Smith", ""), ("74951234567 ext. 5", "")),
+    ],
+)
+async def test_other_programs_name_employees_by_what_they_store(
+    directory: Directory, acme: DomainConfig, text: str, login: str
+) -> None:
+    await directory.users.add(acme, {"name": "Ann Smith", "login": "ann", "ext": "750"})
+    await directory.telnums.add(acme, "74951234567", user="ann")
+    found = (await directory.current(acme)).find_named(text)
+    assert (found.login if found is not None else "") == login

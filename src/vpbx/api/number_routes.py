@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from vpbx.api.fields import Flag, Number, Request, Text, as_list, one_or_more
+from vpbx.api.fields import Flag, Number, Request, Text, as_list, as_text, one_or_more
 from vpbx.api.models import Model, only_if
 from vpbx.directory import (
     CustomRoute,
@@ -39,6 +39,13 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 Subtype = Literal["user", "group", "ivr", "telnum", "voicemail", "message"]
 Button = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#", "timeout"]
 ItemType = Literal["user", "group", "ivr"]
+_BUTTON = {
+    "anyOf": [
+        {"type": "string", "enum": list(get_args(Button))},
+        {"type": "integer", "minimum": 0, "maximum": 9},
+    ]
+}
+"""A button as clients write it: a digit also as a number."""
 SECONDS = "Seconds of the day, local time."
 
 
@@ -114,7 +121,7 @@ class DayView(Model):
 class IvrItemSetting(Request):
     """A button of a menu."""
 
-    button: Button
+    button: Annotated[Button, BeforeValidator(as_text), WithJsonSchema(_BUTTON)]
     type: ItemType
     user: Text = Field("", description="Login or internal number, with type user.")
     group: Text = Field("", description="A department's id, with type group.")

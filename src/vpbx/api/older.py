@@ -103,16 +103,9 @@ def _wrong(field: str) -> ApiError:
     return refuse_fields(FieldError(field, "is not known"))
 
 
-def _user(call: Call, parameters: Parameters, *, direct: bool = False) -> Employee:
-    """Return the employee `user` names: login, ext, `login@domain`; `direct`: their number too."""
-    name, _, domain = parameters.get("user", "").partition("@")
-    if domain and domain.lower() != call.domain.name.lower():
-        raise _wrong("user")
-    found = call.domain.find_employee(name) if name else None
-    if found is None and direct:
-        digits = "".join(char for char in name if char.isdigit())
-        people = call.domain.employees.values()
-        found = next((each for each in people if digits and each.telnum == digits), None)
+def _user(call: Call, parameters: Parameters) -> Employee:
+    """Return the employee `user` names: login, ext, `login@domain` or direct number."""
+    found = call.domain.find_named(parameters.get("user", ""))
     if found is None:
         raise _wrong("user")
     return found
@@ -149,7 +142,7 @@ async def _groups(call: Call, parameters: Parameters) -> Response:
 async def _make_call(call: Call, parameters: Parameters) -> Response:
     if not parameters.get("phone"):
         raise _wrong("phone")
-    employee = _user(call, parameters, direct=True)
+    employee = _user(call, parameters)
     made = await begin_call(
         call,
         MakeCall(

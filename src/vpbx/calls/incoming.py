@@ -69,7 +69,7 @@ def responsible_first(
     """Return where a call goes of whose customer the CRM says who is responsible for them."""
     if not number.responsible_first or contact is None:
         return goal
-    responsible = find_responsible(domain, contact.responsible)
+    responsible = domain.find_named(contact.responsible)
     if responsible is None:
         return goal
     fallback = of_name(domain, number.crm) or goal
@@ -78,17 +78,6 @@ def responsible_first(
         if fallback == ToEmployee(responsible.login)
         else ToEmployee(responsible.login, fallback)
     )
-
-
-def find_responsible(domain: DomainConfig, text: str) -> Employee | None:
-    """Return the employee a CRM names: by login, ext or direct number (crm-api §2 contact)."""
-    if not text:
-        return None
-    found = domain.find_employee(text)
-    if found is not None:
-        return found
-    digits = "".join(char for char in text if char.isdigit())
-    return next((e for e in domain.employees.values() if digits and e.telnum == digits), None)
 
 
 class _Asking:

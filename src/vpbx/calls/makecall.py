@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from vpbx.calls.addresses import Shown, party_of
 from vpbx.calls.call import Call
@@ -17,16 +19,22 @@ from vpbx.calls.statuses import announcement, code_for_caller, sip_code
 from vpbx.calls.switch import Switch
 from vpbx.calls.walk import walk
 from vpbx.directory import (
+    Department,
     DomainConfig,
     Employee,
+    FieldError,
     Invalid,
     Number,
+    PhoneNumber,
     normalize,
     read_number,
 )
 from vpbx.directory.goals import Goal, ToBranch, ToOutside, goal_of, of_ext
 from vpbx.events import Direction
 from vpbx.story import status_of
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 __all__ = [
     "MadeCall",
@@ -124,41 +132,75 @@ def plan_call(
     clid: str | None,
     show_phone: bool,
 ) -> Plan:
-    """Find out who is to call whom, showing what; raises Invalid naming the field."""
-    employee = _employee(switch, domain, user) if user else _free(switch, domain, group or "")
-    inside = domain.callee(phone.strip())
-    across = of_ext(domain, phone.strip())
-    called, extension = phone, ""
-    if isinstance(across, ToBranch):
-        return Plan(employee, across, None, Shown(across.ext))
-    if inside is None:
-        dialled = read_number(phone, domain.country, "phone")
-        called, extension = dialled.digits, dialled.extension
-        inside = domain.callee(called)
-    if inside is not None:
-        if isinstance(inside, Employee) and inside.login == employee.login:
+    """Find out who is to call whom, showing what; raises Invalid naming every field at fault."""
+    employee, callee = _gathered(
+        lambda: _employee(domain, user) if user else _free(switch, domain, group or ""),
+        lambda: _callee(domain, phone),
+    )
+    outside = isinstance(callee, PhoneNumber)
+    _gathered(
+        lambda: _reachable(switch, domain, employee),
+        lambda: _allowed(domain, employee, callee.digits) if outside else None,
+    )
+    if isinstance(callee, ToBranch):
+        return Plan(employee, callee, None, Shown(callee.ext))
+    if not isinstance(callee, PhoneNumber):
+        if isinstance(callee, Employee) and callee.login == employee.login:
             raise Invalid.one("phone", "this is the employee's own internal number")
-        return Plan(employee, goal_of(inside), None, Shown(inside.ext, inside.name))
-    if not may_call(domain, employee, called):
-        raise Invalid.one("phone", "the employee may not call this direction (call restrictions)")
+        return Plan(employee, goal_of(callee), None, Shown(callee.ext, callee.name))
+    called = callee.digits
     number = _asked_for(domain, clid)
     allowed = number.telnum if number is not None else None
     number = number or number_shown(domain, employee, called)
     if number is None:
         raise Invalid.one("phone", "the company has no number to call from")
     shown = Shown(called) if show_phone else Shown(number.telnum, number.name)
-    return Plan(employee, Outside(called, number, extension), allowed, shown)
+    return Plan(employee, Outside(called, number, callee.extension), allowed, shown)
 
 
-def _employee(switch: Switch, domain: DomainConfig, user: str) -> Employee:
+def _gathered(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Return what both return; an Invalid says what either finds wrong."""
+    wrong: list[FieldError] = []
+    found: list[Any] = []
+    for look in (first, second):
+        try:
+            found.append(look())
+        except Invalid as error:
+            wrong.extend(error.errors)
+    if wrong:
+        raise Invalid(wrong)
+    return found[0], found[1]
+
+
+def _employee(domain: DomainConfig, user: str) -> Employee:
     employee = domain.find_employee(user)
     if employee is None:
         raise Invalid.one("user", "there is no such employee")
+    return employee
+
+
+def _callee(domain: DomainConfig, phone: str) -> Employee | Department | ToBranch | PhoneNumber:
+    """Return whom `phone` names: somebody inside by ext, a connected PBX's ext, or outside."""
+    across = of_ext(domain, phone.strip())
+    if isinstance(across, ToBranch):
+        return across
+    inside = domain.callee(phone.strip())
+    if inside is None:
+        dialled = read_number(phone, domain.country, "phone")
+        return domain.callee(dialled.digits) or dialled
+    return inside
+
+
+def _allowed(domain: DomainConfig, employee: Employee, called: str) -> None:
+    if not may_call(domain, employee, called):
+        raise Invalid.one("phone", "the employee may not call this direction (call restrictions)")
+
+
+def _reachable(switch: Switch, domain: DomainConfig, employee: Employee) -> None:
     if not has_phone(switch, domain, employee):
         raise Invalid.one(
             "user", "the employee has no registered device and no redirect to a mobile"
         )
-    return employee
 
 
 def has_phone(switch: Switch, domain: DomainConfig, employee: Employee) -> bool:

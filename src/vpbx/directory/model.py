@@ -16,6 +16,8 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from vpbx.directory.errors import Invalid
+from vpbx.directory.numbering import normalize
 from vpbx.directory.policy import Settings
 from vpbx.directory.routes import (
     CustomRoute,
@@ -416,6 +418,24 @@ class DomainConfig:
             by_ext = self.by_ext.get(login_or_ext)
             return by_ext if isinstance(by_ext, Employee) else None
         return found
+
+    def find_named(self, text: str) -> Employee | None:
+        """Return the employee whom another program names, which knows them by what it stores.
+
+        That is a login, an ext, `login@domain`, or a direct number in any spelling
+        (crm-api §2 contact, and the older version of the API).
+        """
+        name, _, domain = text.strip().partition("@")
+        if not name or (domain and domain.lower() != self.name.lower()):
+            return None
+        found = self.find_employee(name)
+        if found is not None:
+            return found
+        try:
+            digits = normalize(name, self.country)
+        except Invalid:
+            return None
+        return next((each for each in self.employees.values() if each.telnum == digits), None)
 
     def find_department(self, id_or_ext: str) -> Department | None:
         """Return the department with this id or ext."""
