@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -113,3 +114,20 @@ def test_route_that_holds(moment: str, zone: str, country: str, hours: Hours, ro
 def test_without_schedule_it_is_always_business_hours() -> None:
     held = route_at(datetime.now(UTC), ZoneInfo("UTC"), work=WORK, other=OTHER, schedule={})
     assert held.hours is Hours.BUSINESS
+
+
+def test_calendar_is_loaded_for_special_days_by_calendar_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "holidays", None)  # to import it fails
+    evening_only = CUSTOM[:2]
+    held = route_at(
+        datetime(2026, 11, 25, 9, tzinfo=UTC),
+        ZoneInfo(MOSCOW),
+        work=WORK,
+        other=OTHER,
+        schedule=WEEK,
+        custom_routes=evening_only,
+        is_holiday=production_calendar("AD"),  # no other test asks for it
+    )
+    assert held.route == WORK

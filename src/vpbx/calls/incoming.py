@@ -11,7 +11,7 @@ from vpbx.calls.call import Call
 from vpbx.calls.outcome import Over
 from vpbx.calls.sounds import upload
 from vpbx.calls.walk import owner_of, walk
-from vpbx.directory import Contact, DomainConfig, Employee, Number, NumberType
+from vpbx.directory import Contact, DomainConfig, Number, NumberType
 from vpbx.directory.goals import Goal, ToEmployee, ToFax, of_name, of_number
 from vpbx.events import Destination
 

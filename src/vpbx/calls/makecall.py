@@ -137,10 +137,9 @@ def plan_call(
         lambda: _employee(domain, user) if user else _free(switch, domain, group or ""),
         lambda: _callee(domain, phone),
     )
-    outside = isinstance(callee, PhoneNumber)
     _gathered(
         lambda: _reachable(switch, domain, employee),
-        lambda: _allowed(domain, employee, callee.digits) if outside else None,
+        lambda: _allowed(domain, employee, callee),
     )
     if isinstance(callee, ToBranch):
         return Plan(employee, callee, None, Shown(callee.ext))
@@ -191,8 +190,8 @@ def _callee(domain: DomainConfig, phone: str) -> Employee | Department | ToBranc
     return inside
 
 
-def _allowed(domain: DomainConfig, employee: Employee, called: str) -> None:
-    if not may_call(domain, employee, called):
+def _allowed(domain: DomainConfig, employee: Employee, callee: object) -> None:
+    if isinstance(callee, PhoneNumber) and not may_call(domain, employee, callee.digits):
         raise Invalid.one("phone", "the employee may not call this direction (call restrictions)")
 
 

@@ -13,7 +13,7 @@ Order on a scheduler number: special day, extra interval, business hours, closed
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -190,12 +190,22 @@ def production_calendar(country: str) -> Callable[[date], bool]:
     """Return the function that says whether a day is a public holiday in `country` (ISO 3166).
 
     Days off that the government moved are days off. A country without a known calendar has none.
+    Nothing is loaded until a day is asked for: most schedules have no special days by calendar.
     The first day asked of a year takes some 20 ms, the library's own loading 0.1 s.
     """
+
+    def is_holiday(day: date) -> bool:
+        calendar = _calendar(country)
+        return calendar is not None and day in calendar
+
+    return is_holiday
+
+
+@functools.lru_cache(maxsize=256)
+def _calendar(country: str) -> Container[date] | None:
     import holidays
 
     try:
-        calendar = holidays.country_holidays(country)
+        return holidays.country_holidays(country)
     except NotImplementedError:
-        return lambda day: False
-    return lambda day: day in calendar
+        return None
