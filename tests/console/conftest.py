@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.console.calls import keep_calls, keep_messages, keep_sound
+from tests.support.mail import MailServer, mail_server
 from tests.support.pbx import Pbx
 from vpbx.accounts import Accounts
 from vpbx.app.datadir import DataDir
@@ -36,6 +37,7 @@ class Console:
 
     pbx: Pbx
     tokens: dict[tuple[str, str], str]
+    mail: MailServer
     browsers: dict[tuple[str, str], Browser] = field(default_factory=dict)
 
     @property
@@ -162,6 +164,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A server whose console is used by all tests of a process."""
     data = tmp_path_factory.mktemp("console") / "data"
     tokens = asyncio.run(found(data))
-    pbx = Pbx(data).start()
-    yield Console(pbx, tokens)
-    pbx.kill()
+    with mail_server() as mail:
+        pbx = Pbx(data, more=("--smtp", mail.url, "--mail-from", "pbx@vpbx.example")).start()
+        yield Console(pbx, tokens, mail)
+        pbx.kill()

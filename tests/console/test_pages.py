@@ -21,6 +21,7 @@ TELNUM, TELNUM_HERE = "74951234568", "74951234564"
 """Numbers of the other company, whose pages are looked at, and of the first."""
 MORE = [
     *("/employees/new", "/employees/ann", "/me/second-factor", "/departments/new"),
+    "/reports/mail",
     "/voicemail/of/ann",
     *(f"/numbers/{TELNUM}", f"/numbers/{TELNUM}/menu/work", f"/numbers/{TELNUM}/calendar"),
 ]

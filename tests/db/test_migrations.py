@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect
 from vpbx.db import Database, metadata
 from vpbx.db.migrate import config_for
 
-for _part in ("accounts", "directory", "history", "crm", "mail"):
+for _part in ("accounts", "directory", "history", "crm", "mail", "reporting"):
     if importlib.util.find_spec(f"vpbx.{_part}.tables"):
         importlib.import_module(f"vpbx.{_part}.tables")
 

@@ -240,3 +240,21 @@ def test_addresses_of_mail_servers() -> None:
     ):
         with pytest.raises(ValueError, match=told):
             Smtp.parse(url, sender)
+
+
+async def test_letter_brings_its_html_and_the_text_attached_to_it(
+    database: Database, tmp_path: Path, server: MailServer
+) -> None:
+    html, table = "<p>Ольга &amp; Co</p>\n", "\ufeffa,b\r\n1,2\r\n"
+    async with Post(database, tmp_path, server.url) as post:
+        await post.put(html=html, attached=table, attachment_name="report.csv")
+        await server.until(1)
+    [letter] = server.letters
+    plain, rich = letter.get_body(("plain",)), letter.get_body(("html",))
+    assert plain is not None
+    assert rich is not None
+    assert plain.get_content().strip() == "Ольга!"
+    assert rich.get_content().split() == html.split()
+    [file] = letter.iter_attachments()
+    assert (file.get_filename(), file.get_content_type()) == ("report.csv", "text/csv")
+    assert file.get_payload(decode=True) == table.encode()

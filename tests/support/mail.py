@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import email
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any, cast
@@ -12,7 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.support.ports import free_port
 
-__all__ = ["MailServer"]
+__all__ = ["MailServer", "mail_server"]
 
 
 class MailServer:
@@ -56,3 +60,28 @@ class MailServer:
         async with asyncio.timeout(timeout_s):
             while len(self.letters) < count:
                 await asyncio.sleep(0.02)
+
+    def to(self, address: str, count: int = 1, timeout_s: float = 15.0) -> list[EmailMessage]:
+        """Wait, beside a server in a thread, until so many letters to an address are there."""
+        by = time.monotonic() + timeout_s
+        found: list[EmailMessage] = []
+        while len(found) < count and time.monotonic() < by:
+            time.sleep(0.02)
+            found = [letter for letter in list(self.letters) if letter["To"] == address]
+        assert len(found) >= count, f"{len(found)} letters to {address}"
+        return found
+
+
+@contextmanager
+def mail_server() -> Iterator[MailServer]:
+    """Run a mail server in a thread, for tests that have no loop."""
+    server, loop = MailServer(), asyncio.new_event_loop()
+    loop.run_until_complete(server.start())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)

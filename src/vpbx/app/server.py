@@ -40,6 +40,7 @@ from vpbx.app.limits import raise_open_files
 from vpbx.app.live import answers
 from vpbx.app.pulse import Pulse
 from vpbx.app.recovery import Recovery
+from vpbx.app.report_mail import ReportSender
 from vpbx.app.sip_metrics import SipMetrics, defence
 from vpbx.app.sip_trace import PcapFile, SipTrace
 from vpbx.app.uploads import Uploads
@@ -91,6 +92,7 @@ from vpbx.history import (
 )
 from vpbx.mail import Mailboxes, MailQueue, MailRecorder, Smtp
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
+from vpbx.reporting import ReportMails
 from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig, WithoutQop
 from vpbx.tasks import watched
 
@@ -136,6 +138,7 @@ class App:
         self.outbox: Outbox
         self.mail: MailQueue
         self.boxes: Mailboxes
+        self.report_mails: ReportMails
         self.stack: SipStack
         self.more_answers: dict[str, Answers] = {}
         """What commands may ask besides, by verb; to be set before the start."""
@@ -253,6 +256,7 @@ class App:
         worker = RecordingWorker()
         self._later(worker.stop, 1)
         self._started.callback(self._drop_background)
+        self._send_reports()
         self._spawn(recovery.recode(data, worker, self._recording_path))
         self._spawn(recovery.rescue_faxes(data, media.fax, self._recording_path))
         await self._start_calls(media, events, contacts, worker, mailbox, tls)
@@ -331,6 +335,22 @@ class App:
         await queue.start()
         self._later(queue.stop, 0.3)
         return VoiceMailbox(boxes, data.records, data.prompts / "voicemail")
+
+    def _send_reports(self) -> None:
+        self.report_mails = ReportMails(self.database, self._clock.time)
+        sender = ReportSender(
+            self.report_mails,
+            Reports(self.database),
+            self.directory,
+            self.mail,
+            self._console_at,
+            self._clock,
+        )
+        self._spawn(sender.run())
+
+    def _console_at(self, domain: str) -> str:
+        """Say how links to the console begin."""
+        return link_base(self.config).replace("{domain}", domain)
 
     async def _start_media(self) -> MediaEngine:
         config, data = self.config, self.data
@@ -514,7 +534,6 @@ class App:
             self._later(listener.stop, 1.2)  # before the parts that it asks
 
     def _console(self) -> ConsoleServices:
-        base = link_base(self.config)
         return ConsoleServices(
             directory=self.directory,
             history=self.history,
@@ -530,7 +549,9 @@ class App:
             uploads=Uploads(self.directory, self.data),
             boxes=self.boxes,
             media_path=lambda file: self.data.media / file.path,
-            link_base=lambda domain: base.replace("{domain}", domain),
+            link_base=self._console_at,
+            report_mails=self.report_mails,
+            sends_mail=self.mail.sends,
             provisioning=Provisioning(self._clock),
             sip_addresses=self._sip_told,
             sip_messages=lambda callid: self.trace.messages(callid),

@@ -34,6 +34,7 @@ from vpbx.cli import (
     phones,
     registration,
     report,
+    report_mail,
     restrictions,
     sandbox,
     serve,
@@ -101,6 +102,7 @@ for name, commands in (
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
 app.command("report", rich_help_panel="Companies")(report.report)
+app.add_typer(report_mail.app, name="report-mail", rich_help_panel="Companies")
 app.add_typer(bridge.app, name="bridge", rich_help_panel="Server")
 app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Server")
 app.add_typer(operator.app, name="operator", rich_help_panel="Server")

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from vpbx.db import Database
     from vpbx.directory import Directory
 
-__all__ = ["console_at", "is_empty", "on_accounts", "on_database", "on_directory"]
+__all__ = [
+    "console_at",
+    "is_empty",
+    "on_accounts",
+    "on_database",
+    "on_directory",
+    "on_directory_and_database",
+]
 
 T = TypeVar("T")
 
@@ -87,6 +94,22 @@ def on_directory(
             return await work(directory)
 
     return on_database(data, url, run, create=create)
+
+
+def on_directory_and_database(
+    data: Path, url: str, work: Callable[[Directory, Database], Awaitable[T]]
+) -> T:
+    """Let `work` use the directory, and the database for what is kept beside it."""
+    from vpbx.directory import Directory, Secrets
+
+    async def run(database: Database) -> T:
+        secrets = Secrets.from_file(DataDir(data).secrets_key)
+        directory = Directory(database, secrets=secrets)
+        await directory.refresh()
+        with acting(_whoever()):
+            return await work(directory, database)
+
+    return on_database(data, url, run)
 
 
 def _whoever() -> Actor:

@@ -13,6 +13,15 @@ from vpbx.console.application import create_console, with_console
 from vpbx.console.live import Live
 from vpbx.console.pages import PAGES
 from vpbx.console.provisioning import Provisioning
+from vpbx.console.report_letter import report_letter
 from vpbx.console.services import ConsoleServices
 
-__all__ = ["PAGES", "ConsoleServices", "Live", "Provisioning", "create_console", "with_console"]
+__all__ = [
+    "PAGES",
+    "ConsoleServices",
+    "Live",
+    "Provisioning",
+    "create_console",
+    "report_letter",
+    "with_console",
+]

@@ -25,7 +25,7 @@ ROLE_WORDS = {
     "restricted_user": "Employee, own calls only",
 }
 
-__all__ = ["HEADERS", "Entry", "Look"]
+__all__ = ["HEADERS", "Entry", "Look", "environment"]
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -49,6 +49,31 @@ class Entry:
     area: Area | None
 
 
+def environment(language: str) -> Environment:
+    """Return templates in a language."""
+    made = Environment(
+        loader=PackageLoader("vpbx.console"),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    spoken = texts(language)
+    made.install_gettext_translations(spoken.translations, newstyle=True)  # type: ignore[attr-defined]
+    made.globals.update(
+        t=spoken,
+        languages=LANGUAGES,
+        phone=phone,
+        duration=duration,
+        utc=UTC_ZONE,
+        role_words=ROLE_WORDS,
+        translated=lambda words: [(key, spoken(text)) for key, text in words.items()],
+    )
+    return made
+
+
 class Look:
     """Renders templates in the language of a visit."""
 
@@ -58,28 +83,8 @@ class Look:
         self._environments = {language: self._environment(language) for language in LANGUAGES}
 
     def _environment(self, language: str) -> Environment:
-        made = Environment(
-            loader=PackageLoader("vpbx.console"),
-            extensions=["jinja2.ext.i18n"],
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        spoken = texts(language)
-        made.install_gettext_translations(spoken.translations, newstyle=True)  # type: ignore[attr-defined]
-        made.globals.update(
-            t=spoken,
-            languages=LANGUAGES,
-            asset=self.assets.url,
-            has_asset=self.assets.has,
-            phone=phone,
-            duration=duration,
-            utc=UTC_ZONE,
-            role_words=ROLE_WORDS,
-            translated=lambda words: [(key, spoken(text)) for key, text in words.items()],
-        )
+        made = environment(language)
+        made.globals.update(asset=self.assets.url, has_asset=self.assets.has)
         return made
 
     def fragment(self, template: str, language: str, **values: Any) -> str:

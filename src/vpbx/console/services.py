@@ -15,6 +15,7 @@ from vpbx.console.live import Live
 from vpbx.console.provisioning import Provisioning
 from vpbx.directory import Directory, DomainConfig, MediaFile
 from vpbx.history import Browser, History, Notes, Reports
+from vpbx.reporting import ReportMails
 
 __all__ = ["ConsoleServices"]
 
@@ -77,6 +78,10 @@ class ConsoleServices:
     history: History
     browser: Browser
     reports: Reports
+    report_mails: ReportMails
+    """Reports that go out by e-mail."""
+    sends_mail: bool
+    """Whether the server has a mail server to hand letters to."""
     notes: Notes
     calls: CallService
     accounts: Accounts

@@ -76,6 +76,10 @@ class Texts:
         """Return the day as `26 Nov 2026`."""
         return format_date(_aware(at).astimezone(zone).date(), "d MMM y", locale=self.locale)
 
+    def iso_day(self, at: float | datetime, zone: ZoneInfo) -> str:
+        """Return the day as `2026-11-26`, for the names of files."""
+        return _aware(at).astimezone(zone).date().isoformat()
+
     def short_day(self, day: dt.date) -> str:
         """Return a day as `Thu 26 Nov 2026`."""
         return format_date(day, "EEE d MMM y", locale=self.locale)

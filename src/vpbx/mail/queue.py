@@ -69,7 +69,11 @@ _PERMANENT = range(500, 600)
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter to be sent. attachment: a file below the directory of recordings; "": none."""
+    """A letter to be sent.
+
+    attachment: a file below the directory of recordings, or attached: a text that goes as a file
+    of the name; "": none. html: the body once more, as mail programs prefer it; "": only plain.
+    """
 
     domain_id: int
     recipient: str
@@ -77,6 +81,8 @@ class Letter:
     body: str
     attachment: str = ""
     attachment_name: str = ""
+    html: str = ""
+    attached: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,11 @@ class MailQueue:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
+    @property
+    def sends(self) -> bool:
+        """Whether there is a mail server; without one nothing is kept."""
+        return self._smtp is not None
+
     def wake(self) -> None:
         """Look for letters now."""
         self._wake.set()
@@ -199,6 +210,8 @@ class MailQueue:
             "attachment": letter.attachment,
             "attachment_name": letter.attachment_name,
             "error": "",
+            "html": letter.html,
+            "attached": letter.attached,
         }
         return [Write(_INSERT, values, None, self.wake)]
 
@@ -272,7 +285,7 @@ class MailQueue:
         now_s = self._now()
         age_s = now_s - row.made_ms / 1000
         attachment = self._files / row.attachment if row.attachment else None
-        content = None
+        content = row.attached.encode() if row.attached else None
         if attachment is not None:
             content = await asyncio.to_thread(_read, attachment)
             if content is None and age_s < _FOR_SOUND_S:
@@ -343,10 +356,15 @@ def _message(sender: str, row: Any, content: bytes | None) -> EmailMessage:
     message["Message-ID"] = make_msgid(f"letter-{row.id}", sender.partition("@")[2])
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(row.body)
+    if row.html:
+        message.add_alternative(row.html, subtype="html")
     if content is not None:
         kind = mimetypes.guess_type(row.attachment_name)[0] or "application/octet-stream"
         maintype, subtype = kind.split("/", 1)
         message.add_attachment(
             content, maintype=maintype, subtype=subtype, filename=row.attachment_name
         )
+        if row.attached:
+            *_, attached = message.iter_attachments()
+            attached.set_param("charset", "utf-8")
     return message

@@ -47,7 +47,10 @@ mail_queue = Table(
     Column("attachment", Text, nullable=False),
     Column("attachment_name", Text, nullable=False),
     Column("error", Text, nullable=False),
+    Column("html", Text, nullable=False, server_default=""),
+    Column("attached", Text, nullable=False, server_default=""),
     Index("ix_mail_queue_due", "status", "next_ms"),
     sqlite_autoincrement=True,
 )
-"""`attachment`: a file below the directory of recordings, which may not be ready yet."""
+"""`attachment`: a file below the directory of recordings, which may not be ready yet; `attached`:
+what is attached itself, where it is text."""

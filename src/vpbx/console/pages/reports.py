@@ -11,45 +11,22 @@ from starlette.responses import FileResponse, Response
 
 from vpbx.console.areas import Area
 from vpbx.console.charts import Chart, draw
-from vpbx.console.csvs import line
 from vpbx.console.page import Page
 from vpbx.console.pages.history import PERIOD_WORDS, XLSX
+from vpbx.console.report_table import (
+    BY_WORDS,
+    IN_TIME_S,
+    Row,
+    as_csv,
+    cells_of,
+    head_of,
+    rows_of,
+)
 from vpbx.console.sheets import Cell, write_sheet
 from vpbx.console.visit import Visit
 from vpbx.history import Figures, InvalidQuery, ReportAsked, select_period
 
 REPORTS = "/reports"
-BY_WORDS = {
-    "day": "By day",
-    "hour": "By hour",
-    "employee": "By employee",
-    "department": "By department",
-}
-COLUMN_WORDS = (
-    "Incoming",
-    "Answered",
-    "Missed",
-    "Abandoned",
-    "Service level, %",
-    "Average wait, s",
-    "Average talk, s",
-    "Talk in all, s",
-    "Outgoing",
-    "Reached",
-    "Rating",
-)
-IN_TIME_S = (10, 20, 30, 60)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of a report: of what, in words, and its figures; `short` stands under its bar."""
-
-    name: str
-    short: str
-    figures: Figures
-    exported: str = ""
-    """The same in spreadsheets, where it is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +81,7 @@ def _asked(visit: Visit, wanted: Wanted) -> ReportAsked:
 
 
 async def _rows(visit: Visit, wanted: Wanted, asked: ReportAsked) -> list[Row]:
-    if wanted.by == "employee":
-        people = visit.company.employees
-        found = await visit.services.reports.by_employee(asked)
-        named = [(people[i].name if i in people else name or i, each) for i, name, each in found]
-        return _named(named, visit.texts("nobody"))
-    if wanted.by == "department":
-        groups = visit.company.departments
-        found = await visit.services.reports.by_department(asked)
-        named = [(groups[i].name if i in groups else name or i, each) for i, name, each in found]
-        return _named(named, visit.texts("no department"))
-    zone, say = visit.company.zone, visit.texts.short_day
-    if wanted.by == "hour":
-        hours = await visit.services.reports.by_hour(asked, zone)
-        return [Row(f"{n:02}:00–{n:02}:59", f"{n:02}", figures) for n, figures in hours]
-    days = await visit.services.reports.by_day(asked, zone)
-    return [Row(say(day), f"{day.day}", figures, day.isoformat()) for day, figures in days]
-
-
-def _named(found: list[tuple[str, Figures]], nobody: str) -> list[Row]:
-    rows = [Row(name or nobody, name or nobody, each) for name, each in found]
-    return sorted(rows, key=lambda row: -(row.figures.incoming + row.figures.outgoing))
+    return await rows_of(visit.services.reports, visit.company, visit.texts, asked, wanted.by)
 
 
 async def show(visit: Visit) -> Response:
@@ -148,6 +105,7 @@ async def show(visit: Visit) -> Response:
             for group in visit.company.departments.values()
             if seen.everybody or group.id in seen.groups
         ],
+        may_mail=visit.may(Area.COMPANY),
         period_words=PERIOD_WORDS,
         by_words=BY_WORDS,
         in_times=[(n, visit.texts.count("{n} second", "{n} seconds", n)) for n in IN_TIME_S],
@@ -165,18 +123,15 @@ async def export(visit: Visit) -> Response:
         rows = await _rows(visit, wanted, _asked(visit, wanted))
     except InvalidQuery:
         return visit.go(REPORTS)
-    title = say(BY_WORDS[wanted.by])
-    head = [title, *(say(each) for each in COLUMN_WORDS)]
-    cells = [_cells(row) for row in rows]
     name = f"report-{wanted.by}-{visit.company.name}"
     if visit.asked("as") == "xlsx":
-        path = await write_sheet(title, head, _once(cells))
+        cells = [cells_of(row) for row in rows]
+        path = await write_sheet(say(BY_WORDS[wanted.by]), head_of(say, wanted.by), _once(cells))
         return FileResponse(
             path, media_type=XLSX, filename=f"{name}.xlsx", background=BackgroundTask(path.unlink)
         )
-    text = "".join([line(head), *(line([str(cell) for cell in each]) for each in cells)])
     return Response(
-        ("\ufeff" + text).encode(),
+        as_csv(say, wanted.by, rows).encode(),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
@@ -184,17 +139,6 @@ async def export(visit: Visit) -> Response:
 
 async def _once(cells: list[list[Cell]]) -> AsyncIterator[list[list[Cell]]]:
     yield cells
-
-
-def _cells(row: Row) -> list[Cell]:
-    each = row.figures
-    averages = (each.service_level, each.wait_s, each.talk_s)
-    return [
-        *(row.exported or row.name, each.incoming, each.answered, each.missed, each.abandoned),
-        *("" if value is None else value for value in averages),
-        *(each.talked_ms // 1000, each.outgoing, each.reached),
-        "" if each.rating is None else f"{each.rating:.2f}",
-    ]
 
 
 pages = (
