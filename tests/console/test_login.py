@@ -276,3 +276,36 @@ def test_an_operator_sees_the_companies_and_works_in_one(console: Console) -> No
     for login in ("admin", "ann"):
         refused = console.as_(login).get("/operator")
         assert refused.status_code == 403
+
+
+def test_an_invitation_goes_by_mail_and_to_nobody_who_has_no_address(console: Console) -> None:
+    admin, vpbx = console.as_("admin"), console.pbx.vpbx
+    vpbx("user", "add", ACME, "Mary <b>", "--login", "mary", "--email", "mary@acme.example")
+    page = admin.page("/employees/mary")
+    assert "Invite by e-mail" in page
+    assert "Invite by e-mail" not in admin.page("/employees/bob")
+    sent = {"mail": "1"}
+    answer = admin.post("/employees/mary/invite", sent, at="/employees/mary")
+    assert answer.status_code == 303
+    assert "/invite/" not in admin.page("/employees/mary"), "the link is theirs alone"
+    assert admin.post("/employees/bob/invite", sent, at="/employees/bob").status_code == 404
+    [letter] = console.mail.to("mary@acme.example")
+    assert ACME in letter["Subject"]
+    plain, html = letter.get_body(("plain",)), letter.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    assert "Mary &lt;b&gt;" in html.get_content()
+    found = re.search(r"https?://[^/\s]+(/invite/[\w-]+)", plain.get_content())
+    assert found is not None
+    browser = console.browser()
+    typed = {"password": "purple giraffe 77", "again": "purple giraffe 77"}
+    assert browser.post(found[1], typed).status_code == 303
+    told = vpbx("user", "invite", ACME, "mary", "--mail")
+    assert set(told) == {"login", "to", "expires_at"}
+    assert "invited mary by mail to mary@acme.example" in said(admin.page("/audit?search=mary"))
+    with pytest.raises(AssertionError, match="has no e-mail address"):
+        vpbx("user", "invite", ACME, "bob", "--mail")
+    with pytest.raises(AssertionError, match="is not an e-mail address"):
+        vpbx("operator", "add", "night", "--mail", "nowhere")
+    letters = vpbx("mail", "queue")
+    assert [each["recipient"] for each in letters] in ([], ["mary@acme.example"])

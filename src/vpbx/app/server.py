@@ -53,6 +53,7 @@ from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
 from vpbx.console import (
     PAGES,
+    ConsoleLetter,
     ConsoleServices,
     Live,
     Provisioning,
@@ -90,7 +91,7 @@ from vpbx.history import (
     Reports,
     recording_path,
 )
-from vpbx.mail import Mailboxes, MailQueue, MailRecorder, Smtp
+from vpbx.mail import Letter, Mailboxes, MailQueue, MailRecorder, Smtp
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
 from vpbx.reporting import ReportMails
 from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig, WithoutQop
@@ -275,6 +276,7 @@ class App:
                 "started_at": int(time.time()),
                 "at": str(self.addresses),
                 "links": link_base(config),
+                "mail": self.mail.sends,
             }
         )
 
@@ -347,6 +349,11 @@ class App:
             self._clock,
         )
         self._spawn(sender.run())
+
+    async def _send_mail(self, domain_id: int, address: str, letter: ConsoleLetter) -> bool:
+        return await self.mail.send(
+            Letter(domain_id, address, letter.subject, letter.body, html=letter.html)
+        )
 
     def _console_at(self, domain: str) -> str:
         """Say how links to the console begin."""
@@ -552,6 +559,7 @@ class App:
             link_base=self._console_at,
             report_mails=self.report_mails,
             sends_mail=self.mail.sends,
+            send_mail=self._send_mail,
             provisioning=Provisioning(self._clock),
             sip_addresses=self._sip_told,
             sip_messages=lambda callid: self.trace.messages(callid),

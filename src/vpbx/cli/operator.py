@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vpbx import config
+from vpbx.cli.invitations import check_mail, mail_invitation
 from vpbx.cli.options import Data, Database, Json, Yes
 from vpbx.cli.output import BAD_INPUT, Fault, confirm, show, show_rows
 from vpbx.cli.store import console_at, on_accounts
@@ -24,17 +25,28 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Their login, one word
 @app.command()
 def add(
     name: Name,
+    mail: Annotated[
+        str, typer.Option("--mail", metavar="ADDRESS", help="Send the link there.")
+    ] = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Add an operator, or invite one anew: makes a link by which they choose a password."""
 
+    if mail:
+        check_mail(data, mail)
+
     async def work(_directory: Directory, accounts: Accounts) -> Invitation:
         return await accounts.invite_operator(name)
 
     made = on_accounts(data, database, work, create=True)
     link = f"{console_at(data, 'localhost')}/invite/{made.token}"
+    if mail:
+        mail_invitation(data, database, None, name, mail, link, made)
+        value = {"name": name.strip().lower(), "to": mail, "expires_at": made.expires_at}
+        show(value, as_json=as_json, text=f"It is on its way to {mail}.")
+        return
     show(
         {"name": name.strip().lower(), "link": link, "expires_at": made.expires_at},
         as_json=as_json,

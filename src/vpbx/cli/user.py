@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vpbx import config
+from vpbx.cli.invitations import check_mail, mail_invitation
 from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
 from vpbx.cli.output import BAD_INPUT, Fault, confirm, given, show, show_fields, show_rows
 from vpbx.cli.store import console_at, on_accounts, on_directory
@@ -195,19 +196,36 @@ def set_(
 def invite(
     domain: Domain,
     login: Login,
+    mail: Annotated[
+        bool, typer.Option("--mail", help="Send the link to their e-mail address.")
+    ] = False,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Make a link by which an employee chooses a password for the console."""
 
-    async def work(directory: Directory, accounts: Accounts) -> tuple[Employee, Invitation]:
+    if mail:
+        check_mail(data)
+
+    async def work(
+        directory: Directory, accounts: Accounts
+    ) -> tuple[DomainConfig, Employee, Invitation]:
         company = await directory.companies.get(domain)
         employee = await directory.users.get(company, login)
-        return employee, await accounts.invite(company, employee.login)
+        if mail and not employee.email:
+            raise Fault(
+                f"{employee.name} has no e-mail address: vpbx user set … --email", BAD_INPUT
+            )
+        return company, employee, await accounts.invite(company, employee.login)
 
-    employee, made = on_accounts(data, database, work)
+    company, employee, made = on_accounts(data, database, work)
     link = f"{console_at(data, domain)}/invite/{made.token}"
+    if mail:
+        mail_invitation(data, database, company, employee.name, employee.email, link, made)
+        value = {"login": employee.login, "to": employee.email, "expires_at": made.expires_at}
+        show(value, as_json=as_json, text=f"It is on its way to {employee.email}.")
+        return
     show(
         {"login": employee.login, "link": link, "expires_at": made.expires_at},
         as_json=as_json,

@@ -10,6 +10,8 @@ which entry in the menu. `admit.py` is what every request passes first. Template
 from __future__ import annotations
 
 from vpbx.console.application import create_console, with_console
+from vpbx.console.letters import Letter as ConsoleLetter
+from vpbx.console.letters import invitation_letter
 from vpbx.console.live import Live
 from vpbx.console.pages import PAGES
 from vpbx.console.provisioning import Provisioning
@@ -18,10 +20,12 @@ from vpbx.console.services import ConsoleServices
 
 __all__ = [
     "PAGES",
+    "ConsoleLetter",
     "ConsoleServices",
     "Live",
     "Provisioning",
     "create_console",
+    "invitation_letter",
     "report_letter",
     "with_console",
 ]

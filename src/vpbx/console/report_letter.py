@@ -5,12 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-from jinja2 import Environment
-
-from vpbx.console.look import environment
+from vpbx.console.letters import rendered
 from vpbx.console.report_table import BY_WORDS, as_csv, rows_of
 from vpbx.console.texts import texts
 from vpbx.directory import DomainConfig
@@ -55,7 +51,7 @@ async def report_letter(
         "zone_name": domain.timezone,
         "link": link,
     }
-    body, html = await asyncio.to_thread(_rendered, say.language, values)
+    body, html = await asyncio.to_thread(rendered, say.language, "report", values)
     stamp = say.iso_day(first, zone)
     return ReportLetter(
         subject=" ".join(say("Calls of {about}: {days}", about=about, days=days).split()),
@@ -64,15 +60,3 @@ async def report_letter(
         csv=as_csv(say, mail.by, rows),
         csv_name=f"report-{mail.by}-{domain.name}-{stamp}.csv",
     )
-
-
-def _rendered(language: str, values: dict[str, Any]) -> tuple[str, str]:
-    """Return both bodies; beside the loop, since templates are compiled at the first time."""
-    made = _environment(language)
-    plain, rich = (made.get_template(f"letters/report.{kind}") for kind in ("txt", "html"))
-    return plain.render(values), rich.render(values)
-
-
-@cache
-def _environment(language: str) -> Environment:
-    return environment(language)

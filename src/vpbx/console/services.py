@@ -11,6 +11,7 @@ from vpbx.accounts import Accounts, Audit
 from vpbx.api.services import Commands
 from vpbx.calls import CallService
 from vpbx.clock import Clock
+from vpbx.console.letters import Letter
 from vpbx.console.live import Live
 from vpbx.console.provisioning import Provisioning
 from vpbx.directory import Directory, DomainConfig, MediaFile
@@ -82,6 +83,8 @@ class ConsoleServices:
     """Reports that go out by e-mail."""
     sends_mail: bool
     """Whether the server has a mail server to hand letters to."""
+    send_mail: Callable[[int, str, Letter], Awaitable[bool]]
+    """Put a letter on its way: of a company, to an address; False where no mail is sent."""
     notes: Notes
     calls: CallService
     accounts: Accounts

@@ -8,7 +8,7 @@ Knows the database layer, what companies have set, and call events.
 """
 
 from vpbx.mail.box import Mailboxes, Message
-from vpbx.mail.queue import Letter, MailQueue, QueuedLetter, Smtp
+from vpbx.mail.queue import Letter, MailQueue, QueuedLetter, Smtp, keep_letter
 from vpbx.mail.recorder import MailRecorder
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "Message",
     "QueuedLetter",
     "Smtp",
+    "keep_letter",
 ]

@@ -26,7 +26,7 @@ from vpbx.db import Database, Write
 from vpbx.events import epoch_ms
 from vpbx.mail.tables import GIVEN_UP, WAITING, mail_queue
 
-__all__ = ["Letter", "MailQueue", "QueuedLetter", "Smtp"]
+__all__ = ["Letter", "MailQueue", "QueuedLetter", "Smtp", "keep_letter"]
 
 log = structlog.get_logger("vpbx.mail")
 
@@ -43,6 +43,8 @@ _TRIED = (
         error=bindparam("new_error"),
     )
 )
+_EMPTY = update(mail_queue).where(_C.id == bindparam("key")).values(body="", html="", attached="")
+"""What a letter said that nobody gets: it may have been an invitation."""
 _MOVE = (
     update(mail_queue)
     .where(_C.status == WAITING)
@@ -144,6 +146,31 @@ class Smtp:
         )
 
 
+async def keep_letter(database: Database, letter: Letter, now: float) -> None:
+    """Put a letter where the queue of a running server finds it within half a minute."""
+    async with database.begin() as connection:
+        await connection.execute(_INSERT, _values(letter, now))
+
+
+def _values(letter: Letter, now: float) -> dict[str, Any]:
+    now_ms = epoch_ms(now)
+    return {
+        "domain_id": letter.domain_id,
+        "made_ms": now_ms,
+        "next_ms": now_ms,
+        "attempts": 0,
+        "status": WAITING,
+        "recipient": letter.recipient,
+        "subject": letter.subject,
+        "body": letter.body,
+        "attachment": letter.attachment,
+        "attachment_name": letter.attachment_name,
+        "error": "",
+        "html": letter.html,
+        "attached": letter.attached,
+    }
+
+
 class MailQueue:
     """Letters of all companies. `start` it to send; `smtp` None: letters are not even kept.
 
@@ -197,23 +224,15 @@ class MailQueue:
                 self._told_off = True
                 log.warning("no mail is sent", hint="vpbx serve --smtp URL --mail-from ADDRESS")
             return []
-        now = epoch_ms(self._now())
-        values = {
-            "domain_id": letter.domain_id,
-            "made_ms": now,
-            "next_ms": now,
-            "attempts": 0,
-            "status": WAITING,
-            "recipient": letter.recipient,
-            "subject": letter.subject,
-            "body": letter.body,
-            "attachment": letter.attachment,
-            "attachment_name": letter.attachment_name,
-            "error": "",
-            "html": letter.html,
-            "attached": letter.attached,
-        }
-        return [Write(_INSERT, values, None, self.wake)]
+        return [Write(_INSERT, _values(letter, self._now()), None, self.wake)]
+
+    async def send(self, letter: Letter) -> bool:
+        """Put a letter on its way and see it on disk; False without a mail server."""
+        if self._smtp is None:
+            return False
+        await keep_letter(self._database, letter, self._now())
+        self.wake()
+        return True
 
     async def pending(self, *, given_up: bool = False) -> list[QueuedLetter]:
         """Return the letters that wait (or were given up), the oldest first."""
@@ -333,6 +352,8 @@ class MailQueue:
         }
         async with self._database.begin() as connection:
             await connection.execute(_TRIED, values)
+            if status == GIVEN_UP:
+                await connection.execute(_EMPTY, {"key": key})
 
 
 def _is_final(error: aiosmtplib.SMTPResponseException) -> bool:

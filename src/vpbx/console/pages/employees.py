@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import Response
 
 from vpbx.console.areas import Area
 from vpbx.console.forms import Wrong, errors_of
+from vpbx.console.letters import invitation_letter
 from vpbx.console.page import Page
 from vpbx.console.visit import Visit
-from vpbx.directory import Employee, NewEmployee
+from vpbx.directory import Employee, NewEmployee, NotFound
 from vpbx.directory import mentions as depends
 
 LIST = "/employees"
@@ -151,15 +153,19 @@ async def new_password(visit: Visit) -> Response:
 async def invite(visit: Visit) -> Response:
     accounts = visit.services.accounts
     employee = await visit.services.directory.users.get(visit.company, visit.path("login"))
+    by_mail = "mail" in visit.form
+    if by_mail and not (employee.email and visit.services.sends_mail):
+        raise NotFound("no address to send it to")
     made = await accounts.invite(visit.company, employee.login)
-    await visit.services.audit.note(visit.company.id, "console", "", f"invited {employee.login}")
-    base = visit.services.link_base(visit.company.name)
-    return visit.page(
-        "employees/invited.html",
-        employee=employee,
-        link=f"{base}/invite/{made.token}",
-        until=made.expires_at,
-    )
+    told = f"invited {employee.login}" + (f" by mail to {employee.email}" if by_mail else "")
+    await visit.services.audit.note(visit.company.id, "console", "", told)
+    link = f"{visit.services.link_base(visit.company.name)}/invite/{made.token}"
+    if by_mail:
+        letter = invitation_letter(visit.company, employee.name, link, made.expires_at)
+        await visit.services.send_mail(visit.company.id, employee.email, letter)
+        said = visit.texts("The invitation is on its way to {to}.", to=employee.email)
+        return visit.go(f"{LIST}/{quote(employee.login)}", said)
+    return visit.page("employees/invited.html", employee=employee, link=link, until=made.expires_at)
 
 
 async def revoke(visit: Visit) -> Response:
