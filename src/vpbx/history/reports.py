@@ -1,33 +1,41 @@
 """Reports: how many external calls, how quickly answered, how long, how well, by time or by whom.
 
-One pass over the calls of a time for each question, in the database; what comes back is as long
-as the report, not as the history.
+The database counts, piece by piece of the time asked for; what it counted of days that are over
+and have not changed is kept in memory (`report_sums.py`), so that a year's report costs about as
+much as today's.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, func, literal, select
 
 from vpbx.db import Database
 from vpbx.events import Direction, Status
 from vpbx.history.browse import Seen, visible
 from vpbx.history.period import InvalidQuery, Period
-from vpbx.history.tables import call_history
+from vpbx.history.report_sums import (
+    DAY_MS,
+    QUARTER_MS,
+    Kept,
+    LocalClock,
+    Sums,
+    add,
+    pieces_of,
+)
+from vpbx.history.tables import call_days, call_history
 
-__all__ = ["QUARTER_MS", "Figures", "ReportAsked", "Reports"]
+__all__ = ["Figures", "ReportAsked", "Reports"]
 
-QUARTER_MS = 15 * 60 * 1000
-"""Calls are counted by quarters of an hour: local hours and days of every zone are made of them."""
 _C = call_history.c
 _LONGEST_MS = 400 * 24 * 3600 * 1000
 _WITH_MESSAGE = "vm"
+_NOTHING = ("", (0,) * 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,49 +122,76 @@ class Figures:
 
 
 class Reports:
-    """Counts calls."""
+    """Counts calls; what it counted of days that have not changed since it does not count again."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._kept = Kept()
 
     async def by_time(self, asked: ReportAsked) -> list[tuple[int, Figures]]:
         """Return each quarter of an hour with calls, by its start in epoch milliseconds."""
-        quarter = _C.started_ms // QUARTER_MS
-        rows = await self._counted(asked, [quarter])
-        return [(int(row[0]) * QUARTER_MS, _figures(row[1:])) for row in rows]
+        found = await self._sums(asked, "time", lambda at_ms: int(at_ms) * QUARTER_MS)
+        return [(at_ms, Figures(*sums)) for at_ms, (_, sums) in sorted(found.items())]
 
     async def by_hour(self, asked: ReportAsked, zone: ZoneInfo) -> list[tuple[int, Figures]]:
         """Return all 24 hours of the day, as clocks in `zone` show them, over all days together."""
-        sums: defaultdict[int, Figures] = defaultdict(Figures)
-        for at_ms, figures in await self.by_time(asked):
-            sums[_local(at_ms, zone).hour] += figures
-        return [(hour, sums[hour]) for hour in range(24)]
+        clock = LocalClock(zone)
+        found = await self._sums(asked, f"hour {zone.key}", clock.hour)
+        return [(hour, Figures(*found.get(hour, _NOTHING)[1])) for hour in range(24)]
 
     async def by_day(self, asked: ReportAsked, zone: ZoneInfo) -> list[tuple[date, Figures]]:
         """Return each day in `zone` of the time asked for, with or without calls."""
-        sums: defaultdict[date, Figures] = defaultdict(Figures)
-        for at_ms, figures in await self.by_time(asked):
-            sums[_local(max(at_ms, asked.since_ms), zone).date()] += figures
+        found = await self._sums(asked, f"day {zone.key}", LocalClock(zone).day)
         first = _local(asked.since_ms, zone).date()
         last = _local(max(asked.since_ms, asked.until_ms - 1), zone).date()
         days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-        return [(day, sums[day]) for day in days]
+        return [(day, Figures(*found.get(day.toordinal(), _NOTHING)[1])) for day in days]
 
     async def by_employee(self, asked: ReportAsked) -> list[tuple[str, str, Figures]]:
         """Return login, name and figures of each employee; "": nobody was rung."""
-        rows = await self._counted(asked, [_C.user_login], func.max(_C.user_name))
-        return [(row[0], row[1], _figures(row[2:])) for row in rows]
+        found = await self._sums(asked, "employee", str)
+        return [(key, name, Figures(*sums)) for key, (name, sums) in sorted(found.items())]
 
     async def by_department(self, asked: ReportAsked) -> list[tuple[str, str, Figures]]:
         """Return id, name and figures of each department; "": calls that went through none."""
-        rows = await self._counted(asked, [_C.group_id], func.max(_C.group_name))
-        return [(row[0], row[1], _figures(row[2:])) for row in rows]
+        found = await self._sums(asked, "department", str)
+        return [(key, name, Figures(*sums)) for key, (name, sums) in sorted(found.items())]
 
-    async def _counted(
-        self, asked: ReportAsked, keys: list[Any], *more: ColumnElement[Any]
-    ) -> Sequence[Any]:
+    async def _sums(self, asked: ReportAsked, by: str, key: Callable[[Any], Any]) -> Sums:
+        """Return the figures by what `key` makes of each row's."""
+        versions = await self._versions(asked)
+        total: Sums = {}
+        for piece in pieces_of(asked.since_ms, asked.until_ms):
+            version = sum(versions.get(day, 0) for day in piece.days)
+            about = (by, replace(asked, since_ms=piece.since_ms, until_ms=piece.until_ms))
+            found = self._kept.get(about, version)
+            if found is None:
+                found = {}
+                for row in await self._counted(about[1], by):
+                    add(found, key(row[0]), str(row[1]), tuple(int(n) for n in row[2:]))
+                self._kept.keep(about, version, found)
+            for name, (words, sums) in found.items():
+                add(total, name, words, sums)
+        return total
+
+    async def _versions(self, asked: ReportAsked) -> dict[int, int]:
+        d = call_days.c
+        statement = select(d.day, d.version).where(
+            d.domain_id == asked.domain_id,
+            d.day >= asked.since_ms // DAY_MS,
+            d.day <= asked.until_ms // DAY_MS,
+        )
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(statement)).all()
+        return {int(day): int(version) for day, version in rows}
+
+    async def _counted(self, asked: ReportAsked, by: str) -> Sequence[Any]:
+        key, words = {
+            "employee": (_C.user_login, func.max(_C.user_name)),
+            "department": (_C.group_id, func.max(_C.group_name)),
+        }.get(by, (_C.started_ms // QUARTER_MS, literal("")))
         statement = (
-            select(*keys, *more, *_sums(asked.in_time_s * 1000))
+            select(key, words, *_sums(asked.in_time_s * 1000))
             .where(
                 _C.domain_id == asked.domain_id,
                 _C.is_inner == 0,
@@ -164,8 +199,7 @@ class Reports:
                 _C.started_ms < asked.until_ms,
                 *visible(asked.seen),
             )
-            .group_by(*keys)
-            .order_by(*keys)
+            .group_by(key)
         )
         if asked.group:
             statement = statement.where(_C.group_id == asked.group)
@@ -198,7 +232,3 @@ def _sums(in_time_ms: int) -> list[ColumnElement[Any]]:
 
 def _sum(what: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(func.sum(what), 0)
-
-
-def _figures(row: Sequence[Any]) -> Figures:
-    return Figures(*(int(value) for value in row))

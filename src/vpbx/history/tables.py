@@ -75,6 +75,16 @@ call_history = Table(
     ),
 )
 
+call_days = Table(
+    "call_days",
+    metadata,
+    Column("domain_id", Integer, primary_key=True, autoincrement=False),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("version", _BIG, nullable=False),
+)
+"""How often the history of a day (UTC, days since 1970) has changed: kept by triggers, whoever
+changes a row; nobody writes it. What reports counted of a day holds while its version does."""
+
 call_journal = Table(
     "call_journal",
     metadata,
