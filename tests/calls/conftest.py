@@ -69,10 +69,12 @@ async def world(
 async def hasty_world(
     tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
 ) -> AsyncIterator[World]:
-    """The same, where ten seconds of call control take one; SIP and sound take their time."""
+    """The same, where ten seconds of call control take one; SIP and sound take their time.
+
+    A parked call rings back after 40 s, which are four, not 90."""
     made = World(tmp_path, shared_media, company)
     made.logs = logs
-    await made.start(speed=10.0)
+    await made.start(speed=10.0, park_s=40.0)
     try:
         yield made
     finally:

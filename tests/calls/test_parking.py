@@ -259,7 +259,7 @@ async def test_nobody_having_taken_it_back_it_rings_at_who_parked(hasty_world: W
     phone, call, customer = await talking(world)
     assert await refer(call, "<sip:*5@acme.example>") == 202
     await place(world)
-    again = await phone.incoming(timeout_s=20)  # 90 s
+    again = await phone.incoming(timeout_s=30)
     assert again.session is not None
     assert again.session.from_.uri.user == CUSTOMER
     await again.answer(1020)

@@ -129,9 +129,18 @@ async def test_a_colleague_leaves_a_message_without_ringing(world: World) -> Non
     assert bob.calls == []
 
 
-@pytest.mark.parametrize("how", WAYS)
-async def test_to_a_department_that_nobody_takes(world: World, how: str) -> None:
-    """Both refuse and nobody is left: it rings back rather than being told to call later."""
+@pytest.mark.parametrize("how", ["REFER", "API"])
+async def test_to_a_department_that_nobody_takes(hasty_world: World, how: str) -> None:
+    """Nobody is there in time: it rings back rather than being told to call later."""
+    await to_a_department_that_nobody_takes(hasty_world, how)
+
+
+async def test_to_a_department_that_nobody_takes_by_star_two(world: World) -> None:
+    """The same, where digits have the time that fingers need."""
+    await to_a_department_that_nobody_takes(world, "*2")
+
+
+async def to_a_department_that_nobody_takes(world: World, how: str) -> None:
     values = {"timeout": {"time": 15, "target": "msg_busy"}, "call_order": "BYORDER"}
     await world.edit_group(**values)
     domain = await world.domain()

@@ -133,13 +133,17 @@ def _referred_by(request: Request, domain: DomainConfig, by: Employee) -> str:
 
 
 def talks_to(call: LiveCall, leg: Leg) -> str:
-    """Return the login of the employee whom that of `leg` talks to; "" for somebody else."""
-    others = (each.party for each in call.legs() if each is not leg)
-    return next((party.login for party in others if party is not None), "")
+    """Return the login of the employee whom that of `leg` talks to, else the number of who is
+    outside; "" when nobody is there, or their number is not known."""
+    others = [each for each in call.legs() if each is not leg]
+    if not others:
+        return ""
+    party = others[0].party
+    return party.login if party is not None else call.info.client
 
 
 def goal_for(domain: DomainConfig, by: Employee, dialled: str, whom: str = "") -> Goal:
-    """Return where `by` may pass `whom` on to (a login, if it is an employee) by what they
+    """Return where `by` may pass `whom` on to (a login or an outside number) by what they
     dialled; raises `Refused`.
 
     An internal number or login, also of a connected PBX; `*5`, a parking place; `*97` and an
@@ -150,7 +154,10 @@ def goal_for(domain: DomainConfig, by: Employee, dialled: str, whom: str = "") -
         return ToPark(by.login)
     goal = of_ext(domain, dialled) or _inside(domain, dialled)
     if goal is None:
-        return _outside(domain, by, dialled)
+        outside = _outside(domain, by, dialled)
+        if outside.number == whom:
+            raise Refused(400, "this is the number whom the call is with")
+        return outside
     if goal == ToEmployee(by.login):
         raise Refused(400, "this is the employee who has the call")
     if goal == ToEmployee(whom) or (isinstance(goal, ToBranch) and _reaches(domain, goal, whom)):
@@ -174,7 +181,7 @@ def _inside(domain: DomainConfig, dialled: str) -> Goal | None:
     return of_number(domain, own) if own is not None and own.enabled else None
 
 
-def _outside(domain: DomainConfig, by: Employee, dialled: str) -> Goal:
+def _outside(domain: DomainConfig, by: Employee, dialled: str) -> ToOutside:
     called = _digits(domain, dialled)
     if not called or called in domain.numbers or mistyped_ext(domain, called):
         raise Refused(603, "there is no such internal number, login or phone number")
