@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import pi, sin
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.e2e.conftest import Company
 from tests.support.chromium import AXE, ROOT, program
+from vpbx.sim.carrier import Carrier
 from vpbx.sim.phone import Phone
 from vpbx.sip import Hop
 
@@ -278,3 +280,60 @@ async def test_two_browsers_talk_and_who_logs_out_has_no_phone(
         async with asyncio.timeout(20):
             while (await (await desk.call("712")).ended()).code != 480:
                 await asyncio.sleep(0.3)
+
+
+async def test_a_customer_is_called_by_the_name_in_the_crm_with_a_link_to_their_card(
+    browser: Browser, company: Company
+) -> None:
+    """While it rings, in the last calls, and among people; a name is text and nothing else."""
+    ann, name = await company.employee("711"), '<img src=x onerror="alert(1)">'
+    customers = "79101234567"
+    company.crm.contact = {"contact_name": name}
+    async with company.directory() as (directory, domain):
+        await directory.companies.edit(
+            domain, {"crm_card_url": "https://crm.example/c?p={phone}&id={callid}&n={name}"}
+        )
+    await company.route(company.number, ann)
+    host, _, port = company.pbx.sip.partition(":")
+    hop = Hop("udp", host, int(port))
+    async with (
+        Carrier(hop, port=company.trunk_port) as carrier,
+        logged_in(browser, company, ann) as (web, _),
+    ):
+        customer = await carrier.call(company.number, caller=customers)
+        await web.call("incoming")
+        await expect(web.page.locator(".phone-call strong")).to_have_text(name)
+        link = web.page.locator(".phone-call a.phone-card")
+        await expect(link).to_have_attribute("rel", "noopener noreferrer")
+        address = urlsplit(await link.get_attribute("href") or "")
+        asked = parse_qs(address.query)
+        assert (address.hostname, asked["p"], asked["n"]) == (
+            "crm.example",
+            ["79101234567"],
+            [name],
+        )
+        assert asked["id"][0].isdigit()
+        await web.press("Decline")
+        await customer.ended()
+        await web.over()
+        await web.page.get_by_text("Last calls", exact=True).click()
+        last = web.page.locator("[data-phone-recents] li").first
+        await expect(last).to_contain_text(name, timeout=20_000)
+        await expect(last).to_contain_text("Missed")
+        await expect(last.locator("a.phone-card")).to_have_count(1)
+        await web.page.locator("[data-phone-dial] input").fill("onerror")
+        await expect(web.page.locator("[data-phone-contacts] li")).to_contain_text([name])
+        await web.page.locator("[data-phone-dial] input").fill("")
+        await last.locator("button").click()
+        back = await carrier.incoming()
+        assert back.called == customers
+        await web.press("Hang up")
+        await web.over()
+        assert await web.page.locator("img[src=x]").count() == 0
+        assert await barriers_of(web.page) == []
+
+
+async def barriers_of(page: Page) -> list[str]:
+    await page.evaluate(AXE.read_text())
+    found = await page.evaluate("() => axe.run('#phone')")
+    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]

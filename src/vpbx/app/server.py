@@ -73,6 +73,7 @@ from vpbx.crm import (
 )
 from vpbx.db import Database, Writer
 from vpbx.directory import (
+    Contact,
     Directory,
     DomainConfig,
     Format,
@@ -83,6 +84,7 @@ from vpbx.directory import (
 from vpbx.events import CallInfo, EventBus
 from vpbx.history import (
     Browser,
+    CustomerNames,
     Encoding,
     History,
     HistoryRecorder,
@@ -228,6 +230,7 @@ class App:
         )
         await self.directory.start()
         self._later(self.directory.stop, 0.7)
+        self.names = CustomerNames(database, writer)
         identities.is_company = self.directory.knows
         self.accounts = Accounts(database, self.directory, self._clock)
         self.audit = Audit(database, self.directory)
@@ -409,7 +412,7 @@ class App:
             directory=self.directory,
             media=media,
             events=events,
-            contact=contacts.contact,
+            contact=partial(self._named, contacts),
             records=_Records(self._recording_path),
             encoder=worker,
             mailbox=mailbox,
@@ -514,6 +517,15 @@ class App:
         self._later(listener.stop, 0.1)
         return listener
 
+    async def _named(
+        self, contacts: Contacts, domain: DomainConfig, phone: str, callid: str, diversion: str
+    ) -> Contact | None:
+        """Ask the CRM who calls, and keep what it calls them."""
+        found = await contacts.contact(domain, phone, callid, diversion)
+        if found is not None:
+            self.names.note(domain.id, phone, found.name)
+        return found
+
     async def _note_supervision(self, domain_id: int, login: str, what: str) -> None:
         """Write into the log of changes who listens to whom; who presses a key acts by phone."""
         with acting(actor() or Actor(login, "phone")):
@@ -547,6 +559,7 @@ class App:
             browser=Browser(self.database),
             reports=Reports(self.database),
             notes=Notes(self.database),
+            names=self.names,
             calls=self.calls,
             accounts=self.accounts,
             audit=self.audit,

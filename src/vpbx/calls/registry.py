@@ -55,6 +55,8 @@ class ActiveCall:
     """The callid of the call that a supervisor, `caller`, listens to by this one."""
     mode: str = ""
     """By whom they are heard there: `listen`, `whisper`, `barge`."""
+    rung: tuple[Party, ...] = ()
+    """Whose phones ring."""
 
 
 class LiveCall(Protocol):

@@ -190,6 +190,7 @@ class Served:
             self.parked,
             self.supervises,
             self.mode,
+            tuple(story.ringing.values()),
         )
 
     # -- used by routes and steps: what happens ------------------------------------------------

@@ -135,6 +135,23 @@ def set_(
         Switch | None, typer.Option(help="May have numbers of other operators.")
     ] = None,
     service_branch: Annotated[Switch | None, typer.Option(help="May connect other PBXs.")] = None,
+    crm_card_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where a customer's card is in the CRM, like "
+            "https://crm.example/card?phone={phone}&call={callid}; '': nowhere. Places: "
+            "{phone} {callid} {user} {name} {diversion}.",
+        ),
+    ] = None,
+    widget_origins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORIGINS",
+            help="Sites whose pages may embed the phone, with spaces between, like "
+            "https://crm.example; '': none.",
+        ),
+    ] = None,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
@@ -154,6 +171,8 @@ def set_(
         service_record=service_record,
         service_local_gw=service_local_gw,
         service_branch=service_branch,
+        crm_card_url=crm_card_url,
+        widget_origins=None if widget_origins is None else widget_origins.split(),
     )
     for option, field in (("ring_time", "ring_timeout_s"), ("contact_time", "contact_timeout_s")):
         if option in changes:
@@ -211,6 +230,8 @@ def _settings(domain: DomainConfig) -> dict[str, Any]:
         "record_inner": domain.record_inner,
         "ring_time": domain.ring_timeout_s,
         "contact_time": domain.contact_timeout_s,
+        "crm_card_url": domain.crm_card_url,
+        "widget_origins": list(domain.widget_origins),
         "limits": {
             "users": limits.users,
             "groups": limits.groups,

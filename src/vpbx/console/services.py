@@ -15,7 +15,7 @@ from vpbx.console.letters import Letter
 from vpbx.console.live import Live
 from vpbx.console.provisioning import Provisioning
 from vpbx.directory import Directory, DomainConfig, MediaFile
-from vpbx.history import Browser, History, Notes, Reports
+from vpbx.history import Browser, CustomerNames, History, Notes, Reports
 from vpbx.reporting import ReportMails
 
 __all__ = ["ConsoleServices"]
@@ -86,6 +86,7 @@ class ConsoleServices:
     send_mail: Callable[[int, str, Letter], Awaitable[bool]]
     """Put a letter on its way: of a company, to an address; False where no mail is sent."""
     notes: Notes
+    names: CustomerNames
     calls: CallService
     accounts: Accounts
     audit: Audit

@@ -55,6 +55,12 @@ class Visit:
         return self.domain
 
     @property
+    def mine_employee(self) -> Employee:
+        """Who is logged in as themselves; only on pages of `Area.MINE`."""
+        assert self.employee is not None
+        return self.employee
+
+    @property
     def mine(self) -> Session:
         """The session; only on pages for who is logged in."""
         assert self.session is not None

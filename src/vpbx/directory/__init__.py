@@ -58,6 +58,7 @@ from __future__ import annotations
 from vpbx.db import is_passing as is_unavailable
 from vpbx.directory.blacklist import BlackListEntry
 from vpbx.directory.callbacks import PromisedCall
+from vpbx.directory.card import card_url
 from vpbx.directory.companies import NewDomain
 from vpbx.directory.directions import (
     direction_of,
@@ -220,6 +221,7 @@ __all__ = [
     "VoicemailCopies",
     "Webhook",
     "as_boolean",
+    "card_url",
     "composed",
     "direction_of",
     "directions_of",

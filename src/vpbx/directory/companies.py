@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import insert, select
 
 from vpbx.directory import tables
+from vpbx.directory.card import check_card_url, read_origins
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.names import FIRST_EXT, ha1, new_password, read_password
@@ -127,7 +128,8 @@ class Companies:
     async def edit(self, domain: DomainConfig, values: Mapping[str, Any]) -> DomainConfig:
         """Change timezone, country, language, enabled, limit_users, limit_groups,
         limit_local_gw (-1: none), service_record, service_local_gw, service_branch,
-        record_external, record_inner, am_all, am_email, ring_timeout_s, contact_timeout_s.
+        record_external, record_inner, am_all, am_email, ring_timeout_s, contact_timeout_s,
+        crm_card_url (`card.check_card_url`; "": none), widget_origins (list of https://host).
         """
         reader = Values(values)
         changes = _read(reader)
@@ -188,6 +190,10 @@ def _read(values: Values) -> dict[str, Any]:
     )
     if values.has("am_email"):
         changes["am_email"] = values.email("am_email")
+    if values.has("crm_card_url"):
+        changes["crm_card_url"] = values.matching("crm_card_url", check_card_url)
+    if values.has("widget_origins"):
+        changes["widget_origins"] = " ".join(read_origins(values, "widget_origins"))
     if values.has("ring_timeout_s"):
         changes["ring_timeout_s"] = values.integer("ring_timeout_s", low=5, high=600)
     if values.has("contact_timeout_s"):

@@ -124,6 +124,8 @@ class _Loading:
             record_exceptions=frozenset(lists["record"]),
             ring_timeout_s=domain.ring_timeout_s,
             contact_timeout_s=domain.contact_timeout_s,
+            crm_card_url=domain.crm_card_url,
+            widget_origins=tuple(domain.widget_origins.split()),
             main_telnum=self.telnums[main[0].number_id] if main else "",
             settings=p.Settings(
                 blacklist=await self._blacklist(),

@@ -406,6 +406,10 @@ class DomainConfig:
     ring_timeout_s: int = 30
     contact_timeout_s: float = 2.0
     main_telnum: str = ""
+    crm_card_url: str = ""
+    """Where a customer's card is in the CRM, with `{places}` (`directory.card`)."""
+    widget_origins: tuple[str, ...] = ()
+    """Sites whose pages may embed the phone."""
     settings: Settings = field(default_factory=Settings)
 
     def __repr__(self) -> str:

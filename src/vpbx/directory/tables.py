@@ -110,6 +110,8 @@ domains = Table(
     Column("allowed", JSON, nullable=False),
     _flag("am_all", False),
     _text("am_email"),
+    _text("crm_card_url"),
+    _text("widget_origins"),
     Column("created_at", Integer, nullable=False),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from vpbx.history.browse import Asked, Browser, CallRow, Seen, Totals
 from vpbx.history.history import History, Recording
+from vpbx.history.names import CustomerNames
 from vpbx.history.notes import InvalidNote, Note, Notes
 from vpbx.history.path import Step
 from vpbx.history.period import PERIODS, WHENEVER, InvalidQuery, Period, select_period
@@ -53,6 +54,7 @@ __all__ = [
     "Asked",
     "Browser",
     "CallRow",
+    "CustomerNames",
     "Encoding",
     "Figures",
     "History",

@@ -11,7 +11,7 @@ what happens to the directory meanwhile, and history outlives what it names.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table, Text, text
 
 from vpbx.db import metadata
 
@@ -105,6 +105,17 @@ call_notes = Table(
     Column("at_ms", _BIG, nullable=False),
 )
 """What somebody wrote to a call; `author`: an account, as the log of changes names it."""
+
+customer_names = Table(
+    "customer_names",
+    metadata,
+    Column("domain_id", Integer, primary_key=True, autoincrement=False),
+    Column("client", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("at_ms", _BIG, nullable=False),
+    Index("ix_customer_names_at", "domain_id", "at_ms"),
+)
+"""What CRMs have said customers are called, and when."""
 
 call_tags = Table(
     "call_tags",

@@ -170,12 +170,34 @@ class Phone {
     session.on("ended", () => this.end(call, ""));
     if (session.connection) this.listen(call, session.connection);
     session.on("peerconnection", ({ peerconnection }) => this.listen(call, peerconnection));
+    this.know(call);
+    session.on("progress", () => this.know(call));
     if (call.state === "incoming") {
       this.sound.ring(this.calls.length > 1);
       this.panel.open();
       this.panel.notify(call);
     }
     this.panel.show();
+  }
+
+  // What the server knows of a call: its callid, the customer's name and card in the CRM.
+  async know(call) {
+    if (call.callid || call.asked === call.state) return;
+    call.asked = call.state;
+    const answer = await fetch("/phone/calls", { redirect: "manual" }).catch(() => null);
+    if (!answer?.ok || call.callid) return;
+    const known = new Set(this.calls.map((each) => each.callid));
+    const mine = (await answer.json()).filter((each) => !known.has(each.callid));
+    const tail = (number) => String(number).replace(/\D/g, "").slice(-7);
+    const way = call.session.direction === "incoming" ? "in" : "out";
+    const found = mine.find((each) => each.direction === way && tail(each.number) === tail(call.number)) ??
+      mine.find((each) => tail(each.number) === tail(call.number)) ?? (mine.length === 1 ? mine[0] : null);
+    if (!found) return;
+    call.callid = found.callid;
+    call.card = found.card;
+    call.name ||= found.name;
+    if (call.state !== "ended") this.panel.show();
+    this.tell?.(call);
   }
 
   listen(call, connection) {
@@ -266,6 +288,7 @@ class Phone {
 
   end(call, cause) {
     this.calls = this.calls.filter((each) => each !== call);
+    setTimeout(() => this.panel.fetchContacts(), 1000); // it is among the last calls by then
     if (this.current === call) this.current = null;
     const causes = JsSIP.C.causes;
     const why = {

@@ -33,7 +33,9 @@ async def show(visit: Visit) -> Response:
     return await _show(visit)
 
 
-async def _show(visit: Visit, errors: dict[str, str] | None = None, **more: Any) -> Response:
+async def _show(
+    visit: Visit, errors: dict[str, str] | None = None, *, at_phone: bool = False, **more: Any
+) -> Response:
     crm = visit.company.integration
     values: dict[str, Any] = {
         "url": crm.shown_url if crm is not None else "",
@@ -46,7 +48,11 @@ async def _show(visit: Visit, errors: dict[str, str] | None = None, **more: Any)
     }
     for command in COMMANDS:
         values[command] = crm is None or getattr(crm.commands, command)
-    if errors:
+    values["crm_card_url"] = visit.company.crm_card_url
+    values["widget_origins"] = " ".join(visit.company.widget_origins)
+    if errors and at_phone:
+        values |= {name: visit.value(name) for name in ("crm_card_url", "widget_origins")}
+    elif errors:
         values |= {name: visit.value(name) for name in ("url", "format", "networks", "origins")}
     return visit.page(
         "integration/page.html",
@@ -103,6 +109,19 @@ async def save(visit: Visit) -> Response:
     return visit.go(INTEGRATION, visit.texts("Saved."))
 
 
+async def save_phone(visit: Visit) -> Response:
+    """Set where customers' cards are, and which sites may embed the phone."""
+    values = {
+        "crm_card_url": visit.value("crm_card_url"),
+        "widget_origins": visit.value("widget_origins").replace(",", " ").split(),
+    }
+    try:
+        await visit.services.directory.companies.edit(visit.company, values)
+    except Wrong as error:
+        return await _show(visit, errors_of(error, visit.texts), at_phone=True)
+    return visit.go(INTEGRATION, visit.texts("Saved."))
+
+
 async def add_key(visit: Visit) -> Response:
     """Make a key and show it, this once."""
     rights = None if visit.value("all") else visit.values("rights")
@@ -139,6 +158,7 @@ pages = (
         icon="plug",
         weighty=True,
     ),
+    Page(f"{INTEGRATION}/phone", Area.COMPANY, post=save_phone, weighty=True),
     Page(f"{INTEGRATION}/keys", Area.COMPANY, post=add_key, weighty=True),
     Page(f"{INTEGRATION}/keys/revoke", Area.COMPANY, post=revoke_key),
     Page(f"{INTEGRATION}/replay", Area.COMPANY, post=replay),

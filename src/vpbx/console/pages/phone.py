@@ -10,11 +10,18 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from vpbx.calls import ActiveCall
 from vpbx.calls.passes import LIFE_S
 from vpbx.console.areas import Area
 from vpbx.console.page import Page
+from vpbx.console.texts import phone
 from vpbx.console.visit import Visit
-from vpbx.directory import Employee
+from vpbx.directory import Employee, card_url
+from vpbx.events import Direction
+from vpbx.history import Asked, CallRow, Seen
+
+_RECENT = 30
+_FOREVER_MS = 1 << 53
 
 
 async def show(visit: Visit) -> Response:
@@ -57,6 +64,85 @@ async def contacts(visit: Visit) -> Response:
     return JSONResponse(sorted(found, key=lambda contact: contact["name"].casefold()))
 
 
+async def recents(visit: Visit) -> Response:
+    """Answer with one's own last calls, newest first: whom with, which way, whether missed."""
+    employee = visit.mine_employee
+    found = await visit.services.browser.find(
+        Asked(visit.company.id, 0, _FOREVER_MS, Seen((employee.login,)), limit=_RECENT)
+    )
+    names = await visit.services.names.of(visit.company.id, (row.client for row in found))
+    return JSONResponse([_recent(visit, row, names) for row in found])
+
+
+def _recent(visit: Visit, row: CallRow, names: dict[str, str]) -> dict[str, Any]:
+    """Describe a call as its employee sees it."""
+    own, inner = visit.mine_employee.login, row.is_inner
+    placed = row.caller_login == own if inner else row.direction == Direction.OUT
+    number, name = row.client, names.get(row.client, "")
+    if inner:
+        login, name = row.login, row.user_name
+        if not placed:
+            login, name = row.caller_login, row.caller_name
+        other = visit.company.employees.get(login)
+        number, name = (other.ext, other.name) if other is not None else ("", name)
+    took = row.is_success and (inner or placed or row.login == own)
+    return {
+        "number": number,
+        "shown": phone(number),
+        "name": name,
+        "direction": "out" if placed else "in",
+        "missed": not placed and not took,
+        "at": visit.texts.moment(row.started_at, visit.company.zone),
+        "card": _card(visit, number, name, row.callid, row.diversion) if not inner else "",
+    }
+
+
+async def own_calls(visit: Visit) -> Response:
+    """Answer with one's own calls in progress: callid, direction, number, name, card."""
+    login, domain_id = visit.mine_employee.login, visit.company.id
+    mine = [
+        call
+        for call in visit.services.calls.active()
+        if call.info.domain_id == domain_id and login in _logins(call)
+    ]
+    names = await visit.services.names.of(domain_id, (call.info.client for call in mine))
+    return JSONResponse([_own_call(visit, call, names, login) for call in mine])
+
+
+def _own_call(visit: Visit, call: ActiveCall, names: dict[str, str], login: str) -> dict[str, Any]:
+    info = call.info
+    placed = info.direction is Direction.OUT
+    number, name = info.client, names.get(info.client, "")
+    if info.direction is Direction.INNER:
+        placed = call.caller is not None and call.caller.login == login
+        other = call.user if placed else call.caller
+        number, name = (other.ext, other.name) if other is not None else ("", "")
+    is_inner = info.direction is Direction.INNER
+    return {
+        "callid": info.callid,
+        "direction": "out" if placed else "in",
+        "number": number,
+        "name": name,
+        "card": "" if is_inner else _card(visit, number, name, info.callid, info.diversion),
+    }
+
+
+def _logins(call: ActiveCall) -> set[str]:
+    people = (call.user, call.caller, *call.rung)
+    return {person.login for person in people if person is not None}
+
+
+def _card(visit: Visit, number: str, name: str, callid: str, diversion: str) -> str:
+    values = {
+        "phone": number,
+        "name": name,
+        "callid": callid,
+        "diversion": diversion,
+        "user": visit.mine_employee.login,
+    }
+    return card_url(visit.company.crm_card_url, values)
+
+
 def _contact(visit: Visit, employee: Employee, talking: set[str]) -> dict[str, Any]:
     users = visit.services.directory.users
     state = "off"
@@ -79,4 +165,6 @@ pages = (
     Page("/phone", Area.MINE, get=show),
     Page("/phone/pass", Area.MINE, post=give_pass),
     Page("/phone/contacts", Area.MINE, get=contacts),
+    Page("/phone/recents", Area.MINE, get=recents),
+    Page("/phone/calls", Area.MINE, get=own_calls),
 )

@@ -3,6 +3,16 @@
 
 const DOTS = { ready: "on" };
 
+// An address of the company's CRM, as far as it is one that may be opened.
+function cardOf(text) {
+  try {
+    const url = new URL(text);
+    return url.protocol === "https:" || url.protocol === "http:" ? url.href : "";
+  } catch {
+    return "";
+  }
+}
+
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -36,6 +46,7 @@ export class Panel {
       if (event.key === "Escape") this.open(false);
     });
     this.contacts = [];
+    this.recents = [];
     this.found = [];
     setInterval(() => this.tick(), 1000);
   }
@@ -73,20 +84,52 @@ export class Panel {
   // People
 
   async fetchContacts() {
-    const answer = await fetch("/phone/contacts", { redirect: "manual" }).catch(() => null);
-    if (answer?.ok) this.contacts = await answer.json();
+    const ask = (path) => fetch(path, { redirect: "manual" }).then((answer) => (answer.ok ? answer.json() : []), () => []);
+    [this.contacts, this.recents] = await Promise.all([ask("/phone/contacts"), ask("/phone/recents")]);
     this.list();
+    this.listRecents();
   }
 
   list() {
     const wanted = this.input.value.trim().toLowerCase();
-    this.found = this.contacts.filter((each) => `${each.name} ${each.ext}`.toLowerCase().includes(wanted));
+    const digits = wanted.replace(/\D/g, "");
+    const has = (each) => `${each.name} ${each.ext}`.toLowerCase().includes(wanted) || (digits && each.ext.includes(digits));
+    this.found = this.contacts.filter(has);
+    if (wanted) this.found.push(...this.customers().filter(has));
     this.find("[data-phone-contacts]").replaceChildren(...this.found.slice(0, 50).map((each) => {
       const dot = element("span", { className: `dot ${{ free: "on", talks: "busy" }[each.state] ?? ""}` });
-      const button = element("button", { type: "button" }, dot, each.name, element("span", { className: "ext" }, each.ext));
+      const button = element("button", { type: "button" }, dot, each.name, element("span", { className: "ext" }, each.shown ?? each.ext));
       button.addEventListener("click", () => this.phone.dial(each.ext));
       return element("li", {}, button);
     }));
+  }
+
+  // Customers one has talked to, by the names the CRM gave.
+  customers() {
+    const seen = new Set(this.contacts.map((each) => each.ext));
+    const found = [];
+    for (const each of this.recents) {
+      if (!each.number || !each.name || seen.has(each.number)) continue;
+      seen.add(each.number);
+      found.push({ name: each.name, ext: each.number, shown: each.shown, state: "" });
+    }
+    return found;
+  }
+
+  listRecents() {
+    const { words } = this.phone;
+    this.find("[data-phone-recents]").replaceChildren(...this.recents.map((each) => {
+      const kind = each.missed ? words.missed : words[`way_${each.direction}`];
+      const who = element("span", { className: "grow" }, each.name || each.shown || words.unknown);
+      const more = element("span", { className: "sub" }, `${kind} · ${each.at}${each.name && each.shown ? ` · ${each.shown}` : ""}`);
+      const button = element("button", { type: "button", className: each.missed ? "missed" : "", disabled: !each.number }, who, more);
+      button.addEventListener("click", () => this.phone.dial(each.number));
+      const line = element("li", {}, button);
+      const customer = cardOf(each.card);
+      if (customer) line.append(this.cardLink(customer, words.card));
+      return line;
+    }));
+    this.find("[data-phone=recents]").hidden = !this.recents.length;
   }
 
   async devices() {
@@ -129,6 +172,8 @@ export class Panel {
       element("strong", {}, call.name || call.number || words.unknown),
       element("span", {}, call.name ? call.number : ""),
       state);
+    const customer = cardOf(call.card);
+    if (customer) card.append(this.cardLink(customer, words.card));
     card.dataset.state = held ? "held" : call.state;
     call.clock = call.state === "talking" && !held ? state : null;
     const buttons = element("div", { className: "buttons" });
@@ -151,6 +196,10 @@ export class Panel {
     }
     card.append(buttons);
     return card;
+  }
+
+  cardLink(url, text) {
+    return element("a", { href: url, target: "_blank", rel: "noopener noreferrer", className: "phone-card", textContent: text });
   }
 
   tick() {
