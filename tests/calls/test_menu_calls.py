@@ -65,6 +65,17 @@ async def test_a_button_leads_to_its_employee_while_the_prompt_plays(world: Worl
     assert world.story() == ["ringing bob", "answered bob", "completed bob"]
 
 
+@pytest.mark.parametrize("by", ["rfc4733", "info"])
+async def test_a_menu_that_says_nothing_hears_all_the_same(world: World, by: str) -> None:
+    await menu(world, button("2", BOB), greeting=False, greeting_custom=False, greeting_file="")
+    bob = await world.phone(BOB)
+    customer = await world.customer_calls(tone_hz=440)
+    await customer.answered()
+    press(customer, "2", by)
+    await (await bob.incoming()).answer(880)
+    await customer.heard(880)
+
+
 async def test_a_button_leads_to_a_department(world: World) -> None:
     await menu(world, {"button": "*", "type": "group", "group": world.group_id})
     bob = await world.phone(BOB)

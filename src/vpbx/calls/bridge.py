@@ -176,6 +176,10 @@ class Bridge:
             self._peers[side] = peer
             await self._media.set_remote(side, peer, anew=anew)
 
+    async def attend(self) -> None:
+        """Hear the digits of a seat whose leg has been answered, though nothing is played yet."""
+        await self._media.attend()
+
     def _pressed(self, side: Side, digit: str) -> None:
         leg = self._seats.get(side)
         if leg is not None:

@@ -101,10 +101,11 @@ class Hearing(Served):
         return True
 
     async def pick_up(self, other: Sound | None = None) -> None:
-        """Answer a guest who waits, so that they can hear us, in their codecs or in those of
+        """Answer a guest who waits, so that we hear each other, in their codecs or in those of
         `other`; does nothing if somebody has."""
         guest = self.guest
         if guest is not None and guest.waiting:
             guest.accept(other)
             while not guest.sound.described:  # their description comes with the ACK
                 await self._one()
+            await self.bridge.attend()

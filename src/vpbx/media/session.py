@@ -281,6 +281,11 @@ class MediaSession:
             found = self._engine.run(self.set_remote(end.side, peer, anew=True))
             found.add_done_callback(_failure_seen)
 
+    async def attend(self) -> None:
+        """Hear both sides from now on, though neither has heard anything yet: their digits."""
+        self._check()
+        await self._tell()
+
     def press(self, side: Side, digit: str) -> bool:
         """Let `side` hear a digit by RFC 4733; False when it does not take those."""
         end, other = self._ends[side], self._ends[side.other]
