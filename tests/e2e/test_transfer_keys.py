@@ -7,6 +7,7 @@ hear (baresip 1.0 drops what comes after our music, where its timestamps begin l
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,14 +17,18 @@ import pytest
 from tests.e2e.conftest import Company, needs_baresip
 from tests.e2e.test_softphone import get_json, softphone
 from tests.support.linphone import Linphone
+from tests.support.pbx import VPBX
 from vpbx.sim import Carrier, Phone
 from vpbx.sim.call import Call
-from vpbx.sip import Hop
+from vpbx.sip import Hop, Request, Response
+from vpbx.sip.message import parse_message
 
 needs_linphone = pytest.mark.skipif(
     shutil.which("linphonec") is None,
     reason="linphonec is not installed (apt-get install linphone-cli)",
 )
+TOLD = [("REFER", 202), ("NOTIFY SIP/2.0 100 Trying", 200), ("NOTIFY SIP/2.0 200 OK", 200)]
+"""A transfer on the wire, as RFC 3515 has it: each request and its answer."""
 CUSTOMER_HZ, FIRST_HZ, SECOND_HZ = 700, 500, 1200
 
 
@@ -78,6 +83,28 @@ async def blind(company: Company, customer: Call, colleague: Phone) -> None:
     assert told == [("Success", "user711"), ("Success", "user712")]
     [passed] = company.crm.of("event", type="TRANSFERRED")
     assert passed["second_callid"] == company.crm.of("history")[1]["callid"]
+    assert await ladder(company, passed["callid"]) == TOLD
+
+
+async def ladder(company: Company, callid: str) -> list[tuple[str, int]]:
+    """The REFER of a call that is over and its NOTIFYs, each with its answer."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(VPBX), "calls", "trace", callid, "--json", "--data", str(company.pbx.data)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    shown, _ = await process.communicate()
+    asked: dict[str, str] = {}
+    answers: dict[str, int] = {}
+    for line in shown.splitlines():
+        message = parse_message(json.loads(line)["message"].encode())
+        number, _, method = message.headers["CSeq"].partition(" ")
+        if method not in ("REFER", "NOTIFY"):
+            continue
+        if isinstance(message, Request):
+            asked[f"{method} {number}"] = f"{method} {message.body.decode()}".strip()
+        elif isinstance(message, Response):
+            answers[f"{method} {number}"] = message.code
+    return [(text, answers.get(key, 0)) for key, text in asked.items()]
 
 
 @needs_baresip
@@ -121,6 +148,7 @@ async def test_linphone_s_attended_transfer(company: Company) -> None:
         await at_colleague.heard(FIRST_HZ, timeout_s=20)
         await first.command("transfer 1 --to-call 2")
         await talk(customer, at_colleague)
+        assert len(at_colleague.directions) == 1  # told of its new place by one re-INVITE
         history = await company.crm.gets("history")
     assert (history["status"], history["user"]) == ("Success", "user712")
     types = [(event["type"], event["user"]) for event in company.crm.of("event")]
@@ -129,3 +157,4 @@ async def test_linphone_s_attended_transfer(company: Company) -> None:
         *(("ACCEPTED", "user712"), ("COMPLETED", "user712")),
     ]
     assert "second_callid" not in company.crm.of("event", type="TRANSFERRED")[0]
+    assert await ladder(company, history["callid"]) == TOLD
