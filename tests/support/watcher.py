@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from vpbx.sip import Credentials, Hop, Request, Response, make_response
 from vpbx.sip.digest import Challenge, DigestAnswer
@@ -128,6 +133,12 @@ class Watcher(asyncio.DatagramProtocol):
     def write(self, data: bytes) -> None:
         self.transport.sendto(data, (self._hop.host, self._hop.port))
 
+    def _contact(self) -> str:
+        return f"<sip:{self.login}@127.0.0.1:{self.port}>"
+
+    def _via(self) -> str:
+        return f"SIP/2.0/{self._hop.transport.upper()} 127.0.0.1:{self.port}"
+
     async def told(self) -> Told:
         """Return the next NOTIFY."""
         return await asyncio.wait_for(self.notifies.get(), PATIENCE_S)
@@ -180,7 +191,7 @@ class Watcher(asyncio.DatagramProtocol):
     ) -> None:
         told = [f"Event: {made.event}"] if made.event else []
         told += [] if expires_s is None else [f"Expires: {expires_s}"]
-        told += [contact or f"Contact: <sip:{self.login}@127.0.0.1:{self.port}>", *headers]
+        told += [contact or f"Contact: {self._contact()}", *headers]
         if fresh:
             self._answer = None
         for _ in range(2):
@@ -195,10 +206,10 @@ class Watcher(asyncio.DatagramProtocol):
             self._answer = DigestAnswer(challenge, self._credentials)
 
     async def _send(self, made: Subscribed, headers: Sequence[str]) -> Response:
-        branch, via = new_branch(), f"SIP/2.0/{self._hop.transport.upper()} 127.0.0.1"
+        branch = new_branch()
         lines = [
             f"SUBSCRIBE {made.resource} SIP/2.0",
-            f"Via: {via}:{self.port};branch={branch};rport",
+            f"Via: {self._via()};branch={branch};rport",
             f"From: {made.from_}",
             f"To: {made.to}",
             f"Call-ID: {made.call_id}",
@@ -251,6 +262,39 @@ class StreamWatcher(Watcher, asyncio.Protocol):
 
     def close(self) -> None:
         self.stream.abort()
+
+
+class WebWatcher(Watcher):
+    """A browser: over WebSocket, with a Contact that names no place (RFC 7118 §5)."""
+
+    def _contact(self) -> str:
+        return f"<sip:{self.login}@df7jal23ls0d.invalid;transport=ws>"
+
+    def _via(self) -> str:
+        return "SIP/2.0/WS df7jal23ls0d.invalid"
+
+    async def open(self, url: str) -> None:
+        self._socket = await connect(url, subprotocols=[Subprotocol("sip")])
+        self._loop = asyncio.get_running_loop()
+        self._writes: set[asyncio.Task[None]] = set()
+        self._reader = self._loop.create_task(self._read())
+        self.port = 0
+
+    async def leave(self) -> None:
+        """Close the page."""
+        self._reader.cancel()
+        await self._socket.close()
+
+    async def _read(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for text in self._socket:
+                data = text.encode() if isinstance(text, str) else text
+                self.datagram_received(data, ("", 0))
+
+    def write(self, data: bytes) -> None:
+        task = self._loop.create_task(self._socket.send(data.decode()))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
 
 Make: TypeAlias = Callable[..., Awaitable[Watcher]]
