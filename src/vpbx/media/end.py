@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from .gate import Address, Admission, Gate
+from .gate import Admission, Gate
 from .keypad import Keypad
+from .listeners import Address
 from .model import DtlsPeer, RtpPeer, Side
 from .overhearing import Overhearing
 from .srtp import BrowserChannel, SrtpChannel

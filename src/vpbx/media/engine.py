@@ -144,6 +144,9 @@ class MediaEngine:
         self.srtp.stop()
         self.fax.stop()
         await self.proxy.stop()
+        if self.gates is not None:
+            self.gates.close()
+            self.gates = None
         if self.sink is not None:
             self.sink.close()
             self.sink = None
@@ -292,6 +295,8 @@ class MediaEngine:
 
     def _look_for_changes(self) -> None:
         self._look = None
+        if self.gates is not None:
+            self.gates.look()
         for session in tuple(self._sessions.values()):
             session.look_for_change()
         if self._sessions:

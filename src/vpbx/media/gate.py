@@ -25,25 +25,17 @@ listener gets its own when it first hears what does not fit.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from . import kernel
+from .listeners import Address, Listeners, read
 from .packet_filter import NOTHING, Source, dtls_filter, proves_itself, rtcp_filter, rtp_filter
 
-# Linux tells what ICMP says of what was sent from a port (ip(7)); Python has no name for it.
-_IP_RECVERR = getattr(socket, "IP_RECVERR", 11)
-
-Address: TypeAlias = tuple[str, int]
-_Packets: TypeAlias = list[tuple[bytes, Address]]
-
-_READS = 32
 _RTP_HEADER, _RTP_VERSION = 12, 2
-_PACKET_BYTES = 2048
 _REFUSALS = 3
 """So many ICMP errors before the port in an SDP counts as one nobody listens at."""
 _PATIENCE_S = 0.3
@@ -106,6 +98,7 @@ class Gate:
         numbers: tuple[int, int],
         keeper: Doorkeeper,
         sockets: kernel.Sockets,
+        listeners: Listeners,
     ) -> None:
         self.port = port
         self.numbers = numbers
@@ -116,6 +109,7 @@ class Gate:
         self._host = host
         self._keeper = keeper
         self._sockets = sockets
+        self._listeners = listeners
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(None)
         self._told: Address | None = None
@@ -236,7 +230,7 @@ class Gate:
         return self._borrower is not None
 
     def _borrowed(self) -> None:
-        packets = _read(self._borrower)[0] if self._borrower is not None else []
+        packets = read(self._borrower)[0] if self._borrower is not None else []
         for packet, _ in packets:
             self._give(packet)
 
@@ -264,19 +258,6 @@ class Gate:
         if self.state is State.OPEN and self.source is not None:
             self._stop()
             self._learn(self.source)
-
-    def look(self) -> None:
-        """Read what waits at our sockets, should the event loop not have told.
-
-        On a busy machine uvloop 0.23 was seen to wait for all sockets but one, which was readable
-        and had been added as any other: the side would be mute for the rest of the call.
-        """
-        if self._listener is not None:
-            self._heard()
-        if self._watcher is not None:
-            self._exact_heard()
-        if self._borrower is not None:
-            self._borrowed()
 
     def crowded(self) -> bool:
         """Say whether packets were turned away since this was asked last."""
@@ -319,32 +300,22 @@ class Gate:
     ) -> socket.socket | None:
         """Open a second socket on our port, for these sources only if they are given;
         `connected`: RTPProxy's goes on hearing all others."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-            if sources:
-                kernel.attach_filter(sock.fileno(), self._filter(sources, None))
-            sock.bind((self._host, self.port))
-            if connected is not None:
-                sock.connect(connected)
-        except (OSError, OverflowError):
-            sock.close()
-            return None
-        self._sockets.hold(sock.fileno())
-        self._loop.add_reader(sock.fileno(), heard)
+        program = self._filter(sources, None) if sources else b""
+        sock = self._listeners.open(
+            self._host, self.port, heard, program=program, connected=connected
+        )
+        if sock is not None:
+            self._sockets.hold(sock.fileno())
         return sock
 
     def _close(self, sock: socket.socket) -> None:
-        self._loop.remove_reader(sock.fileno())
         self._sockets.release((sock.fileno(),))
-        sock.close()
+        self._listeners.drop(sock)
 
     def _heard(self) -> None:
         if self._listener is None:
             return
-        packets, refused = _read(self._listener)
+        packets, refused = read(self._listener)
         fitting = [one for one in packets if self._fits(*one)]
         if len(fitting) != len(packets) and not self._sifts:
             self._sifts = True
@@ -397,7 +368,7 @@ class Gate:
         self.state, self.source = State.OPEN, source
         self._open((source,), ssrc)
         if listener is not None:
-            packets = packets + [one for one in _read(listener)[0] if self._fits(*one)]
+            packets = packets + [one for one in read(listener)[0] if self._fits(*one)]
         self._stop()
         if source != self._told:
             self._told = source
@@ -415,7 +386,7 @@ class Gate:
 
     def _exact_heard(self) -> None:
         """The SDP's own address speaks after all: it wins."""
-        packets = _read(self._watcher)[0] if self._watcher is not None else []
+        packets = read(self._watcher)[0] if self._watcher is not None else []
         if packets:
             packet, source = packets[0]
             self._settle(source, self._voice(packet), packets)
@@ -469,35 +440,13 @@ def _ssrc(packet: bytes) -> int:
     return int.from_bytes(packet[8:12], "big")
 
 
-def _read(sock: socket.socket) -> tuple[_Packets, Address | None]:
-    """Return the packets that wait at a socket, and who refuses what was sent, as ICMP says."""
-    packets: _Packets = []
-    for _ in range(_READS):
-        try:
-            packets.append(sock.recvfrom(_PACKET_BYTES))
-        except BlockingIOError:
-            break
-        except OSError as error:
-            refused = _complaints(sock)
-            return packets, refused if isinstance(error, ConnectionRefusedError) else None
-    return packets, None
-
-
-def _complaints(sock: socket.socket) -> Address | None:
-    """Empty a socket's queue of errors; return whom the last one was about."""
-    about = None
-    with contextlib.suppress(OSError):
-        while True:
-            about = sock.recvmsg(0, 0, socket.MSG_ERRQUEUE)[3]
-    return about
-
-
 class Gates:
     """Makes the gates of an engine."""
 
     def __init__(self, host: str) -> None:
         self._host = host
         self._sockets = kernel.Sockets()
+        self._listeners = Listeners()
 
     def expect(self) -> list[int]:
         """Return what `make` needs to know of the moment before RTPProxy opens the ports."""
@@ -514,8 +463,9 @@ class Gates:
         if len(found) < 2 * len(keepers):
             self._sockets.release(found.values())
             return {}
+        shared = self._sockets, self._listeners
         return {
-            port: Gate(self._host, port, (found[port], found[port + 1]), keeper, self._sockets)
+            port: Gate(self._host, port, (found[port], found[port + 1]), keeper, *shared)
             for port, keeper in keepers.items()
         }
 
@@ -523,3 +473,11 @@ class Gates:
         """Let a gate go; RTPProxy is about to close its sockets."""
         gate.close()
         self._sockets.release(gate.numbers)
+
+    def look(self) -> None:
+        """Hear what has come, should the event loop not have told."""
+        self._listeners.look()
+
+    def close(self) -> None:
+        """Listen nowhere any more."""
+        self._listeners.close()

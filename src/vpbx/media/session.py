@@ -36,8 +36,9 @@ import structlog
 from . import kernel
 from .control import NoPort, checked
 from .end import NOWHERE, End, admission_of, codecs_taken, note_baseline, numeric, packets_heard
-from .gate import Address, Gate
+from .gate import Gate
 from .keypad import Keypad
+from .listeners import Address
 from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .overhearing import Overhearing
 from .prompts import BYTES_PER_S, PLAYABLE
@@ -409,11 +410,8 @@ class MediaSession:
             kernel.send_from(other.gate.numbers[0], packet, other.target)
 
     def look_for_change(self) -> None:
-        """Find out whether a side speaks with another SSRC than the known one, or where the loop
-        has not told of it (engine calls)."""
+        """Find out whether a side speaks with another SSRC than the known one (engine calls)."""
         for side, end in self._ends.items():
-            if end.gate is not None:
-                end.gate.look()
             if end.gate is None or not end.gate.crowded():
                 end.crowd = None
             else:
