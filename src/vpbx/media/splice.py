@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from . import kernel
 from .end import End
-from .gate import Address
+from .listeners import Address
 
 __all__ = ["Splice"]
 

@@ -18,7 +18,7 @@ import socket
 from array import array
 from collections.abc import Callable
 
-from .gate import Address
+from .listeners import Address
 from .model import MediaError, Mode, RtpPeer, Side
 from .rtp import Packet
 from .session import MediaSession
