@@ -193,6 +193,10 @@ async def test_calls_between_the_two_go_by_tls(scene: Scene) -> None:
         ]
         assert across
         assert all(message["peer"].startswith("tls:") for message in across)
+        by_tls = [m["message"] for m in messages if m["peer"].startswith("tls:")]
+        described = [text for text in by_tls if "\r\nm=audio " in text]
+        assert len(described) >= 2  # the offer and its answer: encrypted as signalling is
+        assert all(" RTP/SAVP " in text and "a=crypto:" in text for text in described)
 
 
 async def traced(office: Office, callid: str) -> list[dict[str, Any]]:

@@ -214,6 +214,7 @@ class Across:
             host=peer,
             hops=hops,
             credentials=Credentials(domain.name, found.password),
+            encrypts=True,
         )
 
     # -- in ---------------------------------------------------------------------------------------

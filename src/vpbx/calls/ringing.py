@@ -298,7 +298,7 @@ class Ringing:
         way = call.switch.connections.across.way(call.domain, peer, call.switch.stack)
         if way is None:
             return
-        sound = call.offer(self._side)
+        sound = call.offer(self._side, way.secures(way.hops[0]))
         leg = call_across(call, way, person.employee.ext, sound, side=self._side)
         leg.party = person.party
         self._mobiles[leg] = _Mobile("", way.key, ())

@@ -70,6 +70,7 @@ def call_across(
         from_=name_addr(call.shown, call.domain.name),
         to=name_addr(Shown(ext), way.written_host),
         sdp=sound.local,
+        otherwise=sound.otherwise,
         listener=leg,
         credentials=way.credentials,
         headers=[("Max-Forwards", str(call.max_forwards)), *call.referral()],

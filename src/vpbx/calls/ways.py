@@ -44,6 +44,12 @@ class Way:
     """Route headers: the Service-Route of a registration (RFC 3608)."""
     limit: int = 0
     """Calls at the same time; 0: as many as the server takes."""
+    encrypts: bool = False
+    """Whether sound is offered encrypted where signalling is."""
+
+    def secures(self, hop: Hop) -> str:
+        """Return the transport by which to decide what is offered by `hop` (`Call.offer`)."""
+        return hop.transport if self.encrypts else "udp"
 
     def target(self, called: str, hop: Hop) -> Target:
         """Return where an INVITE for `called` (digits) goes by `hop`."""

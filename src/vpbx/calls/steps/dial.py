@@ -86,7 +86,7 @@ class _Attempt:
 
     async def make(self, place: Place) -> Joined | Over:
         call, config = self._call, self._call.switch.config
-        sound = call.offer(call.host_side)
+        sound = call.offer(call.host_side, self._way.secures(self._hop))
         leg = place(self._way, self._hop, sound)
         self._too_long = call.remind(config.dial_timeout_s)
         self._silent = None if self._last else call.remind(config.trunk_silence_s)
