@@ -200,7 +200,7 @@ class World:
         await self.directory.start()
         self.bus = bus = EventBus(self.directory.writer.submit)
         bus.subscribe(self._record)
-        self.boxes = Mailboxes(self.database, self.directory.writer)
+        self.boxes = Mailboxes(self.database, self.directory.writer, self.directory.since_ms)
         letters = MailQueue(self.database, None, self.folder, clock=self.directory.clock)
 
         def changed(domain_id: int, login: str) -> None:

@@ -61,6 +61,26 @@ def keep_sound(records: Path, domain_id: int, row: dict[str, Any]) -> None:
     path.write_bytes(SOUND)
 
 
+def call_of(domain_id: int, login: str, number: int, at_ms: int, client: str) -> dict[str, Any]:
+    """Return a call from outside that an employee has just taken."""
+    row = _call(domain_id, 5, 0, "")
+    return row | {
+        "callid": domain_id * 10**12 + 5 * 10**6 + number,
+        "started_ms": at_ms,
+        "answered_ms": at_ms + 1,
+        "ended_ms": at_ms + 2,
+        "direction": "in",
+        "status": "success",
+        "client": client,
+        "user_login": login,
+        "group_id": "",
+        "group_name": "",
+        "is_inner": 0,
+        "record": 2,
+        "missed_status": 0,
+    }
+
+
 def _call(domain_id: int, number: int, now: float, gid: str) -> dict[str, Any]:
     started = round((now - 60 - number * 240) * 1000)
     is_inner, out, missed = number % 7 == 3, number % 3 == 1, number % 5 == 2

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vpbx.directory import Directory, DomainConfig, Invalid, NotFound, Role
+from vpbx.db import Database
+from vpbx.directory import Directory, DomainConfig, Invalid, NotFound, Role, Secrets
+from vpbx.directory.locations import LocationRow
 
 
 def fields(error: pytest.ExceptionInfo[Invalid]) -> set[str]:
@@ -262,3 +265,27 @@ async def test_other_programs_name_employees_by_what_they_store(
     await directory.telnums.add(acme, "74951234567", user="ann")
     found = (await directory.current(acme)).find_named(text)
     assert (found.login if found is not None else "") == login
+
+
+async def test_devices_of_who_is_gone_do_not_ring_for_who_gets_their_login(
+    directory: Directory, database: Database, acme: DomainConfig, tmp_path: Path
+) -> None:
+    """Another process removes and adds between two looks of this one."""
+    await directory.users.add(acme, {"name": "Ann", "login": "ann"})
+    here = Directory(database, poll_s=3600, secrets=Secrets.from_file(tmp_path / "secret.key"))
+    await here.start()
+    try:
+        known = await here.domain("acme.example")
+        assert known is not None
+        device = LocationRow("sip:x@192.0.2.1", "udp", "192.0.2.1", 5060, 0, "", "c", 1, 4e9)
+        here.locations.save(acme.id, "ann", [device])
+        await here.writer.flush()
+        acme = await directory.current(acme)
+        await directory.users.delete(acme, "ann")
+        await directory.users.add(acme, {"name": "Another Ann", "login": "ann"})
+        assert here.locations.bindings(acme.id, "ann"), "it has not looked yet"
+        await here.refresh()
+        assert (await here.current(known)).employees["ann"].name == "Another Ann"
+        assert not here.locations.bindings(acme.id, "ann")
+    finally:
+        await here.stop()

@@ -328,7 +328,7 @@ class App:
         data, config = self.data, self.config
         smtp = Smtp.parse(config.smtp, config.mail_from) if config.smtp else None
         self.mail = queue = MailQueue(self.database, smtp, data.records, clock=self._clock)
-        self.boxes = boxes = Mailboxes(self.database, writer)
+        self.boxes = boxes = Mailboxes(self.database, writer, self.directory.since_ms)
 
         def path(call: CallInfo) -> Path:
             return self._recording_path(call).relative_to(data.records)

@@ -118,7 +118,11 @@ class Visit:
     def seen(self) -> Seen | None:
         """What history may show them."""
         found = self.reach
-        return None if found.everybody else Seen(found.logins, found.groups)
+        if found.everybody:
+            return None
+        people = self.company.employees
+        since = {login: people[login].since_ms for login in found.logins if login in people}
+        return Seen(found.logins, found.groups, {who: at for who, at in since.items() if at})
 
     @property
     def csrf(self) -> str:

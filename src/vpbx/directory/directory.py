@@ -17,6 +17,7 @@ from vpbx.directory.keys import KeyIdentity, Keys
 from vpbx.directory.lists import DepartmentList, EmployeeList
 from vpbx.directory.locations import Locations
 from vpbx.directory.media import MediaCatalog, MusicSettings
+from vpbx.directory.model import DomainConfig
 from vpbx.directory.other_operators import SipRegistrations, SipuriTransfers
 from vpbx.directory.restrictions import RestrictionRules
 from vpbx.directory.secrets import Secrets
@@ -69,12 +70,22 @@ class Directory(Store):
         self.sipuri_transfers = SipuriTransfers(self)
         self.branches = Branches(self)
         self.webhooks = Webhooks(self)
-        self.on_loaded(lambda domain: self.locations.keep_only(domain.id, domain.employees))
+        self.on_loaded(self._keep_locations)
 
     async def start(self) -> None:
         """Load the indexes and the registered devices, and begin to look for changes."""
         await super().start()
         await self.locations.load()
+
+    def _keep_locations(self, domain: DomainConfig) -> None:
+        ids = {login: employee.id for login, employee in domain.employees.items()}
+        self.locations.keep_only(domain.id, ids)
+
+    def since_ms(self, domain_id: int, login: str) -> int:
+        """Say from when on a login is that of who has it now (`Employee.since_ms`)."""
+        domain = self.cached_by_id(domain_id)
+        employee = domain.employees.get(login) if domain is not None else None
+        return employee.since_ms if employee is not None else 0
 
     async def authenticate_key(
         self, key: str, host: str | None, remote_ip: str | None

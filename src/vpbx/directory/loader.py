@@ -189,6 +189,7 @@ class _Loading:
                 Ha1Pair(row.ha1_login_md5, row.ha1_login_sha256),
                 Ha1Pair(row.ha1_ext_md5, row.ha1_ext_sha256),
                 row.call_waiting,
+                row.since_ms,
             )
         return employees
 

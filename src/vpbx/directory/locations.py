@@ -10,7 +10,7 @@ runs, that is moved along. After a restart with a wrong clock none lasts longer 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -60,6 +60,7 @@ class Locations:
         self._directory = store
         self._writer = writer
         self._rows: dict[tuple[int, str], tuple[LocationRow, ...]] = {}
+        self._ids: dict[int, Mapping[str, int]] = {}
         self._watchers: list[Callable[[int, str], None]] = []
         self._behind_s: float | None = None
         """How far the monotonic clock is behind that by which rows were stored."""
@@ -146,9 +147,16 @@ class Locations:
         self._rows.pop((domain_id, login), None)
         self._changed(domain_id, login)
 
-    def keep_only(self, domain_id: int, logins: Collection[str]) -> None:
-        """Forget devices of employees another process deleted."""
-        gone = [key for key in self._rows if key[0] == domain_id and key[1] not in logins]
+    def keep_only(self, domain_id: int, ids: Mapping[str, int]) -> None:
+        """Forget devices of employees another process deleted, also where their login is somebody
+        else's by now; `ids`: the employees' numbers by login."""
+        before, self._ids[domain_id] = self._ids.get(domain_id, ids), ids
+        gone = [
+            key
+            for key in self._rows
+            if key[0] == domain_id
+            and (key[1] not in ids or ids[key[1]] != before.get(key[1], ids[key[1]]))
+        ]
         for key in gone:
             del self._rows[key]
             self._changed(*key)

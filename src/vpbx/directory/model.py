@@ -134,6 +134,9 @@ class Employee:
     ha1_login: Ha1Pair = Ha1Pair()
     ha1_ext: Ha1Pair = Ha1Pair()
     call_waiting: bool = False
+    since_ms: int = 0
+    """From when on what bears the login is this employee's (since 1970): somebody had it before
+    them; 0: nobody had."""
 
 
 @dataclass(frozen=True, slots=True)

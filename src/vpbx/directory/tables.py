@@ -13,6 +13,7 @@ import re
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -70,6 +71,12 @@ def _flag(name: str, default: bool) -> Column[bool]:
 
 def _number(name: str, default: int | None = None) -> Column[int]:
     return Column(name, Integer, nullable=False, default=default)
+
+
+def _milliseconds(name: str) -> Column[int]:
+    """A time since 1970."""
+    kind = BigInteger().with_variant(Integer, "sqlite")
+    return Column(name, kind, nullable=False, default=0, server_default="0")
 
 
 def _of_domain(column: str, target: str, ondelete: str | None = None) -> ForeignKeyConstraint:
@@ -138,11 +145,23 @@ users = Table(
     _text("ha1_login_sha256"),
     _text("ha1_ext_md5"),
     _text("ha1_ext_sha256"),
+    _milliseconds("since_ms"),
     UniqueConstraint("domain_id", "id"),
     UniqueConstraint("domain_id", "login"),
     UniqueConstraint("domain_id", "ext"),
     sqlite_autoincrement=True,
 )
+
+former_logins = Table(
+    "former_logins",
+    metadata,
+    _domain(),
+    _text("login", None),
+    _milliseconds("until_ms"),
+    PrimaryKeyConstraint("domain_id", "login"),
+)
+"""Until when a login was somebody's who is gone: what was theirs is not the next one's. The
+next one's `users.since_ms` is that; 0 where nobody had the login before."""
 
 groups = Table(
     "groups",

@@ -90,6 +90,7 @@ class Users:
             user_id = await tx.insert(
                 tables.users,
                 login=login,
+                since_ms=await _given_up_ms(tx, login),
                 **changes,
                 **_ha1_columns("login", login, tx, password),
                 **_ha1_columns("ext", ext, tx, password),
@@ -133,6 +134,7 @@ class Users:
                 raise Invalid.one("login", "the last administrator cannot be deleted")
             await free_user(tx, row.id, heir.id)
             await tx.delete(tables.users, tables.users.c.id == row.id)
+            await _give_up(tx, row.login, int(self._store.clock.time() * 1000))
         self._locations.forget(domain.id, row.login)
 
     async def groups(self, domain: DomainConfig, login: str) -> tuple[Department, ...]:
@@ -196,6 +198,19 @@ class Users:
             return
         if await first_admin_row(tx, but=row.id) is None:
             reader.wrong("role", "the last administrator must stay admin")
+
+
+async def _given_up_ms(tx: Tx, login: str) -> int:
+    """Return when the login's last owner left; 0: nobody had it."""
+    former = await tx.first(tables.former_logins, tables.former_logins.c.login == login)
+    return former.until_ms if former is not None else 0
+
+
+async def _give_up(tx: Tx, login: str, at_ms: int) -> None:
+    """Note that a login is nobody's from now on."""
+    former = tables.former_logins
+    if not await tx.update(former, former.c.login == login, until_ms=at_ms):
+        await tx.insert(former, login=login, until_ms=at_ms)
 
 
 async def _existing(tx: Tx, login: str) -> Row[Any]:

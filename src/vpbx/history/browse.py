@@ -6,11 +6,11 @@ not be allowed to see everybody's calls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, tuple_
 
 from vpbx.db import Database
 from vpbx.events import Direction, Status, lengths
@@ -33,10 +33,14 @@ _PLAYABLE = (RECORD_ENCODING, RECORD_READY, RECORD_FAX)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Calls somebody may see: of these employees, or that went through these departments."""
+    """Calls somebody may see: of these employees, or that went through these departments.
+
+    `since_ms`: from when on a login is that employee's, for those that somebody had before.
+    """
 
     logins: tuple[str, ...]
     groups: tuple[str, ...] = ()
+    since_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +179,22 @@ def visible(seen: Seen | None) -> list[ColumnElement[bool]]:
     """Return the conditions of what somebody may see."""
     if seen is None:
         return []
+    always = [login for login in seen.logins if not seen.since_ms.get(login)]
     return [
         or_(
-            _C.user_login.in_(seen.logins),
-            _C.caller_login.in_(seen.logins),
+            _of(always),
             _C.group_id.in_(seen.groups),
+            *(
+                and_(_of([login]), _C.started_ms >= since_ms)
+                for login, since_ms in seen.since_ms.items()
+                if login in seen.logins and since_ms
+            ),
         )
     ]
+
+
+def _of(logins: Sequence[str]) -> ColumnElement[bool]:
+    return or_(_C.user_login.in_(logins), _C.caller_login.in_(logins))
 
 
 def _wanted(asked: Asked) -> Sequence[ColumnElement[bool]]:

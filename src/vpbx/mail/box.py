@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 
 from vpbx.db import Database, Write, Writer
 from vpbx.mail.tables import voicemail
@@ -33,11 +33,18 @@ class Message:
 
 
 class Mailboxes:
-    """The boxes of all employees. `changed` is called with (domain_id, login) after changes."""
+    """The boxes of all employees. `changed` is called with (domain_id, login) after changes.
 
-    def __init__(self, database: Database, writer: Writer) -> None:
+    `since_ms` says from when on a login is that of who has it now (since 1970): what was left for
+    somebody before them is in no box any more.
+    """
+
+    def __init__(
+        self, database: Database, writer: Writer, since_ms: Callable[[int, str], int]
+    ) -> None:
         self._database = database
         self._writer = writer
+        self._since_ms = since_ms
         self.changed: Callable[[int, str], None] = lambda domain_id, login: None
 
     async def messages(self, domain_id: int, login: str) -> list[Message]:
@@ -45,7 +52,7 @@ class Mailboxes:
         await self._writer.flush()
         query = (
             select(voicemail)
-            .where(_C.domain_id == domain_id, _C.login == login)
+            .where(*self._of(domain_id, login))
             .order_by(_C.heard, _C.left_ms, _C.id)
         )
         async with self._database.connect() as connection:
@@ -66,11 +73,7 @@ class Mailboxes:
 
     async def counts(self, domain_id: int, login: str) -> tuple[int, int]:
         """Return how many messages are new, and how many were heard (RFC 3842)."""
-        query = (
-            select(_C.heard, func.count())
-            .where(_C.domain_id == domain_id, _C.login == login)
-            .group_by(_C.heard)
-        )
+        query = select(_C.heard, func.count()).where(*self._of(domain_id, login)).group_by(_C.heard)
         async with self._database.connect() as connection:
             found = {int(heard): int(count) for heard, count in await connection.execute(query)}
         return found.get(0, 0), found.get(1, 0)
@@ -85,7 +88,15 @@ class Mailboxes:
         )
         async with self._database.connect() as connection:
             rows = (await connection.execute(query)).all()
-        return {login: (int(new), int(heard)) for login, new, heard in rows}
+        found = {login: (int(new), int(heard)) for login, new, heard in rows}
+        for login in found:
+            if self._since_ms(domain_id, login):
+                found[login] = await self.counts(domain_id, login)
+        return found
+
+    def _of(self, domain_id: int, login: str) -> tuple[ColumnElement[bool], ...]:
+        since_ms = self._since_ms(domain_id, login)
+        return _C.domain_id == domain_id, _C.login == login, _C.left_ms >= since_ms
 
     async def settled(self) -> None:
         """Wait until all changes so far are on disk, and everybody can read them."""

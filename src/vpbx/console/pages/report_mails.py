@@ -119,8 +119,8 @@ def _told(mail: ReportMail) -> str:
 
 
 pages = (
-    Page(LIST, Area.COMPANY, get=list_, post=add),
-    Page(f"{LIST}/{{mail}}", Area.COMPANY, get=show, post=save),
+    Page(LIST, Area.COMPANY, get=list_, post=add, weighty=True),
+    Page(f"{LIST}/{{mail}}", Area.COMPANY, get=show, post=save, weighty=True),
     Page(f"{LIST}/{{mail}}/delete", Area.COMPANY, post=delete),
     Page(f"{LIST}/{{mail}}/send", Area.COMPANY, post=send),
 )
