@@ -225,6 +225,11 @@ async def test_a_carrier_that_moves_is_followed(named: World, dns: NameServer) -
         "carrier", {"address": "carrier.test", "transport": "auto"}
     )
     await resolved(world)
+    phone = await world.phone(ANN)
+    talk = await world.phone_calls(phone, CUSTOMER, tone_hz=880)
+    there = await world.carrier.incoming()
+    await there.answer(440)
+    await there.heard(880)
     moved = await world.agent("moved")
     dns.put("_sip._udp.carrier.test", "SRV", [f"1 0 {moved.port} a.test."], ttl=1)
     carriers = world.service.connections.carriers
@@ -233,12 +238,18 @@ async def test_a_carrier_that_moves_is_followed(named: World, dns: NameServer) -
             await asyncio.sleep(0.02)
     assert carriers.source(Hop("udp", "127.0.0.1", moved.port)) is not None
     assert carriers.source(Hop("udp", "127.0.0.1", world.carrier.port)) is None
-    phone = await world.phone(ANN)
+    assert await there.hold() == 200  # a talk goes on where it was, though nothing new comes there
+    assert await there.resume() == 200
+    await asyncio.gather(there.heard(880), talk.heard(440))
+    late = await world.customer_calls()
+    assert (await late.ended()).code in (401, 403, 407)
+    there.hangup()
+    assert (await talk.ended()).cause == "bye"
     call = await world.phone_calls(phone, CUSTOMER)
     await (await moved.incoming()).answer()
     await call.answered()
     call.hangup()
-    await world.ended()
+    await world.ended(2)
 
 
 async def test_a_trunk_that_failed_three_times_is_left_alone(world: World) -> None:

@@ -348,7 +348,9 @@ class BranchLinks:
             raise _NoExchange(BranchStatus.WAITING, reason[:200])
         if status == 403 and reason:
             raise _NoExchange(BranchStatus.ERROR, reason[:200])
-        raise self._out_of_reach(url, f"it answers {status}")
+        if status == 200:
+            raise self._out_of_reach(url, "what answers there is no vpbx")
+        raise self._out_of_reach(url, f"it answers {status} {reason[:200]}".rstrip())
 
     @staticmethod
     def _out_of_reach(url: URL, reason: str) -> _NoExchange:

@@ -18,7 +18,7 @@ from vpbx.calls.addresses import trunk_dialled
 from vpbx.calls.connections import Connections
 from vpbx.clock import Clock
 from vpbx.directory import Directory, DomainConfig, Number, Trunk
-from vpbx.sip import Hop, Request, SipStack
+from vpbx.sip import Hop, Request, SipStack, network_of
 
 __all__ = ["Doors", "Guest", "TurnedAway", "Unproven"]
 
@@ -126,7 +126,7 @@ class Doors:
         return TurnedAway(404)
 
     async def _sipuri(self, user: str, hop: Hop) -> Guest | TurnedAway:
-        if not self._buckets.take(hop.host):
+        if not self._buckets.take(network_of(hop.host)):
             return TurnedAway(503)
         found = await self._directory.sipuri_transfers.owner(user)
         if found is None:
@@ -149,7 +149,8 @@ def _user(request: Request) -> str:
 
 
 class _Buckets:
-    """How often an address may try: a burst, then so many a second. The oldest are forgotten."""
+    """How often a source (an IPv4 address, an IPv6 /64) may try: a burst, then so many a second.
+    The oldest are forgotten."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -148,6 +148,17 @@ def _is_loose(uri: str) -> bool:
         return True
 
 
+def along(route: tuple[str, ...], uri: str) -> tuple[str, tuple[str, ...]]:
+    """Return the Request-URI and the Route values of a request for `uri` by way of `route`.
+
+    A strict router, one whose URI has no `lr`, wants itself in the Request-URI, and the target
+    as the last of the routes (RFC 3261 §12.2.1.1).
+    """
+    if route and not _is_loose(_route_uri(route[0])):
+        return _route_uri(route[0]), (*route[1:], f"<{uri}>")
+    return uri, route
+
+
 class Dialog:
     """One dialog, early until `confirmed`."""
 
@@ -299,9 +310,7 @@ class Dialog:
         """
         if cseq is None:
             cseq = self.local_cseq = self.local_cseq + 1
-        uri, route = self.target, self.route
-        if route and not _is_loose(_route_uri(route[0])):
-            uri, route = _route_uri(route[0]), (*route[1:], f"<{self.target}>")
+        uri, route = along(self.route, self.target)
         request = Request(method, uri, body)
         put = request.headers.add
         put("Max-Forwards", "70")

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from vpbx.clock import Timer
 from vpbx.sip.body import ALLOW, SDP_TYPE, SUPPORTED, BadBody, session_description
 from vpbx.sip.core import Core
-from vpbx.sip.dialog import Dialog
+from vpbx.sip.dialog import Dialog, along
 from vpbx.sip.exchange import ClientAuth, Exchange, Tries
 from vpbx.sip.listener import SessionState
 from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
@@ -71,10 +71,11 @@ class OutgoingSession(Session):
         auth: ClientAuth | None,
         headers: Headers,
     ) -> None:
-        request = Request("INVITE", target.uri)
+        uri, route = along(target.route, target.uri)
+        request = Request("INVITE", uri)
         put = request.headers.add
         put("Max-Forwards", "70")
-        for value in target.route:
+        for value in route:
             put("Route", value)
         put("From", f"{from_};tag={new_tag()}")
         put("To", to)

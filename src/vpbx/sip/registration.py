@@ -41,6 +41,8 @@ _FIRST_PAUSE_S = 5.0
 _GROWTH_IN_TROUBLE, _GROWTH_REFUSED = 2.0, 4.0
 _LONGEST_PAUSE_S = 600.0
 _LONGEST_EXPIRES_S = 86_400
+_LEAST_REFRESH_S = 5.0
+"""However short a registrar keeps us: it is not asked more often."""
 _MAX_ROUTES = 8
 
 
@@ -217,7 +219,7 @@ class Registration:
         granted_s = self._granted_s(response)
         self.expires_at = self._stack.clock.now() + granted_s
         self._become(RegistrationState.REGISTERED, response.code)
-        self._set_timer(max(granted_s / 2, granted_s - 60.0))
+        self._set_timer(max(granted_s / 2, granted_s - 60.0, _LEAST_REFRESH_S))
         self._keep_alive(True)
 
     def _fail(self, code: int, growth: float, at_least_s: float) -> None:
@@ -236,16 +238,28 @@ class Registration:
         return True
 
     def _granted_s(self, response: Response) -> float:
-        """How long the registrar keeps our Contact, by its list or its Expires."""
+        """How long the registrar keeps our Contact, by its list or its Expires.
+
+        Some write it in their own way, or with the address that a NAT or a border controller
+        between us gave it: then by its user, which is nobody else's, or as the only one there is.
+        """
+        listed: list[tuple[str, str, int]] = []
         for value in response.headers.getlist("Contact"):
             try:
                 address = parse_address(value)
             except ValueError:
                 continue
             expires = address.parameters.get("expires") or ""
-            if str(address.uri) == self.contact and expires.isascii() and expires.isdigit():
-                return float(max(1, int(expires[:9])))
-        return float(delta_seconds(response, "Expires") or self._expires_s)
+            if expires.isascii() and expires.isdigit():
+                listed.append((str(address.uri), address.uri.user or "", int(expires[:9])))
+        ours = (
+            [s for uri, _, s in listed if uri == self.contact]
+            or [s for _, user, s in listed if user == self._user]
+            or ([s for _, _, s in listed] if len(listed) == 1 else [])
+        )
+        told = ours[0] if ours else delta_seconds(response, "Expires")
+        granted_s = self._expires_s if told is None else told
+        return float(min(max(1, granted_s), _LONGEST_EXPIRES_S))
 
     # Keeping the way open
 

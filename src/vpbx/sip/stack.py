@@ -14,7 +14,7 @@ from vpbx.clock import Clock, LoopClock
 from vpbx.sip.body import BadBody
 from vpbx.sip.budget import Standing
 from vpbx.sip.config import LayerConfig, StackConfig
-from vpbx.sip.dialog import Dialog
+from vpbx.sip.dialog import Dialog, along
 from vpbx.sip.dialogs import Dialogs
 from vpbx.sip.digest import Credentials
 from vpbx.sip.doorkeeper import Doorkeeper
@@ -212,10 +212,11 @@ class SipStack:
         call_id = call_id or new_call_id()
 
         def make() -> Request:
-            request = Request(method, target.uri, body)
+            uri, route = along(target.route, target.uri)
+            request = Request(method, uri, body)
             put = request.headers.add
             put("Max-Forwards", "70")
-            for value in target.route:
+            for value in route:
                 put("Route", value)
             put("From", sender)
             put("To", to)

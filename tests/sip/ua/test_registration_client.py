@@ -10,12 +10,15 @@ import pytest
 
 from vpbx.clock import ManualClock
 from vpbx.sip import (
+    Credentials,
     Hop,
     Listen,
     Registration,
     RegistrationState,
+    Request,
     ServerTransaction,
     Session,
+    SessionAdapter,
     SipStack,
     StackConfig,
     Target,
@@ -31,15 +34,19 @@ class Registrar:
     def __init__(self) -> None:
         self.code = 200
         self.headers: list[tuple[str, str]] = []
+        self.echoes = True
+        """Whether a 200 lists the Contacts as they came."""
         self.requests: list[str] = []
+        self.calls: list[Request] = []
 
     def on_invite(self, session: Session) -> None:
+        self.calls.append(session.request)
         session.reject(486)
 
     def on_request(self, tx: ServerTransaction) -> None:
         self.requests.append(tx.request.headers["Expires"])
         headers = [("Contact", value) for value in tx.request.headers.getlist("Contact")]
-        extra = headers if self.code == 200 else []
+        extra = headers if self.code == 200 and self.echoes else []
         tx.respond(make_response(tx.request, self.code, headers=[*extra, *self.headers]))
 
 
@@ -66,7 +73,7 @@ class World:
         listen = next(x for x in self.stacks[number].listens if x.transport == transport)
         return Target("sip:operator.example", Hop(transport, "127.0.0.1", listen.port))
 
-    def registration(self, *targets: Target, **options: float) -> Registration:
+    def registration(self, *targets: Target, **options: object) -> Registration:
         order: Callable[[], list[Target]] = lambda: list(targets)  # noqa: E731
         return Registration(self.stacks[0], order, AOR, **options)  # type: ignore[arg-type]
 
@@ -196,6 +203,96 @@ async def test_service_route_and_path_are_kept_and_renewed(world: World) -> None
     registration.refresh()
     await settled(world, registration)
     assert registration.service_route == ()
+
+
+@pytest.mark.parametrize(
+    ("routes", "uri", "sent"),
+    [
+        (["<sip:a;lr>", "<sip:b;lr>"], "sip:1@op.example", ["<sip:a;lr>", "<sip:b;lr>"]),
+        (["<sip:a>", "<sip:b;lr>"], "sip:a", ["<sip:b;lr>", "<sip:1@op.example>"]),
+        (["<sip:a>"], "sip:a", ["<sip:1@op.example>"]),
+        ([], "sip:1@op.example", []),
+    ],
+)
+async def test_a_strict_router_on_the_way_is_asked_as_it_wants(
+    world: World, routes: list[str], uri: str, sent: list[str]
+) -> None:
+    """RFC 3261 §12.2.1.1, also for a Service-Route of a registrar that is old-fashioned."""
+    target = Target("sip:1@op.example", world.target(1).hop, tuple(routes))
+    done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    class Ended(SessionAdapter):
+        def on_failure(self, session: Session, code: int, *more: object) -> None:
+            done.set_result(code)
+
+    world.stacks[0].invite(
+        target, from_="<sip:2@op.example>", to="<sip:1@op.example>", sdp=None, listener=Ended()
+    )
+    async with asyncio.timeout(30):
+        assert await done == 486  # acknowledged the same way: it does not come again
+    [invite] = world.apps[1].calls
+    assert (invite.raw_uri, invite.headers.getlist("Route")) == (uri, sent)
+
+
+OTHERS = ("<sip:somebody@192.0.2.7>;expires=40", "<sip:other@192.0.2.8>;expires=50")
+
+
+@pytest.mark.parametrize(
+    ("contacts", "granted_s"),
+    [
+        (["<sip:100200@203.0.113.9:61000>;expires=90"], 90),  # a border controller's address
+        ([OTHERS[0], "<sip:100200@203.0.113.9;ob>;expires=90", OTHERS[1]], 90),
+        (["<sip:renamed@203.0.113.9>;expires=90"], 90),  # by another name, but the only one
+        ([*OTHERS], 300),  # none of them is ours: what Expires says
+        (["<sip:100200@203.0.113.9>"], 300),
+        (["rubbish", "<sip:100200@203.0.113.9>;expires=soon"], 300),
+        (["<sip:100200@203.0.113.9>;expires=999999999"], 86_400),
+        (["<sip:100200@203.0.113.9>;expires=0"], 1),
+    ],
+)
+async def test_how_long_we_are_kept_however_the_contact_is_written(
+    world: World, contacts: list[str], granted_s: int
+) -> None:
+    app = world.apps[1]
+    app.echoes = False
+    app.headers = [("Expires", "300"), *(("Contact", value) for value in contacts)]
+    registration = world.registration(world.target(1), expires_s=600)
+    registration.start()
+    assert await settled(world, registration) is RegistrationState.REGISTERED
+    assert registration.expires_at - world.clock.now() == granted_s
+    again_s = max(5, granted_s / 2, granted_s - 60)
+    world.clock.advance(again_s - 0.1)
+    assert registration.state is RegistrationState.REGISTERED  # a registrar is not hammered
+    world.clock.advance(0.2)
+    assert registration.state is RegistrationState.REGISTERING
+    await settled(world, registration)
+
+
+@pytest.mark.parametrize("least", ["100000000", "0", "60", "x", ""])
+async def test_an_interval_that_cannot_be_wanted_is_a_failure(world: World, least: str) -> None:
+    """423 with more than a day, or less than was asked for, would be asked for for ever."""
+    app = world.apps[1]
+    app.code, app.headers = 423, [("Min-Expires", least)] if least else []
+    registration = world.registration(world.target(1), expires_s=600)
+    registration.start()
+    assert await settled(world, registration) is RegistrationState.FAILED
+    assert len(app.requests) <= 2
+    assert "423" in registration.reason
+
+
+@pytest.mark.parametrize("code", [302, 401])
+async def test_a_redirection_and_a_stale_nonce_without_end_are_failures(
+    world: World, code: int
+) -> None:
+    app = world.apps[1]
+    app.code = code
+    challenge = 'Digest realm="r", nonce="n", stale=true, algorithm=MD5'
+    app.headers = [("Contact", "<sip:elsewhere.example>"), ("WWW-Authenticate", challenge)]
+    registration = world.registration(world.target(1), credentials=Credentials("u", "p"))
+    registration.start()
+    assert await settled(world, registration) is RegistrationState.FAILED
+    assert str(code) in registration.reason
+    assert len(app.requests) <= 3
 
 
 async def test_a_way_through_nat_is_kept_open(world: World) -> None:
