@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ipaddress
-import json
 import secrets as tokens
 import socket
 import ssl
@@ -28,7 +27,7 @@ import structlog
 from aiohttp import Fingerprint
 from yarl import URL
 
-from vpbx.branches.answering import Answering
+from vpbx.branches.answering import Answering, Refusal, read_flat
 from vpbx.branches.proof import proof, proven
 from vpbx.branches.secrets import BranchSecrets
 from vpbx.branches.wire import Malformed, digest, read_content, write_content
@@ -267,15 +266,15 @@ class BranchLinks:
         here, there = names["from"], names["to"]
         given = await self._post(http, url / "challenge", names)
         under = {
-            "challenge": str(given.get("challenge", "")),
+            "challenge": given.get("challenge", ""),
             "counter": f"{tokens.token_hex(16)}.{seen}",
         }
         ours = proof(secret, by=here, to=there, content=content.encode(), **under)
         told = {**names, **under, "content": content, "proof": ours}
         answer = await self._post(http, url / "exchange", told)
-        back = str(answer.get("content", ""))
+        back = answer.get("content", "")
         theirs = proof(secret, by=there, to=here, content=back.encode(), **under)
-        if not proven(str(answer.get("proof", "")), theirs):
+        if not proven(answer.get("proof", ""), theirs):
             raise _NoExchange(BranchStatus.ERROR, "its answer does not prove the key")
         return back
 
@@ -322,7 +321,7 @@ class BranchLinks:
 
     async def _post(
         self, http: aiohttp.ClientSession, url: URL, value: dict[str, str]
-    ) -> dict[str, object]:
+    ) -> dict[str, str]:
         try:
             async with http.post(url, json=value, allow_redirects=False) as got:
                 body = await _body(got)
@@ -338,12 +337,12 @@ class BranchLinks:
                 reason = _PRIVATE
             raise self._out_of_reach(url, reason) from error
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
+            answer = read_flat(body)  # as with what is asked, before anything is proved
+        except Refusal:
             answer = None
-        if status == 200 and isinstance(answer, dict):
+        if status == 200 and answer is not None:
             return answer
-        reason = str(answer.get("reason", "")) if isinstance(answer, dict) else ""
+        reason = answer.get("reason", "") if answer is not None else ""
         if status == 404 and reason:
             raise _NoExchange(BranchStatus.WAITING, reason[:200])
         if status == 403 and reason:
