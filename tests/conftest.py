@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.mariadb import MariaDb, NoMariaDb, running_mariadb
@@ -31,11 +32,35 @@ _ALONE = (
 )
 
 
+_LONG = (
+    *("tests/e2e/test_branches.py", "tests/api/test_schemathesis.py", "tests/cli/test_sections.py"),
+    *("tests/cli/test_crm_log.py", "tests/cli/test_editing.py", "tests/e2e/test_survival.py"),
+    *("tests/paths/", "tests/docs/", "tests/console/test_pages.py", "tests/cli/", "tests/fax/"),
+    *("tests/calls/test_transfer_targets.py", "tests/hostile/", "tests/e2e/", "tests/calls/"),
+)
+"""Files that take longest: they go first, so that no process is left alone with one at the end."""
+
+# The same examples each time, and none fails because the machine is busy.
+hypothesis.settings.register_profile(
+    "steady",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("steady")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let tests whose sound is measured by the clock, or made by others' programs, run alone."""
     for item in items:
         if any(part in item.nodeid for part in _ALONE):
             item.add_marker(pytest.mark.alone)
+    items.sort(key=lambda item: _place(item.nodeid))
+
+
+def _place(nodeid: str) -> int:
+    found = (place for place, part in enumerate(_LONG) if nodeid.startswith(part))
+    return next(found, len(_LONG))
 
 
 def pytest_terminal_summary(

@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> int:
         else:
             # A file stays whole: its tests may share a company, and go in their order.
             together = ["-m", "not alone", "-n", str(_workers()), "--dist", "loadfile"]
+            together += ["--no-loadscope-reorder"]  # but in that of tests/conftest.py
             codes = [_pytest(together, arguments), _pytest(["-m", "alone"], arguments)]
         parts = [json.loads(line) for line in summary.read_text().splitlines()]
     print(_last_line(parts))

@@ -68,6 +68,8 @@ async def run(base: str, key: str, folder: Path, *options: str) -> tuple[int, st
         *(SCHEMATHESIS, "--config-file", folder / "schemathesis.toml", "run"),
         *(f"{base}{PREFIX}/openapi.json", "-H", f"X-API-KEY: {key}", "--seed", SEED),
         *("--exclude-checks", LEFT_OUT, "--continue-on-failure", "--no-shrink", *options),
+        # a busy machine is no finding
+        *("--request-timeout", "90", "--suppress-health-check", "all"),
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS, "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE,

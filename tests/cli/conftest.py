@@ -84,7 +84,7 @@ class Server:
         """Send a signal and return the seconds until the end."""
         began_at = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(10)
+        self.process.wait(30)
         return time.monotonic() - began_at
 
 

@@ -33,7 +33,7 @@ def ask(server: Server, key: str, method: str, path: str, body: Any = None) -> t
         method=method,
     )
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())
@@ -45,7 +45,7 @@ def files_of(cli: Cli) -> list[str]:
 
 def until(wanted: Any, look: Any) -> None:
     """A running server takes a change within a second."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while (found := look()) != wanted:
         assert time.monotonic() < end, found
         time.sleep(0.05)

@@ -148,7 +148,7 @@ async def test_what_is_not_there_is_told_from_what_does_not_answer(
     with pytest.raises(Unresolved) as error:
         await resolver.find("nowhere.test", 5060)
     assert not error.value.gone
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 async def test_a_server_that_chokes_on_naptr_does_not_matter(
@@ -227,8 +227,9 @@ async def test_a_name_that_leads_inside_leads_nowhere_at_any_time(
 async def test_nobody_waits_long_for_a_name(resolver: Resolver, dns: NameServer) -> None:
     dns.silent = True
     followed = Followed(resolver, LoopClock(), "carrier.test", 5060)
-    began = time.monotonic()
+    answering = asyncio.create_task(resolver.find("carrier.test", 5060))
     await followed.ready(0.2)
-    assert time.monotonic() - began < 2
+    assert not answering.done(), "others still ask"
+    answering.cancel()
     assert followed.order() == ()
     followed.stop()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.ports import free_port
 from vpbx.clock import LoopClock
 from vpbx.sip import Hop, Listen, Request, Response, SipStack, StackConfig, Target
 from vpbx.sip.message import make_response
@@ -39,12 +39,6 @@ async def ours() -> AsyncIterator[SipStack]:
     await made.stop(0.2)
 
 
-def closed_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def ask(ours: SipStack, hop: Hop, method: str = "OPTIONS") -> asyncio.Future[Response]:
     done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
     target = Target(f"sip:{hop.host}:{hop.port}", hop)
@@ -55,8 +49,7 @@ def ask(ours: SipStack, hop: Hop, method: str = "OPTIONS") -> asyncio.Future[Res
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_closed_port_is_told_at_once(ours: SipStack, transport: str) -> None:
-    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-    hop = Hop(transport, "127.0.0.1", closed_port(kind))
+    hop = Hop(transport, "127.0.0.1", free_port())
     response = await asyncio.wait_for(ask(ours, hop), 30)
     assert response.code == 503
 
@@ -65,7 +58,7 @@ async def test_others_are_not_disturbed_by_somebody_elses_closed_port(ours: SipS
     """An ICMP error shows up at the next datagram, whoever that is for."""
     there = await stack()
     good = Hop("udp", "127.0.0.1", there.listens[0].port)
-    bad = Hop("udp", "127.0.0.1", closed_port(socket.SOCK_DGRAM))
+    bad = Hop("udp", "127.0.0.1", free_port())
     asked = [ask(ours, bad if number % 2 else good) for number in range(60)]
     answers = await asyncio.wait_for(asyncio.gather(*asked), 30)
     assert [answer.code for answer in answers] == [200, 503] * 30
@@ -73,7 +66,7 @@ async def test_others_are_not_disturbed_by_somebody_elses_closed_port(ours: SipS
 
 
 async def test_one_invite_after_another_to_a_closed_port(ours: SipStack) -> None:
-    hop = Hop("udp", "127.0.0.1", closed_port(socket.SOCK_DGRAM))
+    hop = Hop("udp", "127.0.0.1", free_port())
     heard: asyncio.Queue[int] = asyncio.Queue()
 
     class Listener:
@@ -96,7 +89,7 @@ async def test_one_invite_after_another_to_a_closed_port(ours: SipStack) -> None
 
 async def test_a_dialog_outlives_a_port_that_is_closed_for_a_moment(ours: SipStack) -> None:
     """A phone that roams is out of reach for a second; that is no end of a call."""
-    hop = Hop("udp", "127.0.0.1", closed_port(socket.SOCK_DGRAM))
+    hop = Hop("udp", "127.0.0.1", free_port())
     told: list[str] = []
 
     class Listener:
