@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.command import VPBX, run_vpbx
 from tests.support.ports import rtp_ports
 
-VPBX = Path(sys.executable).parent / "vpbx"
 ANY_PORTS = (
     *("--http", "127.0.0.1:0", "--https", "127.0.0.1:0"),
     *("--sip", "127.0.0.1:0", "--sip-tls", "127.0.0.1:0"),
@@ -34,14 +33,9 @@ class Cli:
         """So long a command may take."""
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [VPBX, *words, "--data", str(self.data)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=self.patience_s,
-            env={**os.environ, "COLUMNS": "200", **environment},
-        )
+        env = {**os.environ, "COLUMNS": "200", **environment}
+        words = (*words, "--data", str(self.data))
+        return run_vpbx(*words, timeout_s=self.patience_s, env=env)
 
     def json(self, *words: str) -> Any:
         done = self.run(*words, "--json")

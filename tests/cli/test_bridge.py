@@ -7,11 +7,11 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-from .conftest import VPBX
+from tests.support.command import run_vpbx
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([VPBX, "bridge", *words], capture_output=True, text=True, check=False)
+    return run_vpbx("bridge", *words)
 
 
 def test_check_shows_what_a_call_would_write_and_writes_nothing(tmp_path: Path) -> None:

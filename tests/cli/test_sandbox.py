@@ -19,13 +19,12 @@ import aiohttp
 import av
 import pytest
 
+from tests.support.command import VPBX, run_vpbx
 from vpbx.app.control import ControlFault, follow
 from vpbx.sandbox import PLAY
 from vpbx.sandbox.company import DEPARTMENTS, STAFF
 from vpbx.sandbox.past import Past, Row
 from vpbx.sim import Crm
-
-from .conftest import VPBX
 
 TODAY = date(2026, 11, 20)
 GOOD = "[[call]]\nfrom = '79101234567'\nto = '74951234568'\n"
@@ -102,10 +101,7 @@ def test_what_became_of_missed_calls_is_what_the_calls_after_them_say(year: list
 
 async def vpbx(data: Path, *words: str) -> tuple[int, str]:
     """Run `vpbx sandbox …` on a directory; return the status and what was said."""
-    command = [VPBX, "sandbox", *words, "--data", str(data)]
-    done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, check=False, timeout=100
-    )
+    done = await asyncio.to_thread(run_vpbx, "sandbox", *words, "--data", data)
     return done.returncode, done.stdout + done.stderr
 
 

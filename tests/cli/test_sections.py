@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
-from .conftest import VPBX, Cli
+from tests.support.command import run_vpbx
+
+from .conftest import Cli
 
 
 @pytest.fixture
@@ -70,9 +70,7 @@ def test_outgoing_numbers(acme: Cli) -> None:
     ]
     rows = acme.json("callerid", "remove", "acme.example", "--region", "43")
     assert [row["of"] for row in rows] == ["main", "user", "group"]
-    regions = subprocess.run(
-        [VPBX, "callerid", "regions", "--json"], capture_output=True, text=True, check=True
-    )
+    regions = run_vpbx("callerid", "regions", "--json")
     assert '"43"' in regions.stdout
     acme.json("number", "set", "acme.example", "74951234567", "--outgoing", "off")
     closed = acme.run("callerid", "set", "acme.example", "74951234567", "--user", "admin")
@@ -110,19 +108,14 @@ def test_voicemail_and_music(acme: Cli) -> None:
 
 
 def test_other_operators_and_webhooks(acme: Cli) -> None:
-    added = subprocess.run(
-        [
-            *(VPBX, "registration", "add", "acme.example", "74950000001", "--name", "Other"),
-            *("--at", "sip.other.example", "--login", "u1", "--password-stdin"),
-            *("--proxy", "10.0.0.1:5070", "--outgoing", "on", "--json"),
-            *("--data", str(acme.data)),
-        ],
-        input="s3cret-word\n",
-        text=True,
-        capture_output=True,
-        check=True,
-        timeout=60,
+    added = run_vpbx(
+        *("registration", "add", "acme.example", "74950000001", "--name", "Other"),
+        *("--at", "sip.other.example", "--login", "u1", "--password-stdin"),
+        *("--proxy", "10.0.0.1:5070", "--outgoing", "on", "--json"),
+        *("--data", acme.data),
+        stdin="s3cret-word\n",
     )
+    assert added.returncode == 0, added.stderr
     assert '"status": "waiting"' in added.stdout
     (listed,) = acme.json("registration", "list", "acme.example")
     assert (listed["telnum"], listed["domain"], listed["outgoing"]) == (

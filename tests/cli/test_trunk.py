@@ -5,18 +5,12 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
-from tests.cli.conftest import VPBX, Cli
+from tests.cli.conftest import Cli
+from tests.support.command import run_vpbx
 
 
 def told(cli: Cli, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [VPBX, *words, "--data", str(cli.data)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run_vpbx(*words, "--data", cli.data, stdin=stdin)
 
 
 def test_a_carrier_with_login_and_password_is_added_and_changed(cli: Cli) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.audio import write_tone
+from tests.support.command import put_vpbx
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{put_vpbx(folder / 'bin')}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "VPBX_DATA": str(folder / "data")}
     return subprocess.run(
         ["bash", "-e", "-c", command],

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import put_vpbx
 from vpbx.sim import Crm
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
@@ -21,8 +22,8 @@ SCENARIO = re.search(r"^```toml\n# (?P<name>\S+)\n(?P<text>.*?)^```$", PAGE, re.
 READY_S = 120
 
 
-async def run(command: str, folder: Path) -> asyncio.subprocess.Process:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+async def run(command: str, folder: Path, programs: Path) -> asyncio.subprocess.Process:
+    path = f"{programs}:{os.environ['PATH']}"
     return await asyncio.create_subprocess_exec(
         *("sh", "-e", "-c", f"exec {command}"),
         cwd=folder,
@@ -36,7 +37,7 @@ async def run(command: str, folder: Path) -> asyncio.subprocess.Process:
 @asynccontextmanager
 async def sandbox(command: str, folder: Path) -> AsyncIterator[str]:
     """Start it, give what it says until it is ready, end it as Ctrl-C does."""
-    process = await run(command, folder)
+    process = await run(command, folder, Path(sys.executable).parent)
     assert process.stdout is not None
     said = ""
     try:
@@ -60,8 +61,10 @@ async def sandbox(command: str, folder: Path) -> AsyncIterator[str]:
 async def all_of(lines: list[str], folder: Path) -> list[str]:
     """Run commands beside each other; return what each said. None may fail."""
 
+    programs = put_vpbx(folder / "bin")
+
     async def one(line: str) -> str:
-        process = await run(line, folder)
+        process = await run(line, folder, programs)
         said = (await process.communicate())[0].decode()
         assert process.returncode == 0, f"{line}\n{said}"
         return said

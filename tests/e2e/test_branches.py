@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.support.command import run_vpbx
 from tests.support.crm import Receiver
-from tests.support.pbx import VPBX, Pbx, free_port
+from tests.support.pbx import Pbx, free_port
 from vpbx.sim import Carrier, Phone
 from vpbx.sip import Hop
 
@@ -49,17 +49,12 @@ class Office:
 
     def connect(self, other: Office, key: str = KEY) -> dict[str, Any]:
         """Add the other office as this one's administrator would."""
-        command = [VPBX, "branch", "add", self.domain, other.domain, "--name", "Other"]
+        command = ["branch", "add", self.domain, other.domain, "--name", "Other"]
         command += ["--key-stdin"]
         if other.pbx is not self.pbx:
             command += ["--url", other.pbx.api.removesuffix("/crmapi/v1")]
-        done = subprocess.run(
-            [*command, "--data", str(self.pbx.data), "--json"],
-            input=key,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = run_vpbx(*command, "--data", self.pbx.data, "--json", stdin=key)
+        assert done.returncode == 0, done.stderr
         assert key not in done.stdout + done.stderr
         return self.branch()
 

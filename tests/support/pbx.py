@@ -6,18 +6,15 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from tests.support.command import VPBX, run_vpbx
 from tests.support.ports import free_port
 from tests.support.ports import rtp_ports as any_rtp_ports
 
 __all__ = ["VPBX", "Pbx", "free_port"]
-
-
-VPBX = Path(sys.executable).parent / "vpbx"
 
 
 class Pbx:
@@ -126,10 +123,10 @@ class Pbx:
 
     def vpbx(self, *words: str) -> Any:
         """Run a command of vpbx on this server's data and return what it printed as JSON."""
-        command = [str(VPBX), *words, "--data", str(self.data), "--json"]
+        command = [*words, "--data", str(self.data), "--json"]
         if self.database:
             command += ["--database", self.database]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run_vpbx(*command)
         if done.returncode != 0:
             raise AssertionError(f"vpbx {' '.join(words)}: {done.stderr or done.stdout}")
         return json.loads(done.stdout) if done.stdout.strip() else None

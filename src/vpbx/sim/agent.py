@@ -92,7 +92,7 @@ class UserAgent:
         """Return where this agent listens, with the real port."""
         return next(bound for bound in self.stack.listens if bound.transport == transport)
 
-    async def incoming(self, timeout_s: float = 10.0) -> Call:
+    async def incoming(self, timeout_s: float = 20.0) -> Call:
         """Wait for the next call that comes in; each is returned once."""
         return await self._bell.until(
             lambda: self._untaken.pop(0) if self._untaken else None,
@@ -100,7 +100,7 @@ class UserAgent:
             lambda: "no call came in",
         )
 
-    async def nth_call(self, index: int, timeout_s: float = 10.0) -> Call:
+    async def nth_call(self, index: int, timeout_s: float = 20.0) -> Call:
         """Wait until there have been more than `index` calls; return that one of `calls`."""
         return await self._bell.until(
             lambda: self.calls[index] if len(self.calls) > index else None,

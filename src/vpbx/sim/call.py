@@ -171,16 +171,16 @@ class Call(SessionAdapter):
         if self.rtp is not None:
             self.rtp.send_digits(digits)
 
-    async def hold(self, direction: str = "sendonly", timeout_s: float = 5.0) -> int:
+    async def hold(self, direction: str = "sendonly", timeout_s: float = 20.0) -> int:
         """Offer `direction` by re-INVITE; return the status of the answer."""
         self._reanswer = None
         self._live().reinvite(self.offer(direction))
         return await self._until(lambda: self._reanswer, timeout_s, "no answer to the re-INVITE")
 
-    async def resume(self, timeout_s: float = 5.0) -> int:
+    async def resume(self, timeout_s: float = 20.0) -> int:
         return await self.hold("sendrecv", timeout_s)
 
-    async def transfer(self, uri: str, timeout_s: float = 5.0) -> int:
+    async def transfer(self, uri: str, timeout_s: float = 20.0) -> int:
         """Pass the other side on to `uri` (REFER, RFC 3515); return the status of the answer.
 
         Of how it goes NOTIFYs tell; a phone that has been answered 202 may hang up at once.
@@ -198,20 +198,20 @@ class Call(SessionAdapter):
 
     # --- waiting -----------------------------------------------------------------------
 
-    async def ringing(self, timeout_s: float = 5.0) -> None:
+    async def ringing(self, timeout_s: float = 20.0) -> None:
         """Wait until the called side rings (180 or 183)."""
         await self._until(
             lambda: True if self._is_answered or self.progress else None, timeout_s, "no ringing"
         )
 
-    async def answered(self, timeout_s: float = 10.0) -> None:
+    async def answered(self, timeout_s: float = 20.0) -> None:
         await self._until(lambda: self._is_answered or None, timeout_s, "no answer")
 
-    async def ended(self, timeout_s: float = 10.0) -> Ending:
+    async def ended(self, timeout_s: float = 20.0) -> Ending:
         return await self._bell.until(lambda: self.ending, timeout_s, lambda: "the call goes on")
 
     async def heard(
-        self, tone_hz: float, *, timeout_s: float = 5.0, tolerance_hz: float = _TOLERANCE_HZ
+        self, tone_hz: float, *, timeout_s: float = 20.0, tolerance_hz: float = _TOLERANCE_HZ
     ) -> float:
         """Wait until this tone is what is heard; return the frequency measured."""
         loop = asyncio.get_running_loop()
@@ -230,7 +230,7 @@ class Call(SessionAdapter):
             if abs(measured - tone_hz) <= tolerance_hz:
                 return measured
 
-    async def heard_digits(self, digits: str, *, timeout_s: float = 5.0) -> None:
+    async def heard_digits(self, digits: str, *, timeout_s: float = 20.0) -> None:
         """Wait until these RFC 4733 digits have come."""
         async with asyncio.timeout(timeout_s):
             while not self.digits.endswith(digits):

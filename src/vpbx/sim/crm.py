@@ -141,7 +141,7 @@ class Crm:
         ]
 
     async def received(
-        self, cmd: str, *, count: int = 1, timeout_s: float = 5.0, **fields: str
+        self, cmd: str, *, count: int = 1, timeout_s: float = 20.0, **fields: str
     ) -> Command:
         """Wait for the `count`-th such command; TimeoutError says what came instead."""
 

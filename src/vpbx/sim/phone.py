@@ -69,7 +69,7 @@ class Phone(UserAgent):
         await self.unregister()
         await super().stop()
 
-    async def register(self, timeout_s: float = 5.0) -> None:
+    async def register(self, timeout_s: float = 20.0) -> None:
         """Be reachable; `CallFailed` with the server's code when it refuses."""
         if self._registration is None:
             self._registration = Registration(
@@ -99,7 +99,7 @@ class Phone(UserAgent):
             except TimeoutError:
                 pass  # the server is gone: so is the registration
 
-    async def rings(self, timeout_s: float = 10.0) -> Call:
+    async def rings(self, timeout_s: float = 20.0) -> Call:
         """Wait until the phone rings; answer, reject or just watch the call returned."""
         return await self.incoming(timeout_s)
 
