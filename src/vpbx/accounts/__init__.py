@@ -9,6 +9,7 @@ log of what was changed by whom.
     await change_password(session, old, new, source) set_language(account, language)
     await confirm(session, password, source, field=)    proofs.is_recent(session_id)
     await of_domain(domain) operators() remove(account)     settings.get/set     throttle
+    watch.run(): sessions that other processes end    watch.hold(id) watch.also(source)
     second (codes), passkeys: what is asked for after the password
 """
 

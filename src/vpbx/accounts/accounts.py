@@ -22,6 +22,7 @@ from vpbx.accounts.settings import ConsoleSettings, SettingsStore
 from vpbx.accounts.store import Account, Session
 from vpbx.accounts.tables import accounts, invitations, sessions
 from vpbx.accounts.throttle import Throttle
+from vpbx.accounts.watch import SessionWatch
 from vpbx.clock import Clock
 from vpbx.db import Database
 from vpbx.directory import Directory, DomainConfig, NotFound
@@ -58,13 +59,16 @@ class Accounts:
         self.second = SecondFactor(database, directory, clock, self.throttle)
         self.passkeys = Passkeys(database, clock, self.throttle)
         self.proofs = Proofs(clock)
+        self.watch = SessionWatch(database, self._tell_ended)
         self._watchers: list[Callable[[int], None]] = []
 
     def on_ended(self, tell: Callable[[int], None]) -> None:
-        """Call `tell` with the number of each session that this process ends."""
+        """Call `tell` with the number of each session that ends; see `watch`."""
         self._watchers.append(tell)
 
     def _tell_ended(self, session_ids: Iterable[int]) -> None:
+        session_ids = list(session_ids)
+        self.watch.ended(session_ids)
         for session_id in session_ids:
             for tell in self._watchers:
                 tell(session_id)

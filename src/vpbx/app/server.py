@@ -422,6 +422,8 @@ class App:
         self.calls.supervisors.told = self._note_supervision
         passes = self.calls.passes
         self.accounts.on_ended(lambda session_id: passes.withdraw(str(session_id)))
+        self.accounts.watch.also(lambda: {int(each) for each in passes.sessions()})
+        self._spawn(self.accounts.watch.run())
         listens = []
         if config.sip:
             listens += [Listen(kind, config.sip.host, config.sip.port) for kind in ("udp", "tcp")]

@@ -104,6 +104,10 @@ class Passes:
                 kept.places.clear()
             kept.places.add(place)
 
+    def sessions(self) -> set[str]:
+        """Return the sessions that have one."""
+        return {kept.session for kept in self._kept.values()}
+
     def withdraw(self, session: str) -> None:
         """End all of a session, and what was registered with them."""
         places: dict[tuple[str, str], set[Hop]] = {}

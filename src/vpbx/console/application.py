@@ -24,6 +24,7 @@ from vpbx.console.confirm import confirm
 from vpbx.console.look import HEADERS, Entry, Look
 from vpbx.console.page import Door, Page
 from vpbx.console.services import ConsoleServices
+from vpbx.console.shares import Crowded, Held
 from vpbx.console.visit import Visit
 from vpbx.directory import Invalid, NotFound, is_unavailable
 
@@ -103,8 +104,16 @@ async def _use(page: Page, visit: Visit) -> Response:
     if visit.session is None:
         return await handler(visit)
     who = Actor(str(visit.session.account), "console", visit.source)
-    with acting(who):
-        return await handler(visit)
+    if page.share is None:
+        with acting(who):
+            return await handler(visit)
+    release = visit.services.shares.take(page.share, visit.session.account.id)
+    try:
+        with acting(who):
+            return Held(await handler(visit), release)
+    except BaseException:
+        release()
+        raise
 
 
 async def _read_form(visit: Visit, at_most: int) -> None:
@@ -152,6 +161,11 @@ def _explain(visit: Visit, error: Exception) -> Response:
         return _fault(visit, 404, "Not here", "It is gone, or never was.")
     if isinstance(error, TooMany):
         answer = _fault(visit, 429, "Too many tries", "Wait a few minutes, then try again.")
+        answer.headers["Retry-After"] = str(error.wait_s)
+        return answer
+    if isinstance(error, Crowded):
+        text = "You have as many of these open as can be. Close one, or wait until one is done."
+        answer = _fault(visit, 429, "One moment", text)
         answer.headers["Retry-After"] = str(error.wait_s)
         return answer
     if isinstance(error, Busy):

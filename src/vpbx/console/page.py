@@ -10,6 +10,7 @@ from typing import TypeAlias
 from starlette.responses import Response
 
 from vpbx.console.areas import Area
+from vpbx.console.shares import Share
 from vpbx.console.visit import Visit
 
 __all__ = ["Door", "Handler", "Page"]
@@ -43,6 +44,8 @@ class Page:
     icon: str = ""
     door: Door = Door.COMPANY
     max_body: int = 256 * 1024
+    share: Share | None = None
+    """How many answers of this kind an account may have going on; None: as many as come."""
     weighty: bool | Callable[[Visit], Awaitable[bool]] = False
     """Whether what is sent here, or this form of it, outlives the session: ways in, rights,
     passwords, where a company's data goes. It asks for the password again (`confirm`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from vpbx.clock import Clock
 from vpbx.console.letters import Letter
 from vpbx.console.live import Live
 from vpbx.console.provisioning import Provisioning
+from vpbx.console.shares import Shares
 from vpbx.directory import Directory, DomainConfig, MediaFile
 from vpbx.history import Browser, CustomerNames, History, Notes, Reports
 from vpbx.reporting import ReportMails
@@ -108,5 +109,7 @@ class ConsoleServices:
     """SIP messages of a call, as far as they are still in memory (`vpbx.app.sip_trace`)."""
     free_disk: Callable[[], float]
     """Which part of the disk that holds the data is free, 0 to 1."""
+    shares: Shares = field(default_factory=Shares)
+    """What each account has going on."""
     trusted_proxies: tuple[str, ...] = ()
     https_port: int = 443

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from vpbx.console.areas import Area
 from vpbx.console.csvs import line
 from vpbx.console.page import Page
+from vpbx.console.shares import EXPORTS
 from vpbx.console.visit import Visit
 
 AUDIT = "/audit"
@@ -68,5 +69,5 @@ async def _lines(visit: Visit) -> AsyncIterator[bytes]:
 
 pages = (
     Page(AUDIT, Area.COMPANY, get=show, label="Changes", icon="list"),
-    Page(f"{AUDIT}/export", Area.COMPANY, get=export),
+    Page(f"{AUDIT}/export", Area.COMPANY, get=export, share=EXPORTS),
 )

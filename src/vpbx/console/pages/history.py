@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from vpbx.console.areas import Area
 from vpbx.console.csvs import line
 from vpbx.console.page import Page
+from vpbx.console.shares import EXPORTS
 from vpbx.console.sheets import Cell, write_sheet
 from vpbx.console.visit import Visit
 from vpbx.history import Asked, CallRow, InvalidQuery, Note, select_period
@@ -284,5 +285,5 @@ def _cells(visit: Visit, call: CallRow, note: Note) -> list[Cell]:
 
 pages = (
     Page(HISTORY, Area.CALLS, get=show, label="History", icon="history"),
-    Page(f"{HISTORY}/export", Area.CALLS, get=export),
+    Page(f"{HISTORY}/export", Area.CALLS, get=export, share=EXPORTS),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.responses import Response, StreamingResponse
 
 from vpbx.calls import ActiveCall, Mode
+from vpbx.console import shares
 from vpbx.console.areas import Area, Reach, reach
 from vpbx.console.page import Page
 from vpbx.console.visit import Visit
@@ -135,13 +136,17 @@ async def stream(visit: Visit) -> Response:
 
 async def _events(visit: Visit, pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
     clock, checked_at = visit.services.clock, visit.services.clock.now()
-    async for piece in pieces:
-        if clock.now() - checked_at > _CHECK_S:
-            checked_at = clock.now()
-            if not await still_sees(visit):
-                return  # the page asks again, and is given what may be seen now
-        lines = piece.splitlines()
-        yield ("".join(f"data: {line}\n" for line in lines) + "\n").encode() if lines else b":\n\n"
+    with visit.services.accounts.watch.hold(visit.mine.id) as has_ended:
+        async for piece in pieces:
+            if has_ended():
+                return
+            if clock.now() - checked_at > _CHECK_S:
+                checked_at = clock.now()
+                if not await still_sees(visit):
+                    return  # the page asks again, and is given what may be seen now
+            lines = piece.splitlines()
+            told = "".join(f"data: {line}\n" for line in lines) + "\n"
+            yield told.encode() if lines else b":\n\n"
 
 
 async def still_sees(visit: Visit) -> bool:
@@ -218,7 +223,7 @@ async def pick_up(visit: Visit) -> Response:
 
 pages = (
     Page(LIVE, Area.LIVE, get=show, label="Live", icon="live"),
-    Page(f"{LIVE}/stream", Area.LIVE, get=stream),
+    Page(f"{LIVE}/stream", Area.LIVE, get=stream, share=shares.LIVE),
     Page(f"{LIVE}/{{callid}}/hangup", Area.LIVE, post=hang_up),
     Page(f"{LIVE}/{{callid}}/transfer", Area.LIVE, post=transfer),
     Page(f"{LIVE}/{{callid}}/supervise", Area.LIVE, post=supervise),

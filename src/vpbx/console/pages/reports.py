@@ -22,6 +22,7 @@ from vpbx.console.report_table import (
     head_of,
     rows_of,
 )
+from vpbx.console.shares import EXPORTS
 from vpbx.console.sheets import Cell, write_sheet
 from vpbx.console.visit import Visit
 from vpbx.history import Figures, InvalidQuery, ReportAsked, select_period
@@ -143,5 +144,5 @@ async def _once(cells: list[list[Cell]]) -> AsyncIterator[list[list[Cell]]]:
 
 pages = (
     Page(REPORTS, Area.REPORTS, get=show, label="Reports", icon="chart"),
-    Page(f"{REPORTS}/export", Area.REPORTS, get=export),
+    Page(f"{REPORTS}/export", Area.REPORTS, get=export, share=EXPORTS),
 )
