@@ -6,12 +6,12 @@ import argparse
 import os
 from pathlib import Path
 
-from bench import api, attack, blf, bridge, calls, crm_log, groups, history, media
+from bench import api, attack, blf, bridge, calls, console, crm_log, groups, history, media
 from bench.report import Report
 
 OUT = Path("bench-out")
 WHAT = ["cpu", "rate", "latency", "memory", "departments", "queues", "media"]
-WHAT += ["history", "api", "attack", "blf", "bridge", "crm-log"]
+WHAT += ["history", "api", "attack", "blf", "bridge", "crm-log", "console"]
 
 
 def main() -> None:
@@ -45,6 +45,8 @@ def main() -> None:
         bridge.run(OUT, report, quick=options.quick)
     if "crm-log" in chosen:
         crm_log.run(OUT, report, quick=options.quick)
+    if "console" in chosen:
+        console.run(OUT, report, quick=options.quick)
     report.end()
 
 

@@ -7,7 +7,7 @@ much as today's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -69,6 +69,13 @@ class ReportAsked:
         if until_ms - period.since_ms > _LONGEST_MS:
             raise InvalidQuery("start", "must be at most a year before the end")
         return cls(domain_id, period.since_ms, until_ms, seen, group, in_time_s)
+
+    def key(self) -> Hashable:
+        """Return what tells it from others."""
+        seen = self.seen
+        may = seen and (seen.logins, seen.groups, tuple(sorted(seen.since_ms.items())))
+        times = (self.since_ms, self.until_ms)
+        return (self.domain_id, *times, may, self.group, self.in_time_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +170,12 @@ class Reports:
         total: Sums = {}
         for piece in pieces_of(asked.since_ms, asked.until_ms):
             version = sum(versions.get(day, 0) for day in piece.days)
-            about = (by, replace(asked, since_ms=piece.since_ms, until_ms=piece.until_ms))
+            part = replace(asked, since_ms=piece.since_ms, until_ms=piece.until_ms)
+            about = (by, part.key())
             found = self._kept.get(about, version)
             if found is None:
                 found = {}
-                for row in await self._counted(about[1], by):
+                for row in await self._counted(part, by):
                     add(found, key(row[0]), str(row[1]), tuple(int(n) for n in row[2:]))
                 self._kept.keep(about, version, found)
             for name, (words, sums) in found.items():

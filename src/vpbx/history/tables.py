@@ -60,6 +60,16 @@ call_history = Table(
     Index("ix_call_history_started", "domain_id", "is_inner", "started_ms", "callid"),
     Index("ix_call_history_client", "domain_id", "client", "is_inner", "started_ms", "callid"),
     Index("ix_call_history_account", "domain_id", "account", "is_inner", "started_ms", "callid"),
+    Index("ix_call_history_user", "domain_id", "user_login", "started_ms", "callid"),
+    Index(
+        "ix_call_history_caller",
+        "domain_id",
+        "caller_login",
+        "started_ms",
+        "callid",
+        sqlite_where=text("caller_login <> ''"),
+        postgresql_where=text("caller_login <> ''"),
+    ),
     Index(
         "ix_call_history_unreturned",
         "domain_id",
