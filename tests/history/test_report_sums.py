@@ -71,7 +71,10 @@ async def test_what_is_kept_follows_every_change(database: Database) -> None:
         assert after != before
         assert after == await told(Reports(database), asked()), "as one that kept nothing"
         before = after
-    assert await told(reports, asked(seen=Seen(("bob",)))) != before
+    of_bob = await told(reports, asked(seen=Seen(("bob",))))
+    assert of_bob != before
+    since = {"bob": FIRST_MS + 150 * DAY_MS}
+    assert await told(reports, asked(seen=Seen(("bob",), since_ms=since))) not in (before, of_bob)
     assert await told(reports, asked(group="a", in_time_s=1)) != before
     assert await told(reports, asked(domain_id=2)) != before
 
