@@ -191,6 +191,8 @@ async def test_to_a_department_and_to_an_outside_number(world: World) -> None:
         ("<sip:bob@acme.example?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>", 603),
         ("<sip:bob@acme.example?Replaces=x>", 400),
         ("rubbish <", 400),
+        ("<sip:bob@acme.example;method=BYE>", 400),
+        ("<mailto:bob@acme.example>", 400),
     ],
 )
 async def test_a_refused_transfer_leaves_the_call_as_it_was(
@@ -204,6 +206,40 @@ async def test_a_refused_transfer_leaves_the_call_as_it_was(
     customer.hangup()
     await world.ended()
     assert world.of(Transferred) == []
+
+
+@pytest.mark.parametrize("replaces", ["", "?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2"])
+async def test_an_ext_of_another_company_here_is_none_of_ones_own(
+    world: World, replaces: str
+) -> None:
+    """Whoever has 703 there is not bob. As for an INVITE."""
+    await world.directory.companies.add("globex.example", "Europe/Moscow", "adm1n-pass")
+    bob = await world.phone(BOB)
+    _, call, customer = await talking(world)
+    assert await refer(call, f"<sip:703@Globex.example{replaces}>") == 403
+    await asyncio.gather(customer.heard(880), call.heard(440))
+    customer.hangup()
+    await world.ended()
+    assert bob.calls == []
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        '"Bob <b> \\" of sales" <sip:703@acme.example;user=phone>;x=y',
+        "sip:703@acme.example;user=phone",
+        "<tel:703;phone-context=acme.example>",
+        "<SIPS:703@127.0.0.1:5061;transport=tls;method=INVITE>",
+    ],
+)
+async def test_ways_to_write_whom_to(world: World, to: str) -> None:
+    _, call, customer = await talking(world)
+    bob = await world.phone(BOB)
+    assert await refer(call, to) == 202
+    await (await bob.incoming(30)).answer(660)
+    await customer.heard(660)
+    customer.hangup()
+    await world.ended(2)
 
 
 async def test_a_customer_cannot_pass_an_employee_on(world: World) -> None:

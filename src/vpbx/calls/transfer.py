@@ -110,6 +110,9 @@ def take(call: Call, event: Referred) -> Wanted:
         wanted = refer_to(event.tx.request)
     except ValueError:
         raise Refused(400) from None
+    host = wanted.host.lower()
+    if host != domain.name and call.switch.directory.knows(host):
+        raise Refused(403)  # another company here: an ext of theirs is none of ours
     told = _referred_by(event.tx.request, domain, by)
     if wanted.replaces is not None:
         return Wanted(leg, by, None, wanted.replaces, told)

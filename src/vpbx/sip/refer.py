@@ -12,6 +12,7 @@ from vpbx.sip.message import Request
 __all__ = ["SIPFRAG", "ReferTo", "Replaces", "refer_to", "replaces"]
 
 SIPFRAG = "message/sipfrag;version=2.0"
+_NAME = re.compile(r'\s*"(?:[^"\\]|\\.)*"')
 _TARGET = re.compile(r"<([^<>]*)>")
 
 
@@ -39,10 +40,15 @@ def refer_to(request: Request) -> ReferTo:
     values = request.headers.getlist("Refer-To")
     if len(values) != 1:
         raise ValueError("there must be one Refer-To")
-    found = _TARGET.search(values[0])
-    text = found[1] if found is not None else values[0].partition(";")[0].strip()
+    value = _NAME.sub("", values[0], count=1) if values[0].lstrip()[:1] == '"' else values[0]
+    found = _TARGET.search(value)
+    text = found[1] if found is not None else value.partition(";")[0].strip()
     plain, _, headers = text.partition("?")
     uri = parse_address(f"<{plain}>").uri
+    if uri.scheme.lower() not in ("sip", "sips", "tel"):
+        raise ValueError("neither a SIP URI nor a telephone number")
+    if (uri.parameters.get("method") or "INVITE").upper() != "INVITE":
+        raise ValueError("a call is begun by INVITE and nothing else")
     dialog = None
     for pair in headers.split("&"):
         name, _, value = pair.partition("=")
