@@ -22,6 +22,8 @@ _MAX_BYTES = 8 * 1024 * 1024
 _MAX_LINE = 16 * 1024
 _BATCH_BYTES = 64 * 1024
 _AGAIN_S = 0.5
+_GATHER_S = 0.02
+"""So long lines are gathered: each time the thread wakes, whoever logs waits for a moment."""
 _PIPE_BYTES = 64 * 1024
 _REPEAT_S = 60.0
 _MOST_KINDS = 256
@@ -72,7 +74,8 @@ class Outlet:
                 return
             self._lines.append(data)
             self._bytes += len(data)
-            self._changed.notify()
+            if len(self._lines) == 1:  # else it is awake already
+                self._changed.notify()
 
     def drop(self) -> None:
         """Count a line that cannot be written."""
@@ -91,18 +94,26 @@ class Outlet:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while (batch := self._next_batch()) is not None:
+        while self._wait_for_lines():
+            if self._closing_at is None:
+                time.sleep(_GATHER_S)
+            batch = self._next_batch()
             while batch and not self._is_over():
                 batch = batch[self._write(batch) :]
 
-    def _next_batch(self) -> bytes | None:
-        """Wait for lines; None when there are none and none will come."""
+    def _wait_for_lines(self) -> bool:
+        """Wait until there are some; False when there are none and none will come."""
         with self._changed:
             while not self._lines:
                 if self._closing_at is not None:
-                    return None
+                    return False
                 self._changed.wait()
-            parts, size = [], 0
+        return True
+
+    def _next_batch(self) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        with self._changed:
             while self._lines and size < _BATCH_BYTES:
                 parts.append(self._lines.popleft())
                 size += len(parts[-1])
