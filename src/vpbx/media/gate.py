@@ -116,7 +116,9 @@ class Gate:
         self._muted = False
         self._open_to: tuple[tuple[Source, ...], int | None] = ((), None)
         """Whom RTPProxy's own socket hears, by source and SSRC."""
-        self._programs = [NOTHING, NOTHING]
+        self._programs = [b"", b""]
+        """The filters of RTPProxy's sockets; at the RTCP port one is put on by `guard`, unless
+        an SDP came first."""
         self._awaited: tuple[Source, ...] = ()
         self._sifts = False
         """Whether the listener has a filter of its own."""
@@ -134,8 +136,13 @@ class Gate:
         self._drops = 0
         self._looks = 0
         kernel.allow_second_socket(numbers[0])
-        for number in numbers:
-            kernel.attach_filter(number, NOTHING)
+        self._put(0, NOTHING)
+
+    def guard(self) -> None:
+        """Let nothing come to the RTCP port that was not admitted; before RTPProxy is told of a
+        peer whom it would go to."""
+        if not self._programs[1]:
+            self._put(1, NOTHING)
 
     def admit(self, admission: Admission, *, anew: bool = True) -> Address | None:
         """Take packets as an SDP describes them, from the first one on that fits.

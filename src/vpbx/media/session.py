@@ -432,6 +432,8 @@ class MediaSession:
         self._audible = True
         await self._confirm()
         for end in self._ends.values():
+            if end.gate is not None:
+                end.gate.guard()
             if end.untold and not self._closed:
                 command, end.untold = end.untold, ""
                 end.relearn = command if end.gate is None else ""
