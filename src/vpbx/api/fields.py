@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from vpbx.directory import as_boolean, composed
+from vpbx.directory import as_boolean, composed_if_short
 
 __all__ = [
     "Flag",
@@ -83,9 +83,7 @@ def as_text(value: Any) -> str:
     elif isinstance(value, str):
         if "\x00" in value or not _is_utf8(value):
             raise PydanticCustomError("characters", "has characters that are not text")
-        plain = value.strip()
-        # what is longer is too long however it is written
-        return composed(plain) if len(plain) <= 4 * MAX_TEXT else plain
+        return composed_if_short(value.strip(), MAX_TEXT)
     elif isinstance(value, int):
         return str(value) if abs(value) < 10**30 else as_text(None)
     elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -28,7 +28,7 @@ from vpbx.api.number_routes import (
 )
 from vpbx.api.operation import Call, Section
 from vpbx.api.paging import Info, ListQuery, envelope
-from vpbx.api.plain import done
+from vpbx.api.plain import Act, done
 from vpbx.directory import DomainConfig, Number, NumberType
 
 __all__ = ["section", "show_number"]
@@ -304,99 +304,49 @@ async def edit_telnum(call: Call, params: TelnumChange) -> Response:
     return await _answer(call, number)
 
 
-section.post(
+def _extra(
+    path: str,
+    what: str,
+    bodies: tuple[type[Request], type[Request]],
+    example: dict[str, Any],
+    acts: tuple[Act, Act, Act],
+) -> None:
+    """Declare how `what` of an extra route is added, edited and deleted: what is sent for the
+    first two, and the operations of the directory, in this order."""
+    addition, change = bodies
+    add, edit, delete = acts
+    one = f"{path}/{{id}}"
+    shown: dict[str, Any] = {"answer": Telnum, "example": example, "shows": TELNUM}
+    section.post(path, body=addition, right=EDITING, summary=f"Adding {what}", **shown)(
+        done(add, _OF_A_ROUTE, path=("telnum",), show=_answer)
+    )
+    section.put(one, body=change, right=EDITING, summary=f"Editing {what}", **shown)(
+        done(edit, "Only what is sent changes.", path=("telnum", "id"), show=_answer)
+    )
+    section.delete(one, right=EDITING, summary=f"Deleting {what}")(
+        done(delete, "Its extra route stays.", path=("telnum", "id"))
+    )
+
+
+_extra(
     "/telnums/{telnum}/interval-schedule",
-    body=IntervalAddition,
-    answer=Telnum,
-    right=EDITING,
-    example=INTERVAL,
-    shows=TELNUM,
-    summary="Adding an extra interval",
-)(
-    done(
+    "an extra interval",
+    (IntervalAddition, IntervalChange),
+    INTERVAL,
+    (
         lambda directory: directory.telnums.add_interval,
-        _OF_A_ROUTE,
-        path=("telnum",),
-        show=_answer,
-    )
-)
-
-
-section.put(
-    "/telnums/{telnum}/interval-schedule/{id}",
-    body=IntervalChange,
-    answer=Telnum,
-    right=EDITING,
-    example=INTERVAL,
-    shows=TELNUM,
-    summary="Editing an extra interval",
-)(
-    done(
         lambda directory: directory.telnums.edit_interval,
-        "Only what is sent changes.",
-        path=("telnum", "id"),
-        show=_answer,
-    )
-)
-
-
-section.delete(
-    "/telnums/{telnum}/interval-schedule/{id}",
-    right=EDITING,
-    summary="Deleting an additional interval",
-)(
-    done(
         lambda directory: directory.telnums.delete_interval,
-        "Its extra route stays.",
-        path=("telnum", "id"),
-    )
+    ),
 )
-
-
-section.post(
+_extra(
     "/telnums/{telnum}/calendar-schedule",
-    body=SpecialDayAddition,
-    answer=Telnum,
-    right=EDITING,
-    example=SPECIAL_DAY,
-    shows=TELNUM,
-    summary="Adding a special day",
-)(
-    done(
+    "a special day",
+    (SpecialDayAddition, SpecialDayChange),
+    SPECIAL_DAY,
+    (
         lambda directory: directory.telnums.add_special_day,
-        _OF_A_ROUTE,
-        path=("telnum",),
-        show=_answer,
-    )
-)
-
-
-section.put(
-    "/telnums/{telnum}/calendar-schedule/{id}",
-    body=SpecialDayChange,
-    answer=Telnum,
-    right=EDITING,
-    example=SPECIAL_DAY,
-    shows=TELNUM,
-    summary="Editing a special day",
-)(
-    done(
         lambda directory: directory.telnums.edit_special_day,
-        "Only what is sent changes.",
-        path=("telnum", "id"),
-        show=_answer,
-    )
-)
-
-
-section.delete(
-    "/telnums/{telnum}/calendar-schedule/{id}",
-    right=EDITING,
-    summary="Deleting a special day",
-)(
-    done(
         lambda directory: directory.telnums.delete_special_day,
-        "Its extra route stays.",
-        path=("telnum", "id"),
-    )
+    ),
 )

@@ -117,11 +117,6 @@ class Encryption:
         return self._theirs is not None
 
     @property
-    def with_dtls(self) -> bool:
-        """Whether they are by DTLS."""
-        return self._dtls is not None
-
-    @property
     def ice(self) -> bool:
         """Whether it is found by ICE."""
         return self._dtls is not None and self._dtls.ice

@@ -143,7 +143,7 @@ from vpbx.directory.routes import (
     route_at,
 )
 from vpbx.directory.secrets import Secrets
-from vpbx.directory.text import composed
+from vpbx.directory.text import composed, composed_if_short
 from vpbx.directory.users import NewEmployee
 from vpbx.directory.values import as_boolean
 
@@ -223,6 +223,7 @@ __all__ = [
     "as_boolean",
     "card_url",
     "composed",
+    "composed_if_short",
     "direction_of",
     "directions_of",
     "is_emergency",

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["composed", "folded"]
+__all__ = ["composed", "composed_if_short", "folded"]
 
 _JOINERS = "\u200c\u200d"
 _MOST_MARKS = 30
+_LOOKED_AT = 4
+"""So many times the longest text may be longer with what nobody sees in it."""
 _PAIRS_OF_MARKS = "\u0f73\u0f75\u0f81"
 """Taken apart these are marks alone, though they count as letters."""
 
@@ -30,6 +32,12 @@ def composed(text: str) -> str:
     if any(unicodedata.category(sign) == "Cf" for sign in text):
         text = "".join(sign for place, sign in enumerate(text) if _is_kept(text, place))
     return text
+
+
+def composed_if_short(text: str, longest: int) -> str:
+    """Return `text` composed; as it is when it is longer than `longest` however it is written,
+    and so is refused: no work is done for it."""
+    return composed(text) if len(text) <= _LOOKED_AT * longest else text
 
 
 def _with_few_marks(text: str) -> str:

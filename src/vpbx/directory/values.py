@@ -17,13 +17,11 @@ from typing import Any, TypeVar
 
 from vpbx.directory.errors import FieldError, Invalid
 from vpbx.directory.numbering import normalize
-from vpbx.directory.text import composed
+from vpbx.directory.text import composed_if_short
 
 T = TypeVar("T")
 
 MAX_TEXT = 255
-_LOOKED_AT = 4
-"""So many times the longest text may be much longer with what nobody sees in it."""
 _MAX_INT = 2**31 - 1
 _EMAIL = re.compile(r"[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]")
@@ -88,9 +86,7 @@ class Values:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             self.wrong(field, "must be text")
             return default
-        result = str(value).strip()
-        if len(result) <= _LOOKED_AT * max_length:  # what is longer is refused as it is
-            result = composed(result).strip()
+        result = composed_if_short(str(value).strip(), max_length).strip()
         if required and not result:
             self.wrong(field, "must not be empty")
         elif len(result) > max_length:
@@ -222,8 +218,7 @@ class Values:
             if isinstance(item, bool) or not isinstance(item, str | int):
                 self.wrong(f"{field}[{index}]", "must be text")
             else:
-                plain = str(item).strip()
-                result.append(composed(plain) if len(plain) <= _LOOKED_AT * MAX_TEXT else plain)
+                result.append(composed_if_short(str(item).strip(), MAX_TEXT))
         return result
 
     def below(self, values: Mapping[str, Any], field: str) -> Values:
