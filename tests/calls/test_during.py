@@ -383,3 +383,27 @@ async def test_codec_and_port_change_in_one_reinvite(world: World) -> None:
         other.close()
     customer.hangup()
     await world.ended()
+
+
+_T38 = "m=image 40000 udptl t38\r\na=T38FaxVersion:0\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n"
+
+
+async def test_a_fax_call_between_two_machines_stays_with_sound_when_one_asks_for_t38(
+    world: World,
+) -> None:
+    """The machine that asked goes on by G.711, as T.38 Annex D wants after a refusal."""
+    _, ata, carrier = await talking(world)
+    for one, other in ((carrier, ata), (ata, carrier)):
+        head, audio, rest = one.offer().partition("m=audio")
+        silent = "m=audio 0 " + rest.partition(" ")[2]
+        assert await reinvite(one, head + _T38) == 488
+        assert await reinvite(one, head + _T38 + silent) == 488
+        assert await reinvite(one, head + audio + rest + _T38) == 200
+        assert one.session is not None
+        sound, picture = Sdp.parse(one.session.remote_sdp or "").media
+        assert (sound.kind, picture.kind, picture.port) == ("audio", "image", 0)
+        assert sound.port
+        assert not other.directions  # the other machine is asked nothing
+    await asyncio.gather(carrier.heard(880), ata.heard(440))
+    carrier.hangup()
+    assert (await world.ended()).status is Status.SUCCESS
