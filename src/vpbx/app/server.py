@@ -53,6 +53,7 @@ from vpbx.clock import Clock, LoopClock
 from vpbx.config import Endpoint, ServeConfig
 from vpbx.console import (
     PAGES,
+    Asks,
     ConsoleLetter,
     ConsoleServices,
     Live,
@@ -571,6 +572,7 @@ class App:
             uploads=Uploads(self.directory, self.data),
             boxes=self.boxes,
             media_path=lambda file: self.data.media / file.path,
+            asks=Asks(self._clock),
             link_base=self._console_at,
             report_mails=self.report_mails,
             sends_mail=self.mail.sends,

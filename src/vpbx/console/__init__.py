@@ -17,9 +17,11 @@ from vpbx.console.pages import PAGES
 from vpbx.console.provisioning import Provisioning
 from vpbx.console.report_letter import report_letter
 from vpbx.console.services import ConsoleServices
+from vpbx.console.widget import Asks
 
 __all__ = [
     "PAGES",
+    "Asks",
     "ConsoleLetter",
     "ConsoleServices",
     "Live",

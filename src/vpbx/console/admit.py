@@ -15,6 +15,7 @@ from vpbx.console.page import Door, Page
 from vpbx.console.services import ConsoleServices
 from vpbx.console.texts import LANGUAGES, texts
 from vpbx.console.visit import Visit
+from vpbx.console.widget import COOKIE, WIDGET
 from vpbx.directory import DomainConfig
 
 __all__ = [
@@ -67,6 +68,11 @@ async def admit(page: Page, request: Request, services: ConsoleServices, look: L
     """Return the visit to a page; raises `Turned`."""
     token = request.cookies.get(cookie_name(request.scope[SECURE]), "")
     session = await services.accounts.session(token) if token else None
+    if session is None and page.framed:
+        token = request.cookies.get(COOKIE, "")
+        session = await services.accounts.session(token) if token else None
+    if session is not None and session.agent.startswith(WIDGET) and not page.framed:
+        session = None  # it counts for the phone alone
     visit = Visit(
         request, services, look, texts(_language(request)), token if session else "", session
     )

@@ -66,7 +66,10 @@ def with_console(app: ASGIApp, console: ASGIApp, pages: Sequence[Page]) -> ASGIA
 def _endpoint(page: Page, services: ConsoleServices, look: Look) -> Callable[[Request], object]:
     async def answer(request: Request) -> Response:
         found = await _answer(page, request, services, look)
+        framed = "Content-Security-Policy" in found.headers  # which says by whom
         for name, value in HEADERS.items():
+            if framed and name == "X-Frame-Options":
+                continue
             found.headers.setdefault(name, value)
         if request.scope[SECURE]:  # over plain HTTP browsers only complain about it
             found.headers["Cross-Origin-Opener-Policy"] = "same-origin"

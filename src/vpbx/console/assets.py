@@ -50,6 +50,11 @@ class Assets:
         """Say whether there is such a file: bundles are missing where none could be fetched."""
         return name in self._files
 
+    def plain(self, name: str) -> bytes | None:
+        """Return a file as it is; None: there is none of this name."""
+        file = self._files.get(name)
+        return file.plain if file is not None else None
+
     def url(self, name: str) -> str:
         """Return where a file is fetched."""
         return f"/assets/{self.version}/{name}"

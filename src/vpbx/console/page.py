@@ -43,6 +43,8 @@ class Page:
     label: str = ""
     icon: str = ""
     door: Door = Door.COMPANY
+    framed: bool = False
+    """Whether the phone in another site's page, and its session, may come here."""
     max_body: int = 256 * 1024
     share: Share | None = None
     """How many answers of this kind an account may have going on; None: as many as come."""

@@ -15,6 +15,7 @@ from vpbx.console.letters import Letter
 from vpbx.console.live import Live
 from vpbx.console.provisioning import Provisioning
 from vpbx.console.shares import Shares
+from vpbx.console.widget import Asks
 from vpbx.directory import Directory, DomainConfig, MediaFile
 from vpbx.history import Browser, CustomerNames, History, Notes, Reports
 from vpbx.reporting import ReportMails
@@ -101,6 +102,8 @@ class ConsoleServices:
     """Where the sound of an upload lies, without its ending."""
     link_base: Callable[[str], str]
     """How links begin that lead to this console, for a company's name."""
+    asks: Asks
+    """Frames of other sites that wait for who uses the phone in them."""
     provisioning: Provisioning
     """The links that set up phones."""
     sip_addresses: Callable[[], str]

@@ -6,6 +6,7 @@
 import JsSIP from "jssip";
 import { Sound } from "./parts/sound.js";
 import { Panel } from "./parts/panel.js";
+import { Frame, waitForOwner } from "./parts/framed.js";
 
 const LOCK = "vpbx-phone";
 const REGISTER_S = 120;
@@ -17,6 +18,9 @@ class Phone {
     this.calls = [];
     this.sound = new Sound(root.querySelector("[data-phone-audio]"));
     this.panel = new Panel(root, this);
+    const site = document.body.dataset.widget;
+    this.frame = site ? new Frame(site) : null;
+    this.frame?.serve(this);
     this.start();
   }
 
@@ -34,7 +38,8 @@ class Phone {
   async want(options) {
     try {
       await navigator.locks.request(LOCK, options, (lock) => (lock ? this.hold() : this.say("elsewhere")));
-    } catch {
+    } catch (error) {
+      if (error.name === "SecurityError") return this.hold(); // a frame that shares nothing
       this.lost(); // another tab took it
     }
     this.want({}); // until that tab is closed
@@ -126,6 +131,7 @@ class Phone {
   }
 
   say(state) {
+    if (state === "ready" && this.state !== "ready") this.frame?.post("ready");
     this.state = state;
     this.panel.show();
   }
@@ -170,9 +176,10 @@ class Phone {
     session.on("ended", () => this.end(call, ""));
     if (session.connection) this.listen(call, session.connection);
     session.on("peerconnection", ({ peerconnection }) => this.listen(call, peerconnection));
-    this.know(call);
-    session.on("progress", () => this.know(call));
+    call.knowing = this.know(call);
+    session.on("progress", () => { call.knowing = this.know(call); this.ringing(call); });
     if (call.state === "incoming") {
+      this.ringing(call);
       this.sound.ring(this.calls.length > 1);
       this.panel.open();
       this.panel.notify(call);
@@ -196,8 +203,13 @@ class Phone {
     call.callid = found.callid;
     call.card = found.card;
     call.name ||= found.name;
-    if (call.state !== "ended") this.panel.show();
-    this.tell?.(call);
+    this.panel.show();
+  }
+
+  ringing(call) {
+    if (call.rang) return;
+    call.rang = true;
+    this.frame?.tell("ringing", call);
   }
 
   listen(call, connection) {
@@ -210,6 +222,8 @@ class Phone {
   talk(call) {
     if (call.state === "talking") return;
     call.since = Date.now();
+    this.ringing(call); // who answers at once has rung
+    this.frame?.tell("answered", call);
     this.move(call, "talking");
     this.current = call;
     if (call.stream) this.sound.play(call.stream);
@@ -288,6 +302,7 @@ class Phone {
 
   end(call, cause) {
     this.calls = this.calls.filter((each) => each !== call);
+    this.frame?.tell("ended", call);
     setTimeout(() => this.panel.fetchContacts(), 1000); // it is among the last calls by then
     if (this.current === call) this.current = null;
     const causes = JsSIP.C.causes;
@@ -309,6 +324,8 @@ class Phone {
 class Refused extends Error {}
 
 function begin() {
+  const ask = document.querySelector("[data-widget-ask]");
+  if (ask) return waitForOwner(ask);
   const root = document.getElementById("phone");
   if (!root) return window.vpbxPhone?.leave(); // nobody is logged in any more
   if (!root.dataset.begun) {

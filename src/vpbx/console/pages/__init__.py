@@ -35,6 +35,7 @@ from vpbx.console.pages import (
     safety,
     start,
     voicemail,
+    widget,
 )
 
 __all__ = ["PAGES"]
@@ -46,6 +47,7 @@ PAGES: tuple[Page, ...] = (
     *call.pages,
     *missed.pages,
     *voicemail.pages,
+    *widget.pages,
     *reports.pages,
     *report_mails.pages,
     *employees.pages,

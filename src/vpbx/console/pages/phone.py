@@ -163,8 +163,8 @@ def _talking(visit: Visit) -> set[str]:
 
 pages = (
     Page("/phone", Area.MINE, get=show),
-    Page("/phone/pass", Area.MINE, post=give_pass),
-    Page("/phone/contacts", Area.MINE, get=contacts),
-    Page("/phone/recents", Area.MINE, get=recents),
-    Page("/phone/calls", Area.MINE, get=own_calls),
+    Page("/phone/pass", Area.MINE, post=give_pass, framed=True),
+    Page("/phone/contacts", Area.MINE, get=contacts, framed=True),
+    Page("/phone/recents", Area.MINE, get=recents, framed=True),
+    Page("/phone/calls", Area.MINE, get=own_calls, framed=True),
 )

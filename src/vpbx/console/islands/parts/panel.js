@@ -53,6 +53,7 @@ export class Panel {
 
   open(open = true) {
     this.find(".phone-panel").hidden = !open;
+    this.phone.frame?.post("size", { open });
     this.find("[data-phone=toggle]").setAttribute("aria-expanded", String(open));
     if (open) {
       this.fetchContacts();

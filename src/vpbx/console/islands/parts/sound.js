@@ -2,16 +2,26 @@
 
 const KEPT = "vpbx-sound";
 
+// A frame in another site's page may not keep anything.
+function kept(text) {
+  try {
+    if (text !== undefined) localStorage.setItem(KEPT, text);
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null;
+  }
+}
+
 export class Sound {
   constructor(audio) {
     this.audio = audio;
-    this.chosen = JSON.parse(localStorage.getItem(KEPT) ?? "{}");
+    this.chosen = JSON.parse(kept() ?? "{}");
     this.stream = null;
   }
 
   choose(kind, device) {
     this.chosen[kind] = device;
-    localStorage.setItem(KEPT, JSON.stringify(this.chosen));
+    kept(JSON.stringify(this.chosen));
     if (kind === "audiooutput") this.audio.setSinkId?.(device).catch(() => {});
   }
 
