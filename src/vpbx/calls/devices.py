@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vpbx.calls.switch import Switch
 from vpbx.directory import DomainConfig, Employee, LocationRow
-from vpbx.sip import Binding, Hop, Target, target_of
+from vpbx.sip import Binding, Hop, Target
 
 __all__ = ["bindings_of", "devices_of", "keep_bindings"]
 
@@ -15,8 +15,8 @@ def bindings_of(switch: Switch, domain: DomainConfig, login: str) -> tuple[Bindi
     return tuple(
         Binding(
             contact=row.contact,
-            hop=Hop(row.transport, row.host, row.port, row.connection),
-            path=tuple(row.path.split("\n")) if row.path else (),
+            hop=_hop(row),
+            path=_path(row),
             call_id=row.call_id,
             cseq=row.cseq,
             expires_at=row.expires_at,
@@ -56,4 +56,13 @@ def keep_bindings(
 
 def devices_of(switch: Switch, domain: DomainConfig, employee: Employee) -> list[Target]:
     """Return where to ring an employee; nothing when no device is registered."""
-    return [target_of(binding) for binding in bindings_of(switch, domain, employee.login)]
+    rows = switch.directory.locations.bindings(domain.id, employee.login)
+    return [Target(uri=row.contact, hop=_hop(row), route=_path(row)) for row in rows]
+
+
+def _hop(row: LocationRow) -> Hop:
+    return Hop(row.transport, row.host, row.port, row.connection)
+
+
+def _path(row: LocationRow) -> tuple[str, ...]:
+    return tuple(row.path.split("\n")) if row.path else ()

@@ -221,7 +221,8 @@ class Sound:
         numbered: list[AudioCodec] = []
         for codec in with_events:
             taken = {one.payload for one in numbered}
-            numbered.append(replace(codec, payload=self._number(codec, taken)))
+            number = self._number(codec, taken)
+            numbered.append(codec if number == codec.payload else replace(codec, payload=number))
         self._before = self.told
         wire = self.encryption.later_offer(self._audio, self._wire)
         if wire is not None:

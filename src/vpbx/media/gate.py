@@ -138,6 +138,10 @@ class Gate:
         kernel.allow_second_socket(numbers[0])
         self._put(0, NOTHING)
 
+    def _same_place(self, admission: Admission) -> bool:
+        was = self._admission
+        return replace(was, payloads=admission.payloads, events=admission.events) == admission
+
     def guard(self) -> None:
         """Let nothing come to the RTCP port that was not admitted; before RTPProxy is told of a
         peer whom it would go to."""
@@ -150,15 +154,14 @@ class Gate:
         Not `anew`: what was learned of the same place stays, should only payload types differ.
         Returns where to send until then: what the SDP says, but what is known of a NAT.
         """
-        was = self._admission
-        same = replace(was, payloads=admission.payloads, events=admission.events) == admission
-        if self.state is State.OPEN and same and not anew:
+        same = not anew and self.state is not State.SHUT and self._same_place(admission)
+        if self.state is State.OPEN and same:
             self._admission = admission
             self._apply()
             if self._lends:
                 self._lend()
             return self._told
-        if self.state is State.LEARNING and same and self._listener is not None and not anew:
+        if self.state is State.LEARNING and same and self._listener is not None:
             self._admission = admission
             self._forget_candidate()
             if self._sifts:

@@ -29,7 +29,6 @@ from vpbx.sip.registrar import (
     RegisterResult,
     RegistrarLimits,
     register,
-    target_of,
 )
 from vpbx.sip.registration import Registration, RegistrationState
 from vpbx.sip.sdp import (
@@ -108,6 +107,5 @@ __all__ = [
     "register",
     "replaces",
     "retarget",
-    "target_of",
     "wanted_s",
 ]

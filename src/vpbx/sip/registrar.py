@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from vpbx.sip.dialog import came_through_nat, next_hop
 from vpbx.sip.grammar import Uri, parse_address, parse_uri, split_list
 from vpbx.sip.message import Request
-from vpbx.sip.target import Target
 from vpbx.sip.transport import Hop
 
 _MAX_CONTACT_CHARS = 4096
@@ -98,11 +97,6 @@ class _Refused(Exception):
         self.code = code
         self.reason = reason
         self.headers = headers
-
-
-def target_of(binding: Binding) -> Target:
-    """Where to send a request for this device."""
-    return Target(uri=binding.contact, hop=binding.hop, route=binding.path)
 
 
 def register(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vpbx.sip.registrar import Binding, RegisterResult, RegistrarLimits, register, target_of
+from vpbx.sip.registrar import Binding, RegisterResult, RegistrarLimits, register
 from vpbx.sip.transport import Hop
 
 from .messages import request
@@ -44,7 +44,7 @@ def test_device_is_bound_for_the_time_it_asks() -> None:
     assert binding.expires_at == NOW + 120
     assert binding.user_agent == "phone/1"
     assert contacts(result) == ["<sip:701@192.0.2.9:5060>;expires=120;q=1"]
-    assert target_of(binding).hop == SOURCE
+    assert binding.hop == SOURCE
 
 
 def test_expiry_is_the_contacts_own_then_the_headers_then_ours() -> None:
@@ -166,9 +166,9 @@ def test_path_is_kept_told_and_travelled() -> None:
         "<sip:edge.example;lr>",
         "<sip:198.51.100.7:5070;lr>",
     ]
-    target = target_of(result.bindings[0])
-    assert target.route == ("<sip:edge.example;lr>", "<sip:198.51.100.7:5070;lr>")
-    assert target.hop == Hop("udp", "198.51.100.9", 5060)  # a name: back the way it came
+    (binding,) = result.bindings
+    assert binding.path == ("<sip:edge.example;lr>", "<sip:198.51.100.7:5070;lr>")
+    assert binding.hop == Hop("udp", "198.51.100.9", 5060)  # a name: back the way it came
     ip = ask(
         (),
         "Contact: <sip:701@10.0.0.5>",
@@ -176,7 +176,7 @@ def test_path_is_kept_told_and_travelled() -> None:
         "Supported: path",
         hop=Hop("udp", "198.51.100.9", 5060),
     )
-    assert target_of(ip.bindings[0]).hop == Hop("udp", "198.51.100.7", 5070)
+    assert ip.bindings[0].hop == Hop("udp", "198.51.100.7", 5070)
 
 
 def test_path_the_device_does_not_know_of_is_420() -> None:
@@ -196,25 +196,25 @@ def test_device_behind_nat_is_reached_where_it_came_from() -> None:
     source = Hop("udp", "203.0.113.5", 40_001)
     private = "SIP/2.0/UDP 192.168.1.20:5060;branch=z9hG4bKx1;rport=40001;received=203.0.113.5"
     result = ask((), "Contact: <sip:701@192.168.1.20:5060>", hop=source, via=private)
-    assert target_of(result.bindings[0]).hop == source
+    assert result.bindings[0].hop == source
     believed = "SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKx1;rport=40001;received=203.0.113.5"
     result = ask((), "Contact: <sip:701@203.0.113.5:5060>", hop=source, via=believed)
-    assert target_of(result.bindings[0]).hop == source
+    assert result.bindings[0].hop == source
 
 
 def test_device_elsewhere_than_its_sender_is_reached_there() -> None:
     source = Hop("udp", "203.0.113.5", 5060)
     via = "SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKx1;rport=5060;received=203.0.113.5"
     result = ask((), "Contact: <sip:701@198.51.100.1:5062>", hop=source, via=via)
-    assert target_of(result.bindings[0]).hop == Hop("udp", "198.51.100.1", 5062)
+    assert result.bindings[0].hop == Hop("udp", "198.51.100.1", 5062)
 
 
 def test_device_on_a_connection_is_reached_through_it() -> None:
     source = Hop("tls", "203.0.113.5", 40_001, 17)
     result = ask((), "Contact: <sip:701@203.0.113.5:5061;transport=tls>", hop=source)
-    assert target_of(result.bindings[0]).hop == Hop("tls", "203.0.113.5", 5061, 17)
+    assert result.bindings[0].hop == Hop("tls", "203.0.113.5", 5061, 17)
     result = ask((), "Contact: <sip:701@df7jal23ls0d.invalid;transport=ws>", hop=source)
-    assert target_of(result.bindings[0]).hop == source
+    assert result.bindings[0].hop == source
 
 
 INSTANCE = ';+sip.instance="<urn:uuid:0001>"'
