@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ __all__ = ["BUTTONS", "clock", "goal_choices", "menu_at", "menu_values", "route_
 BUTTONS = (*"1234567890*#", "timeout")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_S = 86_400
+_CLOCK = re.compile(r"(24(?=:00)|[01]?[0-9]|2[0-3]):([0-5][0-9])(?::[0-5][0-9])?")
+"""As browsers send it, with seconds or without (HTML, time input)."""
 
 
 def menu_values(menu: Menu) -> dict[str, Any]:
@@ -89,8 +92,8 @@ def clock(second: int) -> str:
 
 def seconds(text: str, *, end: bool = False) -> int | str:
     """Read `09:00`; 00:00 as an end is the end of the day. What is none is returned as it is."""
-    hour, colon, minute = text.partition(":")
-    if not (colon and hour.isdecimal() and minute[:2].isdecimal() and len(text) <= 8):
+    found = _CLOCK.fullmatch(text)
+    if found is None:
         return text
-    found = int(hour) * 3600 + int(minute[:2]) * 60
-    return _DAY_S if end and found == 0 else found
+    found_s = int(found[1]) * 3600 + int(found[2]) * 60
+    return _DAY_S if end and found_s == 0 else found_s

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Visit"]
 
 _NOTE = "vpbx-note"
-_THEMES = ("light", "dark")
+THEMES = ("light", "dark")
 _NOTE_S = 60
 _LONGEST_NOTE = 600
 _LONGEST_TEXT = 20_000
@@ -158,7 +158,7 @@ class Visit:
     def theme(self) -> str:
         """light, dark, or "" for what the device wants."""
         chosen = self.request.cookies.get("vpbx-theme", "")
-        return chosen if chosen in _THEMES else ""
+        return chosen if chosen in THEMES else ""
 
     # Answers
 

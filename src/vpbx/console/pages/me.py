@@ -13,7 +13,7 @@ from vpbx.console.forms import Wrong, errors_of
 from vpbx.console.page import Door, Page
 from vpbx.console.qr import qr_svg
 from vpbx.console.texts import LANGUAGES, texts
-from vpbx.console.visit import Visit
+from vpbx.console.visit import THEMES, Visit
 
 ME = "/me"
 ENROL = f"{ME}/second-factor"
@@ -74,8 +74,13 @@ async def save_look(visit: Visit) -> Response:
         await visit.services.accounts.set_language(visit.mine.account, language)
         visit.texts = texts(language)
     answer = visit.go(ME, visit.texts("Saved."))
+    theme = visit.value("theme")
     answer.set_cookie(
-        "vpbx-theme", visit.value("theme"), max_age=31536000, samesite="lax", secure=visit.secure
+        "vpbx-theme",
+        theme if theme in THEMES else "",
+        max_age=31536000,
+        samesite="lax",
+        secure=visit.secure,
     )
     return answer
 

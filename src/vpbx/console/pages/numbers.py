@@ -83,7 +83,7 @@ def _show(
         fallbacks=goal_choices(domain),
         greetings=_files(domain, "greeting"),
         days=DAYS,
-        hours=_hours(number),
+        hours=_typed_hours(visit) if errors else _hours(number),
         clock=clock,
         weekday=lambda index: visit.texts.weekday(index),
         menus=_menus(number),
@@ -142,6 +142,14 @@ def _route_form(name: str, route: Route | None) -> dict[str, Any]:
     }
 
 
+def _typed_hours(visit: Visit) -> list[tuple[str, bool, str, str]]:
+    """Return the hours of the form that was sent, as `_hours` does."""
+    return [
+        (day, f"{day}.works" in visit.form, visit.value(f"{day}.start"), visit.value(f"{day}.end"))
+        for day in DAYS
+    ]
+
+
 def _hours(number: Number) -> list[tuple[str, bool, str, str]]:
     """Return (day, works, from, to) of each weekday; without a schedule nine to six."""
     rows = []
@@ -192,6 +200,9 @@ async def save(visit: Visit) -> Response:
     elif kind == "scheduler":
         values["work"] = _sent_route(visit, "work", number.work)
         values["other"] = _sent_route(visit, "other", number.other)
+        if wrong := _wrong_hours(visit):
+            sent = {**dict(visit.form), "enabled": "enabled" in visit.form}
+            return _show(visit, number, sent, wrong)
         values["schedule"] = _sent_hours(visit)
     enabled, rating = "enabled" in visit.form, "rating" in visit.form
     try:
@@ -231,6 +242,20 @@ def _sent_route(visit: Visit, name: str, before: Route | None) -> dict[str, Any]
         kept = before.ivr if before is not None else None
         values["ivr"] = menu_values(kept) if kept else _new_menu(visit.company, f"Menu {name}")
     return values
+
+
+def _wrong_hours(visit: Visit) -> dict[str, str]:
+    """Return which hours are no times of day."""
+    return {
+        f"{day}.{end}": visit.texts(
+            "{day}: {value} is no time of day, such as 09:30",
+            day=visit.texts.weekday(index),
+            value=visit.value(f"{day}.{end}")[:20] or "—",
+        )
+        for index, day in enumerate(DAYS)
+        for end in ("start", "end")
+        if f"{day}.works" in visit.form and isinstance(seconds(visit.value(f"{day}.{end}")), str)
+    }
 
 
 def _sent_hours(visit: Visit) -> dict[str, Any]:
