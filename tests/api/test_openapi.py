@@ -115,6 +115,10 @@ POST   /calls/{callid}/hangup                      Employees Editing
 POST   /calls/{callid}/transfer                    Employees Editing
 POST   /calls/{callid}/supervise                   Employees Editing
 POST   /calls/{callid}/pickup                      Employees Editing
+GET    /history/notes
+PUT    /history/notes/{uid}                        Main settings Editing
+DELETE /history/notes/{uid}                        Main settings Editing
+GET    /history/tags
 """
 """Method, path, and the right it needs: what crm-api.md lists."""
 

@@ -8,7 +8,9 @@ import re
 import zipfile
 from xml.etree import ElementTree
 
-from tests.console.conftest import GLOBEX, Console, said
+import pytest
+
+from tests.console.conftest import ACME, GLOBEX, Console, said
 from tests.console.test_history import all_calls
 
 EVIL = '<img src=x onerror="alert(1)">'
@@ -96,3 +98,19 @@ def test_what_is_wrong_is_said_and_nothing_is_changed(console: Console) -> None:
         assert f'id="e-{field}"' in answer.text
         assert sent["note"][:100] in answer.text, "what was written is not lost"
         assert '<textarea id="f-note" name="note" rows="3"></textarea>' in browser.page(path)
+
+
+def test_the_command_line_reads_and_writes_notes(console: Console) -> None:
+    browser, vpbx = console.as_("admin"), console.pbx.vpbx
+    callid = all_calls(browser)[30]
+    assert vpbx("history", "note", ACME, callid)["note"] == ""
+    vpbx("history", "note", ACME, callid, "--text", "By command", "--tag", "shell")
+    told = vpbx("history", "note", ACME, callid, "--tag", "other")
+    assert (told["note"], told["tags"]) == ("By command", ["other"])
+    assert "By command" in said(browser.page(f"/history/{callid}"))
+    assert {"tag": "other"} in vpbx("history", "tags", ACME)
+    assert "By command" in said(browser.page("/audit?search=By command"))
+    told = vpbx("history", "note", ACME, callid, "--text", "", "--no-tags")
+    assert (told["note"], told["tags"]) == ("", [])
+    with pytest.raises(AssertionError, match="there is no call"):
+        vpbx("history", "note", GLOBEX, callid)

@@ -30,6 +30,7 @@ __all__ = [
     "make_call",
     "media_catalog",
     "music",
+    "notes",
     "record",
     "restrictions",
     "sip_registrations",
@@ -382,6 +383,38 @@ class telnums:
     def delete_special_day(cls, telnum: str, day_id: str) -> Operation[None]:
         """Delete special days."""
         return cls._delete_day(telnum=telnum, id=day_id)
+
+
+class notes:
+    """Notes and tags on calls that are over."""
+
+    _list = operation[Any]("GET", "/history/notes", list[m.CallNote])
+    _write = operation[m.CallNote]("PUT", "/history/notes/{uid}", m.CallNote)
+    _delete = operation[None]("DELETE", "/history/notes/{uid}")
+    _tags = operation[Any]("GET", "/history/tags", list[str])
+
+    @classmethod
+    def list(cls, *uids: str) -> Operation[Any]:
+        """Of these calls, those that have one."""
+        return cls._list(params={"uid": list_of(uids)})
+
+    @classmethod
+    def write(
+        cls, uid: str, *, note: str | None = None, tags: Sequence[str] | None = None
+    ) -> Operation[m.CallNote]:
+        """Write to a call; what is None stays as it is."""
+        body = _sent(note=note, tags=None if tags is None else list_of(tags))
+        return cls._write(uid=uid, body=body)
+
+    @classmethod
+    def delete(cls, uid: str) -> Operation[None]:
+        """Take note and tags off a call."""
+        return cls._delete(uid=uid)
+
+    @classmethod
+    def tags(cls) -> Operation[Any]:
+        """The tags in use, those of most calls first."""
+        return cls._tags()
 
 
 class blacklist:

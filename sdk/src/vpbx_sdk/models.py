@@ -256,6 +256,16 @@ class State(Model):
     state: bool
 
 
+class CallNote(Model):
+    """What is written to a call that is over, by whom and when (UTC)."""
+
+    uid: str
+    note: str = ""
+    tags: list[str] = []
+    author: str = ""
+    time: str = ""
+
+
 class BlackListEntry(Model):
     """A caller who is refused; `week` and `year`: how often, where it was asked for."""
 

@@ -55,6 +55,7 @@ _PATH_WORDS = {
         "d9c3b8c7-5f3b-4f3e-8c5e-0a52a4a7c0d1",
     ),
     "callid": ("A call in progress, from GET /calls or a command.", "201594855300017"),
+    "uid": ("A call that is over, as history has it.", "1755936870"),
     "webhook/id": ("Id of the subscription.", "898254be-e2cd-4e8a-90d1-1615a42eb2dd"),
     "events/id": ("Id of the command, from GET /events.", "7394857643219841024"),
     "music/type": ("Which music.", "holdmusic"),

@@ -17,6 +17,7 @@ from vpbx.api import (
     lists,
     makecall,
     media,
+    notes,
     restrictions,
     sip_registrations,
     sipuri_transfers,
@@ -45,4 +46,5 @@ SECTIONS = (
     branches.section,
     webhook.section,
     events.section,
+    notes.section,
 )

@@ -24,6 +24,7 @@ from vpbx.cli import (
     doctor,
     domain,
     group,
+    history,
     key,
     lists,
     mail,
@@ -102,6 +103,7 @@ for name, commands in (
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
 app.command("report", rich_help_panel="Companies")(report.report)
+app.add_typer(history.app, name="history", rich_help_panel="Companies")
 app.add_typer(report_mail.app, name="report-mail", rich_help_panel="Companies")
 app.add_typer(bridge.app, name="bridge", rich_help_panel="Server")
 app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Server")

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from vpbx.db import Database, Prepared, Row
 from vpbx.events import CallInfo, Direction
 from vpbx.history import query as queries
+from vpbx.history.notes import Notes
 from vpbx.history.query import Kind, Query
 from vpbx.history.recordings import PDF, Encoding, RecordingLinks, recording_path
 from vpbx.history.rows import Shapes
@@ -83,6 +84,7 @@ class History:
         self._reader = database.reader
         self._prepared: dict[Kind, Prepared] = {}
         self.links = links
+        self.notes = Notes(database)
         self._records_dir = records_dir
         self._encoding = encoding
         self._caught_up = caught_up
@@ -144,6 +146,17 @@ class History:
                 return
             before, between = "", frame.between
             values["last_ms"], values["last_callid"] = rows[-1][:2]
+
+    async def has(self, domain_id: int, callid: str) -> bool:
+        """Say whether a call of a company is over and in history."""
+        if self._caught_up is not None:
+            await self._caught_up(_WRITTEN_WAIT_S)
+        columns = call_history.c
+        wanted = select(columns.callid).where(
+            columns.domain_id == domain_id, columns.callid == int(callid)
+        )
+        async with self._database.connect() as connection:
+            return await connection.scalar(wanted) is not None
 
     async def recording(self, callid: str, *, wait_s: float = 0.0) -> Recording | None:
         """Return the recording of a call; None when there is none, or no such call.

@@ -40,6 +40,11 @@ class Note:
     def __bool__(self) -> bool:
         return bool(self.text or self.tags)
 
+    @property
+    def told(self) -> str:
+        """Return it in a line, as the log of changes shows it."""
+        return " ".join([self.text, *(f"#{tag}" for tag in self.tags)]).strip()
+
 
 class Notes:
     """Reads and writes them. Who may see a call is asked before (`Browser.get`)."""

@@ -100,16 +100,10 @@ async def save_note(visit: Visit) -> Response:
         after = await notes.set(company.id, call.callid, visit.value("note"), tags, author)
     except InvalidNote as error:
         return await _show(visit, call, errors_of(error, visit.texts))
-    if _told(before) != _told(after):
-        await visit.services.audit.note(
-            company.id, f"calls.{call.callid}.note", _told(before), _told(after)
-        )
+    if before.told != after.told:
+        what = f"calls.{call.callid}.note"
+        await visit.services.audit.note(company.id, what, before.told, after.told)
     return visit.go(f"{HISTORY}/{call.callid}", visit.texts("Saved."))
-
-
-def _told(note: Note) -> str:
-    """Return a note as the log of changes shows it."""
-    return " ".join([note.text, *(f"#{tag}" for tag in note.tags)]).strip()
 
 
 async def play(visit: Visit) -> Response:
