@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import math
 import os
 import signal
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,7 @@ from vpbx.accounts import Accounts, Audit
 from vpbx.acting import Actor, acting, actor
 from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.app import logs, ports
-from vpbx.app.addresses import Addresses, link_base, port_fault, with_sip_ports
+from vpbx.app.addresses import Addresses, link_base, with_sip_ports
 from vpbx.app.call_log import call_log
 from vpbx.app.certificate import Identities, fingerprints, outside_address
 from vpbx.app.control import Answers, Control, Follows, Question
@@ -33,9 +30,9 @@ from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir, full_disk, keep_private
 from vpbx.app.fault import PortTaken, StartError
 from vpbx.app.gauges import Gauges
-from vpbx.app.http import HttpListener, with_metrics
-from vpbx.app.http_bounds import Bounds, Connections
+from vpbx.app.http import with_metrics
 from vpbx.app.integration import integration_answers, integration_follows
+from vpbx.app.lifetime import Lifetime
 from vpbx.app.limits import raise_open_files
 from vpbx.app.live import answers
 from vpbx.app.pulse import Pulse
@@ -46,11 +43,12 @@ from vpbx.app.sip_trace import PcapFile, SipTrace
 from vpbx.app.uploads import Uploads
 from vpbx.app.voicemail import VoiceMailbox
 from vpbx.app.watchdog import Watchdog
+from vpbx.app.web import Web
 from vpbx.app.web_sip import with_sip
 from vpbx.branches import BranchLinks
 from vpbx.calls import CallsConfig, CallService
 from vpbx.clock import Clock, LoopClock
-from vpbx.config import Endpoint, ServeConfig
+from vpbx.config import ServeConfig
 from vpbx.console import (
     PAGES,
     Asks,
@@ -98,7 +96,6 @@ from vpbx.mail import Letter, Mailboxes, MailQueue, MailRecorder, Smtp
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
 from vpbx.reporting import ReportMails
 from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig, WithoutQop
-from vpbx.tasks import watched
 
 __all__ = ["App", "run", "settle"]
 
@@ -108,14 +105,10 @@ _GC_THRESHOLDS = (1_000, 5, 50)
 _ANY = ("0.0.0.0", "::")  # noqa: S104
 _STOP_ALL_S = 4.0
 """The promise is 5 s; after this each part that is left gets the least there is."""
-_LEAST_S = 0.1
 _LAST_COMMANDS_S = 0.5
 """For a CRM to take the commands that the end of the last calls caused."""
 _GOODBYE_S = 1.5
 """For phones and carriers to answer our BYE."""
-_HTTP_CONNECTIONS = Bounds().total
-_HTTP_SHARE = 4
-"""Of the files that may be open HTTP gets one in so many; calls, phones and disks the rest."""
 _CERTIFICATES_EVERY_S = 3.0
 """How often changed certificate files are looked for."""
 _PATIENCE_S = 1.5
@@ -148,17 +141,15 @@ class App:
         """What commands may ask besides, by verb; to be set before the start."""
         self.more_follows: dict[str, Follows] = {}
         self._clock: Clock
-        self._started = AsyncExitStack()
-        self._background: set[asyncio.Task[None]] = set()
-        self._stop_by = math.inf
 
     async def start(self) -> None:
         """Start everything; `StartError` says in a sentence why that cannot be."""
         self._clock = LoopClock()
+        self._life = Lifetime(self._clock)
         try:
             await self._start()
         except BaseException as error:
-            await self._started.aclose()
+            await self._life.end()
             if full_disk(error) and not isinstance(error, StartError):
                 raise self.data.full() from error
             raise
@@ -169,8 +160,7 @@ class App:
         Each part has a bound of its own; what is not done by then, the next start finds:
         rows of the outbox, the journal of calls, sound that is no MP3 yet.
         """
-        self._stop_by = self._clock.now() + _STOP_ALL_S
-        await self._started.aclose()
+        await self._life.end(_STOP_ALL_S)
 
     @property
     def clock(self) -> Clock:
@@ -181,47 +171,26 @@ class App:
         """Give the commands to a company's CRM as they are made, also where none is set."""
         return self._crm.listen(domain_id)
 
-    def _later(self, stop: Callable[[], Awaitable[None]], at_most_s: float) -> None:
-        """Stop a part that has just been started, when its turn comes."""
-
-        name = getattr(stop, "__qualname__", repr(stop))
-
-        async def guarded() -> None:
-            left_s = max(_LEAST_S, self._stop_by - self._clock.now())
-            try:
-                async with asyncio.timeout(min(at_most_s, left_s)):
-                    await stop()
-            except TimeoutError:
-                log.warning("a part of the server did not stop in time", part=name)
-            except Exception:
-                log.exception("a part of the server did not stop cleanly", part=name)
-
-        self._started.push_async_callback(guarded)
-
     async def _start(self) -> None:
         config, data = self.config, self.data
         data.prepare()
         lock = data.lock()
-        self._started.callback(lock.release)
+        self._life.on_end(lock.release)
         files = raise_open_files()
         identities = Identities(config)
         tls = identities.context
-        self._http_clients = Connections(
-            Bounds(total=max(1, min(_HTTP_CONNECTIONS, files // _HTTP_SHARE))),
-            trusted=config.trusted_proxies,
-            registry=self.registry,
-        )
-        listeners = self._bind_http(tls)
+        web = Web(self._life, config, self.registry, files=files)
+        self.config = web.bind(tls)
         config = self.config = with_sip_ports(self.config)
 
         self.database = database = await open_database(
             data, config.database, patience_s=_PATIENCE_S
         )
-        self._later(database.close, 0.5)
+        self._life.later(database.close, 0.5)
         data.remember_database(config.database)
         self._writer = writer = Writer(database, spill=data.unwritten("calls"))
         await writer.start()
-        self._later(writer.stop, 1.5)
+        self._life.later(writer.stop, 1.5)
         self.directory = Directory(
             database,
             clock=self._clock,
@@ -230,7 +199,7 @@ class App:
             spill=data.unwritten("settings"),
         )
         await self.directory.start()
-        self._later(self.directory.stop, 0.7)
+        self._life.later(self.directory.stop, 0.7)
         self.names = CustomerNames(database, writer)
         identities.is_company = self.directory.knows
         self.accounts = Accounts(database, self.directory, self._clock)
@@ -253,25 +222,25 @@ class App:
         pulse = Pulse(data.pulse, self._clock)
         await recovery.close_calls(data, database, writer, self._recording_path, pulse.last())
         pulse.start()
-        self._later(pulse.stop, 0.1)
+        self._life.later(pulse.stop, 0.1)
         await self.outbox.start()
-        self._later(partial(self.outbox.stop, _LAST_COMMANDS_S), 2 * _LAST_COMMANDS_S)
+        self._life.later(partial(self.outbox.stop, _LAST_COMMANDS_S), 2 * _LAST_COMMANDS_S)
 
         media = await self._start_media()
         worker = RecordingWorker()
-        self._later(worker.stop, 1)
-        self._started.callback(self._drop_background)
+        self._life.later(worker.stop, 1)
+        self._life.on_end(self._life.drop_background)
         self._send_reports()
-        self._spawn(recovery.recode(data, worker, self._recording_path))
-        self._spawn(recovery.rescue_faxes(data, media.fax, self._recording_path))
+        self._life.spawn(recovery.recode(data, worker, self._recording_path))
+        self._life.spawn(recovery.rescue_faxes(data, media.fax, self._recording_path))
         await self._start_calls(media, events, contacts, worker, mailbox, tls)
-        await self._answer_http(listeners)
+        await self._answer_http(web)
         await self._answer_commands()
-        self._spawn(_keep_fresh(identities))
+        self._life.spawn(_keep_fresh(identities))
         if config.acme:
-            await self._ask_for_certificates()
+            await web.ask_for_certificates(data.tls, self.directory.domain_names, self._clock)
         if config.bridge is not None:
-            await self._serve_bridge(config.bridge)
+            await web.serve_bridge(config.bridge)
         self._watch()
         self.addresses = Addresses.of(config)
         lock.tell(
@@ -296,11 +265,11 @@ class App:
         self, writer: Writer, events: EventBus, recorder: HistoryRecorder
     ) -> Contacts:
         def learned(domain_id: int, form: Format, address: str) -> None:
-            self._spawn(self.directory.integrations.learn_format(domain_id, form, address))
+            self._life.spawn(self.directory.integrations.learn_format(domain_id, form, address))
 
         client = CrmClient(Formats(learned), private=self.directory.private)
         await client.start()
-        self._later(client.close, 0.3)
+        self._life.later(client.close, 0.3)
         kept_s = self.config.crm_log_days * 86_400.0
         self.outbox = Outbox(
             self.database,
@@ -339,7 +308,7 @@ class App:
 
         events.subscribe(MailRecorder(queue, self.directory.cached, path, changed))
         await queue.start()
-        self._later(queue.stop, 0.3)
+        self._life.later(queue.stop, 0.3)
         return VoiceMailbox(boxes, data.records, data.prompts / "voicemail")
 
     def _send_reports(self) -> None:
@@ -352,7 +321,7 @@ class App:
             self._console_at,
             self._clock,
         )
-        self._spawn(sender.run())
+        self._life.spawn(sender.run())
 
     async def _send_mail(self, domain_id: int, address: str, letter: ConsoleLetter) -> bool:
         return await self.mail.send(
@@ -388,7 +357,7 @@ class App:
                 f"The media engine does not start: {error}. "
                 "Try another range with --rtp-ports A-B; `vpbx doctor` looks closer."
             ) from error
-        self._later(media.stop, 0.7)
+        self._life.later(media.stop, 0.7)
         return media
 
     async def _start_calls(
@@ -424,7 +393,7 @@ class App:
         passes = self.calls.passes
         self.accounts.on_ended(lambda session_id: passes.withdraw(str(session_id)))
         self.accounts.watch.also(lambda: {int(each) for each in passes.sessions()})
-        self._spawn(self.accounts.watch.run())
+        self._life.spawn(self.accounts.watch.run())
         listens = []
         if config.sip:
             listens += [Listen(kind, config.sip.host, config.sip.port) for kind in ("udp", "tcp")]
@@ -449,21 +418,21 @@ class App:
         except OSError as error:
             kind = PortTaken if ports.in_use(error) else StartError
             raise kind(f"SIP cannot listen: {error}. See `vpbx doctor`.") from error
-        self._later(self._hang_up, 2 * _GOODBYE_S)
+        self._life.later(self._hang_up, 2 * _GOODBYE_S)
         await self.calls.start()
         secrets = self.calls.connections.branch_secrets
         self.branches = BranchLinks(
             self.directory, self._clock, secrets, self._sip_told, self._certificates_shown
         )
         self.branches.start()
-        self._later(self.branches.stop, 0.3)
+        self._life.later(self.branches.stop, 0.3)
 
     def _trace_sip(self) -> Callable[[bool, bytes, Hop], None]:
         """Keep what goes over the wire, for who asks for it later or now."""
         file = None
         if self.config.log_sip is not None:
             file = PcapFile(self.config.log_sip, lambda peer: self.stack.layer.local_address(peer))
-            self._started.callback(file.close)
+            self._life.on_end(file.close)
         self.trace = SipTrace(
             lambda callid: any(call.info.callid == callid for call in self.calls.active()),
             to_log=self.config.log_level == "debug",
@@ -499,27 +468,6 @@ class App:
         await self.calls.stop(_GOODBYE_S)
         await self.stack.stop(_GOODBYE_S)
 
-    def _bind_http(self, tls: ssl.SSLContext) -> list[HttpListener]:
-        """Take the HTTP ports, and put the real ones into the settings."""
-        http, https = self.config.http, self.config.https
-        bound = []
-        if http is not None:
-            bound.append(self._bind(http, "--http", None))
-            self.config = replace(self.config, http=bound[-1].endpoint)
-        if https is not None:
-            bound.append(self._bind(https, "--https", tls))
-            self.config = replace(self.config, https=bound[-1].endpoint)
-        return bound
-
-    def _bind(self, endpoint: Endpoint, option: str, tls: ssl.SSLContext | None) -> HttpListener:
-        listener = HttpListener(endpoint, tls=tls, connections=self._http_clients)
-        try:
-            listener.bind()
-        except OSError as error:
-            raise port_fault(error, "tcp", endpoint, option) from error
-        self._later(listener.stop, 0.1)
-        return listener
-
     async def _named(
         self, contacts: Contacts, domain: DomainConfig, phone: str, callid: str, diversion: str
     ) -> Contact | None:
@@ -534,7 +482,7 @@ class App:
         with acting(actor() or Actor(login, "phone")):
             await self.audit.note(domain_id, "listening to calls", "", what)
 
-    async def _answer_http(self, listeners: Iterable[HttpListener]) -> None:
+    async def _answer_http(self, web: Web) -> None:
         services = ApiServices(
             directory=self.directory,
             history=self.history,
@@ -551,9 +499,7 @@ class App:
         app = with_console(create_app(services), create_console(self._console(), PAGES), PAGES)
         app = with_metrics(app, self.registry)
         app = with_sip(app, lambda: self.stack)
-        for listener in listeners:
-            await listener.start(app)
-            self._later(listener.stop, 1.2)  # before the parts that it asks
+        await web.answer(app)
 
     def _console(self) -> ConsoleServices:
         return ConsoleServices(
@@ -585,39 +531,6 @@ class App:
             https_port=self.config.https.port if self.config.https else 0,
         )
 
-    async def _serve_bridge(self, file: Path) -> None:
-        from vpbx.bridge import BridgeFault, Store, follow_sheet, make_app, read
-
-        try:
-            settings = read(file)
-            store = Store(settings, self.registry)
-            await store.open()
-        except BridgeFault as fault:
-            raise StartError(f"--bridge: {fault}") from fault
-        self._later(store.close, 0.3)
-        listener = self._bind(Endpoint(settings.host, settings.port), "--bridge", None)
-        await listener.start(make_app(settings, store))
-        if settings.sheet is not None:
-            self._spawn(follow_sheet(settings.sheet, store))
-
-    async def _ask_for_certificates(self) -> None:
-        from vpbx.app.acme import Acme, Challenges  # loads much that few servers need
-
-        config = self.config
-        challenges = Challenges()
-        listener = self._bind(config.acme_http, "--acme-http", None)
-        await listener.start(challenges)
-        acme = Acme(
-            email=config.acme,
-            directory=config.acme_directory,
-            trust=config.acme_trust,
-            tls=self.data.tls,
-            names=self.directory.domain_names,
-            challenges=challenges,
-            clock=self._clock,
-        )
-        self._spawn(acme.run())
-
     async def _answer_commands(self) -> None:
         control = Control(
             self.data.root,
@@ -634,7 +547,7 @@ class App:
             },
         )
         await control.start()
-        self._later(control.stop, 0.1)
+        self._life.later(control.stop, 0.1)
 
     async def _defence(self, question: Question) -> dict[str, Any]:
         return defence(self.stack, self.calls)
@@ -646,16 +559,7 @@ class App:
         self.registry.register(SipMetrics(self.stack, self.calls))
         self.watchdog = Watchdog(self._clock, self.registry)
         self.watchdog.start()
-        self._started.callback(self.watchdog.stop)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = watched(asyncio.create_task(work))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    def _drop_background(self) -> None:
-        for task in self._background:
-            task.cancel()
+        self._life.on_end(self.watchdog.stop)
 
     async def _integration_of(self, domain_id: int) -> Integration | None:
         domain = await self.directory.domain_by_id(domain_id)
