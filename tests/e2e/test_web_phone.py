@@ -13,11 +13,13 @@ from math import pi, sin
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import aiohttp
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.e2e.conftest import Company
 from tests.support.chromium import AXE, ROOT, program
+from vpbx.media.rtp import goertzel
 from vpbx.sim.carrier import Carrier
 from vpbx.sim.phone import Phone
 from vpbx.sip import Hop
@@ -337,3 +339,53 @@ async def barriers_of(page: Page) -> list[str]:
     await page.evaluate(AXE.read_text())
     found = await page.evaluate("() => axe.run('#phone')")
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]
+
+
+async def test_a_supervisor_whispers_to_an_employee_at_a_browser(
+    browser: Browser, company: Company
+) -> None:
+    """Its sound is encrypted by DTLS; who whispers stands in the customer's way instead."""
+    ann, eve = await company.employee("711"), await company.employee("712")
+    async with company.directory() as (directory, domain):
+        await directory.users.edit(domain, eve, {"role": "admin"})
+    await company.route(company.number, ann)
+    host, _, port = company.pbx.sip.partition(":")
+    async with (
+        Carrier(Hop("udp", host, int(port)), port=company.trunk_port) as carrier,
+        desk_phone(company, eve) as supervisor,
+        logged_in(browser, company, ann) as (web, _),
+        aiohttp.ClientSession(headers={"X-API-KEY": company.key}) as http,
+    ):
+        customer = await carrier.call(company.number, caller="79101234567", tone_hz=440)
+        await web.call("incoming")
+        await web.press("Answer")
+        await asyncio.gather(web.hears(440), customer.heard(VOICE_HZ))
+        async with http.get(company.pbx.api + "/calls") as found:
+            (going,) = await found.json()
+
+        async def mode(wanted: str) -> None:
+            path = f"{company.pbx.api}/calls/{going['callid']}/supervise"
+            async with http.post(path, json={"user": eve, "mode": wanted}) as answer:
+                assert answer.status == 200, await answer.text()
+
+        await mode("listen")
+        at_eve = await supervisor.incoming()
+        await at_eve.answer(620)
+        await at_eve.heard(VOICE_HZ if at_eve.hears_hz > 700 else 440)
+        customer.say(20)  # next to nothing: what is heard now is who whispers
+        assert abs(await web.page.evaluate(PEAK) - 620) > 15
+        await mode("whisper")
+        await asyncio.gather(web.hears(620), customer.heard(VOICE_HZ))
+        await mode("barge")
+        await web.hears(620)
+        assert customer.rtp is not None
+        async with asyncio.timeout(30):
+            while goertzel(customer.rtp.pcm(0.25), 620) < 0.1:
+                await customer.rtp.hear(5)
+        await mode("listen")
+        await customer.heard(VOICE_HZ)
+        at_eve.hangup()
+        customer.say(440)
+        await asyncio.gather(web.hears(440), customer.heard(VOICE_HZ))
+        await web.press("Hang up")
+        await customer.ended()

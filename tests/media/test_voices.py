@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ def frames(hz: float) -> list[array[int]]:
 def test_two_voices_are_both_heard_in_every_codec(codec: str) -> None:
     speech, hearing, heard = Speech(), Hearing(), array("h")
     for one, other in zip(frames(440), frames(880), strict=True):
-        packet = Packet.parse(speech.say(mixed((one, other)), 100, codec))
+        packet = Packet.parse(speech.say(mixed(one, other), 100, codec))
         if packet is not None:  # an encoder may gather first
             heard.extend(hearing.hear(packet, codec))
     sound = heard[-4000:]
@@ -36,6 +37,24 @@ def test_a_stream_counts_on_and_begins_with_a_marker() -> None:
     assert (second.sequence - first.sequence) & 0xFFFF == 1
     assert (third.timestamp - first.timestamp) & 0xFFFFFFFF == 2 * FRAME
     assert first.ssrc == third.ssrc
+
+
+@pytest.mark.parametrize("codec", sorted(MIXABLE))
+def test_a_voice_is_put_into_the_packets_of_another(codec: str) -> None:
+    """Their numbers, times and SSRC stay, so that nobody notices where it begins and ends."""
+    theirs, speech, hearing, heard = Speech(), Speech(), Hearing(), array("h")
+    inner = Hearing()
+    for one, other in zip(frames(440), frames(880), strict=True):
+        packet = Packet.parse(theirs.say(one, 100, codec))
+        if packet is None:
+            continue
+        sound = inner.hear(packet, codec)
+        made = Packet.parse(speech.over(packet, mixed(sound, other), codec))
+        if made is not None:
+            assert replace(made, payload=packet.payload) == packet
+            heard.extend(hearing.hear(made, codec))
+    assert goertzel(heard[-4000:], 440) > 0.3
+    assert goertzel(heard[-4000:], 880) > 0.3
 
 
 def test_what_comes_late_or_twice_is_not_heard() -> None:
@@ -72,4 +91,4 @@ def test_packets_of_30_ms_are_taken_20_ms_at_a_time() -> None:
 
 def test_what_is_too_loud_together_is_cut_and_never_wraps() -> None:
     loud = array("h", [30000, -30000] * (FRAME // 2))
-    assert mixed((loud, loud)) == array("h", [32767, -32768] * (FRAME // 2))
+    assert mixed(loud, loud) == array("h", [32767, -32768] * (FRAME // 2))

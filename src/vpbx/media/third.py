@@ -6,8 +6,9 @@
     BARGE   | + the third     | + the third    | both
 
 What nobody speaks into is passed on packet by packet, as it came. What the third one speaks into
-is a stream made here, one packet each 20 ms, with an SSRC of its own (as prompts have one), until
-it is passed on again; digits stay digits in it.
+is the same packets with both voices in them: a browser would not hear another SSRC and then the
+first one again. Only where none come (somebody whose phone sends nothing while they are silent)
+a stream is made here, with an SSRC of its own, as prompts have one. Digits are passed on.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ __all__ = ["CodecOf", "ThirdParty"]
 CodecOf = Callable[[Side, int], str]
 """(who takes it, payload type) → codec as in SDP, upper case; "": nobody knows."""
 
-_EVENT = "TELEPHONE-EVENT"
 _STATIC = {0: "PCMU", 8: "PCMA", 9: "G722"}
 _TICK_S, _LATE_S = 0.02, 0.1
+_SILENT_TICKS = 6
+"""For so many no packet has come: the next one is made here."""
 _READS, _PACKET_BYTES = 32, 2048
 
 
@@ -44,26 +46,27 @@ class _Lane:
         self._voice = voice
         """What it is spoken to in, while the other one has said nothing."""
         self._last: tuple[int, str] | None = None
-        self._speech = Speech()
-        self._theirs, self._third = Buffer(), Buffer()
+        self._speech, self._third = Speech(), Buffer()
+        self._waited = 0
         self.mixes = False
 
     def mix(self, wanted: bool) -> None:
         """Have the third one speak into it from now on, or not."""
         if wanted and not self.mixes:
-            self._speech, self._theirs, self._third = Speech(), Buffer(), Buffer()
+            self._speech, self._third, self._waited = Speech(), Buffer(), 0
         self.mixes = wanted
 
     def take(self, data: bytes, packet: Packet | None, codec: str, samples: Samples) -> None:
         """Take a packet of the other one."""
-        if packet is not None and codec in MIXABLE:
-            self._last = packet.payload_type, codec
+        if packet is None or codec not in MIXABLE:
+            self._send(data)
+            return
+        self._last, self._waited = (packet.payload_type, codec), 0
         if not self.mixes:
             self._send(data)
-        elif packet is not None and codec == _EVENT:
-            self._send(self._speech.press(packet))
         elif samples:
-            self._theirs.put(samples)
+            sound = mixed(samples, self._third.take(len(samples)))
+            self._send(self._speech.over(packet, sound, codec) or data)
 
     def hear_third(self, samples: Samples) -> None:
         """Take what the third one says."""
@@ -71,13 +74,13 @@ class _Lane:
             self._third.put(samples)
 
     def tick(self) -> None:
-        """Send 20 ms of both."""
-        if not self.mixes:
+        """Send 20 ms of the third one where the other one sends nothing."""
+        self._waited += 1
+        if not self.mixes or self._waited < _SILENT_TICKS:
             return
         payload_type, codec = self._last or self._voice()
-        sound = mixed((self._theirs.take(), self._third.take()))
         if codec in MIXABLE:
-            packet = self._speech.say(sound, payload_type, codec)
+            packet = self._speech.say(self._third.take(), payload_type, codec)
             if packet:
                 self._send(packet)
 
@@ -227,7 +230,7 @@ class ThirdParty:
         self._timer = self._loop.call_at(self._next_at, self._tick)
 
     def _tell_third(self) -> None:
-        sound = mixed((self._near_voice.take(), self._far_voice.take()))
+        sound = mixed(self._near_voice.take(), self._far_voice.take())
         takes, to = self._takes(), self._to
         if takes is None or to is None:
             return

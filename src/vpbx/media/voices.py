@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from operator import add
 from typing import TypeAlias
 
@@ -35,14 +36,11 @@ _TICKS = {"OPUS": 960}
 had 8 kHz, RFC 3551 §4.5.2)."""
 _ENOUGH, _MOST, _KEPT = 2 * FRAME, 12 * FRAME, 3 * FRAME
 _OLD = 0x8000
-_SILENCE = array("h", bytes(2 * FRAME))
 
 
-def mixed(voices: Iterable[Samples]) -> Samples:
-    """Return 20 ms of all of them together."""
-    total: Iterable[int] = _SILENCE
-    for voice in voices:
-        total = map(add, total, voice)
+def mixed(one: Samples, other: Samples) -> Samples:
+    """Return both together, as long as the shorter one."""
+    total = map(add, one, other)
     return array("h", [-32768 if s < -32768 else 32767 if s > 32767 else s for s in total])
 
 
@@ -65,18 +63,18 @@ class Buffer:
             while self._length > _KEPT:
                 self._length -= len(self._samples.popleft())
 
-    def take(self) -> Samples:
-        """Return the next 20 ms; silence where there is nothing."""
-        self._plays = self._length >= (FRAME if self._plays else _ENOUGH)
+    def take(self, many: int = FRAME) -> Samples:
+        """Return the next samples, by default 20 ms; silence where there is nothing."""
+        self._plays = self._length >= (many if self._plays else max(many, _ENOUGH))
         if not self._plays:
-            return _SILENCE
+            return array("h", bytes(2 * many))
         taken = self._samples.popleft()
-        while len(taken) < FRAME:
+        while len(taken) < many:
             taken = taken + self._samples.popleft()
-        self._length -= FRAME
-        if len(taken) > FRAME:
-            self._samples.appendleft(taken[FRAME:])
-            taken = taken[:FRAME]
+        self._length -= many
+        if len(taken) > many:
+            self._samples.appendleft(taken[many:])
+            taken = taken[:many]
         return taken
 
 
@@ -157,29 +155,29 @@ class Speech:
         self._sequence = random.getrandbits(16)
         self._timestamp = random.getrandbits(32)
         self._encoders: dict[str, Callable[[Samples], bytes]] = {}
-        self._event: tuple[int, int] | None = None
-        """Timestamp of the digit that is passed on: theirs, and ours for it."""
         self._marker = True
 
     def say(self, samples: Samples, payload_type: int, codec: str) -> bytes:
         """Return the packet of the next 20 ms; "" while an encoder gathers."""
-        law = _G711.get(codec)
-        if law is not None:
-            payload = g711.encode(law, samples)
-        else:
-            if codec not in self._encoders:
-                self._encoders[codec] = _AvEncoder(codec)
-            payload = self._encoders[codec](samples)
+        payload = self._encode(samples, codec)
         marker, self._marker = self._marker, False
         packet = self._packet(payload_type, self._timestamp, payload, marker) if payload else b""
         self._timestamp = (self._timestamp + _TICKS.get(codec, FRAME)) & 0xFFFFFFFF
         return packet
 
-    def press(self, packet: Packet) -> bytes:
-        """Return a packet of a digit (RFC 4733) of another stream as one of this."""
-        if self._event is None or self._event[0] != packet.timestamp:
-            self._event = packet.timestamp, self._timestamp
-        return self._packet(packet.payload_type, self._event[1], packet.payload, packet.marker)
+    def over(self, packet: Packet, samples: Samples, codec: str) -> bytes:
+        """Return a packet of another stream with this sound in the place of its own; "" while an
+        encoder gathers."""
+        payload = self._encode(samples, codec)
+        return bytes(replace(packet, payload=payload)) if payload else b""
+
+    def _encode(self, samples: Samples, codec: str) -> bytes:
+        law = _G711.get(codec)
+        if law is not None:
+            return g711.encode(law, samples)
+        if codec not in self._encoders:
+            self._encoders[codec] = _AvEncoder(codec)
+        return self._encoders[codec](samples)
 
     def _packet(self, payload_type: int, timestamp: int, payload: bytes, marker: bool) -> bytes:
         self._sequence = (self._sequence + 1) & 0xFFFF
