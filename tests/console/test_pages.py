@@ -107,6 +107,36 @@ def test_each_page_keeps_nobody_out(
         assert barriers(page) == [], "in dark colours"
 
 
+def test_the_operators_pages_keep_nobody_out_in_both_languages(
+    browser: Browser, console: Console
+) -> None:
+    """Also on a phone."""
+    token = console.pbx.vpbx("operator", "add", "looker")["link"].rpartition("/")[2]
+    sent = {"password": PASSWORD, "again": PASSWORD}
+    assert console.browser().post(f"/invite/{token}", sent).status_code == 303
+    with tab(browser, console, ACME) as page:
+        page.goto("/login?as=operator")
+        page.fill("[name=login]", "looker")
+        page.fill("[name=password]", PASSWORD)
+        page.click("button.primary")
+        expect(page.locator("h1").first).to_be_visible()
+        for language, colours in (("en", "light"), ("ru", "dark")):
+            for path in ("/operator", "/operator/new", f"/operator/company/{GLOBEX}"):
+                page.emulate_media(color_scheme=colours)
+                page.goto(path)
+                expect(page.locator("html")).to_have_attribute("lang", language)
+                expect(page.locator("h1").first).to_be_visible()
+                assert barriers(page) == []
+                shoot(page, f"{name_of(path)}-{language}")
+                width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                assert width <= 0, path
+            page.goto("/me")
+            page.select_option("[name=language]", "ru")
+            page.locator("form[action='/me/look'] button").click()
+            expect(page.locator("html")).to_have_attribute("lang", "ru")
+            page.set_viewport_size({"width": 390, "height": 800})
+
+
 def test_each_page_speaks_russian_and_fits_a_phone(page: Page) -> None:
     log_in(page)
     page.goto("/me")

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from tests.history.test_reports import MINUTE_MS, START_MS, row
 from vpbx.db import Database
-from vpbx.history import Asked, Browser, Seen, call_history
+from vpbx.history import Asked, Browser, ReportAsked, Reports, Seen, call_history
 from vpbx.history.tables import call_tags
 
 LOGINS = ("", "ann", "bob", "cat", "dan", "eve")
@@ -114,3 +114,22 @@ async def _check(database: Database, asks: list[dict[str, Any]]) -> None:
             found += [call.callid for call in page]
             asked = replace(asked, before=(page[-1].started_ms, int(page[-1].callid)))
         assert found == [str(call["callid"]) for call in expected], more
+
+
+async def test_a_call_that_has_just_ended_is_waited_for(sqlite_database: Database) -> None:
+    waiting = [row(1, 10), row(2, 11), row(3, 12), row(4, 13)]
+
+    async def caught_up(_seconds: float) -> None:
+        async with sqlite_database.begin() as connection:
+            await connection.execute(call_history.insert(), waiting.pop(0))
+
+    browser = Browser(sqlite_database, caught_up)
+    asked = replace(ASKED, limit=100)
+    assert [call.callid for call in await browser.find(asked)] == ["1"]
+    assert await browser.get(1, "2", None) is not None
+    assert (await browser.totals(1, asked.since_ms, asked.until_ms, None)).incoming == 3
+    report = ReportAsked(1, asked.since_ms, asked.until_ms, None)
+    [(_, _, figures)] = await Reports(sqlite_database, caught_up).by_employee(report)
+    assert figures.incoming == 4
+    page = replace(asked, before=(START_MS + 12 * MINUTE_MS, 3))
+    assert [call.callid for call in await browser.find(page)] == ["2", "1"], "of which no more come"

@@ -505,8 +505,8 @@ class App:
         return ConsoleServices(
             directory=self.directory,
             history=self.history,
-            browser=Browser(self.database),
-            reports=Reports(self.database),
+            browser=Browser(self.database, self._writer.caught_up),
+            reports=Reports(self.database, self._writer.caught_up),
             notes=Notes(self.database),
             names=self.names,
             calls=self.calls,
