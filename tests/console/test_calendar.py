@@ -76,3 +76,36 @@ def test_a_wrong_day_is_said_and_chosen_days_are_filled_in(console: Console) -> 
 def test_the_calendar_of_another_company_is_not_there(console: Console) -> None:
     assert console.as_("admin").get(PATH).status_code == 404
     assert console.as_("head", GLOBEX).get(PATH).status_code == 403
+
+
+def test_special_days_are_put_on_several_numbers_at_once(console: Console) -> None:
+    admin, vpbx = console.as_("admin", GLOBEX), console.pbx.vpbx
+    others = ["74951239901", "74951239902"]
+    hours = {"kind": "days", "start": "2032-05-13", "end": "2032-05-14", "month": "2032-05"}
+    at = f"{PATH}?month=2032-05"
+    for telnum in others:
+        vpbx("number", "add", GLOBEX, telnum)
+        page = f"/numbers/{telnum}"
+        sent = {"type": "scheduler", "work.subtype": "user", "work.user": "ann"}
+        sent |= {"other.subtype": "message", "fallback": "user:ann", "enabled": "1"}
+        assert admin.post(page, sent, at=page).status_code == 303
+    taken = f"/numbers/{others[1]}"
+    scheduled = [each for each in others if each in admin.page(at)]
+    assert scheduled == others, "those that go by the hours"
+    admin.post(f"{taken}/special", {**hours, "route_name": "Other"}, at=f"{taken}/calendar")
+    sent = {**hours, "route_name": "Repairs", "also": [*others, "79990000000", TELNUM]}
+    answer = admin.post(f"/numbers/{TELNUM}/special", sent, at=at)
+    assert answer.headers["location"] == at
+    note = said(admin.page(at))
+    assert "Saved, but not for +7 495 123-99-02 (Special days must not overlap)" in note
+    shown = days(admin.page(f"/numbers/{others[0]}/calendar?month=2032-05"))
+    assert shown[13] == shown[14] == "Repairs"
+    assert days(admin.page(f"{taken}/calendar?month=2032-05"))[13] == "Other"
+    again = {**hours, "start": "2032-05-20", "end": "", "route_name": "Repairs", "also": others[0]}
+    admin.post(f"/numbers/{TELNUM}/special", again, at=at)
+    assert admin.page(f"/numbers/{others[0]}").count('value="Repairs"') <= 1
+    for telnum in others:
+        vpbx("number", "remove", GLOBEX, telnum, "--yes")
+    for each in set(re.findall(r'name="id" value="([\w-]+)"', admin.page(f"/numbers/{TELNUM}"))):
+        number = f"/numbers/{TELNUM}"
+        admin.post(f"{number}/extra", {"id": each, "drop": "1"}, at=number)

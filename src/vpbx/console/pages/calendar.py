@@ -29,6 +29,11 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "numbers/calendar.html",
         number=number,
+        others=[
+            (each.telnum, each.name)
+            for each in domain.numbers.values()
+            if each.work is not None and each.telnum != number.telnum
+        ],
         month=month,
         before=f"{month - timedelta(days=1):%Y-%m}",
         after=f"{_next(month):%Y-%m}",

@@ -24,6 +24,7 @@ from vpbx.console.routes import (
     route_values,
     seconds,
 )
+from vpbx.console.special_days import put_also
 from vpbx.console.visit import Visit
 from vpbx.directory import DomainConfig, Menu, NotFound, Number, NumberType, Route
 
@@ -385,7 +386,11 @@ async def add_special(visit: Visit) -> Response:
     except Wrong as error:
         said = "; ".join(errors_of(error, visit.texts).values())
         return visit.go(_back(visit, telnum), said)
-    return visit.go(_back(visit, telnum), visit.texts("Saved."))
+    refused = await put_also(visit, telnum, values)
+    note = visit.texts("Saved.")
+    if refused:
+        note = visit.texts("Saved, but not for {numbers}", numbers="; ".join(refused))
+    return visit.go(_back(visit, telnum), note)
 
 
 async def drop_special(visit: Visit) -> Response:
