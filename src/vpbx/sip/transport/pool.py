@@ -9,6 +9,7 @@ import structlog
 
 from vpbx.clock import Clock, Timer
 from vpbx.sip.transport.base import Connection, Hop, Limits
+from vpbx.sip.transport.turns import Turns
 from vpbx.sparing import Sparing
 
 log = structlog.get_logger("vpbx.sip")
@@ -26,6 +27,8 @@ class Pool:
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self.limits = limits
+        self.turns = Turns()
+        """Of all connections together."""
         self._clock = clock
         self._last_id = time.time_ns() // 1000
         self._by_id: dict[int, Connection] = {}

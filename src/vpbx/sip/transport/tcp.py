@@ -44,7 +44,9 @@ class StreamConnection(asyncio.Protocol, Connection):
         self._waiting: bytes | None = None
         """The next message, when it has to wait for its turn."""
         self._turn: Timer | None = None
-        """The next look at what waits; while it is set, nothing is read."""
+        """When what is over its budget is looked at again; while it is set, nothing is read."""
+        self._queued = False
+        """Whether it stands in the queue for its turn."""
         self._paused = False
 
     def write(self, data: bytes) -> None:
@@ -89,12 +91,21 @@ class StreamConnection(asyncio.Protocol, Connection):
             return
         self.heard_at = self._pool.now()
         self._framer.add(data)
-        if self._turn is None:
-            self._take_waiting()
+        if self._turn is None and not self._queued:
+            self._queue()
+        elif not self._paused and self._transport is not None:
+            self._transport.pause_reading()  # it has not had its turn yet, and sends more
+            self._paused = True
+
+    def _queue(self) -> None:
+        self._queued = True
+        self._pool.turns.enter(self._take_waiting)
 
     def _take_waiting(self) -> None:
         """Take what waits, as far as turn and budget allow, and see to the rest."""
-        self._turn = None
+        self._turn, self._queued = None, False
+        if self._closing:
+            return
         try:
             delay_s = self._take_some()
         except Unframable as error:
@@ -109,9 +120,9 @@ class StreamConnection(asyncio.Protocol, Connection):
             self._framer.pings = 0
         if self._waiting is not None:
             if delay_s:
-                self._turn = self._pool.later(delay_s, self._take_waiting)
+                self._turn = self._pool.later(delay_s, self._wake)
             else:
-                self._turn = asyncio.get_running_loop().call_soon(self._take_waiting)
+                self._queue()
             transport.pause_reading()
             self._paused = True
             self.half_since = None
@@ -123,6 +134,10 @@ class StreamConnection(asyncio.Protocol, Connection):
             self.half_since = None
         elif self.half_since is None:
             self.half_since = self._pool.now()
+
+    def _wake(self) -> None:
+        self._turn = None
+        self._queue()
 
     def _take_some(self) -> float:
         """Take at most a turn's messages; return how long the next has to wait."""
@@ -148,6 +163,8 @@ class StreamConnection(asyncio.Protocol, Connection):
             self._take_some()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._queued and not self._closing:
+            self.eof_received()
         self._closing = True
         self._transport = None
         self._waiting = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
@@ -103,8 +104,7 @@ class WebSocketConnection(Connection):
                 # over its source's budget it is not read, as any connection
                 while delay_s := self._receiver.wait_s(self.hop, data):  # noqa: ASYNC110
                     await asyncio.sleep(delay_s)
-                await asyncio.sleep(0)  # the others have their turn
-            self._take(data)
+            await self._pool.turns.take(partial(self._take, data))
 
     def _take(self, data: bytes) -> None:
         self.heard_at = self._pool.now()
