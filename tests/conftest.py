@@ -19,18 +19,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.support.alone import ALONE
 from tests.support.mariadb import MariaDb, NoMariaDb, running_mariadb
 from tests.support.postgres import NoPostgres, PostgresServer, running_postgres
 from vpbx.db import Database
-
-_ALONE = (
-    *("tests/media/", "tests/e2e/test_softphone.py"),
-    *("tests/e2e/test_browser.py", "tests/e2e/test_web_phone.py"),
-    "tests/e2e/test_lamp.py",
-    "test_who_gives_a_transfer_up_is_heard_again",
-    *("tests/e2e/test_transfer_keys.py", "tests/e2e/test_branch_transfers.py"),
-)
-
 
 _LONG = (
     *("tests/e2e/test_branches.py", "tests/api/test_schemathesis.py", "tests/cli/test_sections.py"),
@@ -53,7 +45,7 @@ hypothesis.settings.load_profile("steady")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let tests whose sound is measured by the clock, or made by others' programs, run alone."""
     for item in items:
-        if any(part in item.nodeid for part in _ALONE):
+        if item.nodeid.startswith(ALONE):
             item.add_marker(pytest.mark.alone)
     items.sort(key=lambda item: _place(item.nodeid))
 

@@ -11,7 +11,10 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests.support.alone import ALONE
 
 _NOTHING_SELECTED = 5
 """pytest's exit code when no test was asked for."""
@@ -32,13 +35,19 @@ def main(arguments: list[str]) -> int:
             # A file stays whole: its tests may share a company, and go in their order.
             together = ["-m", "not alone", "-n", str(_workers()), "--dist", "loadfile"]
             together += ["--no-loadscope-reorder"]  # but in that of tests/conftest.py
-            codes = [_pytest(together, arguments), _pytest(["-m", "alone"], arguments)]
+            codes = [_pytest(together, arguments)]
+            codes.append(_pytest(["-m", "alone"], arguments or _files(ALONE)))
         parts = [json.loads(line) for line in summary.read_text().splitlines()]
     print(_last_line(parts))
     failed = [code for code in codes if code not in (0, _NOTHING_SELECTED)]
     if failed:
         return failed[0]
     return 0 if 0 in codes else _NOTHING_SELECTED
+
+
+def _files(tests: Sequence[str]) -> list[str]:
+    """Return where these are: nothing else need be looked through."""
+    return sorted({test.partition("::")[0] for test in tests})
 
 
 def _workers() -> int:

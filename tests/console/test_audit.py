@@ -28,13 +28,13 @@ def test_each_change_is_told_with_who_and_from_what_to_what(console: Console) ->
 
 def test_changes_by_the_api_and_by_commands_are_told_too(console: Console) -> None:
     key = console.pbx.vpbx("key", "add", ACME)["key"]
-    for _ in range(10):  # the server takes what commands change within a second
+    for _ in range(70):  # the server takes what commands change within a second
         answer = httpx.post(
             f"{console.pbx.api}/users",
             headers={"X-API-KEY": key, "Host": ACME},
             json={"name": "Ida", "login": "ida", "password": "Very-secret-9"},
         )
-        if answer.status_code != 401:
+        if answer.status_code not in (401, 429):
             break
         time.sleep(0.4)
     assert answer.status_code == 200, answer.text
@@ -52,7 +52,7 @@ def test_changes_by_the_api_and_by_commands_are_told_too(console: Console) -> No
 
 def test_nobody_reads_the_log_of_another_company(console: Console) -> None:
     console.as_("admin").post("/employees/new", {"name": "Only at Acme", "login": "onlyacme"})
-    for _ in range(30):  # it is written down beside the answer
+    for _ in range(150):  # it is written down beside the answer
         if "onlyacme" in console.as_("admin").page("/audit"):
             break
         time.sleep(0.2)

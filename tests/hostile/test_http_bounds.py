@@ -288,7 +288,7 @@ async def test_idle_connection_is_closed(start: Start) -> None:
 
 
 async def test_slow_body_is_refused_and_a_steady_one_is_not(start: Start) -> None:
-    site = await start(body_s=1, body_rate=200)
+    site = await start(body_s=1, body_rate=60)
     post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
     slow, steady = await site.connect(), await site.connect()
     await slow.send(post)

@@ -61,7 +61,7 @@ class MailServer:
             while len(self.letters) < count:
                 await asyncio.sleep(0.02)
 
-    def to(self, address: str, count: int = 1, timeout_s: float = 15.0) -> list[EmailMessage]:
+    def to(self, address: str, count: int = 1, timeout_s: float = 30.0) -> list[EmailMessage]:
         """Wait, beside a server in a thread, until so many letters to an address are there."""
         by = time.monotonic() + timeout_s
         found: list[EmailMessage] = []

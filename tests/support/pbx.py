@@ -112,7 +112,7 @@ class Pbx:
         assert self.process is not None
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(40)
         return time.monotonic() - started
 
     def kill(self) -> None:
