@@ -262,6 +262,24 @@ async def test_one_tab_has_the_phone_and_the_next_gets_it(
         assert (await call.ended()).code in (480, 486)
 
 
+async def test_a_number_from_a_link_is_in_the_tab_that_has_the_phone(
+    browser: Browser, company: Company
+) -> None:
+    """The browser opens `tel:` links in a tab of their own; nothing is called by that."""
+    ann = await company.employee("711")
+    async with logged_in(browser, company, ann) as (web, context):
+        link = WebPhone(await context.new_page())
+        await link.page.goto(web.page.url)
+        await link.page.goto(link.page.url.rsplit("/", 1)[0] + "/phone?call=tel:%2B79101234567")
+        await link.state("elsewhere")
+        await expect(web.page.locator("[data-phone-dial] input")).to_have_value("+79101234567")
+        await expect(web.page.locator("#phone-panel")).to_be_visible()
+        assert await web.page.locator(".phone-call").count() == 0
+        await web.page.close()
+        await link.state("ready")
+        await expect(link.page.locator("[data-phone-dial] input")).to_have_value("+79101234567")
+
+
 async def test_two_browsers_talk_and_who_logs_out_has_no_phone(
     browser: Browser, company: Company
 ) -> None:

@@ -21,7 +21,17 @@ class Phone {
     const site = document.body.dataset.widget;
     this.frame = site ? new Frame(site) : null;
     this.frame?.serve(this);
+    this.tabs = this.frame ? null : new BroadcastChannel(LOCK);
+    this.tabs?.addEventListener("message", ({ data }) => {
+      if (this.ua && typeof data?.number === "string") this.panel.fill(data.number);
+    });
     this.start();
+  }
+
+  // A number that a link in another page has brought goes to the tab that has the phone.
+  pass_on(number) {
+    this.tabs?.postMessage({ number });
+    this.panel.note(this.words.passed_on);
   }
 
   // Whose turn it is
@@ -134,6 +144,10 @@ class Phone {
     if (state === "ready" && this.state !== "ready") this.frame?.post("ready");
     this.state = state;
     this.panel.show();
+    if (state === "elsewhere" && this.panel.brought) {
+      this.pass_on(this.panel.brought);
+      this.panel.brought = "";
+    }
   }
 
   // Calls

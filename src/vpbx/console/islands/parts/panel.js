@@ -66,13 +66,23 @@ export class Panel {
     const asked = document.querySelector("[data-phone-number]:not([data-seen])");
     if (asked) {
       asked.dataset.seen = "1";
-      this.input.value = asked.dataset.phoneNumber;
-      this.open();
-      this.input.focus();
+      this.brought = asked.dataset.phoneNumber;
+      this.fill(this.brought);
+      if (this.phone.state === "elsewhere") {
+        this.phone.pass_on(this.brought);
+        this.brought = "";
+      }
     }
     document.querySelector("[data-phone-links]")?.addEventListener("click", () => {
       navigator.registerProtocolHandler("tel", `${location.origin}/phone?call=%s`);
     });
+  }
+
+  fill(number) {
+    this.input.value = number.slice(0, 64);
+    this.open();
+    this.list();
+    this.input.focus();
   }
 
   key(key) {
