@@ -106,6 +106,9 @@ def test_number_gets_any_route_and_the_operators_settings(acme: Cli, tmp_path: P
     assert (changed["rating"], changed["outgoing"]) == (True, False)
     changed = acme.json(*number, "--responsible", "on", "--fallback", "sales")
     assert (changed["responsible"], changed["crm"]) == (True, changed["group"])
+    nobody = acme.run(*number, "--fallback", "nobody")
+    assert nobody.returncode == 2
+    assert "no employee or department 'nobody'" in nobody.stderr
     changed = acme.json(*number, "--responsible", "off", "--greeting", "on")
     assert (changed["responsible"], changed["crm"]) == (False, changed["group"])
     assert (changed["greeting"], changed["type"]) == (True, "group")

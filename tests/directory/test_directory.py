@@ -387,3 +387,11 @@ async def test_many_changes_at_once_starve_nobody(
         )
     current = await directory.current(acme)
     assert sorted(map(int, (e.ext for e in current.employees.values()))) == list(range(701, 742))
+
+
+@pytest.mark.parametrize("code", ["ZZ", "XX", "UK", "Germany", "R", "7", ""])
+async def test_country_must_be_one(directory: Directory, acme: DomainConfig, code: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        await directory.companies.edit(acme, {"country": code})
+    assert [error.field for error in caught.value.errors] == ["country"]
+    assert (await directory.companies.edit(acme, {"country": "de"})).country == "DE"

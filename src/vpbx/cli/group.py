@@ -195,12 +195,17 @@ def remove(
     )
 
 
-def find(company: DomainConfig, text: str) -> Department:
-    """Return the department of an id, internal number or name (if only one has it)."""
+def find(company: DomainConfig, text: str, *, or_employee: bool = False) -> Department:
+    """Return the department of an id, internal number or name (if only one has it).
+
+    `or_employee`: what is told of nobody speaks of employees too, among whom was looked before.
+    """
     found = company.find_department(text)
     if found is not None:
         return found
     named = [g for g in company.departments.values() if g.name.casefold() == text.casefold()]
+    if not named and or_employee:
+        raise Fault(f"there is no employee or department '{text}'", BAD_INPUT)
     if len(named) != 1:
         known = ", ".join(f"{g.ext} {g.name}" for g in company.departments.values()) or "none"
         raise Fault(

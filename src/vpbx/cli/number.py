@@ -231,7 +231,7 @@ async def _set_responsible(
     on = number.responsible_first if responsible is None else responsible is Switch.ON
     whom = number.crm if fallback is None else fallback
     if whom and company.find_employee(whom) is None:
-        whom = departments.find(company, whom).id
+        whom = departments.find(company, whom, or_employee=True).id
     await directory.integrations.set_responsible(company, number.telnum, enabled=on, fallback=whom)
 
 

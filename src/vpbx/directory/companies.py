@@ -16,6 +16,7 @@ from vpbx.directory.card import check_card_url, read_origins
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.names import FIRST_EXT, ha1, new_password, read_password
+from vpbx.directory.numbering import COUNTRIES
 from vpbx.directory.store import Store
 from vpbx.directory.values import Values
 
@@ -24,7 +25,6 @@ LANGUAGES = ("en", "ru")
 DEFAULT_TIMEZONE = "Europe/Moscow"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _FLAGS = (
     "enabled",
     "record_external",
@@ -167,9 +167,10 @@ def _check_timezone(text: str) -> str:
 
 
 def _check_country(text: str) -> str:
-    if not _COUNTRY.fullmatch(text.upper()):
-        raise ValueError("must be a country code of two letters, like RU")
-    return text.upper()
+    code = text.upper()
+    if code not in COUNTRIES:  # a nonsense one would leave every national number unread
+        raise ValueError("must be the two-letter code of a country, like RU or DE")
+    return code
 
 
 def _read(values: Values) -> dict[str, Any]:

@@ -27,8 +27,10 @@ import phonenumbers
 
 from vpbx.directory.errors import Invalid
 
-__all__ = ["SHORT_DIGITS", "PhoneNumber", "normalize", "read_number", "visible"]
+__all__ = ["COUNTRIES", "SHORT_DIGITS", "PhoneNumber", "normalize", "read_number", "visible"]
 
+COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
+"""ISO 3166 codes of all that have a numbering plan."""
 SHORT_DIGITS = 6
 """Numbers of up to so many digits are internal or service numbers, not E.164."""
 MAX_DIGITS = 18
