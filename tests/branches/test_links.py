@@ -23,6 +23,8 @@ KEY = "16faeb17-be58-43e8-be9f"
 ONE, TWO = "one.example", "two.example"
 PEOPLE = json.dumps({"people": [{"login": "mallory", "name": "M", "ext": "711"}], "sip": ""})
 
+Sync = Callable[[], Awaitable[Branch]]
+
 
 class Peer:
     """What answers at the other side's address: as `challenge` and `exchange` say."""
@@ -33,6 +35,8 @@ class Peer:
             {"challenge": "1.a.b"}
         )
         self.exchange: Callable[[dict[str, str]], web.StreamResponse] = self.answer
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens while it makes up its mind."""
 
     def answer(self, told: dict[str, str], content: str = PEOPLE, key: str = KEY) -> web.Response:
         """Answer as who holds `key`."""
@@ -42,6 +46,8 @@ class Peer:
         return web.json_response({"proof": made, "content": content})
 
     async def on_challenge(self, request: web.Request) -> web.StreamResponse:
+        if self.meanwhile is not None:
+            await self.meanwhile()
         return self.challenge()
 
     async def on_exchange(self, request: web.Request) -> web.StreamResponse:
@@ -59,12 +65,16 @@ async def peer() -> AsyncIterator[tuple[Peer, str]]:
 
 
 @pytest.fixture
-async def sync(
-    sqlite_database: Database, tmp_path: Path, peer: tuple[Peer, str]
-) -> AsyncIterator[Callable[[], Awaitable[Branch]]]:
+async def directory(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[Directory]:
+    opened = Directory(sqlite_database, secrets=Secrets.from_file(tmp_path / "key"))
+    await opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+async def sync(directory: Directory, peer: tuple[Peer, str]) -> Sync:
     """Exchange with the peer, and say how the connection stands."""
-    directory = Directory(sqlite_database, secrets=Secrets.from_file(tmp_path / "key"))
-    await directory.start()
     await directory.companies.add(ONE, "Europe/Moscow", "adm1n-pass")
     domain = await directory.domain(ONE)
     assert domain is not None
@@ -79,8 +89,7 @@ async def sync(
         assert current is not None
         return await links.sync(current, TWO)
 
-    yield exchange
-    await directory.stop()
+    return exchange
 
 
 def html(status: int) -> web.Response:
@@ -96,15 +105,23 @@ def redirected() -> web.Response:
     return web.Response(status=302, headers={"Location": "http://127.0.0.1:1/secret"})
 
 
-Sync = Callable[[], Awaitable[Branch]]
-
-
 async def test_who_holds_the_key_is_believed(sync: Sync) -> None:
     done = await sync()
     assert (done.status, [each.login for each in done.members]) == (
         BranchStatus.SUCCESS,
         ["mallory"],
     )
+
+
+async def test_a_connection_that_is_deleted_while_it_fails_is_no_fault(
+    directory: Directory, sync: Sync, peer: tuple[Peer, str]
+) -> None:
+    domain = await directory.domain(ONE)
+    assert domain is not None
+    peer[0].challenge = lambda: html(500)
+    peer[0].meanwhile = lambda: directory.branches.delete(domain, TWO)
+    assert (await sync()).domain == TWO  # as it was; raises nothing
+    assert (await directory.current(domain)).settings.branches == {}
 
 
 @pytest.mark.parametrize(

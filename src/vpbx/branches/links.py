@@ -196,16 +196,21 @@ class BranchLinks:
         at = domain.id, branch.domain
         async with self._busy.setdefault(at, asyncio.Lock()), self._room:
             try:
-                if self._directory.knows(branch.domain) and not branch.url:
-                    return await self._here(domain, branch)
-                return await self._there(domain, branch)
+                return await self._settle(domain, branch)
             except NotFound:
-                return branch  # deleted meanwhile
-            except ValueError as error:  # the server's key file was replaced
-                wrong = _NoExchange(BranchStatus.ERROR, f"the key cannot be read: {error}")
-                return await self._failed(domain, branch, wrong)
-            except _NoExchange as error:
-                return await self._failed(domain, branch, error)
+                return branch  # deleted meanwhile, also while what went wrong was noted
+
+    async def _settle(self, domain: DomainConfig, branch: Branch) -> Branch:
+        """Exchange, or note why that cannot be; NotFound when there is no such connection."""
+        try:
+            if self._directory.knows(branch.domain) and not branch.url:
+                return await self._here(domain, branch)
+            return await self._there(domain, branch)
+        except ValueError as error:  # the server's key file was replaced
+            wrong = _NoExchange(BranchStatus.ERROR, f"the key cannot be read: {error}")
+            return await self._failed(domain, branch, wrong)
+        except _NoExchange as error:
+            return await self._failed(domain, branch, error)
 
     async def _here(self, domain: DomainConfig, branch: Branch) -> Branch:
         """Exchange with another company of this server."""
