@@ -10,7 +10,7 @@ Where the last two run low, what is left goes by manners. Each host has a pace o
 more of it a host has used up, also by what was not read, the more it has to leave of what is
 shared, up to half. A port that is new leaves a quarter: a real sender comes again,
 and one who invents sources needs a new one each time. So does, together with that, a host that
-is new, for the regulars: those who were here ten seconds before, while there was enough for all.
+is new, for the regulars: those who were here two seconds before, while there was enough for all.
 
 A message costs one unit, and one more for each two kilobytes; a malformed one costs five.
 Datagrams over a budget are dropped; a connection is not read until there is room again
@@ -32,7 +32,7 @@ from vpbx.sip.transport import Hop, network_of
 _ASK_AGAIN_S = 5.0
 _MALFORMED = 4.0
 _LEAST_WAIT_S = 0.001
-_REGULAR_AFTER_S = 10.0
+_REGULAR_AFTER_S = 2.0
 _NEWCOMER = 0.5
 _KINDS = (b"REGI", b"INVI", b"OPTI", b"SUBS", b"")
 _BYTES_A_UNIT = 2048
@@ -68,7 +68,7 @@ class BudgetLimits:
     else."""
     phone: Rate = Rate(200, 1000)
     carrier: Rate = Rate(10_000, 10_000)
-    pace: Rate = Rate(30, 30)
+    pace: Rate = Rate(30, 15)
     """What one host of strangers sends at most without having to leave more to the others."""
     sources: int = 50_000
     """How many ports, new hosts and regulars are remembered; the oldest are forgotten."""

@@ -143,7 +143,7 @@ def test_who_asks_little_is_answered_beside_hosts_that_each_ask_much(
 ) -> None:
     """No single one of them is over its own budget."""
     flood = Flood(clock, hosts, broken=broken)
-    flood.polite(11, hop=PROBE, flood=False)
+    flood.polite(3, hop=PROBE, flood=False)
     for _ in range(2):
         assert flood.polite(1, hop=PROBE) == 1
         flood.polite(3, hop=PROBE, flood=False)
@@ -161,7 +161,7 @@ def test_regulars_are_answered_beside_thousands_of_hosts_that_ask_little(
     clock: ManualClock,
 ) -> None:
     flood = Flood(clock, 5000)
-    flood.polite(11, hop=PROBE, flood=False)
+    flood.polite(3, hop=PROBE, flood=False)
     assert flood.polite(1, hop=PROBE) == 1
 
 
@@ -169,7 +169,7 @@ def test_a_regular_is_known_at_another_port_and_after_more_hosts_than_are_rememb
     clock: ManualClock,
 ) -> None:
     flood = Flood(clock, 250 * 250)
-    flood.polite(11, hop=PROBE, flood=False)
+    flood.polite(3, hop=PROBE, flood=False)
     flood.polite(0.8, hop=Hop("udp", "203.0.113.83", 5060))
     assert flood.polite(0.5, hop=Hop("udp", PROBE.host, 5099)) == 1
 
