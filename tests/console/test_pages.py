@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.console.conftest import ACME, GLOBEX, PASSWORD, Console
-from tests.support.chromium import AXE, ROOT, SCREENSHOTS, barriers, chromium, shoot
+from tests.support.chromium import AXE, ROOT, SCREENSHOTS, another, barriers, chromium, shoot
 from vpbx.console import PAGES
 
 MENU = [page.path for page in PAGES if page.label]
@@ -210,3 +210,36 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     link.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="My settings")).to_be_visible()
+
+
+def test_a_greeting_is_spoken_into_the_browser_and_its_use_is_shown(
+    browser: Browser, console: Console
+) -> None:
+    origin = console.base.replace("127.0.0.1", ACME)
+    device = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    secure = f"--unsafely-treat-insecure-origin-as-secure={origin}"
+    with another(browser, *device, secure) as speaking, tab(speaking, console, ACME) as page:
+        log_in(page)
+        page.goto("/media")
+        page.get_by_role("button", name="Record here").click()
+        expect(page.locator("[data-recorder] [role=status]")).to_have_text("0:01", timeout=20_000)
+        assert barriers(page) == []
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("Recorded. Listen, and upload it.")).to_be_visible()
+        page.select_option("[name=type]", "music")
+        page.get_by_label("Name").fill("Spoken")
+        page.get_by_role("button", name="Upload").click()
+        line = page.locator("tr", has_text="Spoken")
+        expect(line).to_contain_text("not used")
+        path = line.locator("[data-play]").get_attribute("data-play")
+        assert path is not None
+        sound = console.as_("admin").get(path).content
+        assert len(sound) > 4000, "half a second of A-law"
+        assert len(set(sound[44:])) > 10, "and no silence"
+        file_id = path.split("/")[2]
+        page.select_option("[name=holdmusic]", file_id)
+        page.get_by_role("button", name="Save").click()
+        expect(line).to_contain_text("On hold and in queues")
+        page.once("dialog", lambda dialog: dialog.accept())
+        line.get_by_role("button", name="Remove").click()
+        expect(line).to_have_count(0)

@@ -117,7 +117,9 @@ def test_sounds_are_uploaded_played_chosen_and_removed(console: Console, tmp_pat
     assert console.as_("admin", GLOBEX).get(found[1] + "/sound").status_code == 404
     assert console.as_("ann").get(found[1] + "/sound").status_code == 403
     file_id = found[1].rpartition("/")[2]
+    assert "not used" in said(admin.page("/media"))
     admin.post("/media/music", {"holdmusic": file_id}, at="/media")
+    assert "not used" not in said(admin.page("/media"))
     assert re.search(rf'<option value="{file_id}" selected>', admin.page("/media"))
     admin.post(f"{found[1]}/delete", {}, at="/media")
     assert file_id not in admin.page("/media")

@@ -33,6 +33,14 @@ def chromium(*more: str) -> Iterator[Browser]:
         browser.close()
 
 
+@contextmanager
+def another(browser: Browser, *more: str) -> Iterator[Browser]:
+    """Start one more Chromium, with options of its own."""
+    opened = browser.browser_type.launch(executable_path=program(), args=[*_ARGUMENTS, *more])
+    yield opened
+    opened.close()
+
+
 def barriers(page: Page) -> list[str]:
     """Return what on a page keeps people out (WCAG 2.2 AA, as far as axe finds it)."""
     page.evaluate(AXE.read_text())

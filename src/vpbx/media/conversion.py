@@ -43,7 +43,7 @@ _KNOW_THEIR_LENGTH = ("ogg", "flac", "mov,mp4,m4a,3gp,3g2,mj2")
 _LOST_S = 0.25
 _OPTIONS = {
     # Nothing that could name other files or hosts (playlists, concat, SDP).
-    "format_whitelist": "wav,mp3,ogg,mov,flac",
+    "format_whitelist": "wav,mp3,ogg,mov,flac,matroska",
     "protocol_whitelist": "file",
 }
 
@@ -55,9 +55,10 @@ class UnfitFile(MediaError):
 def convert(source: Path, target: Path, *, even: bool = False, max_s: float | None = None) -> float:
     """Make `target`.8, .0 and .9 of the sound file `source`; return its length in seconds.
 
-    wav, mp3, ogg (Vorbis, Opus), m4a and flac; more channels are mixed to one. `even` brings it
-    to `LOUDNESS_LUFS`, its peaks limited. All three files appear complete, or none. UnfitFile
-    when the file is no sound, is damaged or goes on for longer than `max_s`.
+    wav, mp3, ogg (Vorbis, Opus), m4a, flac and webm (which browsers record); more channels are
+    mixed to one. `even` brings it to `LOUDNESS_LUFS`, its peaks limited. All three files appear
+    complete, or none. UnfitFile when the file is no sound, is damaged or goes on for longer than
+    `max_s`.
     """
     chain = ""
     if even:

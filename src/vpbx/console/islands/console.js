@@ -5,6 +5,7 @@ import "./parts/live.js";
 import "./parts/order.js";
 import "./parts/passkeys.js";
 import "./parts/player.js";
+import "./parts/recorder.js";
 
 const root = document.documentElement;
 

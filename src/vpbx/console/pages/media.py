@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from vpbx.console.areas import Area
 from vpbx.console.forms import Wrong, errors_of
+from vpbx.console.media_uses import uses
 from vpbx.console.page import Page
 from vpbx.console.visit import Visit
 from vpbx.directory import MediaFile, NotFound
@@ -40,6 +41,7 @@ async def _show(visit: Visit, errors: dict[str, str] | None = None) -> Response:
         errors=errors,
         files=sorted(visit.company.settings.media.values(), key=lambda f: (f.type, f.name)),
         type_words=TYPE_WORDS,
+        used=uses(visit.company, visit.texts),
         music=await visit.services.directory.music.get(visit.company),
         tunes=[(f.id, f.name) for f in await media.list(visit.company, "holdmusic")],
         name=visit.value("name"),
