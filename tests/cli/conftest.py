@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import VPBX, run_vpbx
+from tests.support.command import VPBX, run_vpbx, until_taken
 from tests.support.ports import rtp_ports
 
 ANY_PORTS = (
@@ -35,7 +35,10 @@ class Cli:
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "COLUMNS": "200", **environment}
         words = (*words, "--data", str(self.data))
-        return run_vpbx(*words, timeout_s=self.patience_s, env=env)
+        done = run_vpbx(*words, timeout_s=self.patience_s, env=env)
+        if any(server.process.poll() is None for server in self.servers):
+            until_taken(words)
+        return done
 
     def json(self, *words: str) -> Any:
         done = self.run(*words, "--json")

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 import types
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from typing import NoReturn
 
 from tests.support.line import ask, read
 
-__all__ = ["VPBX", "put_vpbx", "run_vpbx"]
+__all__ = ["VPBX", "put_vpbx", "run_vpbx", "until_taken"]
 
 VPBX = Path(sys.executable).parent / "vpbx"
 _LOADED = (
@@ -75,6 +76,15 @@ def run_vpbx(
             file.seek(0)
             texts.append(file.read().decode())
     return subprocess.CompletedProcess(command, status, *texts)
+
+
+def until_taken(words: Sequence[str]) -> None:
+    """Wait, after a command that may change something, as long as a server takes to hear of it.
+
+    A command by itself takes longer than this, so nobody's next step comes sooner either.
+    """
+    if not {"list", "show", "log", "trace", "doctor"} & set(words):
+        time.sleep(1)
 
 
 def put_vpbx(folder: Path) -> Path:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import VPBX, run_vpbx
+from tests.support.command import VPBX, run_vpbx, until_taken
 from tests.support.ports import free_port
 from tests.support.ports import rtp_ports as any_rtp_ports
 
@@ -127,6 +127,8 @@ class Pbx:
         if self.database:
             command += ["--database", self.database]
         done = run_vpbx(*command)
+        if self.process is not None and self.process.poll() is None:
+            until_taken(words)
         if done.returncode != 0:
             raise AssertionError(f"vpbx {' '.join(words)}: {done.stderr or done.stdout}")
         return json.loads(done.stdout) if done.stdout.strip() else None
