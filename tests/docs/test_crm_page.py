@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-from tests.support.command import put_vpbx
 from tests.support.pbx import Pbx, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +33,7 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.M | re.S)
     environment = {
         **os.environ,
-        "PATH": f"{put_vpbx(tmp_path / 'bin')}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "VPBX_DATA": str(tmp_path / "data"),
         "PYTHONPATH": str(ROOT / "sdk" / "src"),
     }
