@@ -6,7 +6,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -92,6 +92,14 @@ class Browser:
         answer = self.log_in(login, password)
         assert answer.status_code == 303, answer.text
         self.entered_at = time.monotonic()
+
+
+def soon(is_so: Callable[[], bool], timeout_s: float = 60) -> None:
+    """Wait until the server has seen what another process changed, a command say."""
+    by = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < by
+        time.sleep(0.05)
 
 
 def said(page: str) -> str:

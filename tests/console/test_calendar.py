@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.console.conftest import GLOBEX, Console, said
+from tests.console.conftest import GLOBEX, Console, said, soon
 from vpbx.console.calendar import month_of
 
 TELNUM = "74951234568"
@@ -86,6 +86,7 @@ def test_special_days_are_put_on_several_numbers_at_once(console: Console) -> No
     for telnum in others:
         vpbx("number", "add", GLOBEX, telnum)
         page = f"/numbers/{telnum}"
+        soon(lambda path=page: admin.get(path).status_code == 200)  # type: ignore[misc]
         sent = {"type": "scheduler", "work.subtype": "user", "work.user": "ann"}
         sent |= {"other.subtype": "message", "fallback": "user:ann", "enabled": "1"}
         assert admin.post(page, sent, at=page).status_code == 303

@@ -8,7 +8,7 @@ import time
 import pyotp
 import pytest
 
-from tests.console.conftest import ACME, GLOBEX, PASSWORD, Browser, Console, said
+from tests.console.conftest import ACME, GLOBEX, PASSWORD, Browser, Console, said, soon
 
 
 def add(console: Console, login: str, role: str = "user") -> str:
@@ -281,6 +281,7 @@ def test_an_operator_sees_the_companies_and_works_in_one(console: Console) -> No
 def test_an_invitation_goes_by_mail_and_to_nobody_who_has_no_address(console: Console) -> None:
     admin, vpbx = console.as_("admin"), console.pbx.vpbx
     vpbx("user", "add", ACME, "Mary <b>", "--login", "mary", "--email", "mary@acme.example")
+    soon(lambda: admin.get("/employees/mary").status_code == 200)
     page = admin.page("/employees/mary")
     assert "Invite by e-mail" in page
     assert "Invite by e-mail" not in admin.page("/employees/bob")

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 import pytest
 
 from tests.console.calls import HOSTILE
-from tests.console.conftest import GLOBEX, Browser, Console, said
+from tests.console.conftest import GLOBEX, Browser, Console, said, soon
 
 LIST = "/reports/mail"
 
@@ -70,6 +70,7 @@ def test_a_letter_speaks_the_companys_language_and_takes_no_marks_from_names(
     vpbx("domain", "set", GLOBEX, "--language", "ru")
     try:
         group = vpbx("group", "add", GLOBEX, HOSTILE)
+        soon(lambda: group["id"] in admin.page("/departments"))
         more = ("--every", "week", "--at", "07:15", "--group", group["id"])
         made = vpbx("report-mail", "add", GLOBEX, "--to", "ru@globex.example", *more)
         assert (made["at"], made["by"], made["group"]) == ("07:15", "day", group["id"])
@@ -78,6 +79,7 @@ def test_a_letter_speaks_the_companys_language_and_takes_no_marks_from_names(
         [letter] = console.mail.to("ru@globex.example")
     finally:
         vpbx("domain", "set", GLOBEX, "--language", "en")
+        soon(lambda: '<html lang="en"' in admin.page(LIST))
     assert letter["Subject"].startswith("Звонки ")
     plain, html, table = parts(letter)
     assert "Входящие: 0" in plain
@@ -86,7 +88,7 @@ def test_a_letter_speaks_the_companys_language_and_takes_no_marks_from_names(
     assert len(table.splitlines()) == 8, "a week, and the heads"
     assert "Входящие" in table
     vpbx("group", "remove", GLOBEX, group["id"], "--yes")
-    assert "The department is gone" in said(admin.page(LIST))
+    soon(lambda: "The department is gone" in said(admin.page(LIST)))
     more = ("--group", "all", "--by", "hour")
     changed = vpbx("report-mail", "change", GLOBEX, str(made["id"]), *more)
     assert (changed["group"], changed["by"], changed["at"]) == ("", "hour", "07:15")
