@@ -225,12 +225,12 @@ def test_a_greeting_is_spoken_into_the_browser_and_its_use_is_shown(
         expect(page.locator("[data-recorder] [role=status]")).to_have_text("0:01", timeout=20_000)
         assert barriers(page) == []
         page.get_by_role("button", name="Stop").click()
-        expect(page.get_by_text("Recorded. Listen, and upload it.")).to_be_visible()
+        expect(page.get_by_text("Recorded. Listen, and upload it.")).to_be_visible(timeout=30_000)
         page.select_option("[name=type]", "music")
         page.get_by_label("Name").fill("Spoken")
         page.get_by_role("button", name="Upload").click()
         line = page.locator("tr", has_text="Spoken")
-        expect(line).to_contain_text("not used")
+        expect(line).to_contain_text("not used", timeout=30_000)
         path = line.locator("[data-play]").get_attribute("data-play")
         assert path is not None
         sound = console.as_("admin").get(path).content
@@ -239,7 +239,7 @@ def test_a_greeting_is_spoken_into_the_browser_and_its_use_is_shown(
         file_id = path.split("/")[2]
         page.select_option("[name=holdmusic]", file_id)
         page.get_by_role("button", name="Save").click()
-        expect(line).to_contain_text("On hold and in queues")
+        expect(line).to_contain_text("On hold and in queues", timeout=30_000)
         page.once("dialog", lambda dialog: dialog.accept())
         line.get_by_role("button", name="Remove").click()
-        expect(line).to_have_count(0)
+        expect(line).to_have_count(0, timeout=30_000)
