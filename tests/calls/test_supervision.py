@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from array import array
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +17,12 @@ from vpbx.calls import Mode
 from vpbx.directory import Invalid
 from vpbx.events import CallEnded, RecordingReady
 from vpbx.media import g711
-from vpbx.media.rtp import goertzel
+from vpbx.media.rtp import Packet, goertzel, tone_frames
 from vpbx.media.timeline import runs
 from vpbx.sim.call import Call
 from vpbx.sip import AudioCodec
 
-CUSTOMER_HZ, ANN_HZ, EVE_HZ = 440, 880, 660
+CUSTOMER_HZ, ANN_HZ, EVE_HZ, STRANGER_HZ = 440, 880, 660, 1230
 EVERYBODY = {CUSTOMER_HZ, ANN_HZ, EVE_HZ}
 EVENTS = AudioCodec("telephone-event", 101, fmtp="0-15")
 MULAW = (AudioCodec("PCMU", 0), EVENTS)
@@ -121,6 +124,42 @@ async def test_who_hears_whom_in_each_mode(world: World) -> None:
     customer.hangup()
     await world.ended(2)
     await world.quiet()
+
+
+def udp_ports() -> set[int]:
+    """Return the ports of this process, which is the server too."""
+    mine = set()
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            mine.add(os.readlink(link))
+        except OSError:  # closed meanwhile
+            continue
+    rows = [line.split() for line in Path("/proc/self/net/udp").read_text().splitlines()[1:]]
+    return {int(row[1].split(":")[1], 16) for row in rows if f"socket:[{row[9]}]" in mine}
+
+
+async def test_a_stranger_who_sprays_every_port_is_heard_by_nobody(world: World) -> None:
+    at_eve, at_ann, customer = await at_it(world, Mode.BARGE)
+    calls = at_eve, at_ann, customer
+    await hears(customer, ANN_HZ, EVE_HZ)
+    phones = {call.rtp.local[1] for call in calls if call.rtp is not None}
+    ports, frames = udp_ports() - phones, tone_frames(STRANGER_HZ)
+    loudest = 0.0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        for number in range(75):
+            packet = Packet(8, number, 160 * number, 0x5151, frames[number % len(frames)])
+            for port in ports:
+                stranger.sendto(bytes(packet), ("127.0.0.1", port))
+            await asyncio.sleep(0.02)
+            heard = [goertzel(call.rtp.pcm(0.1), STRANGER_HZ) for call in calls if call.rtp]
+            loudest = max(loudest, *heard)
+    assert loudest < 0.05
+    await asyncio.gather(
+        hears(at_eve, CUSTOMER_HZ, ANN_HZ),
+        hears(at_ann, CUSTOMER_HZ, EVE_HZ),
+        hears(customer, ANN_HZ, EVE_HZ),
+    )
 
 
 async def test_digits_of_both_go_through_what_is_barged_into(world: World) -> None:

@@ -34,7 +34,8 @@ class Ear(asyncio.DatagramProtocol):
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._began_at = self._heard_at = now()
+        self._heard_at = now()
+        self._source = "", 0
         self.sound_s = 0.0
         """How much was said, pauses left out."""
         self._loudness = {
@@ -58,8 +59,12 @@ class Ear(asyncio.DatagramProtocol):
         """Listen no more."""
         self._transport.close()
 
-    def peer(self, of: RtpPeer) -> RtpPeer:
-        """Return whom to point the other side's media to, for a side that speaks as `of`."""
+    def peer(self, of: RtpPeer, source: tuple[str, int]) -> RtpPeer:
+        """Return whom to point the other side's media to, for a side that speaks as `of`.
+
+        `source`: where the sound will come from ("": from any host); all else is nobody's.
+        """
+        self._source = source
         host, port = self._transport.get_extra_info("sockname")[:2]
         return RtpPeer(host, port, of.payloads, of.dtmf_payload, of.ptime_ms)
 
@@ -69,7 +74,10 @@ class Ear(asyncio.DatagramProtocol):
         return self._now() - self._heard_at
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if len(data) > _HEADER and self._is_sound(data[1] & 0x7F, data[_HEADER:]):
+        host, port = self._source
+        if addr[1] != port or host not in ("", addr[0]) or len(data) <= _HEADER:
+            return
+        if self._is_sound(data[1] & 0x7F, data[_HEADER:]):
             self.sound_s += _PACKET_S
             self._heard_at = self._now()
 

@@ -86,9 +86,9 @@ class _Sound:
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._timestamp = (self._timestamp + _SAMPLES) & 0xFFFFFFFF
 
-    def take(self, data: bytes, fax: Any, listener: Any) -> None:
+    def take(self, data: bytes, sender: Any, fax: Any, listener: Any) -> None:
         """Take a packet; what comes out of order waits for what is missing, but not for long."""
-        if len(data) <= _HEADER.size or data[0] & 0xC0 != 0x80:
+        if sender != self._to or len(data) <= _HEADER.size or data[0] & 0xC0 != 0x80:
             return
         first, kind, _, timestamp, source = _HEADER.unpack_from(data)
         law = self._laws.get(kind & 0x7F)
@@ -315,8 +315,8 @@ class _Machine:
                 if self._packets is not None:
                     self._packets.take(*self._packets.sock.recvfrom(_PACKET_BYTES), self._fax)
                 elif self._sound is not None:
-                    data = self._sound.sock.recv(_PACKET_BYTES)
-                    self._sound.take(data, self._fax, self._listener)
+                    data, source = self._sound.sock.recvfrom(_PACKET_BYTES)
+                    self._sound.take(data, source, self._fax, self._listener)
             except OSError:
                 break
         if self._listener is not None and self._listener.heard:

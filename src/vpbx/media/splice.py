@@ -55,10 +55,11 @@ class Splice:
             if self._socket is None:
                 return
             try:
-                packet = self._socket.recv(_PACKET_BYTES)
+                packet, source = self._socket.recvfrom(_PACKET_BYTES)
             except OSError:
                 return
-            self._far(packet)
+            if source == self._proxy:
+                self._far(packet)
 
     def to_far(self, packet: bytes) -> None:
         """Let RTPProxy, and so the other side, have a packet as the side's."""

@@ -146,7 +146,7 @@ class ThirdParty:
 
     def seat(self, port: int, takes: Callable[[], RtpPeer | None]) -> None:
         """Send what both say to that port of the third one's session, as `takes` describes who
-        hears it there."""
+        hears it there, and hear nobody but that port."""
         self._to, self._takes = (self._host, port), takes
 
     def close(self) -> None:
@@ -186,10 +186,10 @@ class ThirdParty:
             if self._closed:
                 return
             try:
-                data = self._socket.recv(_PACKET_BYTES)
+                data, source = self._socket.recvfrom(_PACKET_BYTES)
             except OSError:
                 return
-            packet = Packet.parse(data)
+            packet = Packet.parse(data) if source == self._to else None
             codec = _STATIC.get(packet.payload_type, "") if packet is not None else ""
             if packet is not None and codec:
                 samples = self._hears_third.hear(packet, codec)

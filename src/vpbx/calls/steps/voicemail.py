@@ -42,8 +42,12 @@ async def voicemail(call: Call, goal: ToVoicemail) -> Outcome:
     began_at = call.switch.clock.now()
     ear = await Ear.open(call.switch.media.config.listen_host, call.switch.clock.now)
     try:
+        session, other = call.bridge.session, guest.side.other
         assert guest.sound.peer is not None
-        await call.bridge.point(guest.side.other, ear.peer(guest.sound.peer))
+        assert session is not None
+        host = session.inner_host if session.knows_splices else ""
+        source = host, session.local(other)[1]
+        await call.bridge.point(other, ear.peer(guest.sound.peer, source))
         ended = await _listen(call, ear)
     finally:  # also when the guest has hung up, which is how most messages end
         ear.close()
