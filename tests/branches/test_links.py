@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -73,16 +74,21 @@ async def directory(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[
 
 
 @pytest.fixture
-async def sync(directory: Directory, peer: tuple[Peer, str]) -> Sync:
-    """Exchange with the peer, and say how the connection stands."""
+async def links(directory: Directory, peer: tuple[Peer, str]) -> BranchLinks:
+    """What looks after one connection, to the peer."""
     await directory.companies.add(ONE, "Europe/Moscow", "adm1n-pass")
     domain = await directory.domain(ONE)
     assert domain is not None
     await directory.branches.add(domain, {"domain": TWO, "name": "Two", "key": KEY})
     await directory.branches.set_address(domain, TWO, {"url": peer[1]})
-    links = BranchLinks(
+    return BranchLinks(
         directory, ManualClock(), BranchSecrets(directory), lambda: "", lambda name: frozenset()
     )
+
+
+@pytest.fixture
+def sync(directory: Directory, links: BranchLinks) -> Sync:
+    """Exchange with the peer, and say how the connection stands."""
 
     async def exchange() -> Branch:
         current = await directory.domain(ONE)
@@ -122,6 +128,34 @@ async def test_a_connection_that_is_deleted_while_it_fails_is_no_fault(
     peer[0].meanwhile = lambda: directory.branches.delete(domain, TWO)
     assert (await sync()).domain == TWO  # as it was; raises nothing
     assert (await directory.current(domain)).settings.branches == {}
+
+
+async def test_an_address_that_changes_during_an_exchange_is_tried_at_once(
+    directory: Directory, links: BranchLinks, peer: tuple[Peer, str]
+) -> None:
+    domain = await directory.domain(ONE)
+    assert domain is not None
+    tried = asyncio.Event()
+
+    async def challenge(request: web.Request) -> web.StreamResponse:
+        tried.set()
+        return html(404)
+
+    app = web.Application()
+    app.router.add_post("/branch/v1/challenge", challenge)
+    async with TestServer(app) as elsewhere:
+        url = f"http://127.0.0.1:{elsewhere.port}"
+
+        async def move() -> None:
+            await directory.branches.set_address(domain, TWO, {"url": url})
+
+        peer[0].meanwhile = move
+        links.start()
+        try:
+            async with asyncio.timeout(30):
+                await tried.wait()
+        finally:
+            await links.stop()
 
 
 @pytest.mark.parametrize(

@@ -122,11 +122,10 @@ class BranchLinks:
         while True:
             next_at = self._clock.now() + _EVERY_S
             try:
-                since = self._directory.revision
+                since = self._directory.revision  # what changes during an exchange counts, too
                 due = await self._due()
                 if due:
                     await asyncio.gather(*(self._exchange(*one) for one in due))
-                    since = self._directory.revision
                 next_at = min([next_at, *(link.due_at for link in self._links.values())])
             except Exception as error:
                 log.exception("connections to other PBXs are not looked after", error=repr(error))
