@@ -205,7 +205,7 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     menu = page.get_by_role("button", name="Menu")
     menu.focus()
     page.keyboard.press("Enter")
-    link = page.get_by_role("link", name="My settings")
+    link = page.get_by_role("navigation").get_by_role("link", name="My settings")
     expect(link).to_be_visible()
     link.focus()
     page.keyboard.press("Enter")

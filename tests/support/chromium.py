@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.async_api import expect as expect_async
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AXE = ROOT / "build/axe.js"
 SCREENSHOTS = ROOT / "screenshots"
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.vpbx.example 127.0.0.1")
+_PATIENCE_MS = 30_000
+expect.set_options(timeout=_PATIENCE_MS)
+expect_async.set_options(timeout=_PATIENCE_MS)
 _RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 
