@@ -43,7 +43,7 @@ async def test_a_call_becomes_a_stereo_mp3(
     assert await session.start_recording()
     a.send_tone(425)
     b.send_tone(700)
-    await a.hear(80)
+    await a.hear(100)
     recording = await session.stop_recording()
     assert recording is not None
     target = tmp_path / "mp3" / "call.mp3"
