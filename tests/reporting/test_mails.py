@@ -74,6 +74,17 @@ async def test_a_report_goes_out_once_also_after_a_restart(office: Office) -> No
     assert (after.due_at, after.sent_at) == (made.due_at + DAY, office.now)
 
 
+async def test_reports_of_a_company_that_another_process_has_just_added_stay(
+    office: Office,
+) -> None:
+    await office.company("first.example")
+    elsewhere = Office(office.database)
+    company = await elsewhere.company()
+    made = await elsewhere.mails.add(company, {"to": "a@acme.example"})
+    assert await office.due() == []  # which does not know the company yet
+    assert await elsewhere.mails.list(company) == [made]
+
+
 async def test_it_follows_the_company_to_another_time_zone(office: Office) -> None:
     company = await office.company()
     made = await office.mails.add(company, {"to": "a@acme.example"})

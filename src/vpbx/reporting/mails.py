@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
 
 from vpbx.db import Database, Write
-from vpbx.directory import DomainConfig, Invalid, NotFound
+from vpbx.directory import DomainConfig, Invalid, NotFound, tables
 from vpbx.directory.values import Values
 from vpbx.reporting.tables import report_mails
 from vpbx.reporting.times import LONGEST_S, missed, next_due
@@ -207,10 +207,12 @@ class ReportMails:
             wrong = set((await connection.execute(ahead)).scalars())
         for domain_id, zone in known:
             domain = await zone_of(domain_id)
-            if domain is None:
+            if domain is None:  # gone, or not known here yet
+                there = exists().where(tables.domains.c.id == domain_id)
                 async with self._database.begin() as connection:
-                    gone = delete(report_mails).where(_C.domain_id == domain_id)
-                    await connection.execute(gone)
+                    await connection.execute(
+                        delete(report_mails).where(_C.domain_id == domain_id, ~there)
+                    )
             elif domain.timezone != zone or domain_id in wrong:
                 await self._reckon(domain, zone, now)
 
