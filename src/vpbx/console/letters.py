@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from vpbx.console.look import UTC_ZONE, environment
+from vpbx.console.environment import UTC_ZONE, environment
 from vpbx.console.texts import texts
 from vpbx.directory import DomainConfig
 

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from typing import Any, Protocol
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
+from starlette.requests import Request
 
 from vpbx.console.areas import Area
 from vpbx.console.assets import Assets
-from vpbx.console.texts import LANGUAGES, duration, phone, texts
+from vpbx.console.environment import environment
+from vpbx.console.texts import LANGUAGES, Texts
+from vpbx.directory import DomainConfig
 
-if TYPE_CHECKING:
-    from vpbx.console.visit import Visit
-
-UTC_ZONE = ZoneInfo("UTC")
-
-ROLE_WORDS = {
-    "admin": "Administrator",
-    "group_head": "Head of department",
-    "user": "Employee",
-    "restricted_user": "Employee, own calls only",
-}
-
-__all__ = ["HEADERS", "Entry", "Look", "environment"]
+__all__ = ["HEADERS", "Entry", "Look"]
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -49,29 +39,19 @@ class Entry:
     area: Area | None
 
 
-def environment(language: str) -> Environment:
-    """Return templates in a language."""
-    made = Environment(
-        loader=PackageLoader("vpbx.console"),
-        extensions=["jinja2.ext.i18n"],
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    spoken = texts(language)
-    made.install_gettext_translations(spoken.translations, newstyle=True)  # type: ignore[attr-defined]
-    made.globals.update(
-        t=spoken,
-        languages=LANGUAGES,
-        phone=phone,
-        duration=duration,
-        utc=UTC_ZONE,
-        role_words=ROLE_WORDS,
-        translated=lambda words: [(key, spoken(text)) for key, text in words.items()],
-    )
-    return made
+class Visitor(Protocol):
+    """Who looks at a page, as far as its frame depends on them (`vpbx.console.visit.Visit`)."""
+
+    @property
+    def request(self) -> Request: ...
+
+    @property
+    def texts(self) -> Texts: ...
+
+    @property
+    def domain(self) -> DomainConfig | None: ...
+
+    def may(self, area: Area | None) -> bool: ...
 
 
 class Look:
@@ -91,11 +71,11 @@ class Look:
         """Return a piece of a page that is the same for several viewers."""
         return self._environments[language].get_template(template).render(**values)
 
-    def first(self, visit: Visit) -> str:
+    def first(self, visit: Visitor) -> str:
         """Return the first page of the menu that somebody may use."""
         return next(entry.path for entry in self._menu if visit.may(entry.area))
 
-    def render(self, template: str, visit: Visit, **values: Any) -> str:
+    def render(self, template: str, visit: Visitor, **values: Any) -> str:
         """Return a template as text."""
         found = self._environments[visit.texts.language].get_template(template)
         return found.render(

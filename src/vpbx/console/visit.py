@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from starlette.datastructures import FormData
@@ -15,13 +15,11 @@ from vpbx.accounts import Session, Site
 from vpbx.accounts.store import hashed
 from vpbx.api.gate import AUTHORITY, CLIENT, SECURE
 from vpbx.console.areas import Area, Reach, may, reach
+from vpbx.console.look import Look
 from vpbx.console.services import ConsoleServices
 from vpbx.console.texts import Texts
 from vpbx.directory import DomainConfig, Employee, Role, composed
 from vpbx.history import Seen
-
-if TYPE_CHECKING:
-    from vpbx.console.look import Look
 
 __all__ = ["Visit"]
 

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from vpbx.accounts import Refused
 from vpbx.console.areas import Area
+from vpbx.console.environment import ROLE_WORDS
 from vpbx.console.forms import errors_of
-from vpbx.console.look import ROLE_WORDS
 from vpbx.console.page import Page
 from vpbx.console.visit import Visit
 from vpbx.directory import Role
