@@ -26,7 +26,6 @@ _LOUD = 250
 _NOISE_BYTES = 8
 """What an encoder sends while nothing is said (discontinuous transmission) is shorter."""
 _PACKET_S = 0.02
-_ANY, _LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104
 
 
 class Ear(asyncio.DatagramProtocol):
@@ -45,11 +44,10 @@ class Ear(asyncio.DatagramProtocol):
         self._g722: AudioCodecContext | None = None
 
     @classmethod
-    async def open(cls, listen_host: str, now: Callable[[], float]) -> Ear:
-        """Listen on an address that RTPProxy of this machine reaches; `OSError` if it cannot."""
+    async def open(cls, host: str, now: Callable[[], float]) -> Ear:
+        """Listen on an address that RTPProxy reaches; `OSError` if it cannot."""
         loop = asyncio.get_running_loop()
-        here = _LOOPBACK if listen_host == _ANY else listen_host
-        _, ear = await loop.create_datagram_endpoint(lambda: cls(now), local_addr=(here, 0))
+        _, ear = await loop.create_datagram_endpoint(lambda: cls(now), local_addr=(host, 0))
         return ear
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -39,7 +39,6 @@ log = structlog.get_logger("vpbx.media")
 
 _WORKER = Path(__file__).with_name("fax_worker.py")
 """Run by its path: as a module it would load all of this package, 40 MB more."""
-_ANY, _LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104
 _AT_ONCE, _OF_ONE_OWNER = 64, 16
 _MOST_PAGES = 200
 _START_S, _END_S = 10.0, 60.0
@@ -224,7 +223,7 @@ class FaxMachine:
 
     @property
     def _here(self) -> str:
-        return _LOOPBACK if self._config.listen_host == _ANY else self._config.listen_host
+        return self._config.inner_host
 
     def hear_sound(self, port: int, laws: dict[int, int], payload: int) -> RtpPeer:
         """Speak and listen through a media port of this machine; return who that peer is.

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import Path
 
+_ANY = "0.0.0.0"  # noqa: S104
+
 
 class MediaError(Exception):
     """The media engine could not do what was asked: no port free, it is gone, no such prompt."""
@@ -116,7 +118,7 @@ class MediaConfig:
     """Recordings that wait to be encoded (pcap); on the same file system as `spool_dir`."""
     prompts_dir: Path
     """The built-in prompts, expanded to raw payload files."""
-    listen_host: str = "0.0.0.0"  # noqa: S104
+    listen_host: str = _ANY
     advertise: str = ""
     """Address written into SDP instead of `listen_host`; needed where that is 0.0.0.0."""
     port_min: int = 20000
@@ -129,6 +131,11 @@ class MediaConfig:
     """UDP port for all browsers; 0 takes a free one of the range, None: they have no sound."""
     no_media_timeout_s: float = 60.0
     max_sessions: int = 2000
+
+    @property
+    def inner_host(self) -> str:
+        """Where RTPProxy in this process is reached from this machine."""
+        return "127.0.0.1" if self.listen_host == _ANY else self.listen_host
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,7 +356,7 @@ class MediaSession:
     @property
     def inner_host(self) -> str:
         """Where RTPProxy in this process is reached from this machine."""
-        return self._engine.srtp.inner_host
+        return self._engine.config.inner_host
 
     def unsplice(self, side: Side) -> None:
         """Let a side and RTPProxy hear each other again; harmless when they do."""

@@ -11,7 +11,6 @@ from .model import MediaConfig
 GUARD_PAYLOAD = 72
 """No RTP uses it: with the marker bit it would look like RTCP (RFC 5761 §4)."""
 _PACKET = struct.pack("!BBHIIBBH", 0x80, GUARD_PAYLOAD, 0, 0, 0x76706278, 0, 0, 0)
-_ANY = "0.0.0.0"  # noqa: S104
 
 
 class Sink:
@@ -40,8 +39,7 @@ class Sink:
 def make_sink(config: MediaConfig) -> Sink | None:
     """Return a sink that RTPProxy can reach; None when there is no way to it."""
     if config.remote is None:
-        host = "127.0.0.1" if config.listen_host == _ANY else config.listen_host
-        return Sink(host, host)
+        return Sink(config.inner_host, config.inner_host)
     kind, _, where = config.remote.partition(":")
     proxy_host = "127.0.0.1" if kind == "unix" else where.rpartition(":")[0]
     try:

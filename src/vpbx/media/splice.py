@@ -15,12 +15,9 @@ from collections.abc import Callable
 
 from . import kernel
 from .end import End
-from .listeners import Address
+from .listeners import Address, read
 
 __all__ = ["Splice"]
-
-_READS = 32
-_PACKET_BYTES = 2048
 
 
 class Splice:
@@ -51,13 +48,8 @@ class Splice:
 
     def look(self) -> None:
         """Read what waits (also where the event loop has not told of it)."""
-        for _ in range(_READS):
-            if self._socket is None:
-                return
-            try:
-                packet, source = self._socket.recvfrom(_PACKET_BYTES)
-            except OSError:
-                return
+        packets = read(self._socket)[0] if self._socket is not None else []
+        for packet, source in packets:
             if source == self._proxy:
                 self._far(packet)
 

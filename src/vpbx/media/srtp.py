@@ -19,7 +19,6 @@ from .model import MediaConfig, MediaError, SrtpKeys
 
 log = structlog.get_logger("vpbx.media")
 
-_ANY = "0.0.0.0"  # noqa: S104
 _TRIES = 200
 _WORKER = Path(__file__).with_name("srtp_worker.py")
 """Run by its path: as a module it would load all of this package, 40 MB more."""
@@ -82,7 +81,7 @@ class SrtpRelay:
 
     def __init__(self, config: MediaConfig) -> None:
         self._host = config.listen_host
-        self.inner_host = "127.0.0.1" if config.listen_host == _ANY else config.listen_host
+        self.inner_host = config.inner_host
         self._ports = range(config.port_min + config.port_min % 2, config.port_max - 1, 2)
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None

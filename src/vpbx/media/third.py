@@ -19,7 +19,7 @@ import socket
 from array import array
 from collections.abc import Callable
 
-from .listeners import Address
+from .listeners import Address, read
 from .model import MediaError, Mode, RtpPeer, Side
 from .rtp import Packet
 from .session import MediaSession
@@ -35,7 +35,6 @@ _STATIC = {0: "PCMU", 8: "PCMA", 9: "G722"}
 _TICK_S, _LATE_S = 0.02, 0.1
 _SILENT_TICKS = 6
 """For so many no packet has come: the next one is made here."""
-_READS, _PACKET_BYTES = 32, 2048
 
 
 class _Lane:
@@ -182,13 +181,9 @@ class ThirdParty:
         lane.take(data, packet, codec, samples)
 
     def _third_spoke(self) -> None:
-        for _ in range(_READS):
-            if self._closed:
-                return
-            try:
-                data, source = self._socket.recvfrom(_PACKET_BYTES)
-            except OSError:
-                return
+        if self._closed:
+            return
+        for data, source in read(self._socket)[0]:
             packet = Packet.parse(data) if source == self._to else None
             codec = _STATIC.get(packet.payload_type, "") if packet is not None else ""
             if packet is not None and codec:

@@ -40,7 +40,7 @@ async def voicemail(call: Call, goal: ToVoicemail) -> Outcome:
         await call.hear_out("call-later")
         return Over(Result.NO_ANSWER)
     began_at = call.switch.clock.now()
-    ear = await Ear.open(call.switch.media.config.listen_host, call.switch.clock.now)
+    ear = await Ear.open(call.switch.media.config.inner_host, call.switch.clock.now)
     try:
         session, other = call.bridge.session, guest.side.other
         assert guest.sound.peer is not None
