@@ -42,8 +42,8 @@ __all__ = [
     "Outside",
     "Plan",
     "TooManyCalls",
+    "check_phone",
     "explain",
-    "has_phone",
     "plan_call",
 ]
 
@@ -138,7 +138,7 @@ def plan_call(
         lambda: _callee(domain, phone),
     )
     _gathered(
-        lambda: _reachable(switch, domain, employee),
+        lambda: check_phone(switch, domain, employee),
         lambda: _allowed(domain, employee, callee),
     )
     if isinstance(callee, ToBranch):
@@ -195,14 +195,15 @@ def _allowed(domain: DomainConfig, employee: Employee, callee: object) -> None:
         raise Invalid.one("phone", "the employee may not call this direction (call restrictions)")
 
 
-def _reachable(switch: Switch, domain: DomainConfig, employee: Employee) -> None:
-    if not has_phone(switch, domain, employee):
+def check_phone(switch: Switch, domain: DomainConfig, employee: Employee) -> None:
+    """Raise `vpbx.directory.Invalid` naming `user` when nothing of theirs can be rung."""
+    if not _has_phone(switch, domain, employee):
         raise Invalid.one(
             "user", "the employee has no registered device and no redirect to a mobile"
         )
 
 
-def has_phone(switch: Switch, domain: DomainConfig, employee: Employee) -> bool:
+def _has_phone(switch: Switch, domain: DomainConfig, employee: Employee) -> bool:
     """Say whether anything can be rung: a device, or the mobile they are redirected to."""
     if employee.mobile_redirect.enabled and employee.mobile:
         return True

@@ -25,7 +25,7 @@ import structlog
 from vpbx.calls.addresses import Shown, party_of
 from vpbx.calls.call import Call
 from vpbx.calls.leg import Digit, Leg
-from vpbx.calls.makecall import has_phone
+from vpbx.calls.makecall import check_phone
 from vpbx.calls.outcome import Ender, Over, Result
 from vpbx.calls.ringing import ring
 from vpbx.calls.switch import Switch
@@ -70,17 +70,12 @@ class Supervisors:
         target = self._find(domain, callid)
         if target is None:
             return None
-        supervisor = _supervisor(domain, user)
-        if not _sees(domain, supervisor, target):
-            raise Invalid.one("user", "this employee may not see this call: their role does not")
+        supervisor = _supervisor(domain, user, target)
         running = self._at.get(target)
         if running is not None:
             return await self._change(running, supervisor, mode)
         whom = self._whom(domain, target, supervisor)
-        if not has_phone(self._switch, domain, supervisor):
-            raise Invalid.one(
-                "user", "the employee has no registered device and no redirect to a mobile"
-            )
+        check_phone(self._switch, domain, supervisor)
         room = self._switch.calls.has_room(domain.id) and len(self._at) < _MOST
         if self._switch.stopping or not room:
             raise Invalid.one("callid", "no more calls can be listened to at the moment")
@@ -135,17 +130,12 @@ class Supervisors:
         target = self._find(domain, callid)
         if target is None:
             return False
-        employee = _supervisor(domain, user)
-        if not _sees(domain, employee, target):
-            raise Invalid.one("user", "this employee may not see this call: their role does not")
+        employee = _supervisor(domain, user, target)
         caller = target.chapter.story.caller
         rung = self._switch.ringing.get(callid)
         if rung is None or (caller is not None and caller.login == employee.login):
             raise Invalid.one("callid", "this call does not ring anywhere that it can be taken")
-        if not has_phone(self._switch, domain, employee):
-            raise Invalid.one(
-                "user", "the employee has no registered device and no redirect to a mobile"
-            )
+        check_phone(self._switch, domain, employee)
         rung.ring_also(employee)
         return True
 
@@ -287,12 +277,14 @@ def _peer(call: Call) -> RtpPeer | None:
     return call.guest.sound.peer if call.guest is not None else None
 
 
-def _supervisor(domain: DomainConfig, user: str) -> Employee:
+def _supervisor(domain: DomainConfig, user: str, target: Call) -> Employee:
     employee = domain.find_employee(user)
     if employee is None:
         raise Invalid.one("user", "there is no such employee")
     if not supervises(employee):
         raise Invalid.one("user", "only administrators and heads of department may do this")
+    if not _sees(domain, employee, target):
+        raise Invalid.one("user", "this employee may not see this call: their role does not")
     return employee
 
 
