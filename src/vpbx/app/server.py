@@ -135,6 +135,7 @@ class App:
         self.outbox: Outbox
         self.mail: MailQueue
         self.boxes: Mailboxes
+        self.reports: Reports
         self.report_mails: ReportMails
         self.stack: SipStack
         self.more_answers: dict[str, Answers] = {}
@@ -312,10 +313,11 @@ class App:
         return VoiceMailbox(boxes, data.records, data.prompts / "voicemail")
 
     def _send_reports(self) -> None:
+        self.reports = Reports(self.database, self._writer.caught_up)
         self.report_mails = ReportMails(self.database, self._clock.time)
         sender = ReportSender(
             self.report_mails,
-            Reports(self.database),
+            self.reports,
             self.directory,
             self.mail,
             self._console_at,
@@ -506,7 +508,7 @@ class App:
             directory=self.directory,
             history=self.history,
             browser=Browser(self.database, self._writer.caught_up),
-            reports=Reports(self.database, self._writer.caught_up),
+            reports=self.reports,
             notes=Notes(self.database),
             names=self.names,
             calls=self.calls,
