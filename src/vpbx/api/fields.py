@@ -27,13 +27,20 @@ __all__ = [
     "Texts",
     "as_list",
     "as_text",
+    "is_uid",
     "one_or_more",
 ]
 
 MAX_TEXT = 4096
 LAST = 999_999_999
 """No position, count or time in a request is beyond it."""
+_UID_DIGITS = 18
 _DIGITS = re.compile(r"-?[0-9]{1,15}\Z")
+
+
+def is_uid(text: str) -> bool:
+    """Say whether a text can be a call's uid: digits, no more than fit."""
+    return text.isascii() and text.isdecimal() and len(text) <= _UID_DIGITS
 
 
 class Request(BaseModel):

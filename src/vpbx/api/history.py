@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response, StreamingResponse
 
 from vpbx.api.errors import refuse_fields
-from vpbx.api.fields import Positive, Request, Text
+from vpbx.api.fields import Positive, Request, Text, is_uid
 from vpbx.api.gate import asked_base
 from vpbx.api.models import Model, only_if
 from vpbx.api.operation import Call, Section
@@ -307,7 +307,7 @@ def _period(call: Call, params: _Span) -> Period:
 
 def _uids(texts: list[str]) -> tuple[int, ...]:
     for text in texts:
-        if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        if not is_uid(text):
             raise refuse_fields(FieldError("uid", "must be digits"))
     return tuple(int(text) for text in texts)
 

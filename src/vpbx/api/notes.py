@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from vpbx.api.answer import answer, no_content
 from vpbx.api.errors import not_found, refuse_fields
-from vpbx.api.fields import Request, Text, Texts
+from vpbx.api.fields import Request, Text, Texts, is_uid
 from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
 from vpbx.directory import FieldError
@@ -25,7 +25,6 @@ section = Section(
 EDIT = ("Main settings", "Editing")
 MAX_CALLS = 1000
 AUTHOR = "API"
-_DIGITS = 18
 _UID = "Of these calls; repeat it for several."
 
 
@@ -73,7 +72,7 @@ async def list_notes(call: Call, params: NotesQuery) -> Response:
     if len(params.uid) > MAX_CALLS:
         raise refuse_fields(FieldError("uid", f"may have at most {MAX_CALLS} items"))
     for uid in params.uid:
-        if not _is_uid(uid):
+        if not is_uid(uid):
             raise refuse_fields(FieldError("uid", "must be digits"))
     found = await call.services.history.notes.of(call.domain.id, params.uid)
     return answer([_shown(uid, found[uid]) for uid in dict.fromkeys(params.uid) if uid in found])
@@ -116,13 +115,9 @@ async def list_tags(call: Call) -> Response:
     return answer(await call.services.history.notes.tags(call.domain.id))
 
 
-def _is_uid(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS
-
-
 async def _over(call: Call) -> str:
     uid = call.path["uid"]
-    if not _is_uid(uid) or not await call.services.history.has(call.domain.id, uid):
+    if not is_uid(uid) or not await call.services.history.has(call.domain.id, uid):
         raise not_found()
     return str(int(uid))
 
