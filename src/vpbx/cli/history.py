@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import BAD_INPUT, Fault, show, show_rows
+from vpbx.cli.output import BAD_INPUT, Fault, show, show_rows, utc
 from vpbx.cli.store import on_directory_and_database
 
 if TYPE_CHECKING:
@@ -93,11 +92,10 @@ def _who() -> str:
 
 
 def _row(callid: str, found: Note) -> dict[str, Any]:
-    at = f"{datetime.fromtimestamp(found.at, UTC):%Y-%m-%dT%H:%M:%SZ}" if found else ""
     return {
         "uid": callid,
         "note": found.text,
         "tags": list(found.tags),
         "author": found.author,
-        "time": at,
+        "time": utc(found.at) if found else "",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from vpbx import config
 from vpbx.cli.options import Data, Database, Json
-from vpbx.cli.output import show_rows
+from vpbx.cli.output import show_rows, utc
 from vpbx.cli.store import on_database
 
 if TYPE_CHECKING:
@@ -50,14 +49,10 @@ def queue(
 
 def _row(letter: QueuedLetter) -> dict[str, Any]:
     return {
-        "since": _time(letter.made_at),
+        "since": utc(letter.made_at),
         "recipient": letter.recipient,
         "subject": letter.subject,
         "attempts": letter.attempts,
-        "next": _time(letter.next_at),
+        "next": utc(letter.next_at),
         "reason": letter.error,
     }
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NoReturn
 
@@ -30,6 +31,7 @@ __all__ = [
     "show",
     "show_fields",
     "show_rows",
+    "utc",
 ]
 
 FAULT = 1
@@ -52,6 +54,11 @@ def fail(message: str, status: int = FAULT) -> NoReturn:
         f"[bold red]vpbx:[/bold red] {_escape(message)}"
     )
     sys.exit(status)
+
+
+def utc(seconds: float) -> str:
+    """Return a time (epoch seconds) as commands print it."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def show(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from vpbx import config
 from vpbx.cli.options import Data, Database, Json
-from vpbx.cli.output import show_rows
+from vpbx.cli.output import show_rows, utc
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def list_(
                 "from": f"{row.transport}:{row.host}:{row.port}",
                 "phone": row.user_agent,
                 "contact": row.contact,
-                "until": _moment(row.expires_at + behind_s),
+                "until": utc(row.expires_at + behind_s),
             }
             for company in companies
             for employee in company.employees.values()
@@ -52,7 +51,3 @@ def list_(
     rows = on_directory(data, database, work)
     columns = ("domain", "login", "ext", "from", "phone", "until")
     show_rows(rows, as_json=as_json, columns=columns, empty="No phone is registered.")
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

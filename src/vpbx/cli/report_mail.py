@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -12,7 +11,7 @@ import typer
 from vpbx import config
 from vpbx.cli import group as departments
 from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import given, show, show_rows
+from vpbx.cli.output import given, show, show_rows, utc
 from vpbx.cli.store import on_directory_and_database
 
 if TYPE_CHECKING:
@@ -179,10 +178,6 @@ def _row(mail: ReportMail) -> dict[str, Any]:
         "group": mail.group,
         "in_time": mail.in_time_s,
         "to": ", ".join(mail.recipients),
-        "next": _time(mail.due_at),
-        "sent": _time(mail.sent_at) if mail.sent_at else "",
+        "next": utc(mail.due_at),
+        "sent": utc(mail.sent_at) if mail.sent_at else "",
     }
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
