@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Column,
     ForeignKey,
     Index,
@@ -20,9 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from vpbx.db import metadata
-
-_BIG = BigInteger().with_variant(Integer, "sqlite")
+from vpbx.db import BIG, metadata
 
 
 def _account() -> Column[int]:
@@ -43,9 +40,9 @@ accounts = Table(
     Column("operator", Text),
     Column("password", Text, nullable=False),
     Column("totp", Text, nullable=False),
-    Column("totp_step", _BIG, nullable=False),
+    Column("totp_step", BIG, nullable=False),
     Column("language", Text, nullable=False),
-    Column("created_at", _BIG, nullable=False),
+    Column("created_at", BIG, nullable=False),
     UniqueConstraint("user_id", name="uq_accounts_user_id"),
     UniqueConstraint("operator", name="uq_accounts_operator"),
     sqlite_autoincrement=True,
@@ -58,7 +55,7 @@ invitations = Table(
     metadata,
     Column("token_hash", Text, primary_key=True),
     _account(),
-    Column("expires_at", _BIG, nullable=False),
+    Column("expires_at", BIG, nullable=False),
 )
 
 sessions = Table(
@@ -67,8 +64,8 @@ sessions = Table(
     Column("id", Integer, primary_key=True),
     Column("token_hash", Text, nullable=False),
     _account(),
-    Column("created_at", _BIG, nullable=False),
-    Column("seen_at", _BIG, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("seen_at", BIG, nullable=False),
     Column("pending", SmallInteger, nullable=False),
     Column("company_id", Integer, nullable=False),
     Column("address", Text, nullable=False),
@@ -86,9 +83,9 @@ passkeys = Table(
     _account(),
     Column("credential_id", Text, nullable=False),
     Column("public_key", Text, nullable=False),
-    Column("sign_count", _BIG, nullable=False),
+    Column("sign_count", BIG, nullable=False),
     Column("name", Text, nullable=False),
-    Column("created_at", _BIG, nullable=False),
+    Column("created_at", BIG, nullable=False),
     UniqueConstraint("credential_id", name="uq_passkeys_credential_id"),
     sqlite_autoincrement=True,
 )
@@ -115,7 +112,7 @@ changes = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("domain_id", Integer, nullable=False),
-    Column("at_ms", _BIG, nullable=False),
+    Column("at_ms", BIG, nullable=False),
     Column("actor", Text, nullable=False),
     Column("via", Text, nullable=False),
     Column("address", Text, nullable=False),

@@ -9,12 +9,10 @@ the name of the CRM's address that a command is for.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
+from sqlalchemy import Column, Index, Integer, SmallInteger, Table, Text, text
 
-from vpbx.db import metadata
+from vpbx.db import BIG, metadata
 from vpbx.directory import MAIN
-
-_BIG = BigInteger().with_variant(Integer, "sqlite")
 
 PENDING, FAILED, REPLAY = "pending", "failed", "replay"
 
@@ -24,18 +22,18 @@ SUBSCRIBERS = "webhook"
 crm_outbox = Table(
     "crm_outbox",
     metadata,
-    Column("id", _BIG, primary_key=True, autoincrement=False),
+    Column("id", BIG, primary_key=True, autoincrement=False),
     Column("node", SmallInteger, nullable=False),
     Column("domain_id", Integer, nullable=False),
     Column("callid", Text, nullable=False),
     Column("cmd", Text, nullable=False),
     Column("fields", Text, nullable=False),
-    Column("created_ms", _BIG, nullable=False),
+    Column("created_ms", BIG, nullable=False),
     Column("status", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("tried_ms", _BIG),
+    Column("tried_ms", BIG),
     Column("error", Text, nullable=False),
-    Column("log_id", _BIG),
+    Column("log_id", BIG),
     Column("address", Text, nullable=False, server_default=MAIN),
     Index("ix_crm_outbox_pending", "node", "domain_id", "address", "status", "id"),
 )
@@ -43,7 +41,7 @@ crm_outbox = Table(
 crm_log = Table(
     "crm_log",
     metadata,
-    Column("id", _BIG, primary_key=True, autoincrement=False),
+    Column("id", BIG, primary_key=True, autoincrement=False),
     Column("node", SmallInteger, nullable=False),
     Column("domain_id", Integer, nullable=False),
     Column("callid", Text, nullable=False),
@@ -51,16 +49,16 @@ crm_log = Table(
     Column("fields", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("format", Text, nullable=False),
-    Column("created_ms", _BIG, nullable=False),
-    Column("done_ms", _BIG),
-    Column("next_ms", _BIG),
+    Column("created_ms", BIG, nullable=False),
+    Column("done_ms", BIG),
+    Column("next_ms", BIG),
     Column("attempts", Integer, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("latency_ms", Integer, nullable=False),
     Column("answer", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("tries", Text, nullable=False),
-    Column("replay_of", _BIG),
+    Column("replay_of", BIG),
     Column("address", Text, nullable=False, server_default=MAIN),
     Index("ix_crm_log_domain", "domain_id", "id"),
     Index("ix_crm_log_call", "domain_id", "callid"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from sqlalchemy import BigInteger, Integer, MetaData
 
 metadata = MetaData(
     naming_convention={
@@ -13,3 +13,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+BIG = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits: SQLite's integers have them, and count up by themselves under that name alone."""

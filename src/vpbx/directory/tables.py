@@ -13,7 +13,6 @@ import re
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -31,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-from vpbx.db import metadata
+from vpbx.db import BIG, metadata
 
 
 class Words(TypeDecorator[str]):
@@ -75,8 +74,7 @@ def _number(name: str, default: int | None = None) -> Column[int]:
 
 def _milliseconds(name: str) -> Column[int]:
     """A time since 1970."""
-    kind = BigInteger().with_variant(Integer, "sqlite")
-    return Column(name, kind, nullable=False, default=0, server_default="0")
+    return Column(name, BIG, nullable=False, default=0, server_default="0")
 
 
 def _of_domain(column: str, target: str, ondelete: str | None = None) -> ForeignKeyConstraint:

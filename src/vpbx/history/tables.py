@@ -11,11 +11,10 @@ what happens to the directory meanwhile, and history outlives what it names.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table, Text, text
+from sqlalchemy import Column, Index, Integer, SmallInteger, String, Table, Text, text
 
-from vpbx.db import metadata
+from vpbx.db import BIG, metadata
 
-_BIG = BigInteger().with_variant(Integer, "sqlite")
 """On SQLite INTEGER, so that the primary key is the row id itself."""
 
 NO_RECORD, RECORD_ENCODING, RECORD_READY, RECORD_FAILED, RECORD_FAX = range(5)
@@ -29,12 +28,12 @@ a later call may still change it."""
 call_history = Table(
     "call_history",
     metadata,
-    Column("callid", _BIG, primary_key=True, autoincrement=False),
+    Column("callid", BIG, primary_key=True, autoincrement=False),
     Column("domain_id", Integer, nullable=False),
     Column("is_inner", SmallInteger, nullable=False),
-    Column("started_ms", _BIG, nullable=False),
-    Column("answered_ms", _BIG),
-    Column("ended_ms", _BIG, nullable=False),
+    Column("started_ms", BIG, nullable=False),
+    Column("answered_ms", BIG),
+    Column("ended_ms", BIG, nullable=False),
     Column("direction", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("client", Text, nullable=False),
@@ -90,7 +89,7 @@ call_days = Table(
     metadata,
     Column("domain_id", Integer, primary_key=True, autoincrement=False),
     Column("day", Integer, primary_key=True, autoincrement=False),
-    Column("version", _BIG, nullable=False),
+    Column("version", BIG, nullable=False),
 )
 """How often the history of a day (UTC, days since 1970) has changed: kept by triggers, whoever
 changes a row; nobody writes it. What reports counted of a day holds while its version does."""
@@ -98,21 +97,21 @@ changes a row; nobody writes it. What reports counted of a day holds while its v
 call_journal = Table(
     "call_journal",
     metadata,
-    Column("callid", _BIG, primary_key=True, autoincrement=False),
+    Column("callid", BIG, primary_key=True, autoincrement=False),
     Column("node", SmallInteger, nullable=False),
     Column("domain_id", Integer, nullable=False),
-    Column("started_ms", _BIG, nullable=False),
+    Column("started_ms", BIG, nullable=False),
     Column("state", Text, nullable=False),
 )
 
 call_notes = Table(
     "call_notes",
     metadata,
-    Column("callid", _BIG, primary_key=True, autoincrement=False),
+    Column("callid", BIG, primary_key=True, autoincrement=False),
     Column("domain_id", Integer, nullable=False),
     Column("note", Text, nullable=False),
     Column("author", Text, nullable=False),
-    Column("at_ms", _BIG, nullable=False),
+    Column("at_ms", BIG, nullable=False),
 )
 """What somebody wrote to a call; `author`: an account, as the log of changes names it."""
 
@@ -122,7 +121,7 @@ customer_names = Table(
     Column("domain_id", Integer, primary_key=True, autoincrement=False),
     Column("client", String(64), primary_key=True),
     Column("name", Text, nullable=False),
-    Column("at_ms", _BIG, nullable=False),
+    Column("at_ms", BIG, nullable=False),
     Index("ix_customer_names_at", "domain_id", "at_ms"),
 )
 """What CRMs have said customers are called, and when."""
@@ -132,6 +131,6 @@ call_tags = Table(
     metadata,
     Column("domain_id", Integer, primary_key=True, autoincrement=False),
     Column("tag", Text, primary_key=True),
-    Column("callid", _BIG, primary_key=True, autoincrement=False),
+    Column("callid", BIG, primary_key=True, autoincrement=False),
     Index("ix_call_tags_callid", "callid"),
 )

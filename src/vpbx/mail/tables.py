@@ -6,11 +6,9 @@ happens to the directory meanwhile.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import Column, Index, Integer, SmallInteger, Table, Text
 
-from vpbx.db import metadata
-
-_BIG = BigInteger().with_variant(Integer, "sqlite")
+from vpbx.db import BIG, metadata
 
 voicemail = Table(
     "voicemail",
@@ -18,10 +16,10 @@ voicemail = Table(
     Column("id", Integer, primary_key=True),
     Column("domain_id", Integer, nullable=False),
     Column("login", Text, nullable=False),
-    Column("callid", _BIG, nullable=False),
+    Column("callid", BIG, nullable=False),
     Column("client", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("left_ms", _BIG, nullable=False),
+    Column("left_ms", BIG, nullable=False),
     Column("seconds", Integer, nullable=False),
     Column("heard", SmallInteger, nullable=False),
     Column("path", Text, nullable=False),
@@ -37,8 +35,8 @@ mail_queue = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("domain_id", Integer, nullable=False),
-    Column("made_ms", _BIG, nullable=False),
-    Column("next_ms", _BIG, nullable=False),
+    Column("made_ms", BIG, nullable=False),
+    Column("next_ms", BIG, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("recipient", Text, nullable=False),

@@ -6,11 +6,9 @@ due.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import Column, Index, Integer, Table, Text
 
-from vpbx.db import metadata
-
-_BIG = BigInteger().with_variant(Integer, "sqlite")
+from vpbx.db import BIG, metadata
 
 report_mails = Table(
     "report_mails",
@@ -24,8 +22,8 @@ report_mails = Table(
     Column("group_id", Text, nullable=False),
     Column("in_time_s", Integer, nullable=False),
     Column("recipients", Text, nullable=False),
-    Column("due_ms", _BIG, nullable=False),
-    Column("sent_ms", _BIG, nullable=False),
+    Column("due_ms", BIG, nullable=False),
+    Column("sent_ms", BIG, nullable=False),
     Index("ix_report_mails_domain", "domain_id", "zone"),
     Index("ix_report_mails_due", "due_ms"),
     sqlite_autoincrement=True,
