@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -51,76 +53,61 @@ def logs() -> Iterator[list[EventDict]]:
         yield entries
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def world(
+@pytest.fixture
+def new_world(
     tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
-) -> AsyncIterator[World]:
-    """Company acme.example: numbers 74950000001 (ann) and 74950000002 (sales: ann, bob)."""
+) -> World:
+    """Where a test takes place, not started yet."""
     made = World(tmp_path, shared_media, company)
     made.logs = logs
-    await made.start()
+    return made
+
+
+@asynccontextmanager
+async def running(made: World, **start: Any) -> AsyncIterator[None]:
+    """Start a world as `start` says, and stop it."""
+    await made.start(**start)
     try:
-        yield made
+        yield
     finally:
         await made.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def hasty_world(
-    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
-) -> AsyncIterator[World]:
+async def world(new_world: World) -> AsyncIterator[World]:
+    """Company acme.example: numbers 74950000001 (ann) and 74950000002 (sales: ann, bob)."""
+    async with running(new_world):
+        yield new_world
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hasty_world(new_world: World) -> AsyncIterator[World]:
     """The same, where ten seconds of call control take one; SIP and sound take their time.
 
     A parked call rings back after 40 s, which are four, not 90."""
-    made = World(tmp_path, shared_media, company)
-    made.logs = logs
-    await made.start(speed=10.0, park_s=40.0)
-    try:
-        yield made
-    finally:
-        await made.stop()
+    async with running(new_world, speed=10.0, park_s=40.0):
+        yield new_world
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def small_world(
-    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
-) -> AsyncIterator[World]:
+async def small_world(new_world: World) -> AsyncIterator[World]:
     """The same on a switch that takes two calls at a time."""
-    made = World(tmp_path, shared_media, company)
-    made.logs = logs
-    await made.start(max_calls_per_domain=2)
-    try:
-        yield made
-    finally:
-        await made.stop()
+    async with running(new_world, max_calls_per_domain=2):
+        yield new_world
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def impatient_world(
-    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
-) -> AsyncIterator[World]:
+async def impatient_world(new_world: World) -> AsyncIterator[World]:
     """The same on a switch that waits for carriers a second at most."""
-    made = World(tmp_path, shared_media, company)
-    made.logs = logs
-    await made.start(trunk_silence_s=0.3, dial_timeout_s=1.0)
-    try:
-        yield made
-    finally:
-        await made.stop()
+    async with running(new_world, trunk_silence_s=0.3, dial_timeout_s=1.0):
+        yield new_world
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def patient_world(
-    tmp_path: Path, shared_media: MediaEngine, company: Path, logs: list[EventDict]
-) -> AsyncIterator[World]:
+async def patient_world(new_world: World) -> AsyncIterator[World]:
     """The same on a switch that waits a minute and a half for a carrier that says nothing."""
-    made = World(tmp_path, shared_media, company)
-    made.logs = logs
-    await made.start(trunk_silence_s=90.0)
-    try:
-        yield made
-    finally:
-        await made.stop()
+    async with running(new_world, trunk_silence_s=90.0):
+        yield new_world
 
 
 @pytest_asyncio.fixture(loop_scope="session")
