@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.calls.world import ANN, World
+from tests.support.sockets import udp_ports
 from vpbx.events import Direction, Status
+from vpbx.media.rtp import Packet
 
 
 async def test_who_dials_the_echo_test_hears_themselves(world: World) -> None:
@@ -21,6 +25,22 @@ async def test_who_dials_the_echo_test_hears_themselves(world: World) -> None:
     assert end.caller.login == ANN
     assert world.story() == []
     await world.quiet()
+
+
+async def test_a_stranger_gets_nothing_back_from_the_echo_test(world: World) -> None:
+    call = await world.phone_calls(await world.phone(ANN), "*43", tone_hz=1020)
+    await call.heard(1020, timeout_s=20)
+    assert call.rtp is not None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.setblocking(False)
+        for port in udp_ports() - {stranger.getsockname()[1]}:
+            stranger.sendto(bytes(Packet(8, 1, 160, 0x5151, b"\xd5" * 160)), ("127.0.0.1", port))
+        await call.rtp.hear(25)  # half a second of echo: the stranger's would be back as well
+        with pytest.raises(BlockingIOError):
+            stranger.recv(2048)
+    call.hangup()
+    await world.ended()
 
 
 @pytest.mark.parametrize(("code", "receives"), [("*78", False), ("*79", True)])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from array import array
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.calls.test_transfer import refer
 from tests.calls.world import ANN, BOB, CUSTOMER, EVE, SALES, World
+from tests.support.sockets import udp_ports
 from vpbx.calls import Mode
 from vpbx.directory import Invalid
 from vpbx.events import CallEnded, RecordingReady
@@ -124,18 +123,6 @@ async def test_who_hears_whom_in_each_mode(world: World) -> None:
     customer.hangup()
     await world.ended(2)
     await world.quiet()
-
-
-def udp_ports() -> set[int]:
-    """Return the ports of this process, which is the server too."""
-    mine = set()
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            mine.add(os.readlink(link))
-        except OSError:  # closed meanwhile
-            continue
-    rows = [line.split() for line in Path("/proc/self/net/udp").read_text().splitlines()[1:]]
-    return {int(row[1].split(":")[1], 16) for row in rows if f"socket:[{row[9]}]" in mine}
 
 
 async def test_a_stranger_who_sprays_every_port_is_heard_by_nobody(world: World) -> None:

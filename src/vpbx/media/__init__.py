@@ -23,6 +23,7 @@ from .fax import (
     NoFax,
     PacketPeer,
 )
+from .listeners import comes_from
 from .model import (
     DtlsPeer,
     EncodeResult,
@@ -71,6 +72,7 @@ __all__ = [
     "SrtpKeys",
     "ThirdParty",
     "UnfitFile",
+    "comes_from",
     "convert_upload",
     "prompt_names",
     "remove_upload",

@@ -16,6 +16,7 @@ from av.audio.codeccontext import AudioCodecContext
 
 from . import g711
 from .conversion import G722
+from .listeners import comes_from
 from .model import RtpPeer
 
 __all__ = ["Ear"]
@@ -60,7 +61,7 @@ class Ear(asyncio.DatagramProtocol):
     def peer(self, of: RtpPeer, source: tuple[str, int]) -> RtpPeer:
         """Return whom to point the other side's media to, for a side that speaks as `of`.
 
-        `source`: where the sound will come from ("": from any host); all else is nobody's.
+        `source`: where the sound will come from (`MediaSession.source`); all else is nobody's.
         """
         self._source = source
         host, port = self._transport.get_extra_info("sockname")[:2]
@@ -72,8 +73,7 @@ class Ear(asyncio.DatagramProtocol):
         return self._now() - self._heard_at
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        host, port = self._source
-        if addr[1] != port or host not in ("", addr[0]) or len(data) <= _HEADER:
+        if not comes_from(addr, self._source) or len(data) <= _HEADER:
             return
         if self._is_sound(data[1] & 0x7F, data[_HEADER:]):
             self.sound_s += _PACKET_S

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from .kernel import attach_filter
 
-__all__ = ["Address", "Listeners", "Packets", "read"]
+__all__ = ["Address", "Listeners", "Packets", "comes_from", "read"]
 
 # Linux tells what ICMP says of what was sent from a port (ip(7)); Python has no name for it.
 _IP_RECVERR = getattr(socket, "IP_RECVERR", 11)
@@ -102,6 +102,12 @@ def read(sock: socket.socket) -> tuple[Packets, Address | None]:
             refused = _complaints(sock)
             return packets, refused if isinstance(error, ConnectionRefusedError) else None
     return packets, None
+
+
+def comes_from(address: Address, source: Address) -> bool:
+    """Say whether a packet is from `source`, as `MediaSession.source` tells it."""
+    host, port = source
+    return address[1] == port and host in ("", address[0])
 
 
 def _complaints(sock: socket.socket) -> Address | None:

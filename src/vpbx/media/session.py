@@ -168,6 +168,12 @@ class MediaSession:
         """Address and port for the SDP sent to `side`; the same for the session's whole life."""
         return self._engine.local_host, self._ends[side].port
 
+    def source(self, side: Side) -> Address:
+        """Where what `side` is sent comes from, for a socket of ours that stands in its place;
+        "": from a host that is not known, with an RTPProxy elsewhere."""
+        host = self._engine.config.inner_host if self._engine.gates is not None else ""
+        return host, self._ends[side].port
+
     def secure_local(self, side: Side) -> tuple[str, int]:
         """Address and port for the SDP sent to `side` where its packets are to be encrypted."""
         self._check()

@@ -8,21 +8,23 @@ from typing import cast
 from vpbx.calls.call import Call
 from vpbx.calls.outcome import Outcome
 from vpbx.directory.goals import ToEcho
-from vpbx.media import RtpPeer
+from vpbx.media import RtpPeer, comes_from
 
 __all__ = ["echo"]
 
-_ANY, _LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104
-
 
 class _Mirror(asyncio.DatagramProtocol):
-    """Sends each packet back to where it came from."""
+    """Sends each packet of RTPProxy's back; a stranger's would go to whom it names."""
+
+    def __init__(self, source: tuple[str, int]) -> None:
+        self._source = source
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._transport.sendto(data, addr)
+        if comes_from(addr, self._source):
+            self._transport.sendto(data, addr)
 
 
 async def echo(call: Call, goal: ToEcho) -> Outcome:
@@ -31,15 +33,18 @@ async def echo(call: Call, goal: ToEcho) -> Outcome:
     assert guest is not None
     await call.hear_out("echo-test", "beep")
     loop = asyncio.get_running_loop()
-    host = call.switch.media.config.listen_host
-    transport, _ = await loop.create_datagram_endpoint(_Mirror, local_addr=(host, 0))
+    session, other = call.bridge.session, guest.side.other
+    assert session is not None
+    source = session.source(other)
+    transport, _ = await loop.create_datagram_endpoint(
+        lambda: _Mirror(source), local_addr=(call.switch.media.config.inner_host, 0)
+    )
     try:
-        port: int = transport.get_extra_info("sockname")[1]
+        host, port = transport.get_extra_info("sockname")[:2]
         spoken = guest.sound.peer
         assert spoken is not None
-        here = _LOOPBACK if host == _ANY else host
-        mirror = RtpPeer(here, port, spoken.payloads, spoken.dtmf_payload, spoken.ptime_ms)
-        await call.bridge.point(guest.side.other, mirror)
+        mirror = RtpPeer(host, port, spoken.payloads, spoken.dtmf_payload, spoken.ptime_ms)
+        await call.bridge.point(other, mirror)
         while True:
             await call.next()
     finally:

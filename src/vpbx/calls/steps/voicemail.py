@@ -45,9 +45,7 @@ async def voicemail(call: Call, goal: ToVoicemail) -> Outcome:
         session, other = call.bridge.session, guest.side.other
         assert guest.sound.peer is not None
         assert session is not None
-        host = session.inner_host if session.knows_splices else ""
-        source = host, session.local(other)[1]
-        await call.bridge.point(other, ear.peer(guest.sound.peer, source))
+        await call.bridge.point(other, ear.peer(guest.sound.peer, session.source(other)))
         ended = await _listen(call, ear)
     finally:  # also when the guest has hung up, which is how most messages end
         ear.close()
