@@ -75,10 +75,16 @@ def shown(browser: Browser) -> tuple[set[str], set[str]]:
     )
 
 
+def recents(browser: Browser) -> list[str]:
+    """Return whom somebody's phone says they had calls with."""
+    return [call["number"] for call in browser.get("/phone/recents").json()]
+
+
 def test_calls_and_messages_stay_with_who_had_them(console: Console) -> None:
     first, admin = hire(console), console.as_("admin")
     asyncio.run(_keep(console, 1))
     assert shown(first) == ({"1"}, {"1"})
+    assert recents(first) == [f"{CLIENT}1"]
     messages = set(re.findall(rf"/voicemail/of/{LOGIN}/\d+/sound", first.page("/voicemail")))
     calls = set(re.findall(r"/history/\d+", first.page("/history?kind=all")))
     assert messages
@@ -87,11 +93,13 @@ def test_calls_and_messages_stay_with_who_had_them(console: Console) -> None:
     assert first.get("/history").status_code == 303, "nobody's session goes on"
     second = hire(console)
     assert shown(second) == (set(), set())
+    assert recents(second) == []
     for path in messages | calls:
         assert second.get(path).status_code == 404, path
     assert PHONE_PASSWORD not in second.page("/me")
     asyncio.run(_keep(console, 2))
     assert shown(second) == ({"2"}, {"2"})
+    assert recents(second) == [f"{CLIENT}2"]
     assert {"1", "2"} <= shown(admin)[0], "who sees all calls still does"
     boxes = admin.page(f"/voicemail/of/{LOGIN}")
     assert re.findall(rf"/voicemail/of/{LOGIN}/\d+/sound", boxes), "the new one's is there"

@@ -116,11 +116,18 @@ class Visit:
     def seen(self) -> Seen | None:
         """What history may show them."""
         found = self.reach
-        if found.everybody:
-            return None
+        return None if found.everybody else self._seen(found.logins, found.groups)
+
+    @property
+    def own(self) -> Seen:
+        """What history has of who is logged in as themselves, whatever else they may see."""
+        return self._seen((self.mine_employee.login,), ())
+
+    def _seen(self, logins: tuple[str, ...], groups: tuple[str, ...]) -> Seen:
+        """Return what is of these employees, and nothing of who had their logins before."""
         people = self.company.employees
-        since = {login: people[login].since_ms for login in found.logins if login in people}
-        return Seen(found.logins, found.groups, {who: at for who, at in since.items() if at})
+        since = {login: people[login].since_ms for login in logins if login in people}
+        return Seen(logins, groups, {who: at for who, at in since.items() if at})
 
     @property
     def csrf(self) -> str:

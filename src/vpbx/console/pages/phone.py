@@ -18,7 +18,7 @@ from vpbx.console.texts import phone
 from vpbx.console.visit import Visit
 from vpbx.directory import Employee, card_url
 from vpbx.events import Direction
-from vpbx.history import Asked, CallRow, Seen
+from vpbx.history import Asked, CallRow
 
 _RECENT = 30
 _FOREVER_MS = 1 << 53
@@ -66,9 +66,8 @@ async def contacts(visit: Visit) -> Response:
 
 async def recents(visit: Visit) -> Response:
     """Answer with one's own last calls, newest first: whom with, which way, whether missed."""
-    employee = visit.mine_employee
     found = await visit.services.browser.find(
-        Asked(visit.company.id, 0, _FOREVER_MS, Seen((employee.login,)), limit=_RECENT)
+        Asked(visit.company.id, 0, _FOREVER_MS, visit.own, limit=_RECENT)
     )
     names = await visit.services.names.of(visit.company.id, (row.client for row in found))
     return JSONResponse([_recent(visit, row, names) for row in found])
