@@ -6,7 +6,7 @@ not be allowed to see everybody's calls.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,12 +23,12 @@ from vpbx.history.tables import (
     call_history,
     call_tags,
 )
+from vpbx.history.written import CaughtUp, Written
 
 __all__ = ["KINDS", "Asked", "Browser", "CallRow", "Seen", "Totals", "visible"]
 
 KINDS = ("all", "in", "out", "missed", "inner")
 _C = call_history.c
-_WRITTEN_WAIT_S = 0.3
 _FEW = 4
 """So many employees are looked for one by one; the calls of more are soon found among all."""
 _WHOLE = 9
@@ -125,27 +125,16 @@ class Totals:
 
 
 class Browser:
-    """Reads history for people.
+    """Reads history for people; `caught_up`: as `Written` has it."""
 
-    `caught_up` waits, at most for the seconds it is given, until what the calls of this node
-    have told is written (`vpbx.db.Writer.caught_up`): who looks for a call that has just ended
-    finds it. None: nothing is waited for.
-    """
-
-    def __init__(
-        self, database: Database, caught_up: Callable[[float], Awaitable[object]] | None = None
-    ) -> None:
+    def __init__(self, database: Database, caught_up: CaughtUp | None = None) -> None:
         self._database = database
-        self._caught_up = caught_up
-
-    async def _catch_up(self) -> None:
-        if self._caught_up is not None:
-            await self._caught_up(_WRITTEN_WAIT_S)
+        self._written = Written(caught_up)
 
     async def find(self, asked: Asked) -> list[CallRow]:
         """Return a page of calls, newest first."""
         if asked.before is None:
-            await self._catch_up()
+            await self._written.wait()
         found: dict[int, Row[Any]] = {}
         async with self._database.connect() as connection:
             for way in _ways(asked):
@@ -163,7 +152,7 @@ class Browser:
         """Return one call of a company, if it may be seen."""
         if not callid.isascii() or not callid.isdigit() or len(callid) > 18:
             return None
-        await self._catch_up()
+        await self._written.wait()
         statement = select(call_history).where(
             _C.domain_id == domain_id, _C.callid == int(callid), *visible(seen)
         )
@@ -175,7 +164,7 @@ class Browser:
         self, domain_id: int, since_ms: int, until_ms: int, seen: Seen | None
     ) -> Totals:
         """Count the external calls of a time."""
-        await self._catch_up()
+        await self._written.wait()
         came, succeeded = _C.direction == Direction.IN.value, _C.status == Status.SUCCESS.value
         talked = case((succeeded, _C.ended_ms - _C.answered_ms), else_=0)
         statement = select(

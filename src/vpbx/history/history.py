@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from vpbx.history.tables import (
     call_history,
     call_journal,
 )
+from vpbx.history.written import CaughtUp, Written
 
 PAGE = 150
 """Rows read and written at a time: what is between two turns of other tasks, about 0.5 ms."""
@@ -33,8 +34,6 @@ PAGE = 150
 _LOOK_AGAIN_S = 0.25
 _ROW_SOON_S = 0.02
 _ROW_WAIT_S = 2.0
-_WRITTEN_WAIT_S = 0.3
-"""A database that takes longer is away, and what it has is told without what it has not."""
 _MAX_CALLID = (1 << 63) - 1
 _LONGER_IDS = 10**15
 _KNOWN_KINDS = 200
@@ -67,9 +66,7 @@ class History:
     """The face of history for the API and for the start of the server.
 
     `encoding` is the one the node's HistoryRecorder tells of recordings in the making.
-    `caught_up` waits, at most for the seconds it is given, until what the calls of this node
-    have told is written: a call is either among those in progress or in history, however short
-    the moment between the two (`vpbx.db.Writer.caught_up`). None: nothing is waited for.
+    `caught_up`: as `Written` has it.
     """
 
     def __init__(
@@ -78,7 +75,7 @@ class History:
         links: RecordingLinks,
         records_dir: Path,
         encoding: Encoding,
-        caught_up: Callable[[float], Awaitable[object]] | None = None,
+        caught_up: CaughtUp | None = None,
     ) -> None:
         self._database = database
         self._reader = database.reader
@@ -87,7 +84,7 @@ class History:
         self.notes = Notes(database)
         self._records_dir = records_dir
         self._encoding = encoding
-        self._caught_up = caught_up
+        self._written = Written(caught_up)
 
     def external_json(self, query: Query) -> AsyncIterator[bytes]:
         """Return the external calls asked for, newest first, as pieces of one JSON array, UTF-8.
@@ -123,8 +120,7 @@ class History:
         self, kind: Kind, query: Query, shape: Callable[[Sequence[Row]], str], frame: _Frame
     ) -> AsyncIterator[bytes]:
         """Yield pages, none empty; no connection is held while the caller deals with one."""
-        if self._caught_up is not None:
-            await self._caught_up(_WRITTEN_WAIT_S)
+        await self._written.wait()
         prepared = self._prepared.get(kind)
         if prepared is None:
             if len(self._prepared) >= _KNOWN_KINDS:
@@ -149,8 +145,7 @@ class History:
 
     async def has(self, domain_id: int, callid: str) -> bool:
         """Say whether a call of a company is over and in history."""
-        if self._caught_up is not None:
-            await self._caught_up(_WRITTEN_WAIT_S)
+        await self._written.wait()
         columns = call_history.c
         wanted = select(columns.callid).where(
             columns.domain_id == domain_id, columns.callid == int(callid)

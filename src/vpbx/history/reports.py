@@ -7,7 +7,7 @@ much as today's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -29,13 +29,13 @@ from vpbx.history.report_sums import (
     pieces_of,
 )
 from vpbx.history.tables import call_days, call_history
+from vpbx.history.written import CaughtUp, Written
 
 __all__ = ["Figures", "ReportAsked", "Reports"]
 
 _C = call_history.c
 _LONGEST_MS = 400 * 24 * 3600 * 1000
 _WITH_MESSAGE = "vm"
-_WRITTEN_WAIT_S = 0.3
 _NOTHING = ("", (0,) * 10)
 
 
@@ -132,12 +132,10 @@ class Figures:
 class Reports:
     """Counts calls; what it counted of days that have not changed since it does not count again."""
 
-    def __init__(
-        self, database: Database, caught_up: Callable[[float], Awaitable[object]] | None = None
-    ) -> None:
-        """`caught_up`: as `Browser` has it."""
+    def __init__(self, database: Database, caught_up: CaughtUp | None = None) -> None:
+        """`caught_up`: as `Written` has it."""
         self._database = database
-        self._caught_up = caught_up
+        self._written = Written(caught_up)
         self._kept = Kept()
 
     async def by_time(self, asked: ReportAsked) -> list[tuple[int, Figures]]:
@@ -171,8 +169,7 @@ class Reports:
 
     async def _sums(self, asked: ReportAsked, by: str, key: Callable[[Any], Any]) -> Sums:
         """Return the figures by what `key` makes of each row's."""
-        if self._caught_up is not None:
-            await self._caught_up(_WRITTEN_WAIT_S)
+        await self._written.wait()
         versions = await self._versions(asked)
         total: Sums = {}
         for piece in pieces_of(asked.since_ms, asked.until_ms):
