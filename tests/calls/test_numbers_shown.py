@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.calls.world import ANN, CUSTOMER, OFFICE, World
+from tests.calls.world import ANN, BOB, CUSTOMER, OFFICE, World
 from vpbx.calls.ways import Way, identity_headers
 from vpbx.directory import Identity
 from vpbx.events import Status
@@ -58,6 +58,39 @@ async def test_a_mobile_is_reached_by_another_trunk_when_the_first_fails(world: 
     assert (await world.ended()).status is Status.SUCCESS
     assert world.story() == ["ringing ann", "answered ann", "completed ann"]
     await world.quiet()
+
+
+async def test_a_mobile_is_reached_by_another_trunk_when_the_first_is_silent(
+    impatient_world: World,
+) -> None:
+    world = impatient_world
+    await redirected(world)
+    second = await world.second_trunk()
+    hole = await world.raw_phone(BOB)  # takes what it is sent, and says nothing
+    await world.directory.trunk_rules.edit("carrier", {"address": f"127.0.0.1:{hole.port}"})
+    customer = await second.invite(
+        f"sip:{OFFICE}@127.0.0.1", world.hop(), from_=f"<sip:{CUSTOMER}@carrier.example>"
+    )
+    await (await second.incoming()).answer(880)
+    await customer.heard(880)
+    customer.hangup()
+    assert (await world.ended()).status is Status.SUCCESS
+
+
+async def test_a_trunk_by_which_mobiles_are_not_reached_rests(world: World) -> None:
+    await redirected(world)
+    second = await world.second_trunk()
+    for count in range(1, 5):
+        customer = await world.customer_calls()
+        if count < 4:
+            (await world.carrier.incoming()).reject(503)
+        await (await second.incoming()).answer()
+        await customer.answered()
+        customer.hangup()
+        await world.ended(count)
+        await second.calls[-1].ended()
+    states = {each.name: each.state for each in world.service.connections.carriers.states()}
+    assert states["carrier"] == "resting"
 
 
 async def test_a_mobile_that_refuses_is_not_tried_by_another_trunk(world: World) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.calls.conftest import running
 from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, OFFICE, World
 from vpbx.events import AttemptEnded, Destination, Dialing, Direction, Status
 from vpbx.sim.call import CallFailed
@@ -182,19 +183,63 @@ async def test_a_customer_who_is_busy_is_not_tried_again(world: World) -> None:
     await world.ended()
 
 
-async def test_a_customer_whose_phone_rang_is_not_rung_through_another_trunk(
-    world: World,
-) -> None:
+async def test_a_trunk_that_rings_and_then_fails_is_followed_by_the_next(world: World) -> None:
+    """A gateway says 180 before it finds its lines full; the phone hears ringing go on."""
     second = await world.second_trunk()
     phone = await world.phone(ANN)
     call = await world.phone_calls(phone, CUSTOMER)
     customer = await world.carrier.incoming()
     customer.ring()
     await call.ringing()
+    customer.reject(503)
+    await (await second.incoming()).answer(880)
+    await call.answered()
+    await call.heard(880)
+    call.hangup()
+    assert (await world.ended()).status is Status.SUCCESS
+    assert world.story() == ["dialing ann", "answered ann", "completed ann"]
+
+
+async def test_it_rings_audibly_after_early_media_of_a_trunk_that_fails(world: World) -> None:
+    second = await world.second_trunk()
+    phone = await world.phone(ANN)
+    call = await world.phone_calls(phone, CUSTOMER)
+    customer = await world.carrier.incoming()
+    await customer.early_media(620)
+    await call.heard(620)
     customer.reject(500)
-    assert (await call.ended()).code == 500
+    (await second.incoming()).ring()
+    await call.heard(425)
+    call.hangup()
+    await world.ended()
+
+
+async def test_who_does_not_answer_in_the_carriers_time_is_not_rung_again(world: World) -> None:
+    """408 after 180 is what a carrier says of somebody who lets it ring."""
+    second = await world.second_trunk()
+    phone = await world.phone(ANN)
+    call = await world.phone_calls(phone, CUSTOMER)
+    customer = await world.carrier.incoming()
+    customer.ring()
+    await call.ringing()
+    customer.reject(408)
+    assert (await call.ended()).code == 408
     assert not second.calls
     await world.ended()
+
+
+async def test_the_next_trunk_is_tried_when_one_says_nothing_but_100(new_world: World) -> None:
+    world = new_world
+    async with running(world, trunk_silence_s=0.2, trunk_trying_s=0.4):
+        second = await world.second_trunk()
+        phone = await world.phone(ANN)
+        call = await world.phone_calls(phone, CUSTOMER)
+        first = await world.carrier.incoming()
+        await (await second.incoming()).answer()
+        await call.answered()
+        assert (await first.ended()).cause == "cancel"
+        call.hangup()
+        assert (await world.ended()).status is Status.SUCCESS
 
 
 async def test_all_trunks_down_is_not_available(world: World) -> None:

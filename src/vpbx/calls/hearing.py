@@ -55,7 +55,8 @@ class Hearing(Served):
         ):
             chosen = domain.settings.ringback
             sound = music(domain, self.switch.config.uploads, chosen, RINGBACK)
-        if guest.waiting and (sound == RINGBACK or not self.ring_early()):
+        listens = guest.hears_early or (sound != RINGBACK and self.ring_early())
+        if guest.waiting and not listens:
             guest.ring()
         elif not self.bridge.loops(guest.side):
             await self.bridge.loop(guest.side, sound)

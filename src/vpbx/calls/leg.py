@@ -97,6 +97,11 @@ class Leg(SessionAdapter):
         """Whether it is a caller who has not been answered."""
         return self.session.direction == "in" and not self.session.answered
 
+    @property
+    def hears_early(self) -> bool:
+        """Whether it is a caller who waits and has been told that they can hear us."""
+        return self.waiting and self._answered_like is not None
+
     def agree(self, sdp: str | None, offered: Sequence[AudioCodec] | None = None) -> None:
         """Take what the peer says of its sound: its offer, or its answer to what was `offered`.
 

@@ -14,8 +14,8 @@ from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
 from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.takeup import PickedUp, TakeUp
+from vpbx.calls.trials import Trial, Trials
 from vpbx.calls.trunks import call_across, dial_through, ways_out
-from vpbx.calls.ways import Way
 from vpbx.directory import Employee
 from vpbx.events import Group, Party
 from vpbx.sip import Target
@@ -96,12 +96,12 @@ class _Person:
 
 @dataclass(frozen=True, slots=True)
 class _Mobile:
-    """A leg that uses a way: a mobile that is rung, showing what, and by which other ways it may
-    be; or somebody of a connected PBX."""
+    """A leg that uses a way, by its key: a mobile that is rung, showing what; or (no trial)
+    somebody of a connected PBX."""
 
-    clid: str
     way: str
-    others: Sequence[Way]
+    clid: str = ""
+    trial: Trial | None = None
 
 
 class Ringing:
@@ -210,9 +210,7 @@ class Ringing:
         """Go on by an event of `Call.next`; what is not of these people changes nothing."""
         if type(event) is Tick:
             for person in self._people.values():
-                if person.mobile_due is not None and person.mobile_due.means(event):
-                    person.mobile_due = None
-                    self._ring_mobile(person)
+                self._time(person, event)
             return None
         if not isinstance(event, LegEvent):
             return None
@@ -222,7 +220,9 @@ class Ringing:
         if rung is None:
             return None
         match event:
-            case Progress():
+            case Progress(leg=leg, code=code):
+                if (trial := self._trial(leg)) is not None:
+                    trial.progress(code)
                 await self._progress(rung)
             case Answered(leg=leg, sdp=sdp):
                 return self._answered(rung, leg, sdp)
@@ -301,7 +301,7 @@ class Ringing:
         sound = call.offer(self._side, way.secures(way.hops[0]))
         leg = call_across(call, way, person.employee.ext, sound, side=self._side)
         leg.party = person.party
-        self._mobiles[leg] = _Mobile("", way.key, ())
+        self._mobiles[leg] = _Mobile(way.key)
         person.legs.append(leg)
 
     def _ring_mobile(self, person: _Person) -> None:
@@ -313,18 +313,35 @@ class Ringing:
         )
         if number is not None:
             ways = ways_out(call.switch, domain, number)
-            self._dial_mobile(person, number.telnum, ways)
+            self._dial_mobile(person, number.telnum, Trials(call, ways))
 
-    def _dial_mobile(self, person: _Person, clid: str, ways: Sequence[Way]) -> None:
-        """Ring the mobile by the first of `ways`; by the others if that one fails."""
-        if not ways:
+    def _dial_mobile(self, person: _Person, clid: str, trials: Trials) -> None:
+        """Ring the mobile by the first of what is left to try; by the next if that one fails."""
+        trial = trials.next()
+        if trial is None:
             return
-        call, way = self._call, ways[0]
-        sound = call.offer(self._side)
-        leg = dial_through(call, way, person.employee.mobile, clid, sound, side=self._side)
+        call, way = self._call, trial.way
+        sound = call.offer(self._side, way.secures(trial.hop))
+        leg = dial_through(
+            call, way, person.employee.mobile, clid, sound, hop=trial.hop, side=self._side
+        )
         leg.party = person.party
-        self._mobiles[leg] = _Mobile(clid, way.key, ways[1:])
+        self._mobiles[leg] = _Mobile(way.key, clid, trial)
         person.legs.append(leg)
+
+    def _time(self, person: _Person, event: Tick) -> None:
+        """A reminder of a person's is due: their mobile is to ring, or its trunk says nothing."""
+        if person.mobile_due is not None and person.mobile_due.means(event):
+            person.mobile_due = None
+            self._ring_mobile(person)
+        for leg in tuple(person.legs):
+            mobile = self._mobiles.get(leg)
+            trial = mobile.trial if mobile is not None else None
+            if mobile is not None and trial is not None and trial.is_silent(event, leg):
+                leg.hangup()
+                person.legs.remove(leg)
+                self._release(leg)
+                self._dial_mobile(person, mobile.clid, trial.others)
 
     async def _progress(self, person: _Person) -> None:
         if person.result is Result.UNREACHABLE:
@@ -335,7 +352,13 @@ class Ringing:
                 self._rang = True
                 await self._call.progress()
 
+    def _trial(self, leg: Leg) -> Trial | None:
+        mobile = self._mobiles.get(leg)
+        return mobile.trial if mobile is not None else None
+
     def _answered(self, person: _Person, leg: Leg, sdp: str | None) -> Joined | None:
+        if (trial := self._trial(leg)) is not None:
+            trial.served()
         try:
             leg.agree(sdp, self._call.codecs)
         except Unusable:
@@ -349,8 +372,9 @@ class Ringing:
         """A device dropped out; a refusal that speaks for the person ends their other ones."""
         person.legs.remove(leg)
         mobile = self._release(leg)
-        if mobile is not None and (code == 408 or code // 100 == 5):
-            self._dial_mobile(person, mobile.clid, mobile.others)
+        trial = mobile.trial if mobile is not None and code else None
+        if mobile is not None and trial is not None and trial.failed(code):
+            self._dial_mobile(person, mobile.clid, trial.others)
         if code in _BUSY:
             person.result = Result.BUSY
         elif code == 603:
@@ -381,4 +405,6 @@ class Ringing:
         mobile = self._mobiles.pop(leg, None)
         if mobile is not None:
             self._call.free(mobile.way)
+            if mobile.trial is not None:
+                mobile.trial.stop()
         return mobile

@@ -148,6 +148,8 @@ class CallsConfig:
     trunk_silence_s: float = 5.0
     """A trunk that has not answered anything by then, not even 100, is given up for the next
     one, where there is a next one."""
+    trunk_trying_s: float = 20.0
+    """One that has answered 100 and nothing more by then, too."""
     dial_timeout_s: float = 120.0
     """An outside party may ring so long."""
     park_s: float = 90.0

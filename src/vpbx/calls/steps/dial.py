@@ -8,10 +8,11 @@ from typing import TypeAlias
 import structlog
 
 from vpbx.calls.call import Call
-from vpbx.calls.inbox import Event, Reminder, Tick
+from vpbx.calls.inbox import Event, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, Progress
 from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Sound, Unusable
+from vpbx.calls.trials import Trial, Trials
 from vpbx.calls.trunks import dial_through
 from vpbx.calls.ways import Way
 from vpbx.sip import Hop
@@ -23,18 +24,15 @@ log = structlog.get_logger("vpbx.calls")
 Place: TypeAlias = Callable[[Way, Hop, Sound], Leg]
 """Begins a leg through a way, at one of its places."""
 
-_RINGING = (180, 181, 182)
 _BUSY = (486, 600)
-_OUR_FAULT = frozenset((401, 407, 408))
-"""Answers that speak of the way, not of who is called: a wrong password, silence."""
 
 
 async def dial(call: Call, called: str, clid: str, ways: Sequence[Way]) -> Joined | Over:
     """Call the outside number `called`, showing `clid`, by the first of `ways` that can.
 
-    The next place is tried when one fails with 5xx, refuses our password, or does not answer at
-    all, as long as nobody's phone has rung: first the other addresses of the same trunk, then
-    the next trunk. The guest hears ringing, or the carrier's early media.
+    The next place is tried when one fails with 5xx (a gateway may have said 180 before it found
+    its lines full), refuses our password, or does not answer at all: first the other addresses of
+    the same trunk, then the next trunk. The guest hears ringing, or the carrier's early media.
     """
     if not ways:
         log.warning("no trunk can take a call", domain=call.domain.name)
@@ -50,46 +48,32 @@ async def dial(call: Call, called: str, clid: str, ways: Sequence[Way]) -> Joine
 async def dial_by(call: Call, ways: Sequence[Way], place: Place) -> Joined | Over:
     """Call by the first of `ways` that can, with legs that `place` makes."""
     outcome: Joined | Over = Over(Result.UNREACHABLE, 503)
-    carriers = call.switch.connections.carriers
-    for way in ways:
-        for hop in way.tries:
-            last = way is ways[-1] and hop == way.tries[-1]
-            attempt = _Attempt(call, way, hop, last=last)
-            outcome = await attempt.make(place)
-            if not attempt.worth_another:
-                carriers.served(way)
-                return outcome
-        carriers.failed(way, _why(outcome))
+    trials = Trials(call, ways)
+    while (trial := trials.next()) is not None:
+        attempt = _Attempt(call, trial)
+        outcome = await attempt.make(place)
+        if not attempt.worth_another:
+            break
     return outcome
-
-
-def _why(outcome: Joined | Over) -> str:
-    return f"it answers {outcome.code}" if isinstance(outcome, Over) else ""
 
 
 class _Attempt:
     """One INVITE to one place of a way."""
 
-    def __init__(self, call: Call, way: Way, hop: Hop, *, last: bool) -> None:
+    def __init__(self, call: Call, trial: Trial) -> None:
         self._call = call
-        self._way = way
-        self._hop = hop
-        self._last = last
+        self._trial = trial
         self._codecs = call.codecs
         """What was offered; early media may leave the caller with less."""
-        self._silent: Reminder | None = None
-        self._too_long: Reminder | None = None
-        self._rang = False
+        self._too_long = call.remind(call.switch.config.dial_timeout_s)
         self._early = False
         self.worth_another = False
         """Whether it failed in a way that another trunk may not."""
 
     async def make(self, place: Place) -> Joined | Over:
-        call, config = self._call, self._call.switch.config
-        sound = call.offer(call.host_side, self._way.secures(self._hop))
-        leg = place(self._way, self._hop, sound)
-        self._too_long = call.remind(config.dial_timeout_s)
-        self._silent = None if self._last else call.remind(config.trunk_silence_s)
+        call, trial = self._call, self._trial
+        sound = call.offer(call.host_side, trial.way.secures(trial.hop))
+        leg = place(trial.way, trial.hop, sound)
         outcome: Joined | Over | None = None
         try:
             while outcome is None:
@@ -97,11 +81,10 @@ class _Attempt:
             return outcome
         finally:
             self._too_long.cancel()
-            if self._silent is not None:
-                self._silent.cancel()
+            trial.stop()
             if not isinstance(outcome, Joined):
                 leg.hangup()
-                call.free(self._way.key)
+                call.free(trial.way.key)
 
     async def _take(self, leg: Leg, event: Event) -> Joined | Over | None:
         """Go one event further; an outcome ends the attempt."""
@@ -114,14 +97,14 @@ class _Attempt:
                 return self._answered(leg, event.sdp)
             case Failed(leg=which) if which is leg:
                 code = event.code
-                failed = code in _OUR_FAULT or code // 100 == 5
-                self.worth_another = not self._rang and failed
+                self.worth_another = self._trial.failed(code)
                 return Over(Result.BUSY if code in _BUSY else Result.UNREACHABLE, code)
             case Ended(leg=which) if which is leg:
                 return Over(Result.UNREACHABLE, 480)
         return None
 
     def _answered(self, leg: Leg, sdp: str | None) -> Joined | Over:
+        self._trial.served()
         try:
             leg.agree(sdp, self._codecs)
         except Unusable:
@@ -129,7 +112,7 @@ class _Attempt:
         return Joined(leg)
 
     async def _progress(self, leg: Leg, event: Progress) -> None:
-        self._rang = self._rang or event.code in _RINGING
+        self._trial.progress(event.code)
         if event.sdp is not None:
             try:
                 leg.agree(event.sdp, self._codecs)
@@ -137,14 +120,13 @@ class _Attempt:
                 return
             self._early = True
             await self._call.progress(leg)
-        elif self._rang and not self._early:
+        elif self._trial.rang and not self._early:
             await self._call.progress()
 
     def _time(self, leg: Leg, event: Event) -> Joined | Over | None:
-        if self._too_long is not None and self._too_long.means(event):
+        if self._too_long.means(event):
             return Over(Result.NO_ANSWER, 480)
-        silent = self._silent is not None and self._silent.means(event)
-        if silent and not leg.session.proceeding:
+        if self._trial.is_silent(event, leg):
             self.worth_another = True
             return Over(Result.UNREACHABLE, 408)
         return None
