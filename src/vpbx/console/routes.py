@@ -8,7 +8,18 @@ from typing import Any
 
 from vpbx.directory import DomainConfig, Menu, Number, Route
 
-__all__ = ["BUTTONS", "clock", "goal_choices", "menu_at", "menu_values", "route_values", "seconds"]
+__all__ = [
+    "BUTTONS",
+    "DAYS",
+    "clock",
+    "file_choices",
+    "goal_choices",
+    "menu_at",
+    "menu_values",
+    "number_values",
+    "route_values",
+    "seconds",
+]
 
 BUTTONS = (*"1234567890*#", "timeout")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -83,6 +94,11 @@ def goal_choices(domain: DomainConfig) -> list[tuple[str, str]]:
     people = [(f"user:{e.login}", f"{e.ext} {e.name}") for e in domain.employees.values()]
     groups = [(f"group:{g.id}", f"{g.ext} {g.name}") for g in domain.departments.values()]
     return [*groups, *people]
+
+
+def file_choices(domain: DomainConfig, kind: str) -> list[tuple[str, str]]:
+    """Return the company's own sounds of a kind as id and name, for selects."""
+    return [(f.id, f.name) for f in domain.settings.media.values() if f.type == kind]
 
 
 def clock(second: int) -> str:
