@@ -109,8 +109,8 @@ async def test_without_telephone_event_there_are_no_digits(
 
 async def test_a_flood_of_digits_is_cut(session: MediaSession, digits: Digits) -> None:
     for _ in range(500):
-        session.digit(Side.A, "1", 1000.5)
-    session.digit(Side.A, "2", 1001.0)
+        session.watch.digit(Side.A, "1", 1000.5)
+    session.watch.digit(Side.A, "2", 1001.0)
     assert len(digits.heard) == 51
     assert digits.heard[-1] == (Side.A, "2")
 

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from .gate import Admission, Gate
 from .keypad import Keypad
 from .listeners import Address
 from .model import DtlsPeer, RtpPeer, Side
 from .overhearing import Overhearing
-from .srtp import BrowserChannel, SrtpChannel
+from .player import Player
+from .srtp import BrowserChannel, SrtpChannel, SrtpRelay
+from .wire import NOWHERE
 
-if TYPE_CHECKING:
-    from vpbx.clock import Timer
-
-__all__ = [
-    "NOWHERE",
-    "End",
-    "admission_of",
-    "codecs_taken",
-    "note_baseline",
-    "numeric",
-    "packets_heard",
-]
-
-NOWHERE = ("0.0.0.0", 0)  # noqa: S104
+__all__ = ["End", "admission_of", "numeric"]
 
 
 class Spliced(Protocol):
@@ -39,8 +26,8 @@ class Spliced(Protocol):
     def free(self) -> None: ...
 
 
-class _Session(Protocol):
-    """Who is told what comes to a gate."""
+class _Aim(Protocol):
+    """An `aim.Aim`, as far as an end is concerned."""
 
     def redirect(self, end: End, source: Address) -> None: ...
 
@@ -51,7 +38,7 @@ class _Session(Protocol):
 class End:
     """What is known of one side; the doorkeeper of its gate."""
 
-    session: _Session
+    aim: _Aim
     side: Side
     port: int
     tags: str
@@ -66,10 +53,8 @@ class End:
     """The command with its address, while nothing is to be heard there."""
     relearn: str = ""
     """The same, sent, while the side has not been heard."""
-    player: Timer | None = None
-    played: asyncio.Future[None] | None = None
-    player_left: bool = False
-    """Whether RTPProxy has a player for it that it was not told to stop."""
+    player: Player | None = None
+    """What plays to it, once something was played."""
     keypad: Keypad | None = None
     catcher: Overhearing | None = None
     """Catches its digits while something is played to the other side."""
@@ -90,37 +75,60 @@ class End:
     @property
     def quiet(self) -> bool:
         """Whether it need not speak: it listens to music, or has put the other on hold."""
-        return self.played is not None or (self.peer is not None and not self.peer.listens)
+        if self.player is not None and self.player.plays:
+            return True
+        return self.peer is not None and not self.peer.listens
 
     def learned(self, source: Address) -> None:
         """Send to where its packets come from."""
-        self.session.redirect(self, source)
+        self.aim.redirect(self, source)
 
     def overheard(self, packet: bytes) -> None:
         """Pass on a packet that RTPProxy has not seen."""
-        self.session.pass_on(self, packet)
+        self.aim.pass_on(self, packet)
 
+    def channel_of(self, srtp: SrtpRelay) -> SrtpChannel:
+        """Return its way for encrypted packets, made when it is first wanted."""
+        if self.channel is None:
+            self.channel = srtp.open(self.port)
+        return self.channel
 
-def packets_heard(done: asyncio.Future[str]) -> dict[Side, int] | None:
-    """Return the packet counts of a `Q` answer: `ttl from_a from_b relayed dropped`."""
-    if done.cancelled() or done.exception() is not None or done.result().startswith("E"):
-        return None
-    words = done.result().split()
-    return {Side.A: int(words[1]), Side.B: int(words[2])}
+    def browser_of(self, srtp: SrtpRelay) -> BrowserChannel:
+        """Return its way for browsers, made when it is first wanted."""
+        if self.browser is None:
+            self.browser = srtp.open_browser(self.port)
+        return self.browser
 
+    def inner(self, peer: RtpPeer, srtp: SrtpRelay) -> tuple[RtpPeer, Address | None]:
+        """Return a peer as RTPProxy and the gate are to know it, and its address if it has one:
+        our relay's where its packets are encrypted."""
+        if peer.srtp is not None or peer.relayed:
+            channel, exact = self.channel_of(srtp), numeric(peer)
+            if peer.srtp is not None:
+                channel.use(peer.srtp, exact)
+            else:
+                channel.pass_plain(exact, admission_of(peer, exact).behind)
+            host, port = channel.inside
+            inner = replace(peer, host=host, port=port, signalled="", behind_nat=False)
+            return inner, channel.inside
+        if peer.dtls is not None and peer.dtls.ufrag:
+            browser = self.browser_of(srtp)
+            browser.answered(peer.dtls.ufrag)
+            host, port = browser.inside
+            return replace(peer, host=host, port=port, behind_nat=False), browser.inside
+        return peer, numeric(peer)
 
-def note_baseline(done: asyncio.Future[str], side: Side, end: End) -> None:
-    """Keep how many packets a side had sent by now."""
-    stats = packets_heard(done)
-    if stats is not None:
-        end.baseline = stats[side]
-
-
-@lru_cache(256)
-def codecs_taken(payloads: tuple[int, ...], dtmf: int | None) -> str:
-    """Return the modifier of U and L that names what a side takes."""
-    numbers = payloads if dtmf is None else (*payloads, dtmf)
-    return "c" + ",".join(map(str, numbers)) if numbers else ""
+    def close(self) -> None:
+        """Let go of all that is its own but the gate."""
+        if self.player is not None:
+            self.player.done()
+        if self.keypad is not None:
+            self.keypad.close()
+        for channel in (self.channel, self.browser):
+            if channel is not None:
+                channel.close()
+        if self.splice is not None:
+            self.splice.free()
 
 
 def numeric(peer: RtpPeer) -> Address | None:

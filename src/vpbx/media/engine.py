@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import os
 import re
 import resource
 import socket
 import sys
-from collections.abc import Callable, Coroutine
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
-from vpbx.clock import Clock, LoopClock
+from vpbx.clock import Clock
 
+from .equipment import Equipment
 from .fax import FaxMachines
 from .gate import Gates
 from .model import MediaConfig, MediaError, MediaHealth, Side
-from .names import Names
-from .prompts import PromptLibrary
-from .proxy import LocalProxy, Proxy, RemoteProxy
 from .session import MediaSession
-from .sink import Sink, make_sink
-from .srtp import SrtpRelay
+from .sink import make_sink
+from .watch import OnDigit, OnTimeout
 
 if TYPE_CHECKING:
     from vpbx.clock import Timer
@@ -35,7 +29,6 @@ log = structlog.get_logger("vpbx.media")
 
 _CALLID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ANSWER_S = 5.0
-_DISCARD_S = 0.5
 _WATCH_S = 2.5
 """So often RTPProxy is watched for answers."""
 _SIDES = {"0": Side.A, "1": Side.B}
@@ -52,38 +45,37 @@ class MediaEngine:
 
     def __init__(self, config: MediaConfig, *, clock: Clock | None = None) -> None:
         self.config = config
-        self.names = Names()
-        self.srtp = SrtpRelay(config)
         self.fax = FaxMachines(config)
-        self.fingerprint = ""
-        """SHA-256 of our certificate for DTLS, as in SDP; empty where there is no DTLS."""
-        self.knows_sdes = config.remote is None or _is_here(config.remote, config.listen_host)
-        """Whether our relay for SRTP stands beside RTPProxy: they speak by this machine's ports."""
-        self.prompts = PromptLibrary(config.prompts_dir)
-        self.proxy: Proxy = (
-            RemoteProxy(config.remote, config.notify) if config.remote else LocalProxy(config)
-        )
-        self.sink: Sink | None = None
-        self.gates: Gates | None = None
-        """Guards of the ports; None where RTPProxy has to guard them itself."""
-        self.local_host = config.advertise or config.listen_host
-        self._clock = clock
+        self._shared = Equipment(config, clock)
+        self.proxy = self._shared.proxy
+        self.prompts = self._shared.prompts
+        self.srtp = self._shared.srtp
         self._sessions: dict[int, MediaSession] = {}
         self._numbers = itertools.count(1)
         self._sweep: Timer | None = None
         self._look: Timer | None = None
         self._watch: Timer | None = None
-        self._recording_broken = False
-        self._discarded: list[str] = []
         self._running = False
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def clock(self) -> Clock:
         """The clock of the engine; that of the loop unless one was given."""
-        if self._clock is None:
-            self._clock = LoopClock()
-        return self._clock
+        return self._shared.clock
+
+    @property
+    def local_host(self) -> str:
+        """The address of sound, as in SDP."""
+        return self._shared.local_host
+
+    @property
+    def knows_sdes(self) -> bool:
+        """Whether packets can be encrypted by our relay: not for an RTPProxy elsewhere."""
+        return self._shared.knows_sdes
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of our certificate for DTLS, as in SDP; empty where there is no DTLS."""
+        return self._shared.fingerprint
 
     @property
     def sessions(self) -> int:
@@ -110,11 +102,12 @@ class MediaEngine:
                 by="DTLS" if self.knows_sdes else "SDES or DTLS",
             )
         self._running = True
-        self.sink = make_sink(self.config)
+        shared = self._shared
+        shared.sink = make_sink(self.config)
         if self.config.remote is None and sys.platform.startswith("linux"):
-            self.gates = Gates(self.config.listen_host)
-        if self.local_host == _ANY:
-            self.local_host = await loop.run_in_executor(None, _own_address)
+            shared.gates = Gates(self.config.listen_host)
+        if shared.local_host == _ANY:
+            shared.local_host = await loop.run_in_executor(None, _own_address)
         self._schedule_sweep()
         self._watch = self.clock.call_later(_WATCH_S, self._look_for_answers)
         log.info(
@@ -138,25 +131,26 @@ class MediaEngine:
         self._sweep = self._look = self._watch = None
         for session in tuple(self._sessions.values()):
             await session.close()
-        self._remove_discarded()
-        self.prompts.close()
-        self.names.close()
-        self.srtp.stop()
+        shared = self._shared
+        shared.recordings.remove_discarded()
+        shared.prompts.close()
+        shared.names.close()
+        shared.srtp.stop()
         self.fax.stop()
-        await self.proxy.stop()
-        if self.gates is not None:
-            self.gates.close()
-            self.gates = None
-        if self.sink is not None:
-            self.sink.close()
-            self.sink = None
+        await shared.proxy.stop()
+        if shared.gates is not None:
+            shared.gates.close()
+            shared.gates = None
+        if shared.sink is not None:
+            shared.sink.close()
+            shared.sink = None
 
     async def open(
         self,
         callid: str,
         *,
-        on_digit: Callable[[Side, str], None] | None = None,
-        on_timeout: Callable[[], None] | None = None,
+        on_digit: OnDigit | None = None,
+        on_timeout: OnTimeout | None = None,
     ) -> MediaSession:
         """Take two ports for a call; MediaError when there are none.
 
@@ -171,12 +165,19 @@ class MediaEngine:
         if not _CALLID.fullmatch(callid):
             raise MediaError(f"no callid for a media session: {callid[:64]!r}")
         number = next(self._numbers)
-        session = MediaSession(self, callid, number, on_digit, on_timeout)
+        session = MediaSession(
+            self._shared,
+            callid,
+            number,
+            on_digit=on_digit,
+            on_timeout=on_timeout,
+            on_closed=self._forget,
+        )
         self._sessions[number] = session
-        if self._look is None and self.gates is not None:
+        if self._look is None and self._shared.gates is not None:
             self._look = self.clock.call_later(_LOOK_S, self._look_for_changes)
         try:
-            await session._open()
+            await session.take_ports()
         except BaseException:
             self._sessions.pop(number, None)
             raise
@@ -214,48 +215,8 @@ class MediaEngine:
             version=version,
         )
 
-    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do something beside calls; it is kept in mind until it is done."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def forget(self, number: int) -> None:
-        """Drop a closed session (it calls this itself)."""
+    def _forget(self, number: int) -> None:
         self._sessions.pop(number, None)
-
-    def recording_name(self, callid: str, port_a: int, port_b: int) -> str:
-        """Return a new name for a file of a recording (see `Recording`)."""
-        return f"{callid}-{next(self._numbers)}.{port_a}.{port_b}.rtp"
-
-    def discard(self, file: str) -> None:
-        """Remove a file soon, with others and not on the loop: a disk may take its time."""
-        self._discarded.append(file)
-        if len(self._discarded) == 1:
-            self.clock.call_later(_DISCARD_S, self._remove_discarded)
-
-    def _remove_discarded(self) -> None:
-        files, self._discarded = self._discarded, []
-        if self._running:
-            asyncio.get_running_loop().run_in_executor(None, _remove, files)
-        else:
-            _remove(files)
-
-    def recording_runs(self) -> None:
-        """Note that a recording could start."""
-        self._recording_broken = False
-
-    def recording_failed(self, callid: str, error: MediaError) -> None:
-        """Log that a recording could not start, once until one can again."""
-        if not self._recording_broken:
-            self._recording_broken = True
-            log.error(
-                "calls are not recorded",
-                callid=callid,
-                error=str(error),
-                folder=str(self.config.spool_dir),
-            )
 
     def _notified(self, line: str) -> None:
         words = line.split()
@@ -265,9 +226,9 @@ class MediaEngine:
         if session is None:
             return
         if tag[0] == "D" and len(words) == 5 and words[4] in _SIDES:
-            session.digit(_SIDES[words[4]], words[1], self.clock.now())
+            session.watch.digit(_SIDES[words[4]], words[1], self.clock.now())
         elif tag[0] == "T" and len(words) == 1:
-            session.timed_out()
+            session.watch.timed_out()
 
     def _schedule_sweep(self) -> None:
         pause_s = self.config.no_media_timeout_s / 4
@@ -276,7 +237,7 @@ class MediaEngine:
     def _look_for_silence(self) -> None:
         now = self.clock.now()
         for session in tuple(self._sessions.values()):
-            session.look_for_silence(now, self.config.no_media_timeout_s)
+            session.watch.look_for_silence(now, self.config.no_media_timeout_s)
         self._schedule_sweep()
 
     def _look_for_answers(self) -> None:
@@ -287,38 +248,20 @@ class MediaEngine:
     def _anew(self) -> None:
         """End the calls that had sound by an RTPProxy which is no more."""
         for session in tuple(self._sessions.values()):
-            session.timed_out()
-        self.run(self._identify())
+            session.watch.timed_out()
+        self._shared.run(self._identify())
 
     async def _identify(self) -> None:
-        self.fingerprint = await self.proxy.fingerprint()
+        self._shared.fingerprint = await self.proxy.fingerprint()
 
     def _look_for_changes(self) -> None:
         self._look = None
-        if self.gates is not None:
-            self.gates.look()
+        if self._shared.gates is not None:
+            self._shared.gates.look()
         for session in tuple(self._sessions.values()):
-            session.look_for_change()
+            session.watch.look_for_change()
         if self._sessions:
             self._look = self.clock.call_later(_LOOK_S, self._look_for_changes)
-
-
-def _remove(files: list[str]) -> None:
-    for file in files:
-        with contextlib.suppress(OSError):
-            os.unlink(file)
-
-
-def _is_here(remote: str, listen_host: str) -> bool:
-    """Say whether an RTPProxy at `udp:H:P`, `tcp:H:P` or `unix:PATH` is on this machine."""
-    kind, _, where = remote.partition(":")
-    host = where.rpartition(":")[0].strip("[]")
-    if kind == "unix" or host in ("localhost", listen_host):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _own_address() -> str:

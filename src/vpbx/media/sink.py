@@ -1,4 +1,4 @@
-"""The socket that stands for a peer nobody knows yet (see session.py)."""
+"""The socket that stands for a peer nobody knows yet (see latch.py)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,127 @@
+"""Where RTPProxy is told to send what either side of a session hears, and when.
+
+The commands themselves cost little; waking RTPProxy's thread for one and ours for the answer
+costs as much as all of them. So the address of one side is not sent before something is to be
+heard there, then without waiting for the answer, together with what follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from . import kernel
+from .end import End
+from .equipment import Equipment
+from .latch import Latch
+from .listeners import Address
+from .model import DtlsPeer, Side
+from .wire import NOWHERE, Wire
+
+__all__ = ["Aim"]
+
+
+class Aim:
+    """Of one session; its ends tell it what comes to their gates."""
+
+    __slots__ = ("_ends", "_latch", "_shared", "_wire", "audible")
+
+    def __init__(
+        self, wire: Wire, callid: str, ends: Mapping[Side, End], shared: Equipment
+    ) -> None:
+        self._wire = wire
+        self._ends = ends
+        self._shared = shared
+        self._latch: Latch | None = None
+        if shared.gates is None:
+            self._latch = Latch(wire, callid, ends, shared.clock, shared.sink)
+        self.audible = False
+        """Whether something is to be heard already."""
+
+    @property
+    def nobody(self) -> Address:
+        """Where what nobody is to hear is sent."""
+        return self._shared.sink.address if self._shared.sink is not None else NOWHERE
+
+    @property
+    def own_packets(self) -> int:
+        """How many packets of ours are counted with those of each side."""
+        return int(self._latch is not None and self._latch.guarded)
+
+    def begin(self) -> None:
+        """Let nobody be learned at the ports before an SDP says whom to expect."""
+        if self._latch is not None:
+            self._latch.guard(here=self._shared.config.remote is None)
+
+    def take(self, end: End) -> None:
+        """Note the command that tells where to send for a side, as `end` describes it now."""
+        peer, target = end.peer, end.told
+        mute = end.gate is None and peer is not None and not peer.listens
+        # Where nobody hears it, whoever comes is learned all the same.
+        at = self.nobody if target is None or (mute and self._shared.sink) else target
+        end.untold = self._wire.address(end.side, at, peer)
+        end.relearn = ""
+
+    def another_peer(self, end: End) -> None:
+        """Note that what a side has sent so far was another one's."""
+        if self._latch is not None:
+            self._latch.note_baseline(end)
+
+    async def tell(self) -> None:
+        """Send the addresses not sent yet; that one fails is told, and silence ends the call."""
+        self.audible = True
+        if self._latch is not None:
+            await self._latch.confirm()
+        for end in self._ends.values():
+            if end.gate is not None:
+                end.gate.guard()
+            if end.untold and not self._wire.closed:
+                command, end.untold = end.untold, ""
+                end.relearn = command if end.gate is None else ""
+                for line in self._with_dtls(end, command):
+                    self._wire.tell(line)
+        if self._latch is not None and not self._wire.closed:
+            self._latch.look_later()
+
+    def _with_dtls(self, end: End, command: str) -> tuple[str, ...]:
+        """Add to the command for a side what RTPProxy must know of its DTLS, if that is news."""
+        dtls = end.peer.dtls if end.peer is not None else None
+        was, end.dtls = end.dtls, dtls
+        if _same(dtls, was):
+            return (command,)
+        if dtls is None:
+            return (f"{command} && M4:1 D",)
+        mode = "A" if dtls.active else "P"
+        other = self._ends[end.side.other]
+        theirs = self._wire.address(other.side, other.told or self.nobody, other.peer)
+        return (f"{command} && M4:1 {mode} SHA-256 {dtls.fingerprint}", f"{theirs} && M4:1 S")
+
+    def redirect(self, end: End, source: Address) -> None:
+        """Send to a side where its packets come from (its gate has learned that)."""
+        if self._wire.closed:
+            return
+        end.target = source
+        self.take(end)
+        if self.audible:
+            command, end.untold = end.untold, ""
+            self._wire.tell(command)
+
+    def pass_on(self, end: End, packet: bytes) -> None:
+        """Send the other side a packet that came while `end`'s gate was learning."""
+        other = self._ends[end.side.other]
+        encrypted = any(one.peer is not None and one.peer.dtls is not None for one in (end, other))
+        if encrypted:
+            return  # RTPProxy alone has the keys
+        if other.gate is not None and other.target is not None and not other.quiet:
+            kernel.send_from(other.gate.numbers[0], packet, other.target)
+
+    def close(self) -> None:
+        """Look for nobody any more."""
+        if self._latch is not None:
+            self._latch.close()
+
+
+def _same(dtls: DtlsPeer | None, was: DtlsPeer | None) -> bool:
+    if dtls and was:
+        return replace(dtls, ufrag="") == replace(was, ufrag="")
+    return dtls is was
