@@ -6,7 +6,8 @@ import socket
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from .gate import Admission, Gate
+from .admission import Admission
+from .gate import Gate
 from .keypad import Keypad
 from .listeners import Address
 from .model import DtlsPeer, RtpPeer, Side

@@ -17,31 +17,29 @@ displaced by another as long as it speaks; only the SDP's own address wins over 
 The listening socket is bound to the same port and address as RTPProxy's for a moment; of two
 such the kernel gives the packets to the one that was bound last, whichever of this machine's
 addresses they come to (connected to the peer, it would have one address only). What it has read
-is passed on, so nothing is missing. RTPProxy's socket is shut meanwhile. A filter costs more
-than all else here: one is put on only where it says something else than the one before, and the
-listener gets its own when it first hears what does not fit.
+is passed on, so nothing is missing. RTPProxy's socket is shut meanwhile. The listener gets a
+filter, which is dear, when it first hears what does not fit.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Protocol
 
 from . import kernel
+from .admission import Admission
+from .doorway import Doorway
+from .lender import Heard, Lender
 from .listeners import Address, Listeners, read
-from .packet_filter import NOTHING, Source, dtls_filter, proves_itself, rtcp_filter, rtp_filter
+from .packet_filter import NOTHING, Source, rtcp_filter
 
-_RTP_HEADER, _RTP_VERSION = 12, 2
 _REFUSALS = 3
 """So many ICMP errors before the port in an SDP counts as one nobody listens at."""
 _PATIENCE_S = 0.3
 """So long a source that was heard before may take to speak again, before another is taken."""
-
-
 _LOOKS = 16
 """So many times `crowded` is asked before one who has only pressed keys is listened to again."""
 
@@ -52,30 +50,6 @@ class State(Enum):
     SHUT = auto()
     LEARNING = auto()
     OPEN = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Who is to send."""
-
-    exact: Address | None
-    """By the SDP; None: it names no address."""
-    payloads: tuple[int, ...] = ()
-    """Payload types; none: all."""
-    events: int | None = None
-    """The one of telephone-event: some send it as a stream of its own, with another SSRC."""
-    dtls: bool = False
-    """Packets are DTLS and SRTP, which prove themselves: no type or SSRC is looked at."""
-    behind: str = ""
-    """The address of a NAT the sender is behind."""
-    fallback: str = ""
-    """That address, to be tried where the exact port turns out to be closed."""
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """What a listening socket lets in."""
-        exact: tuple[Source, ...] = (self.exact,) if self.exact else ()
-        return (*exact, (self.behind, None)) if self.behind else exact
 
 
 class Doorkeeper(Protocol):
@@ -91,62 +65,36 @@ class Doorkeeper(Protocol):
 class Gate:
     """The guard of one port."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        numbers: tuple[int, int],
-        keeper: Doorkeeper,
-        sockets: kernel.Sockets,
-        listeners: Listeners,
-    ) -> None:
-        self.port = port
-        self.numbers = numbers
+    def __init__(self, doorway: Doorway, keeper: Doorkeeper) -> None:
+        self.numbers = doorway.numbers
         """RTPProxy's sockets for RTP and RTCP."""
         self.state = State.SHUT
         self.source: Address | None = None
         """Where packets come from, once some did."""
-        self._host = host
+        self._doorway = doorway
         self._keeper = keeper
-        self._sockets = sockets
-        self._listeners = listeners
+        self._lender = Lender(doorway)
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(None)
         self._told: Address | None = None
         self._muted = False
         self._open_to: tuple[tuple[Source, ...], int | None] = ((), None)
         """Whom RTPProxy's own socket hears, by source and SSRC."""
-        self._programs = [b"", b""]
-        """The filters of RTPProxy's sockets; at the RTCP port one is put on by `guard`, unless
-        an SDP came first."""
         self._awaited: tuple[Source, ...] = ()
         self._sifts = False
         """Whether the listener has a filter of its own."""
         self._listener: socket.socket | None = None
         self._watcher: socket.socket | None = None
-        self._takers: list[Callable[[bytes], None]] = []
-        self._borrower: socket.socket | None = None
-        """Hears the packets for those who have borrowed them, while the gate is open."""
-        self._spliced: Callable[[bytes], None] | None = None
-        self._inside: Address | None = None
-        """Whence RTPProxy hears what the one who is spliced in passes on."""
         self._refusals = 0
         self._candidate: tuple[Address, int | None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._drops = 0
         self._looks = 0
-        kernel.allow_second_socket(numbers[0])
-        self._put(0, NOTHING)
-
-    def _same_place(self, admission: Admission) -> bool:
-        was = self._admission
-        return replace(was, payloads=admission.payloads, events=admission.events) == admission
 
     def guard(self) -> None:
         """Let nothing come to the RTCP port that was not admitted; before RTPProxy is told of a
         peer whom it would go to."""
-        if not self._programs[1]:
-            self._put(1, NOTHING)
+        self._doorway.guard()
 
     def admit(self, admission: Admission, *, anew: bool = True) -> Address | None:
         """Take packets as an SDP describes them, from the first one on that fits.
@@ -154,18 +102,18 @@ class Gate:
         Not `anew`: what was learned of the same place stays, should only payload types differ.
         Returns where to send until then: what the SDP says, but what is known of a NAT.
         """
-        same = not anew and self.state is not State.SHUT and self._same_place(admission)
+        same = not anew and self.state is not State.SHUT and self._admission.same_place(admission)
         if self.state is State.OPEN and same:
             self._admission = admission
             self._apply()
-            if self._lends:
-                self._lend()
+            if self._lender.lends:
+                self._lender.lend(self.source, admission)
             return self._told
         if self.state is State.LEARNING and same and self._listener is not None:
             self._admission = admission
             self._forget_candidate()
             if self._sifts:
-                kernel.attach_filter(self._listener.fileno(), self._filter(self._awaited, None))
+                kernel.attach_filter(self._listener.fileno(), admission.filter(self._awaited))
             return self._told
         self._stop()
         if self.source is not None and self.source[0] != admission.behind:
@@ -182,84 +130,45 @@ class Gate:
             self._muted = muted
             self._apply()
 
-    def borrow(self, heard: Callable[[bytes], None]) -> bool:
+    def borrow(self, heard: Heard) -> bool:
         """Give the packets that come to `heard` (and whoever else borrows them) instead of
         RTPProxy, until `give_back`, wherever an SDP says meanwhile that they come from; False:
         that cannot be."""
         if self.state is not State.OPEN or self.source is None or self._admission.dtls:
             return False
-        if heard in self._takers:
+        if self._lender.has_lent(heard):
             return True
-        if self._muted or not (self._borrower is not None or self._lend()):
-            return False
-        self._takers.append(heard)
-        return True
+        return not self._muted and self._lender.borrow(heard, self.source, self._admission)
 
-    def splice(self, heard: Callable[[bytes], None], inside: Address) -> bool:
+    def give_back(self, heard: Heard) -> None:
+        """Let RTPProxy have the packets again, unless others have borrowed them; harmless for
+        who has not."""
+        self._lender.give_back(heard)
+
+    def splice(self, heard: Heard, inside: Address) -> bool:
         """Give the packets that come to `heard`, who passes them on to RTPProxy from `inside`,
         until `unsplice`; False: that cannot be. Who borrows them meanwhile has them instead."""
-        if self.state is State.SHUT or self._admission.dtls or self._spliced is not None:
+        if self.state is State.SHUT or self._admission.dtls:
             return False
-        self._spliced, self._inside = heard, inside
-        if self.state is State.OPEN and not self._lend():
-            self._spliced = self._inside = None
+        lender = self._lender
+        if not lender.splice(heard, inside):
+            return False
+        if self.state is State.OPEN and not lender.lend(self.source, self._admission):
+            lender.unsplice()
             return False
         self._apply()
         return True
 
     def unsplice(self) -> None:
         """Let RTPProxy hear for itself again; harmless when it does."""
-        if self._spliced is None:
-            return
-        self._stop_lending()
-        self._spliced = self._inside = None
-        if self._takers:
-            self._lend()
-        self._apply()
-
-    def give_back(self, heard: Callable[[bytes], None]) -> None:
-        """Let RTPProxy have the packets again, unless others have borrowed them; harmless for
-        who has not."""
-        if heard in self._takers:
-            self._takers.remove(heard)
-            if not self._lends:
-                self._stop_lending()
-
-    @property
-    def _lends(self) -> bool:
-        """Whether somebody else than RTPProxy has the packets."""
-        return bool(self._takers) or self._spliced is not None
-
-    def _lend(self) -> bool:
-        """Have who has borrowed the packets hear those of the source that is known now."""
-        self._stop_lending()
-        if self.source is not None:
-            # Connected where RTPProxy's own socket is to hear who is spliced in.
-            connected = self.source if self._inside is not None else None
-            self._borrower = self._socket(self._borrowed, (self.source,), connected)
-        return self._borrower is not None
-
-    def _borrowed(self) -> None:
-        packets = read(self._borrower)[0] if self._borrower is not None else []
-        for packet, _ in packets:
-            self._give(packet)
-
-    def _give(self, packet: bytes) -> None:
-        for heard in tuple(self._takers):
-            heard(packet)
-        if not self._takers and self._spliced is not None:
-            self._spliced(packet)
-
-    def _stop_lending(self) -> None:
-        self._borrowed()  # what has come already is not lost
-        borrower, self._borrower = self._borrower, None
-        if borrower is not None:
-            self._close(borrower)
+        if self._lender.unsplice():
+            if self._lender.lends:
+                self._lender.lend(self.source, self._admission)
+            self._apply()
 
     def close(self) -> None:
         """Listen no more; before RTPProxy closes its sockets."""
-        self._takers.clear()
-        self._spliced = self._inside = None
+        self._lender.forget()
         self._stop()
         self.state = State.SHUT
 
@@ -273,7 +182,7 @@ class Gate:
         """Say whether packets were turned away since this was asked last."""
         if self.state is not State.OPEN or self._muted or self._admission.dtls:
             return False
-        if self._inside is not None:
+        if self._lender.inside is not None:
             return False  # who is spliced in hears every SSRC
         if self._open_to[1] is None:
             self._looks = (self._looks + 1) % _LOOKS
@@ -296,31 +205,11 @@ class Gate:
         sources = self._awaited = (only,) if only else admission.sources
         self._sifts = False
         if sources:
-            self._listener = self._socket(self._heard)
+            self._listener = self._doorway.open(self._heard)
         if self._listener is None:  # better any SSRC than nothing
             self._open(tuple(source for source in sources if source[1] is not None), None)
         elif only is None:
             self._open((), None, sources)
-
-    def _socket(
-        self,
-        heard: Callable[[], None],
-        sources: tuple[Source, ...] = (),
-        connected: Address | None = None,
-    ) -> socket.socket | None:
-        """Open a second socket on our port, for these sources only if they are given;
-        `connected`: RTPProxy's goes on hearing all others."""
-        program = self._filter(sources, None) if sources else b""
-        sock = self._listeners.open(
-            self._host, self.port, heard, program=program, connected=connected
-        )
-        if sock is not None:
-            self._sockets.hold(sock.fileno())
-        return sock
-
-    def _close(self, sock: socket.socket) -> None:
-        self._sockets.release((sock.fileno(),))
-        self._listeners.drop(sock)
 
     def _heard(self) -> None:
         if self._listener is None:
@@ -329,13 +218,13 @@ class Gate:
         fitting = [one for one in packets if self._fits(*one)]
         if len(fitting) != len(packets) and not self._sifts:
             self._sifts = True
-            kernel.attach_filter(self._listener.fileno(), self._filter(self._awaited, None))
+            kernel.attach_filter(self._listener.fileno(), self._admission.filter(self._awaited))
         for packet, source in fitting:
             if self.source in (None, source) or source == self._admission.exact:
-                self._settle(source, self._voice(packet), fitting)
+                self._settle(source, self._admission.voice(packet), fitting)
                 return
             if self._candidate is None:
-                self._candidate = source, self._voice(packet)
+                self._candidate = source, self._admission.voice(packet)
                 self._patience = self._loop.call_later(_PATIENCE_S, self._patience_over)
         if refused and refused == self._admission.exact:
             self._refused()
@@ -344,13 +233,7 @@ class Gate:
         """Whether a packet is what the filter for those awaited lets through."""
         if source not in self._awaited and (source[0], None) not in self._awaited:
             return False
-        admission = self._admission
-        if admission.dtls:
-            return proves_itself(packet)
-        if len(packet) < _RTP_HEADER or packet[0] >> 6 != _RTP_VERSION:
-            return False
-        kind = packet[1] & 0x7F
-        return not admission.payloads or kind in admission.payloads or kind == admission.events
+        return self._admission.fits(packet)
 
     def _patience_over(self) -> None:
         if self._candidate is not None and self.state is State.LEARNING:
@@ -365,12 +248,6 @@ class Gate:
             self._admission = Admission(was.exact, was.payloads, behind=was.fallback)
             self._learn()
 
-    def _voice(self, packet: bytes) -> int | None:
-        """Return the SSRC of a packet of sound; None for a telephone-event, or DTLS."""
-        if self._admission.dtls:
-            return None
-        return None if packet[1] & 0x7F == self._admission.events else _ssrc(packet)
-
     def _settle(
         self, source: Address, ssrc: int | None, packets: list[tuple[bytes, Address]]
     ) -> None:
@@ -383,23 +260,26 @@ class Gate:
         if source != self._told:
             self._told = source
             self._keeper.learned(source)
-        if self._lends:
-            self._lend()
-        take = self._give if self._lends else self._keeper.overheard
-        if (self._lends or not self._muted) and not self._admission.dtls:
+        lender = self._lender
+        if lender.lends:
+            lender.lend(source, self._admission)
+        take = lender.give if lender.lends else self._keeper.overheard
+        if (lender.lends or not self._muted) and not self._admission.dtls:
+            voice = self._admission.voice
             for packet, origin in packets:
-                if origin == source and (ssrc is None or self._voice(packet) in (None, ssrc)):
+                if origin == source and (ssrc is None or voice(packet) in (None, ssrc)):
                     take(packet)
         self._drops = kernel.dropped(self.numbers[0])
         if exact is not None and source != exact:
-            self._watcher = self._socket(self._exact_heard, (exact,), exact)
+            program = self._admission.filter((exact,))
+            self._watcher = self._doorway.open(self._exact_heard, program, exact)
 
     def _exact_heard(self) -> None:
         """The SDP's own address speaks after all: it wins."""
         packets = read(self._watcher)[0] if self._watcher is not None else []
         if packets:
             packet, source = packets[0]
-            self._settle(source, self._voice(packet), packets)
+            self._settle(source, self._admission.voice(packet), packets)
 
     def _open(
         self, sources: tuple[Source, ...], ssrc: int | None, reports: tuple[Source, ...] = ()
@@ -411,32 +291,21 @@ class Gate:
         beside: tuple[Source, ...] = tuple(
             (host, port + 1) for host, port in reports or sources if port is not None
         )
-        self._put(1, rtcp_filter(beside) if beside else NOTHING)
+        self._doorway.let_reports_in(rtcp_filter(beside) if beside else NOTHING)
 
     def _apply(self) -> None:
         sources, ssrc = self._open_to
         shut = self._muted or not sources
-        if self._inside is not None:
-            sources, ssrc = (self._inside,), None
-        self._put(0, NOTHING if shut else self._filter(sources, ssrc))
-
-    def _put(self, place: int, program: bytes) -> None:
-        if program != self._programs[place]:
-            self._programs[place] = program
-            kernel.attach_filter(self.numbers[place], program)
-
-    def _filter(self, sources: tuple[Source, ...], ssrc: int | None) -> bytes:
-        admission = self._admission
-        if admission.dtls:
-            return dtls_filter(sources)
-        return rtp_filter(sources, admission.payloads, ssrc, admission.events)
+        if self._lender.inside is not None:
+            sources, ssrc = (self._lender.inside,), None
+        self._doorway.let_in(NOTHING if shut else self._admission.filter(sources, ssrc))
 
     def _stop(self) -> None:
         for sock in (self._listener, self._watcher):
             if sock is not None:
-                self._close(sock)
+                self._doorway.close(sock)
         self._listener = self._watcher = None
-        self._stop_lending()
+        self._lender.stop()
         self._forget_candidate()
 
     def _forget_candidate(self) -> None:
@@ -444,10 +313,6 @@ class Gate:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
-
-
-def _ssrc(packet: bytes) -> int:
-    return int.from_bytes(packet[8:12], "big")
 
 
 class Gates:
@@ -473,11 +338,11 @@ class Gates:
         if len(found) < 2 * len(keepers):
             self._sockets.release(found.values())
             return {}
-        shared = self._sockets, self._listeners
-        return {
-            port: Gate(self._host, port, (found[port], found[port + 1]), keeper, *shared)
-            for port, keeper in keepers.items()
-        }
+        return {port: Gate(self._doorway(port, found), keepers[port]) for port in keepers}
+
+    def _doorway(self, port: int, found: Mapping[int, int]) -> Doorway:
+        numbers = found[port], found[port + 1]
+        return Doorway(self._host, port, numbers, sockets=self._sockets, listeners=self._listeners)
 
     def release(self, gate: Gate) -> None:
         """Let a gate go; RTPProxy is about to close its sockets."""

@@ -1,0 +1,74 @@
+"""The sockets at one media port: RTPProxy's with their filters, and those of ours beside them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from . import kernel
+from .listeners import Address, Listeners
+from .packet_filter import NOTHING
+
+__all__ = ["Doorway"]
+
+
+class Doorway:
+    """Of one port. A filter costs more than all else here: one is put on only where it says
+    something else than the one before."""
+
+    __slots__ = ("_host", "_listeners", "_port", "_programs", "_sockets", "numbers")
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        numbers: tuple[int, int],
+        *,
+        sockets: kernel.Sockets,
+        listeners: Listeners,
+    ) -> None:
+        self.numbers = numbers
+        """RTPProxy's sockets for RTP and RTCP."""
+        self._host = host
+        self._port = port
+        self._sockets = sockets
+        self._listeners = listeners
+        self._programs = [b"", b""]
+        """Their filters; at the RTCP port one is put on by `guard`, unless an SDP came first."""
+        kernel.allow_second_socket(numbers[0])
+        self.let_in(NOTHING)
+
+    def let_in(self, program: bytes) -> None:
+        """Let RTPProxy hear the RTP that a filter lets through."""
+        self._put(0, program)
+
+    def let_reports_in(self, program: bytes) -> None:
+        """Let RTPProxy hear the RTCP that a filter lets through."""
+        self._put(1, program)
+
+    def guard(self) -> None:
+        """Let nothing come to the RTCP port that no filter has let in."""
+        if not self._programs[1]:
+            self._put(1, NOTHING)
+
+    def _put(self, place: int, program: bytes) -> None:
+        if program != self._programs[place]:
+            self._programs[place] = program
+            kernel.attach_filter(self.numbers[place], program)
+
+    def open(
+        self, heard: Callable[[], None], program: bytes = b"", connected: Address | None = None
+    ) -> socket.socket | None:
+        """Open a second socket on the port, for what a filter lets through if it is given;
+        `connected`: RTPProxy's goes on hearing all others. None: there is no room for it."""
+        sock = self._listeners.open(
+            self._host, self._port, heard, program=program, connected=connected
+        )
+        if sock is not None:
+            self._sockets.hold(sock.fileno())
+        return sock
+
+    def close(self, sock: socket.socket) -> None:
+        """Close a socket that `open` returned."""
+        self._sockets.release((sock.fileno(),))
+        self._listeners.drop(sock)
