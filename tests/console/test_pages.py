@@ -13,7 +13,16 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.console.conftest import ACME, GLOBEX, PASSWORD, Console
-from tests.support.chromium import AXE, ROOT, SCREENSHOTS, another, barriers, chromium, shoot
+from tests.support.chromium import (
+    AXE,
+    ROOT,
+    SCREENSHOTS,
+    another,
+    barriers,
+    chromium,
+    cramped,
+    shoot,
+)
 from vpbx.console import PAGES
 
 MENU = [page.path for page in PAGES if page.label]
@@ -102,6 +111,9 @@ def test_each_page_keeps_nobody_out(
         assert answer.status == 200
         expect(page.locator("h1").first).to_be_visible()
         assert barriers(page) == []
+        assert cramped(page) == []
+        here = page.locator("nav.menu a[aria-current]")
+        assert here.count() <= 1, "one place at a time"
         shoot(page, name_of(path))
         page.emulate_media(color_scheme="dark")
         assert barriers(page) == [], "in dark colours"
@@ -150,6 +162,7 @@ def test_each_page_speaks_russian_and_fits_a_phone(page: Page) -> None:
             expect(page.locator("html")).to_have_attribute("lang", "ru")
             width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert width <= 0, f"{path} is {width} px too wide for a phone"
+            assert cramped(page) == [], path
             page.screenshot(path=SCREENSHOTS / f"{name_of(path)}-ru-phone.png", full_page=True)
     finally:
         page.goto("/me")
@@ -210,6 +223,22 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     link.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="My settings")).to_be_visible()
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_a_code_to_scan_is_there_to_its_edges(page: Page) -> None:
+    """Three finder patterns and the white around them: without, no app reads it."""
+    log_in(page, "head")
+    page.goto("/me/second-factor")
+    whole = page.locator("svg.qr").bounding_box()
+    dark = page.locator("svg.qr path").last.bounding_box()
+    assert whole is not None
+    assert dark is not None
+    for at, size in (("x", "width"), ("y", "height")):
+        before = dark[at] - whole[at]
+        after = whole[at] + whole[size] - dark[at] - dark[size]
+        assert before > 4
+        assert abs(before - after) < 2
 
 
 def test_a_greeting_is_spoken_into_the_browser_and_its_use_is_shown(

@@ -42,6 +42,11 @@ def test_what_operations_say_is_said_in_russian(message: str, words: str) -> Non
     assert texts("ru").error(message) == words
 
 
+def test_a_calendar_heads_its_columns_as_people_write_them() -> None:
+    days = [texts("ru").weekday(day, short=True) for day in range(7)]
+    assert days == ["Пн", "Вт", "Ср", "Чт", "Пт", "Сб", "Вс"]
+
+
 def test_numbers_take_their_own_forms() -> None:
     spoken = texts("ru")
     forms = [spoken.count("{n} employee", "{n} employees", n) for n in (1, 3, 11, 21, 1000)]

@@ -55,6 +55,34 @@ def barriers(page: Page) -> list[str]:
     ]
 
 
+def cramped(page: Page) -> list[str]:
+    """Return what is hidden beyond the edge of its card, and what a finger cannot hit.
+
+    Regions that say that they scroll (`tabindex`) may; targets are of 24 pixels (WCAG 2.5.8) but
+    for links in a sentence.
+    """
+    found: list[str] = page.evaluate(_CRAMPED)
+    return found
+
+
+_CRAMPED = """() => {
+  const wrong = [];
+  const seen = (each) => each.checkVisibility({visibilityProperty: true, opacityProperty: true});
+  for (const card of document.querySelectorAll("main .card"))
+    if (card.scrollWidth > card.clientWidth + 2 && !card.hasAttribute("tabindex") && seen(card))
+      wrong.push(`hidden beyond ${card.clientWidth} px: ${card.textContent.trim().slice(0, 60)}`);
+  for (const each of document.querySelectorAll("a, button, input, select, textarea, summary")) {
+    if (!seen(each) || each.closest(".hidden, .skip, svg")) continue;
+    const target = each.closest("label") ?? each;
+    const {width, height} = target.getBoundingClientRect();
+    const inText = each.matches("a") && getComputedStyle(each).display === "inline";
+    if (width && !inText && (width < 24 || height < 24))
+      wrong.push(`${Math.round(width)} x ${Math.round(height)}: ${each.outerHTML.slice(0, 80)}`);
+  }
+  return wrong;
+}"""
+
+
 def shoot(page: Page, name: str) -> None:
     """Keep pictures of a page for who looks at them later: light and dark."""
     SCREENSHOTS.mkdir(exist_ok=True)

@@ -29,6 +29,13 @@ HEADERS = {
 }
 
 
+_GROUP_WORDS: dict[Area | None, str] = {
+    Area.COMPANY: "Company",
+    Area.MINE: "Mine",
+    None: "Mine",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A line of the menu."""
@@ -37,6 +44,11 @@ class Entry:
     label: str
     icon: str
     area: Area | None
+
+    @property
+    def group(self) -> str:
+        """The words above the first entry of its kind; the calls, first of all, need none."""
+        return _GROUP_WORDS.get(self.area, "")
 
 
 class Visitor(Protocol):

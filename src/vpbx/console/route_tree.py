@@ -33,7 +33,8 @@ __all__ = ["Box", "Drawing", "Edge", "Node", "draw", "tree", "way"]
 _DEEPEST = 5
 _WIDTH, _HEIGHT = 210, 58
 _GAP_X, _GAP_Y = 96, 16
-_LETTERS = 25
+_LETTERS, _BOLD_LETTERS = 23, 16
+"""How many fit into a box beside its icon: Cyrillic ones are about 7 and 9.5 pixels wide."""
 
 
 @dataclass(slots=True)
@@ -220,7 +221,7 @@ def _place(drawing: Drawing, node: Node, depth: int, top: int, *, on: bool) -> t
     else:
         middle, bottom = top + _HEIGHT // 2 + 1, top + _HEIGHT + _GAP_Y
     drawing.boxes.append(
-        Box(x, middle - _HEIGHT // 2, node, _cut(node.title), _cut(node.detail), on)
+        Box(x, middle - _HEIGHT // 2, node, _cut(node.title, _BOLD_LETTERS), _cut(node.detail), on)
     )
     for edge, at in zip(node.edges, middles, strict=True):
         start, end = x + _WIDTH, x + _WIDTH + _GAP_X

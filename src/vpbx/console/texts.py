@@ -93,9 +93,9 @@ class Texts:
         said = format_date(first, "LLLL y", locale=self.locale)
         return said[:1].upper() + said[1:]
 
-    def weekday(self, number: int) -> str:
-        """Return the name of a day, 0 Monday."""
-        name: str = self.locale.days["stand-alone"]["wide"][number]
+    def weekday(self, number: int, *, short: bool = False) -> str:
+        """Return the name of a day, 0 Monday; `short`: as in the head of a calendar."""
+        name: str = self.locale.days["stand-alone"]["short" if short else "wide"][number]
         return name[:1].upper() + name[1:]
 
 

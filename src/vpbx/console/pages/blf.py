@@ -18,6 +18,6 @@ async def show(visit: Visit) -> Response:
 
 
 pages = (
-    Page(BLF, Area.COMPANY, get=show, label="BLF", icon="live"),
+    Page(BLF, Area.COMPANY, get=show, label="BLF", icon="lamp"),
     *list_pages(f"{BLF}/users", BLF, lambda directory: directory.blf),
 )

@@ -34,4 +34,11 @@ function ready() {
   document.querySelector("[aria-invalid=true]")?.focus();
 }
 document.addEventListener("DOMContentLoaded", ready);
-document.addEventListener("htmx:after:swap", ready);
+document.addEventListener("htmx:after:swap", (event) => {
+  ready();
+  // A new page takes the focus with it: without this, keyboards and screen readers begin nowhere.
+  const isPage = event.detail?.ctx?.target === document.body;
+  if (isPage && document.activeElement === document.body) {
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }
+});

@@ -1,6 +1,8 @@
 // What the server tells as it happens: <div data-stream="/path"> shows the newest piece of page.
 // A tab that nobody looks at is not connected; browsers allow few connections to one server.
 
+import { headings } from "./tables.js";
+
 let source = null;
 
 function connect() {
@@ -35,6 +37,7 @@ function show(board) {
   delete board.pending;
   board.innerHTML = text;
   window.htmx.process(board);
+  headings(board);
   tick();
 }
 
