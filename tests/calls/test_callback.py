@@ -207,6 +207,26 @@ async def test_who_hides_their_number_is_not_offered_it(world: World, caller: st
     customer.hangup()
 
 
+async def test_a_number_the_department_may_not_call_is_not_offered_it(world: World) -> None:
+    """Who calls in may show any number: a dear one is not called at the company's expense."""
+    await offers(world)
+    rules = world.directory.restrictions
+    await rules.set_main(await world.domain(), ["RU", "179"])
+    customer = await world.customer_calls(SALES, caller="442079460958")
+    await customer.answered()
+    await customer.rtp.hear(5)  # type: ignore[union-attr]
+    customer.dial("1")
+    rule = {"id": world.group_id, "allowed": ["EURO"]}
+    await customer.rtp.hear(25)  # type: ignore[union-attr]
+    assert await world.directory.callbacks.all() == []
+    await rules.add_groups(await world.domain(), [rule])  # the department's own rule comes first
+    await world.domain()
+    customer.dial("1")
+    await customer.heard(CONFIRMED)
+    await customer.ended()
+    assert len(await world.directory.callbacks.all()) == 1
+
+
 async def test_a_deleted_department_calls_nobody_back(world: World) -> None:
     await offers(world)
     await asks_back(world)

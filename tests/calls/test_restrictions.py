@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.calls.world import ANN, CUSTOMER, EVE, OFFICE, World
+from tests.calls.conftest import running
+from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, SALES, World
 from vpbx.directory import Invalid
 from vpbx.events import Status
 
@@ -48,6 +49,33 @@ async def test_an_emergency_passes_every_restriction(world: World) -> None:
     await call.answered()
     call.hangup()
     assert (await world.ended()).status is Status.SUCCESS
+
+
+async def test_an_emergency_is_called_whatever_number_there_is_and_however_full_it_is(
+    new_world: World,
+) -> None:
+    """No number may be used for outgoing calls, company and trunk have as many as they may."""
+    world = new_world
+    async with running(world, max_calls_per_domain=1):
+        await world.directory.trunk_rules.edit("carrier", {"max_calls": 1})
+        ann, bob = await world.phone(ANN), await world.phone(BOB)
+        busy = await world.phone_calls(bob, CUSTOMER)
+        await (await world.carrier.incoming()).answer()
+        await busy.answered()
+        domain = await world.domain()
+        for telnum in (OFFICE, SALES):
+            await world.directory.telnums.configure(domain, telnum, {"outgoing": False})
+        call = await world.phone_calls(ann, "112")
+        rescue = await world.carrier.incoming()
+        assert rescue.session is not None
+        assert rescue.session.request.from_address.uri.user == OFFICE
+        await rescue.answer()
+        await call.answered()
+        another = await world.phone_calls(ann, CUSTOMER)
+        assert (await another.ended()).code in (403, 503)
+        call.hangup()
+        busy.hangup()
+        await world.ended(2)
 
 
 async def test_own_rule_then_departments_then_main(world: World) -> None:

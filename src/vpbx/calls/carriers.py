@@ -95,12 +95,15 @@ class Carriers:
 
     # -- ways out -------------------------------------------------------------------------------
 
-    def ways(self, domain: DomainConfig, number: Number | None) -> list[Way]:
+    def ways(
+        self, domain: DomainConfig, number: Number | None, *, urgent: bool = False
+    ) -> list[Way]:
         """Return the ways to try for a call that shows `number`, in order.
 
         The registration or the trunk the number belongs to, then the domain's default trunk,
         then the others. Those switched off, full, leading nowhere or another company's are left
-        out; those that rest or failed to register are used only when there is nothing else.
+        out; those that rest or failed to register are used only when there is nothing else. For
+        an `urgent` call none is full.
         """
         ways: list[Way] = []
         fit: list[bool] = []
@@ -112,7 +115,7 @@ class Carriers:
         usable = self._directory.trunks_of(domain)
         for trunk in sorted(usable, key=lambda trunk: trunk.name != first):  # stable
             way = self._way(trunk)
-            if way is None or not self._calls.trunk_has_room(way.key, way.limit):
+            if way is None or not (urgent or self._calls.trunk_has_room(way.key, way.limit)):
                 continue
             ways.append(way)
             registered = trunk.mode is not TrunkMode.REGISTER or self._accounts.registered(way.key)

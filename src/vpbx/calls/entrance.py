@@ -31,7 +31,7 @@ from vpbx.calls.registry import LiveCall
 from vpbx.calls.replacing import May, take_place, wanted_place
 from vpbx.calls.shared.parking import is_place
 from vpbx.calls.switch import Switch
-from vpbx.directory import DomainConfig, Employee, Invalid, Number, Trunk, read_number
+from vpbx.directory import DomainConfig, Employee, Invalid, Number, Trunk, is_emergency, read_number
 from vpbx.directory.goals import ToNotice, ToVoicemail, goal_of, of_code, of_ext
 from vpbx.events import CallInfo, Direction
 from vpbx.media import Side
@@ -226,7 +226,8 @@ class Entrance:
             return
         info = self._switch.new_call(domain, Direction.OUT, called, number)
         route = Outgoing(employee, called)
-        await self._run(leg, domain, info, Shown(number.telnum), route)
+        urgent = is_emergency(called, domain.country)
+        await self._run(leg, domain, info, Shown(number.telnum), route, urgent=urgent)
 
     async def _run(
         self,
@@ -237,12 +238,13 @@ class Entrance:
         route: Route,
         *,
         way: str = "",
+        urgent: bool = False,
     ) -> None:
         switch = self._switch
         hops = _max_forwards(leg.session.request)
         if hops < 1:
             leg.session.reject(483)
-        elif switch.stopping or not switch.calls.has_room(domain.id):
+        elif switch.stopping or not switch.calls.has_room(domain.id, urgent=urgent):
             leg.session.reject(503, headers=_RETRY)
         else:
             call = Call(switch, domain, info, guest=leg, shown=shown, max_forwards=hops - 1)

@@ -112,9 +112,11 @@ class CallRegistry:
         """Return the call that goes on under this callid."""
         return next((call for call in self._calls if call.info.callid == callid), None)
 
-    def has_room(self, domain_id: int) -> bool:
-        """Say whether one more call of this domain may begin."""
-        return len(self._calls) < self._max_calls and self._domains[domain_id] < self._max_domain
+    def has_room(self, domain_id: int, *, urgent: bool = False) -> bool:
+        """Say whether one more call of this domain may begin; an `urgent` one (to an emergency
+        number) is kept out by the limit of the server only."""
+        own = urgent or self._domains[domain_id] < self._max_domain
+        return own and len(self._calls) < self._max_calls
 
     def trunk_has_room(self, key: str, limit: int = 0) -> bool:
         """Say whether one more call may go over this trunk, which takes `limit` (0: any)."""

@@ -312,7 +312,7 @@ class Ringing:
             person.employee, mobile
         )
         if number is not None:
-            ways = ways_out(call.switch, domain, number)
+            ways = ways_out(call.switch, domain, number, mobile)
             self._dial_mobile(person, number.telnum, Trials(call, ways))
 
     def _dial_mobile(self, person: _Person, clid: str, trials: Trials) -> None:

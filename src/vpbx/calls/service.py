@@ -40,6 +40,7 @@ from vpbx.directory import (
     Directory,
     DomainConfig,
     Invalid,
+    is_emergency,
 )
 from vpbx.directory.goals import ToPark
 from vpbx.events import Direction, EventBus
@@ -153,7 +154,9 @@ class CallService:
             raise TooManyCalls(
                 f"{self._made[made_for]} calls are being made for this employee already"
             )
-        if switch.stopping or not switch.calls.has_room(domain.id):
+        callee = plan.callee
+        urgent = isinstance(callee, Outside) and is_emergency(callee.called, domain.country)
+        if switch.stopping or not switch.calls.has_room(domain.id, urgent=urgent):
             raise Invalid.one("phone", "no more calls can be made at the moment")
         if isinstance(plan.callee, Outside):
             number = plan.callee.number

@@ -8,7 +8,7 @@ from vpbx.calls.leg import Leg
 from vpbx.calls.sound import Sound
 from vpbx.calls.switch import Switch
 from vpbx.calls.ways import Way, identity_headers
-from vpbx.directory import DomainConfig, Number
+from vpbx.directory import DomainConfig, Number, is_emergency
 from vpbx.events import Direction
 from vpbx.media import Side
 from vpbx.sip import Hop
@@ -16,12 +16,15 @@ from vpbx.sip import Hop
 __all__ = ["call_across", "dial_through", "ways_out"]
 
 
-def ways_out(switch: Switch, domain: DomainConfig, number: Number | None) -> list[Way]:
-    """Return the ways to try, in order: the number's own, the domain's default, the others.
+def ways_out(switch: Switch, domain: DomainConfig, number: Number | None, called: str) -> list[Way]:
+    """Return the ways to try for a call to `called`, in order: the number's own, the domain's
+    default, the others.
 
-    Those switched off, full, leading nowhere or another company's are left out.
+    Those switched off, full, leading nowhere or another company's are left out; an emergency
+    number is called by a full one, too.
     """
-    return switch.connections.carriers.ways(domain, number)
+    urgent = is_emergency(called, domain.country)
+    return switch.connections.carriers.ways(domain, number, urgent=urgent)
 
 
 def dial_through(

@@ -50,6 +50,14 @@ _COUNTRIES: dict[str, str] = {
     "MX NI PA PM PR SV SX TC TT US VC VG VI",
     "SA": "AR BO BR CL CO EC FK GF GY PE PY SR UY VE",
 }
+_MORE_EMERGENCIES = {
+    "RU": "104 04",
+    "BY": "104",
+    "KZ": "104",
+    "UA": "104",
+    "UZ": "101 102 103 104",
+}
+"""What the library does not know: 104 is gas (in Russia by the law on number 112)."""
 _DIRECTION_OF_COUNTRY = {
     country: direction for direction, words in _COUNTRIES.items() for country in words.split()
 }
@@ -118,7 +126,8 @@ def is_emergency(called: str, country: str) -> bool:
     """Say whether `called` is an emergency number in `country`; 112 and 911 are everywhere."""
     if not called.isdigit() or len(called) > SHORT_DIGITS:
         return False
-    return called in ("112", "911") or shortnumberinfo.is_emergency_number(called, country)
+    known = called in ("112", "911") or called in _MORE_EMERGENCIES.get(country, "").split()
+    return known or shortnumberinfo.is_emergency_number(called, country)
 
 
 def location_of(telnum: str) -> str:

@@ -268,7 +268,21 @@ def _e164(cleaned: str, country: str) -> _Parsed:
     for number in _readings(cleaned, country):
         if number is not None and phonenumbers.is_valid_number(number):
             return _Parsed(_digits_of(number), True)
-    return _Parsed(digits, False)
+    return _Parsed(_abroad(cleaned, country) or digits, False)
+
+
+def _abroad(cleaned: str, country: str) -> str:
+    """Return what follows the international prefix; "" without one.
+
+    Also of a number that no plan knows, be it newer than the data: with its prefix it would be
+    taken for a number elsewhere (810 44… for Japan) and be sent to the carrier as such.
+    """
+    try:
+        found = phonenumbers.parse(cleaned, country, keep_raw_input=True)
+    except phonenumbers.NumberParseException:
+        return ""
+    with_prefix = phonenumbers.CountryCodeSource.FROM_NUMBER_WITH_IDD
+    return _digits_of(found) if found.country_code_source == with_prefix else ""
 
 
 def _readings(cleaned: str, country: str) -> Iterator[phonenumbers.PhoneNumber | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -144,11 +144,20 @@ class Restrictions:
                 if department.id in self.groups
             ]
             rules = of_groups or [self.main]
-        if any("ALL" in rule for rule in rules):
-            return True
-        home = domain.main_telnum
-        taken = set(directions_of(called, home=home, country=domain.country))
-        return any(not taken.isdisjoint(rule) for rule in rules)
+        return _let_through(rules, domain, called)
+
+    def allows_department(self, domain: Company, group: str, called: str) -> bool:
+        """Say whether a department may call `called` for itself: by its rule, else by main."""
+        return _let_through([self.groups.get(group, self.main)], domain, called)
+
+
+def _let_through(rules: Iterable[frozenset[str]], domain: Company, called: str) -> bool:
+    """Say whether any of these rules allows to call `called`."""
+    if any("ALL" in rule for rule in rules):
+        return True
+    home = domain.main_telnum
+    taken = set(directions_of(called, home=home, country=domain.country))
+    return any(not taken.isdisjoint(rule) for rule in rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event, Reminder
 from vpbx.calls.leg import Digit
 from vpbx.calls.outcome import Joined, Onward, Outcome, Over, Result
+from vpbx.calls.restrictions import may_call_back
 from vpbx.calls.ringing import Ringing
 from vpbx.calls.shared.lines import Use
 from vpbx.calls.shared.queues import Waiting
@@ -230,13 +231,15 @@ class _Visit:
 
     @property
     def _calls_back(self) -> bool:
-        """Whether this guest may ask to be called back: a customer whose number is known."""
+        """Whether this guest may ask to be called back: a customer whose number is known, and
+        may be called by the department (crm-api §13)."""
         department, info = self._department, self._call.info
         return (
             department is not None
             and department.advanced is Advanced.CALLBACK
             and info.direction is Direction.IN
             and info.client != ""
+            and may_call_back(self._call.domain, self._group, info.client)
         )
 
     async def _promise(self) -> Outcome:

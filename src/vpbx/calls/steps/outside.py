@@ -28,7 +28,7 @@ async def outside(call: Call, goal: ToOutside) -> Outcome:
     if by is not None:
         number = domain.outgoing_number(by, goal.number) or number
     clid = number.telnum if number is not None else info.diversion
-    ways = ways_out(call.switch, domain, number)
+    ways = ways_out(call.switch, domain, number, goal.number)
     party = call.chapter.story.user
     if info.direction is not Direction.OUT or call.passed_on or party is None or not ways:
         return await dial(call, goal.number, clid, ways)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from vpbx.directory.directions import is_emergency
 from vpbx.directory.errors import Invalid
 from vpbx.directory.model.crm import Integration
 from vpbx.directory.model.numbers import Number
@@ -145,10 +146,12 @@ class DomainConfig:
         """Return the number shown for a call to `called` (crm-api §12, without clid).
 
         The employee's, their department's, that of the region of `called`, main; else the
-        first that may be used at all; None when the domain has none.
+        first that may be used at all; None when the domain has none. An emergency number is
+        called with any.
         """
         for telnum in self.settings.caller_ids.candidates(self, employee, called):
             number = self.numbers.get(telnum)
             if number is not None and number.outgoing:
                 return number
-        return next((n for n in self.numbers.values() if n.outgoing), None)
+        urgent = is_emergency(called, self.country)
+        return next((n for n in self.numbers.values() if n.outgoing or urgent), None)
