@@ -14,8 +14,8 @@ from bench.calls import Bed, bed, median
 from bench.company import DOMAIN, numbers
 from bench.load import numbers_file
 from bench.report import Report, percentile
+from vpbx.app.database import open_database
 from vpbx.app.datadir import DataDir
-from vpbx.app.server import open_database
 from vpbx.directory import Directory
 
 LINES, WATCHERS = 100, 5

@@ -23,7 +23,8 @@ from bench.company import DOMAIN
 from bench.minimal_history import add_history
 from vpbx.app import logs
 from vpbx.app.http import HttpListener
-from vpbx.app.server import App, settle
+from vpbx.app.running import settle
+from vpbx.app.server import App
 from vpbx.config import Endpoint, ServeConfig
 
 app = FastAPI()

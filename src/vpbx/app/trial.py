@@ -8,7 +8,8 @@ from pathlib import Path
 from vpbx import config
 from vpbx.app import ports
 from vpbx.app.fault import PortTaken
-from vpbx.app.server import App, settle
+from vpbx.app.running import settle
+from vpbx.app.server import App
 from vpbx.config import Endpoint, ServeConfig
 
 __all__ = ["start_trial"]

@@ -197,6 +197,6 @@ def serve(
         makecalls_per_second=makecalls_per_second,
         crm_log_days=crm_log_days,
     )
-    from vpbx.app.server import run  # not for --help, nor for a wrong option: it loads it all
+    from vpbx.app.running import run  # not for --help, nor for a wrong option: it loads it all
 
     run(settings)
