@@ -35,10 +35,28 @@ def needs(part: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("part", ["calls", "directory", "sip"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "accounts",
+        "api",
+        "app",
+        "branches",
+        "calls",
+        "cli",
+        "console",
+        "crm",
+        "db",
+        "directory",
+        "history",
+        "mail",
+        "reporting",
+        "sip",
+    ],
+)
 def test_no_circle_of_files(part: str) -> None:
     graph = needs(part)
-    assert len(graph) > 20
+    assert len(graph) > 2
     try:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:

@@ -10,7 +10,7 @@ from vpbx.db.batches import Values
 from vpbx.db.database import Database
 from vpbx.db.faults import Unavailable, is_passing
 from vpbx.db.metadata import BIG, metadata
-from vpbx.db.reader import Prepared, Reader, Row
+from vpbx.db.prepared import Prepared, Reader, Row
 from vpbx.db.spill import take_up
 from vpbx.db.upsert import insert_or_ignore, upsert
 from vpbx.db.writer import Write, Writer

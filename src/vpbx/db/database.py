@@ -30,7 +30,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from vpbx.db import migrate as migrations
 from vpbx.db.batches import Batch, SqliteBatches
 from vpbx.db.faults import Unavailable, brief, is_passing
-from vpbx.db.reader import Reader, open_reader
+from vpbx.db.prepared import Reader
+from vpbx.db.reader import open_reader
 from vpbx.db.sqlite import BUSY_TIMEOUT_S, pragmas
 
 _FILE_NAME = "vpbx.sqlite3"

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
 from vpbx.db.faults import Unavailable
-from vpbx.db.reader import Prepared, Row
+from vpbx.db.prepared import Prepared, Row
 
 _Dialect: Any = PGDialect_asyncpg  # untyped
 _CONNECTIONS = 4

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 
-from vpbx.db.reader import Prepared, Row
+from vpbx.db.prepared import Prepared, Row
 from vpbx.db.sqlite import BUSY_TIMEOUT_S
 
 _THREADS = 2
