@@ -21,12 +21,13 @@ import av
 from av.audio.resampler import AudioResampler
 from prompt_texts import PROMPTS, WORDS
 
+from vpbx.media.speech import PITCH, VOICES
+
 RATE = 16000
 SPEECH_BIT_RATE = 8000
 TARGET = Path(__file__).parent.parent / "src/vpbx/media/sounds"
 
 DOCS = Path(__file__).parent.parent / "docs/prompts.md"
-VOICES = {"en": ("en-us", "150"), "ru": ("ru", "145")}
 # Name: frequency in Hz, then (seconds on, seconds off) as often as said.
 # ITU-T E.180: ringback and busy as heard in Russia and most of Europe.
 TONES: dict[str, tuple[float, tuple[tuple[float, float], ...]]] = {
@@ -122,10 +123,10 @@ def music(tune: Tune) -> array[int]:
 
 def speech(language: str, text: str, *, word: bool = False) -> array[int]:
     """Return `text` as said by the one voice; a word has no pauses around it but a breath."""
-    voice, speed = VOICES[language]
+    voice, speed = VOICES[language].name, str(VOICES[language].words_a_minute)
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "speech.wav"
-        command = ["espeak-ng", "-v", voice, "-s", speed, "-p", "40", "-w", str(wav), text]
+        command = ["espeak-ng", "-v", voice, "-s", speed, "-p", str(PITCH), "-w", str(wav), text]
         subprocess.run(command, check=True)
         sound = array("h")
         resampler = AudioResampler("s16", "mono", RATE)

@@ -203,3 +203,98 @@ async def test_a_prompt_that_is_not_built_in_is_refused_with_those_like_it(
     assert caught.value.errors[0].field == "name"
     assert name != "queue_position" or "queue-position" in caught.value.errors[0].message
     assert files(data) == []
+
+
+async def test_a_text_is_said_changed_and_said_anew_where_it_was(
+    uploads: Uploads, directory: Directory, data: DataDir, acme: DomainConfig
+) -> None:
+    said = await uploads.say(acme, "  Вы позвонили\n\nв «Ромашку». ", "ru", "greeting")
+    assert (said.name, said.text) == ("Вы позвонили в «Ромашку».",) * 2
+    assert said.language == "ru"
+    assert files(data) == sorted(f"{said.path}.{payload}" for payload in (8, 0, 9))
+    await directory.telnums.add(acme, "74951234567")
+    route = {"type": "user", "user": "admin", "greeting": True, "greeting_file": said.id}
+    await directory.telnums.edit(acme, "74951234567", route)
+    longer = await uploads.say_anew(acme, said.id, "You have reached Camomile. Good day!", "en")
+    assert (longer.id, longer.name, longer.type) == (said.id, said.name, "greeting")
+    assert (longer.text, longer.language) == ("You have reached Camomile. Good day!", "en")
+    assert longer.path != said.path
+    assert files(data) == sorted(f"{longer.path}.{payload}" for payload in (8, 0, 9))
+    assert longer.duration_s != said.duration_s
+    current = await directory.current(acme)
+    assert current.settings.media == {said.id: longer}
+    assert said.id in str(current.numbers["74951234567"])
+    # what lies there under another name than its id is no waste
+    for file in data.media.rglob("*.8"):
+        os.utime(file, (0, 0))
+    second = await uploads.say(acme, "One", "en", "ivr", "Menu")
+    assert sorted(await listed(directory, acme)) == sorted([said.id, second.id])
+    assert len(files(data)) == 6
+
+
+async def test_a_text_replaces_a_prompt_and_is_heard_before(
+    uploads: Uploads, directory: Directory, data: DataDir, acme: DomainConfig
+) -> None:
+    sound = await uploads.spoken(acme, "Call us later, please.", "en")
+    assert len(sound) > 8000, "a second of A-law"
+    assert files(data) == []
+    first = await uploads.say(acme, "Call us later, please.", "en", "prompt", "call-later")
+    second = await uploads.say(acme, "Позвоните позже.", "ru", "prompt", "call-later")
+    assert (await directory.current(acme)).settings.prompts == {"call-later": second}
+    assert files(data) == sorted(f"{second.path}.{payload}" for payload in (8, 0, 9))
+    assert first.duration_s == pytest.approx(len(sound) / 8000, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "kind", "name", "field", "message"),
+    [
+        ("", "en", "greeting", "", "text", "must not be empty"),
+        ("x" * 1001, "en", "greeting", "", "text", "at most 1000 characters"),
+        ("one\x1b[2J", "en", "greeting", "", "text", "control characters"),
+        ("...", "en", "greeting", "", "text", "nothing that can be said"),
+        ("one", "de", "greeting", "", "language", "en, ru"),
+        ("one", "en", "song", "", "type", "greeting"),
+        ("one", "en", "prompt", "", "name", "must not be empty"),
+        ("one", "en", "prompt", "call-late", "name", "call-later"),
+        ("9 " * 500, "ru", "greeting", "x" * 256, "name", "at most 255"),
+    ],
+)
+async def test_a_text_that_cannot_be_kept_leaves_nothing(
+    uploads: Uploads,
+    directory: Directory,
+    data: DataDir,
+    acme: DomainConfig,
+    text: str,
+    language: str,
+    kind: str,
+    name: str,
+    field: str,
+    message: str,
+) -> None:
+    with pytest.raises(Invalid, match=message) as told:
+        await uploads.say(acme, text, language, kind, name)
+    assert told.value.errors[0].field == field
+    assert (files(data), await listed(directory, acme)) == ([], [])
+
+
+async def test_a_company_has_one_text_said_at_a_time(uploads: Uploads, acme: DomainConfig) -> None:
+    both = (uploads.spoken(acme, text, "en") for text in ("one", "two"))
+    first, second = await asyncio.gather(*both, return_exceptions=True)
+    assert isinstance(first, bytes)
+    assert isinstance(second, Invalid)
+    assert "try again" in str(second)
+    assert await uploads.spoken(acme, "three", "en")
+
+
+async def test_a_file_or_another_company_s_text_is_not_said_anew(
+    uploads: Uploads, directory: Directory, acme: DomainConfig, data: DataDir, tmp_path: Path
+) -> None:
+    uploaded = await uploads.add(acme, write_tone(tmp_path / "a.wav"), "greeting")
+    other = (await directory.companies.add("globex.example")).domain
+    theirs = await uploads.say(other, "one", "en", "greeting")
+    before = files(data)
+    for file_id in (uploaded.id, theirs.id, "x"):
+        with pytest.raises(NotFound):
+            await uploads.say_anew(acme, file_id, "two", "en")
+    assert files(data) == before
+    assert (await directory.media.get(other, theirs.id)).text == "one"

@@ -122,3 +122,14 @@ def test_a_disk_that_does_not_take_it_is_a_fault(company: Cli, tmp_path: Path) -
     (company.data / "media" / "1").write_text("a file where the folder should be")
     done = company.run("media", "add", ACME, str(write_tone(tmp_path / "a.wav")), "--type", "music")
     assert (done.returncode, "cannot be kept" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_text_is_said_and_said_anew(company: Cli) -> None:
+    made = company.json("media", "say", ACME, "Please call later.", "--lang", "en", "--type",
+                        "prompt", "--name", "call-later")  # fmt: skip
+    assert (made["text"], made["lang"], made["name"]) == ("Please call later.", "en", "call-later")
+    assert made["seconds"] > 0.8
+    anew = company.json("media", "say", ACME, "Later.", "--lang", "en", "--id", made["id"])
+    assert (anew["id"], anew["text"]) == (made["id"], "Later.")
+    assert company.json("media", "list", ACME) == [anew]
+    assert len(files_of(company)) == 3

@@ -3,6 +3,7 @@ other server for anything."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ TELNUM, TELNUM_HERE = "74951234568", "74951234564"
 MORE = [
     *("/employees/new", "/employees/ann", "/me/second-factor", "/departments/new"),
     "/reports/mail",
+    "/media/text",
     "/voicemail/of/ann",
     *(f"/numbers/{TELNUM}", f"/numbers/{TELNUM}/menu/work", f"/numbers/{TELNUM}/calendar"),
 ]
@@ -266,6 +268,19 @@ def test_a_greeting_is_spoken_into_the_browser_and_its_use_is_shown(
         assert len(sound) > 4000, "half a second of A-law"
         assert len(set(sound[44:])) > 10, "and no silence"
         file_id = path.split("/")[2]
+        page.get_by_role("link", name="Have a text said").click()
+        page.get_by_label("Text").fill("…")
+        page.get_by_role("button", name="Listen").click()
+        told = page.locator("[data-spoken] [role=status]")
+        expect(told).to_have_text("Holds nothing that can be said", timeout=30_000)
+        page.get_by_label("Text").fill("Good day.")
+        page.get_by_role("button", name="Listen").click()
+        expect(page.locator("audio.floating")).to_have_attribute(
+            "src", re.compile("^blob:"), timeout=30_000
+        )
+        assert barriers(page) == []
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("tr", has_text="Good day.")).to_be_visible(timeout=30_000)
         page.select_option("[name=holdmusic]", file_id)
         page.get_by_role("button", name="Save").click()
         expect(line).to_contain_text("On hold and in queues", timeout=30_000)

@@ -125,6 +125,42 @@ def test_sounds_are_uploaded_played_chosen_and_removed(console: Console, tmp_pat
     assert file_id not in admin.page("/media")
 
 
+def test_a_text_is_heard_kept_and_changed(console: Console) -> None:
+    admin = console.as_("admin")
+    form = {"text": "Good day! <b>Acme</b>", "language": "en", "type": "greeting", "name": "Hi"}
+    before = admin.page("/media").count("data-play")
+    heard = admin.post("/media/text/sound", form, at="/media/text")
+    assert (heard.status_code, heard.headers["content-type"]) == (200, "audio/wav")
+    assert len(heard.content) > 8000
+    assert admin.page("/media").count("data-play") == before
+    assert admin.post("/media/text", form).status_code == 303
+    found = re.search(r'href="(/media/[\w-]+)/text"', admin.page("/media").partition("<table")[2])
+    assert found is not None
+    editing = admin.page(f"{found[1]}/text")
+    assert "Good day! &lt;b&gt;Acme&lt;/b&gt;</textarea>" in editing
+    empty = admin.post(f"{found[1]}/text", {"text": " ", "language": "en"})
+    assert empty.status_code == 400
+    assert "Must not be empty" in said(empty.text)
+    sound = admin.get(f"{found[1]}/sound").content
+    changed = admin.post(f"{found[1]}/text", {"text": "Bye.", "language": "en"})
+    assert changed.status_code == 303
+    assert len(admin.get(f"{found[1]}/sound").content) < len(sound)
+    assert console.as_("admin", GLOBEX).get(f"{found[1]}/text").status_code == 404
+    assert console.as_("ann").get("/media/text").status_code == 403
+    admin.post(f"{found[1]}/delete", {}, at="/media")
+
+
+def test_a_text_that_cannot_be_said_is_explained_and_kept_in_the_form(console: Console) -> None:
+    admin = console.as_("admin")
+    form = {"text": "—", "language": "ru", "type": "prompt", "name": "call-later"}
+    for path in ("/media/text", "/media/text/sound"):
+        answer = admin.post(path, form, at="/media/text")
+        assert answer.status_code == 400
+        assert "Holds nothing that can be said" in said(answer.text)
+        assert ">—</textarea>" in answer.text
+        assert 'value="prompt" selected' in answer.text
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,6 +66,70 @@ def add(
     )
 
 
+@app.command()
+def say(
+    domain: Domain,
+    text: Annotated[
+        str,
+        typer.Argument(metavar="TEXT", help="At most 1000 characters; - reads standard input."),
+    ],
+    media_type: Annotated[
+        str,
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="greeting, ivr (a menu's prompt) or prompt (instead of the built-in one that "
+            "--name names).",
+        ),
+    ] = "greeting",
+    name: Annotated[
+        str,
+        typer.Option(
+            help="Shown in the CRM, or of the built-in prompt; else the text's beginning.",
+            show_default=False,
+        ),
+    ] = "",
+    language: Annotated[
+        str,
+        typer.Option("--lang", metavar="LANG", help="en or ru; else the company's."),
+    ] = "",
+    anew: Annotated[
+        str,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="Change the text that was said under this id; what uses it goes on so.",
+        ),
+    ] = "",
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Have a text said by the voice of the built-in prompts, and keep it as a sound."""
+    from vpbx.app.uploads import Uploads
+    from vpbx.media import MediaError
+
+    words = sys.stdin.read() if text == "-" else text
+
+    async def work(directory: Directory) -> MediaFile:
+        company = await directory.companies.get(domain)
+        spoken = language or company.language
+        uploads = Uploads(directory, DataDir(data))
+        if anew:
+            return await uploads.say_anew(company, anew, words, spoken)
+        return await uploads.say(company, words, spoken, media_type, name)
+
+    try:
+        made = on_directory(data, database, work)
+    except MediaError as error:
+        raise Fault(f"The sound cannot be kept: {error}.") from error
+    show(
+        _row(made),
+        as_json=as_json,
+        text=f"[bold]{made.id}[/bold]   {made.type}, {made.duration_s:.1f} s",
+    )
+
+
 @app.command("list")
 def list_(
     domain: Domain,
@@ -114,4 +179,5 @@ def _row(file: MediaFile) -> dict[str, Any]:
         "name": file.name,
         "type": file.type,
         "seconds": round(file.duration_s, 2),
+        **({"text": file.text, "lang": file.language} if file.text else {}),
     }

@@ -31,6 +31,19 @@ class Uploads(Protocol):
     ) -> MediaFile:
         """Convert a file and put it into the catalogue; raises Invalid."""
 
+    async def say(
+        self, company: DomainConfig, text: str, language: str, media_type: str, name: str = ""
+    ) -> MediaFile:
+        """Put a text as the built-in voice says it into the catalogue; raises Invalid."""
+
+    async def say_anew(
+        self, company: DomainConfig, file_id: str, text: str, language: str
+    ) -> MediaFile:
+        """Say another text in the place of one that was said; raises Invalid, NotFound."""
+
+    async def spoken(self, company: DomainConfig, text: str, language: str) -> bytes:
+        """Return a text as callers would hear it, A-law, and keep nothing; raises Invalid."""
+
     async def remove(self, company: DomainConfig, file_id: str) -> MediaFile:
         """Take a file out of the catalogue and off every use of it; raises NotFound."""
 

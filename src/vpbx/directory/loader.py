@@ -158,7 +158,14 @@ class _Loading:
         self.media = {row.id: row.file_id for row in rows}
         return {
             row.file_id: p.MediaFile(
-                row.file_id, row.type, row.name, row.path, row.duration_s, row.size_bytes
+                row.file_id,
+                row.type,
+                row.name,
+                row.path,
+                row.duration_s,
+                row.size_bytes,
+                row.spoken_text,
+                row.spoken_language,
             )
             for row in rows
         }

@@ -12,7 +12,14 @@ from vpbx.directory.consistency import free_media
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig
 from vpbx.directory.policy import MediaFile, Music
-from vpbx.directory.sounds import BUILT_IN_MUSIC, MEDIA_TYPES, MUSIC_KINDS, PROMPT
+from vpbx.directory.sounds import (
+    BUILT_IN_MUSIC,
+    MEDIA_TYPES,
+    MOST_SPOKEN,
+    MUSIC_KINDS,
+    PROMPT,
+    SPOKEN_LANGUAGES,
+)
 from vpbx.directory.store import Store
 from vpbx.directory.values import Values
 
@@ -52,6 +59,14 @@ class MediaCatalog:
         _room(reader, len((await self._store.current(domain)).settings.media))
         reader.done()
 
+    def to_say(self, text: str, language: str) -> tuple[str, str]:
+        """Return a text for the built-in voice on one line, and its language; raises Invalid."""
+        reader = Values({"text": " ".join(text.split()), "language": language})
+        words = reader.text("text", required=True, max_length=MOST_SPOKEN)
+        spoken = reader.choice("language", SPOKEN_LANGUAGES, "en", required=True)
+        reader.done()
+        return words, spoken
+
     async def add(
         self,
         domain: DomainConfig,
@@ -62,10 +77,13 @@ class MediaCatalog:
         file_id: str = "",
         duration_s: float = 0.0,
         size_bytes: int = 0,
+        text: str = "",
+        language: str = "",
     ) -> MediaFile:
         """Add a file to the catalogue. `path` is where its converted audio lies.
 
-        A prompt takes the place of the company's earlier one of that name.
+        A prompt takes the place of the company's earlier one of that name. `text` and `language`
+        are of what the built-in voice said.
         """
         reader = Values({"name": name, "type": media_type})
         label, kind = _read(reader)
@@ -84,7 +102,36 @@ class MediaCatalog:
                 path=path,
                 duration_s=duration_s,
                 size_bytes=size_bytes,
+                spoken_text=text,
+                spoken_language=language,
                 created_at=int(self._store.clock.time()),
+            )
+        return await self.get(domain, file_id)
+
+    async def say_anew(
+        self,
+        domain: DomainConfig,
+        file_id: str,
+        path: str,
+        *,
+        duration_s: float,
+        size_bytes: int,
+        text: str,
+        language: str,
+    ) -> MediaFile:
+        """Give a spoken file another text, whose audio is at another path; its uses stay."""
+        files = tables.media_files
+        async with self._store.edit(domain) as tx:
+            if await tx.first(files, files.c.file_id == file_id, files.c.spoken_text != "") is None:
+                raise NotFound("no such file")
+            await tx.update(
+                files,
+                files.c.file_id == file_id,
+                path=path,
+                duration_s=duration_s,
+                size_bytes=size_bytes,
+                spoken_text=text,
+                spoken_language=language,
             )
         return await self.get(domain, file_id)
 

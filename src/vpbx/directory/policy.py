@@ -325,7 +325,10 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """An uploaded sound of the media catalogue (§11). path: below the media directory."""
+    """An uploaded sound of the media catalogue (§11). path: below the media directory.
+
+    What the built-in voice said has the text and its language (`SPOKEN_LANGUAGES`).
+    """
 
     id: str
     type: str
@@ -333,6 +336,8 @@ class MediaFile:
     path: str
     duration_s: float = 0.0
     size_bytes: int = 0
+    text: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

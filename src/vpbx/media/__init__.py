@@ -41,6 +41,7 @@ from .prompts import prompt_names
 from .recording import RecordingWorker
 from .rtp import RtpEndpoint
 from .session import MediaSession
+from .speech import NoVoice, speak
 from .third import ThirdParty
 from .upload import convert_upload, remove_upload, upload_bytes
 
@@ -63,6 +64,7 @@ __all__ = [
     "MediaStats",
     "Mode",
     "NoFax",
+    "NoVoice",
     "PacketPeer",
     "Recording",
     "RecordingWorker",
@@ -76,5 +78,6 @@ __all__ = [
     "convert_upload",
     "prompt_names",
     "remove_upload",
+    "speak",
     "upload_bytes",
 ]

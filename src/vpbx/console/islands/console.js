@@ -6,6 +6,7 @@ import "./parts/order.js";
 import "./parts/passkeys.js";
 import "./parts/player.js";
 import "./parts/recorder.js";
+import "./parts/spoken.js";
 import "./parts/tables.js";
 
 const root = document.documentElement;

@@ -85,6 +85,11 @@ async def play(visit: Visit) -> Response:
         sound = await asyncio.to_thread(path.read_bytes)  # of music some 14 MB
     except OSError:
         raise NotFound("no such file") from None
+    return wav(sound)
+
+
+def wav(sound: bytes) -> Response:
+    """Answer with A-law as a WAV file."""
     head = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF",

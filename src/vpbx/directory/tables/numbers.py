@@ -61,6 +61,8 @@ media_files = Table(
     text("path", None),
     Column("duration_s", Float, nullable=False, default=0.0),
     number("size_bytes", 0),
+    text("spoken_text"),
+    text("spoken_language"),
     Column("created_at", Integer, nullable=False),
     UniqueConstraint("domain_id", "id"),
     UniqueConstraint("file_id"),

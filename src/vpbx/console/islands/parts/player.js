@@ -24,7 +24,7 @@ function press(one, all) {
   for (const each of document.querySelectorAll(all)) each.setAttribute("aria-pressed", String(each === one));
 }
 
-function float(url) {
+export function float(url) {
   let player = document.querySelector("audio.floating");
   if (!player) {
     player = document.createElement("audio");
@@ -32,6 +32,7 @@ function float(url) {
     player.controls = true;
     document.body.append(player);
   }
+  if (player.src.startsWith("blob:")) URL.revokeObjectURL(player.src);
   player.src = url;
   player.play();
 }
