@@ -1,23 +1,21 @@
 """The transaction layer on its transports: the floor all user agents stand on (RFC 3261 §17, §18).
 
-What comes in is parsed, judged (`validate`), matched to a transaction or made one, and told to
-the user agents; broken, looping, merged or unwelcome messages are answered or dropped here.
-Nothing that arrives raises out of it.
+What comes in is parsed (`arrivals`), judged (`validate`), matched to a transaction or made one,
+and told to the user agents; looping, merged or unwelcome messages are answered or dropped here.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Callable
 
 import structlog
 
 from vpbx.clock import Clock
+from vpbx.sip.arrivals import Arrivals, Takers
 from vpbx.sip.budget import Budgets, Standing
 from vpbx.sip.client_transaction import Nobody
 from vpbx.sip.config import LayerConfig
-from vpbx.sip.identifiers import OUR_BRANCH
+from vpbx.sip.departures import Departures
 from vpbx.sip.message import (
     MalformedMessage,
     Request,
@@ -25,11 +23,9 @@ from vpbx.sip.message import (
     is_our_branch,
     make_response,
     new_branch,
-    parse_message,
     serialize,
 )
-from vpbx.sip.stateless import fitted
-from vpbx.sip.throttle import OncePer
+from vpbx.sip.stateless import Replies
 from vpbx.sip.timers import Timers
 from vpbx.sip.transaction import (
     ClientListener,
@@ -38,31 +34,25 @@ from vpbx.sip.transaction import (
     Transaction,
     TransactionState,
 )
-from vpbx.sip.transport import Connection, Hop, Listen, Message, Receive, Send, Transports
+from vpbx.sip.transport import (
+    Connection,
+    Hop,
+    Listen,
+    Message,
+    Receive,
+    Receiver,
+    Send,
+    Transports,
+)
 from vpbx.sip.validate import is_ack_for_dialog, judge
-from vpbx.sip.via import make_via, note_source, reopened_hop, reply_hop, transaction_keys
-from vpbx.sparing import Sparing
-from vpbx.tasks import watched
+from vpbx.sip.via import make_via, merged_by, note_source, our_branches, reply_hop, transaction_keys
 
 __all__ = ["LayerConfig", "TransactionLayer"]
 
 log = structlog.get_logger("vpbx.sip")
-_nonsense = Sparing("vpbx.sip")
 
-_MAX_UDP_BYTES = 1300
-"""Larger requests should not go by UDP (RFC 3261 §18.1.1)."""
 _RETRY_AFTER_S = 5
 _UNANSWERED = frozenset((TransactionState.CALLING, TransactionState.TRYING))
-_COMPLAIN_S = 60.0
-_AMPLIFIES = 2
-"""An answer to a stranger's datagram is at most so many times its size: whoever forged the
-source must gain nothing by us."""
-_LEAST_BYTES = 20
-"""Nothing shorter can be a message: keep-alives of phones, like `jaK` or NULs."""
-_FIRST_BYTE = 0x0A
-"""What begins with less is no message, nor line ends before one."""
-_PEEK_BYTES = 4096
-_CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
 class TransactionLayer:
@@ -89,39 +79,32 @@ class TransactionLayer:
         has_call: Callable[[str], bool] | None = None,
     ) -> None:
         self.timers = Timers(clock, config.timers)
-        self._budgets = (
-            Budgets(clock, config.budgets, standing) if config.budgets and standing else None
-        )
+        self.budgets = _budgets(config, clock, standing)
+        """What sources may take; None when that is not counted."""
         self._screen = screen
-        self._has_call = has_call
-        self._complaints = OncePer(clock, _COMPLAIN_S)
-        self._room = 0
-        """How long an answer to what is being taken may be, 0: as it is."""
         self._config = config
-        self._clock = clock
         self._on_request = on_request
         self._on_ack = on_ack
         self._on_stray_response = on_stray_response
-        self._transports = Transports(
-            config.listens,
-            self,
+        self._transports = _transports(config, self, clock)
+        self._departures = Departures(self._transports)
+        self._replies = Replies(self._transports)
+        takers = Takers(self._take_request, self._take_response)
+        self._arrivals = arrivals = Arrivals(
+            config,
             clock,
-            limits=config.limits,
-            advertise=config.advertise,
-            tls_client=config.tls_client,
-            tap=config.tap,
+            takers,
+            replies=self._replies,
+            budgets=self.budgets,
+            has_call=has_call,
         )
+        self.receive, self.receive_broken = arrivals.receive, arrivals.receive_broken
+        """For transports (transport.Receiver): take a message, or one whose end is not found."""
         self._clients: dict[str, ClientTransaction] = {}
         self._servers: dict[str, ServerTransaction] = {}
         self._merged: dict[str, ServerTransaction] = {}
-        self._preparing: set[asyncio.Task[None]] = set()
 
     # For the user agents.
-
-    @property
-    def budgets(self) -> Budgets | None:
-        """What sources may take; None when that is not counted."""
-        return self._budgets
 
     def why_unreachable(self, hop: Hop) -> str:
         """Say why nothing can ever be sent to a hop; empty when it can."""
@@ -129,8 +112,8 @@ class TransactionLayer:
 
     def proved(self, hop: Hop, account: str) -> None:
         """Hear that `account` has proved its password at `hop`."""
-        if self._budgets is not None:
-            self._budgets.changed(hop)
+        if self.budgets is not None:
+            self.budgets.changed(hop)
         self._transports.pool.proved(hop, account)
 
     @property
@@ -149,9 +132,7 @@ class TransactionLayer:
 
     async def stop(self) -> None:
         """Close all sockets and forget all transactions, telling nobody."""
-        for task in list(self._preparing):
-            task.cancel()
-        await asyncio.gather(*self._preparing, return_exceptions=True)
+        await self._departures.stop()
         for tx in (*self._clients.values(), *self._servers.values()):
             tx.abandon()
         self.timers.clear()
@@ -172,16 +153,7 @@ class TransactionLayer:
         branch = new_branch()
         tx = ClientTransaction(self, request, hop, branch + request.method, listener)
         self._clients[tx.key] = tx
-        if self._transports.is_direct(hop):
-            request.headers.push("Via", make_via(hop, self.local_address(hop), branch))
-            data = serialize(request)
-            if hop.transport != "udp" or len(data) <= _MAX_UDP_BYTES:
-                tx.start(hop, data)
-                return tx
-            request.headers.setlist("Via", request.headers.getlist("Via")[1:])
-        task = watched(asyncio.get_running_loop().create_task(self._start_later(tx, branch)))
-        self._preparing.add(task)
-        task.add_done_callback(self._preparing.discard)
+        self._departures.start(tx, branch)
         return tx
 
     def send(self, message: Request | Response, hop: Hop) -> None:
@@ -193,7 +165,7 @@ class TransactionLayer:
             if "Via" not in message.headers:
                 message.headers.push("Via", make_via(hop, self.local_address(hop), new_branch()))
         else:
-            hop = self._destination(message, hop)
+            hop = self._replies.destination(message, hop)
         self._transports.send(serialize(message), hop)
 
     def ping(self, hop: Hop) -> bool:
@@ -225,7 +197,7 @@ class TransactionLayer:
         """Send what a transaction has to send."""
         hop = tx.destination
         if hop.connection and hop.transport != "udp" and isinstance(tx, ServerTransaction):
-            tx.destination = hop = self._destination(tx.request, hop)
+            tx.destination = hop = self._replies.destination(tx.request, hop)
         self._transports.send(data, hop, tx.transport_failed)
 
     def forget(self, tx: Transaction) -> None:
@@ -251,67 +223,7 @@ class TransactionLayer:
 
     def wait_s(self, hop: Hop, data: bytes) -> float:
         """Say how long a connection's next message has to wait."""
-        return self._budgets.wait_s(hop, data) if self._budgets is not None else 0.0
-
-    def receive(self, data: bytes, hop: Hop) -> None:
-        """Take a message; nothing it holds makes this raise."""
-        if len(data) < _LEAST_BYTES or data[0] < _FIRST_BYTE:
-            return  # keep-alives, STUN and RTP gone astray: nobody's time
-        self._room = 0
-        if hop.transport == "udp" and (budgets := self._budgets) is not None:
-            if not budgets.admit(hop, data, lambda: self._is_ours(data)):
-                return
-            if budgets.is_stranger(hop):
-                self._room = _AMPLIFIES * len(data)
-        if not 0x21 <= data[0] <= 0x7E:
-            # Keep-alives, STUN and RTP gone astray are no SIP, and no reason to complain.
-            data = data.lstrip(b"\r\n")
-            if not data or not 0x21 <= data[0] <= 0x7E:
-                return
-        if self._config.tap is not None:
-            self._config.tap(False, data, hop)
-        try:
-            message = parse_message(
-                data,
-                max_bytes=self._config.limits.message_bytes,
-                max_headers=self._config.max_headers,
-            )
-            if isinstance(message, Request):
-                self._take_request(message, hop)
-            else:
-                self._take_response(message, hop)
-        except MalformedMessage as error:
-            self._take_malformed(error, hop)
-        except Exception:
-            self._complain(hop, "it made the stack fail")
-            log.exception("A SIP message could not be processed", source=hop.host)
-
-    def _is_ours(self, data: bytes) -> bool:
-        """Say, without parsing, whether a message belongs to a request or a dialog of ours."""
-        head = data[:_PEEK_BYTES]
-        if head[:4] == b"SIP/":
-            return OUR_BRANCH in head
-        found = _CALL_ID.search(head)
-        if found is None or self._has_call is None:
-            return False
-        return self._has_call(found[1].strip().decode("utf-8", "replace"))
-
-    def _complain(self, hop: Hop, reason: str) -> None:
-        """Charge a source for nonsense, and say so once in a while."""
-        if self._budgets is not None:
-            self._budgets.malformed(hop)
-        if self._complaints.first(hop.host):
-            _nonsense.warning("A source sends malformed SIP", source=hop.host, reason=reason)
-
-    def receive_broken(self, head: bytes, hop: Hop, code: int, reason: str) -> None:
-        """Answer a message whose end cannot be found."""
-        message: Request | Response | None
-        try:
-            message = parse_message(head, max_headers=self._config.max_headers)
-        except MalformedMessage as error:
-            message = error.message
-        answer = code if isinstance(message, Request) else None
-        self._take_malformed(MalformedMessage(answer, reason, message), hop)
+        return self.budgets.wait_s(hop, data) if self.budgets is not None else 0.0
 
     def connection_lost(self, connection: Connection) -> None:
         """Tell the requests that wait for an answer by this connection."""
@@ -333,29 +245,6 @@ class TransactionLayer:
             there = not tx.reliable and (tx.hop.host, tx.hop.port) == at
             if there and tx.state in _UNANSWERED and not tx.request.to_tag:
                 tx.transport_failed(f"nobody listens at {hop.host}:{hop.port} ({reason})")
-
-    # Requests going out.
-
-    async def _start_later(self, tx: ClientTransaction, branch: str) -> None:
-        """Start a request whose way must be found out first: a name, or a large message."""
-        try:
-            hop = await self._transports.resolve(tx.hop)
-        except OSError as error:
-            tx.transport_failed(f"cannot resolve {tx.hop.host}: {error}")
-            return
-        data = self._with_via(tx.request, hop, branch)
-        if hop.transport == "udp" and len(data) > _MAX_UDP_BYTES:
-            tcp = Hop("tcp", hop.host, hop.port)
-            if await self._transports.can_connect(tcp):
-                hop = tcp
-                data = self._with_via(tx.request, hop, branch)
-        if tx.state is not TransactionState.TERMINATED:
-            tx.start(hop, data)
-
-    def _with_via(self, request: Request, hop: Hop, branch: str) -> bytes:
-        request.headers.remove("Via")
-        request.headers.push("Via", make_via(hop, self.local_address(hop), branch))
-        return serialize(request)
 
     # Responses coming in.
 
@@ -407,43 +296,40 @@ class TransactionLayer:
         elif is_ack_for_dialog(ack):
             self._on_ack(ack, hop)
         else:
-            self._complain(hop, "an ACK that can be for no dialog")
+            self._arrivals.complain(hop, "an ACK that can be for no dialog")
 
     def _take_cancel(self, cancel: Request, hop: Hop, invite_key: str) -> None:
         # Answered without a transaction: a CANCEL sent again gets the same answer anyhow.
         refusal = judge(cancel, self._config.abilities)
         if refusal is not None:
-            self._refuse(cancel, hop, refusal.code, refusal.headers)
+            self._replies.refuse(cancel, hop, refusal.code, refusal.headers)
             return
         invite = self._servers.get(invite_key)
         if invite is None:
-            self._refuse(cancel, hop, 481)
+            self._replies.refuse(cancel, hop, 481)
             return
         response = make_response(cancel, 200, to_tag=invite.to_tag or None)
-        self._transports.send(serialize(response), self._destination(response, hop))
+        self._transports.send(serialize(response), self._replies.destination(response, hop))
         invite.receive_cancel()
 
     def _take_new_request(self, request: Request, hop: Hop, key: str, destination: Hop) -> None:
         outside = not request.to_tag
         # Requests in dialogs get more room: most of them make an end of something.
         if self.transactions >= self._config.max_transactions * (1 if outside else 2):
-            self._refuse(request, hop, 503, (("Retry-After", str(_RETRY_AFTER_S)),))
+            self._replies.refuse(request, hop, 503, (("Retry-After", str(_RETRY_AFTER_S)),))
             return
         refusal = judge(request, self._config.abilities)
         if refusal is not None:
             if refusal.malformed:
-                self._complain(hop, refusal.reason)
-            self._refuse(request, hop, refusal.code, refusal.headers)
+                self._arrivals.complain(hop, refusal.reason)
+            self._replies.refuse(request, hop, refusal.code, refusal.headers)
             return
         if self._screen is not None and (answer := self._screen(request, hop)) is not None:
-            self._send_stateless(answer, hop)
+            self._replies.send(answer, hop)
             return
-        merge_key = ""
-        if outside:
-            headers = request.headers
-            merge_key = f"{headers['Call-ID']}\n{request.from_tag}\n{headers['CSeq']}"
+        merge_key = merged_by(request) if outside else ""
         if (merge_key and merge_key in self._merged) or (outside and self._is_loop(request)):
-            self._refuse(request, hop, 482)
+            self._replies.refuse(request, hop, 482)
             return
         tx = ServerTransaction(self, request, hop, key)
         tx.destination = destination
@@ -467,53 +353,28 @@ class TransactionLayer:
 
         Asked outside of dialogs: what is in one ends here in any case.
         """
-        for value in request.headers.getlist("Via"):
-            at = value.find("branch=")
-            branch = value[at + 7 :].partition(";")[0].strip() if at >= 0 else ""
-            if is_our_branch(branch):
-                own = self._clients.get(branch + request.method)
-                if own is not None and own.request.raw_uri == request.raw_uri:
-                    return not own.hairpin
+        for branch in our_branches(request):
+            own = self._clients.get(branch + request.method)
+            if own is not None and own.request.raw_uri == request.raw_uri:
+                return not own.hairpin
         return False
 
-    # Answers without a transaction.
 
-    def _take_malformed(self, error: MalformedMessage, hop: Hop) -> None:
-        message = error.message
-        if message is None and error.code is None:
-            return  # no SIP at all: a keep-alive of some maker, or an accident
-        self._complain(hop, error.reason)
-        if error.code is None or not isinstance(message, Request) or message.method == "ACK":
-            return
-        if "Via" not in message.headers:
-            return
-        try:
-            note_source(message, message.top_via, hop)
-        except ValueError:
-            # Its Via is what is broken; the answer goes to where it came from.
-            pass
-        self._refuse(message, hop, error.code)
+def _budgets(
+    config: LayerConfig, clock: Clock, standing: Callable[[Hop], Standing] | None
+) -> Budgets | None:
+    if config.budgets is None or standing is None:
+        return None
+    return Budgets(clock, config.budgets, standing)
 
-    def _refuse(
-        self, request: Request, hop: Hop, code: int, headers: tuple[tuple[str, str], ...] = ()
-    ) -> None:
-        if hop.transport != "udp" and self._transports.connection(hop) is None:
-            return
-        self._send_stateless(make_response(request, code, headers=headers), hop)
 
-    def _send_stateless(self, response: Response, hop: Hop) -> None:
-        """Answer without a transaction, as shortly as a stranger's datagram asks for."""
-        destination = self._destination(response, hop)
-        data = fitted(response, self._room) if self._room else serialize(response)
-        if data:
-            self._transports.send(data, destination)
-
-    def _destination(self, message: Request | Response, hop: Hop) -> Hop:
-        """Say where a response goes: `message` is it, or its request; `hop` the source."""
-        try:
-            via = message.top_via
-        except ValueError:
-            return hop
-        if hop.transport != "udp" and self._transports.connection(hop) is None:
-            return reopened_hop(via, hop)
-        return reply_hop(via, hop)
+def _transports(config: LayerConfig, receiver: Receiver, clock: Clock) -> Transports:
+    return Transports(
+        config.listens,
+        receiver,
+        clock,
+        limits=config.limits,
+        advertise=config.advertise,
+        tls_client=config.tls_client,
+        tap=config.tap,
+    )

@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
-from vpbx.sip.message import RESPONSE_COPIES, Response, serialize
+from vpbx.sip.message import RESPONSE_COPIES, Request, Response, make_response, serialize
+from vpbx.sip.transport import Hop, Transports
+from vpbx.sip.via import reopened_hop, reply_hop
+
+__all__ = ["Replies", "fitted"]
 
 _COMPACT = {"via": "v", "from": "f", "to": "t", "call-id": "i"}
 _KEPT_ONCE = ("www-authenticate", "proxy-authenticate")
+
+
+class Replies:
+    """Sends them on these transports."""
+
+    def __init__(self, transports: Transports) -> None:
+        self._transports = transports
+        self.room = 0
+        """How long an answer to what is being taken may be, 0: as it is."""
+
+    def refuse(
+        self, request: Request, hop: Hop, code: int, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Answer a request from `hop`, unless its connection is gone."""
+        if hop.transport != "udp" and self._transports.connection(hop) is None:
+            return
+        self.send(make_response(request, code, headers=headers), hop)
+
+    def send(self, response: Response, hop: Hop) -> None:
+        """Send an answer, as shortly as a stranger's datagram asks for."""
+        destination = self.destination(response, hop)
+        data = fitted(response, self.room) if self.room else serialize(response)
+        if data:
+            self._transports.send(data, destination)
+
+    def destination(self, message: Request | Response, hop: Hop) -> Hop:
+        """Say where a response goes: `message` is it, or its request; `hop` the source."""
+        try:
+            via = message.top_via
+        except ValueError:
+            return hop
+        if hop.transport != "udp" and self._transports.connection(hop) is None:
+            return reopened_hop(via, hop)
+        return reply_hop(via, hop)
 
 
 def fitted(response: Response, room: int) -> bytes:

@@ -6,10 +6,11 @@ RFC 3261 §18.1.1, §18.2.1 and §18.2.2, RFC 3581 (rport), RFC 5923 (alias).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import sipmessage
 
-from vpbx.sip.identifiers import BRANCH_COOKIE
+from vpbx.sip.identifiers import BRANCH_COOKIE, is_our_branch
 from vpbx.sip.message import Request
 from vpbx.sip.transport import Hop
 
@@ -67,6 +68,21 @@ def reopened_hop(via: sipmessage.Via, hop: Hop) -> Hop:
 
 def _same_host(host: str, source: str) -> bool:
     return host == source or host[1:-1].lower() == source.lower()
+
+
+def our_branches(request: Request) -> Iterator[str]:
+    """Find the branches of a request that are ours: where it has been before it came back."""
+    for value in request.headers.getlist("Via"):
+        at = value.find("branch=")
+        branch = value[at + 7 :].partition(";")[0].strip() if at >= 0 else ""
+        if is_our_branch(branch):
+            yield branch
+
+
+def merged_by(request: Request) -> str:
+    """Return what two requests have in common that came by two ways (RFC 3261 §8.2.2.2)."""
+    headers = request.headers
+    return f"{headers['Call-ID']}\n{request.from_tag}\n{headers['CSeq']}"
 
 
 def transaction_keys(request: Request, via: sipmessage.Via) -> tuple[str, str]:
