@@ -22,8 +22,9 @@ from vpbx.clock import Clock
 from vpbx.directory import DomainConfig, Number, RegistrationStatus
 from vpbx.outside import Private, is_public
 from vpbx.sip import Credentials, Hop, Registration, RegistrationState, SipStack, Target
+from vpbx.sip.followed import Followed
 from vpbx.sip.message import new_call_id
-from vpbx.sip.resolver import Followed, Resolver
+from vpbx.sip.resolver import Resolver
 
 __all__ = ["Account", "Accounts", "registration_key"]
 

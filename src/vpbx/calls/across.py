@@ -42,7 +42,9 @@ from vpbx.sip import (
     ha1,
     network_of,
 )
-from vpbx.sip.resolver import Followed, Resolver, is_address
+from vpbx.sip.etc_hosts import is_address
+from vpbx.sip.followed import Followed
+from vpbx.sip.resolver import Resolver
 from vpbx.tasks import watched
 
 __all__ = ["Across", "Visitor", "colleague_party", "connected", "member", "ringee"]

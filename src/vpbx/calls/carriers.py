@@ -22,7 +22,8 @@ from vpbx.calls.ways import Resting, Way, preferred
 from vpbx.clock import Clock
 from vpbx.directory import Directory, DomainConfig, Number, Trunk, TrunkMode
 from vpbx.sip import Credentials, Hop
-from vpbx.sip.resolver import Followed, Resolver, default_port
+from vpbx.sip.followed import Followed
+from vpbx.sip.resolver import Resolver, default_port
 
 __all__ = ["Carriers", "TrunkState"]
 

@@ -2,7 +2,7 @@
 
 `Resolver.find` answers one question. What it gives has a time to live, and an order that is
 drawn anew for each call where SRV records carry weights (RFC 2782). An IP address and a name of
-/etc/hosts need no DNS at all. `Followed` keeps one name current for as long as somebody cares.
+/etc/hosts need no DNS at all. See `followed` for names that are kept current.
 
     no port, no transport    NAPTR, else SRV of UDP, TCP and TLS, else addresses
     no port, a transport     SRV of it, else addresses
@@ -15,11 +15,10 @@ that do not answer. After the second kind what was known before stays good.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +26,18 @@ import dns.asyncresolver
 import dns.exception
 import dns.nameserver
 import dns.resolver
-import structlog
 
-from vpbx.clock import Clock
+from vpbx.sip.etc_hosts import EtcHosts, is_address
 from vpbx.sip.transport import Hop
-from vpbx.tasks import watched
 
-__all__ = ["Followed", "Found", "Resolver", "Unresolved", "default_port", "is_address"]
-
-log = structlog.get_logger("vpbx.sip")
+__all__ = ["LONGEST_S", "SHORTEST_S", "Found", "Resolver", "Unresolved", "default_port"]
 
 _LIFETIME_S = 4.0
 _ONE_SERVER_S = 1.5
-_SHORTEST_S = 1.0
-_LONGEST_S = 3600.0
+SHORTEST_S = 1.0
+LONGEST_S = 3600.0
 _LOCAL_S = 30.0
 """A name of /etc/hosts is looked up again after so long; addresses never."""
-_AGAIN_S = (2.0, 5.0, 10.0, 30.0, 60.0)
-"""Pauses after failures in a row; the last from then on."""
 _MAX_HOPS = 16
 _SERVICES = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
 _SRV = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_sips._tcp"}
@@ -102,36 +95,6 @@ def default_port(transport: str) -> int:
     return 5061 if transport == "tls" else 5060
 
 
-@dataclass(slots=True)
-class _Hosts:
-    """/etc/hosts, read again when it changes."""
-
-    path: Path
-    seen: float = -1.0
-    names: dict[str, list[str]] = field(default_factory=dict)
-
-    def find(self, host: str) -> list[str]:
-        try:
-            changed = self.path.stat().st_mtime
-            if changed != self.seen:
-                self.names = _read_hosts(self.path.read_text(errors="replace"))
-                self.seen = changed
-        except OSError:
-            self.names = {}
-        found = self.names.get(host)
-        return found or (["127.0.0.1", "::1"] if host == "localhost" else [])
-
-
-def _read_hosts(text: str) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        address, *hosts = line.partition("#")[0].split() or [""]
-        if is_address(address):
-            for host in hosts:
-                names.setdefault(host.lower().rstrip("."), []).append(address)
-    return names
-
-
 class Resolver:
     """Asks DNS where names are reached.
 
@@ -149,7 +112,7 @@ class Resolver:
     ) -> None:
         self.ipv6 = ipv6
         self._given = tuple(nameservers)
-        self._hosts = _Hosts(hosts)
+        self._hosts = EtcHosts(hosts)
         self._resolv_conf = resolv_conf
         self._asking: dns.asyncresolver.Resolver | None = None
         self._asking_as_of = -1.0
@@ -191,7 +154,7 @@ class Resolver:
         """Follow NAPTR and SRV, else take the name's own addresses."""
         wanted = [transport] if transport else []
         records: list[tuple[str, str]] = []
-        ttl_s = _LONGEST_S
+        ttl_s = LONGEST_S
         if not transport:
             records, ttl_s = await self._naptr(host)
         records = records or [(t, f"{_SRV[t]}.{host}") for t in wanted or ("udp", "tcp", "tls")]
@@ -223,7 +186,7 @@ class Resolver:
         try:
             answer = await self._ask(host, "NAPTR")
         except Unresolved as error:
-            return [], _LONGEST_S if error.gone else _LOCAL_S
+            return [], LONGEST_S if error.gone else _LOCAL_S
         records = sorted(answer, key=lambda record: (record.order, record.preference))
         found = []
         for record in records:
@@ -264,7 +227,7 @@ class Resolver:
         answers = await asyncio.gather(
             *(self._ask(host, kind) for kind in kinds), return_exceptions=True
         )
-        hops, ttl_s = [], _LONGEST_S
+        hops, ttl_s = [], LONGEST_S
         for answer in answers:
             if isinstance(answer, BaseException):
                 continue
@@ -272,7 +235,7 @@ class Resolver:
             name = _server_name(transport, asked)
             hops += [Hop(transport, record.address, port, name=name) for record in answer]
         if hops:
-            return Found((_Place(0, 0, tuple(hops)),), max(ttl_s, _SHORTEST_S))
+            return Found((_Place(0, 0, tuple(hops)),), max(ttl_s, SHORTEST_S))
         failed = [answer for answer in answers if isinstance(answer, BaseException)]
         raise next((e for e in failed if not isinstance(e, Unresolved) or not e.gone), failed[0])
 
@@ -320,141 +283,3 @@ _REFUSED = "it says that it takes no SIP"
 
 def _server_name(transport: str, host: str) -> str:
     return host if transport == "tls" else ""
-
-
-def is_address(host: str) -> bool:
-    """Say whether `host` is an IP address, not a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-class Followed:
-    """One name, kept current by its TTL from `start` to `stop`.
-
-    `changed` is called after every answer that brought news. Until the first answer `pending`.
-    `usable` says which of what it leads to may be used; it is asked each time, of the very
-    address that is sent to, so no name can lead elsewhere in between.
-    """
-
-    def __init__(
-        self,
-        resolver: Resolver,
-        clock: Clock,
-        host: str,
-        port: int = 0,
-        transport: str = "",
-        *,
-        changed: Callable[[], None] = lambda: None,
-        usable: Callable[[Hop], bool] = lambda hop: True,
-    ) -> None:
-        self.host, self.port, self.transport = host, port, transport
-        self.found: Found | None = resolver.local(host, port, transport)
-        self.problem = ""
-        """Why the name leads nowhere at the moment, or is not known to lead elsewhere."""
-        self._resolver = resolver
-        self._clock = clock
-        self._changed = changed
-        self._usable = usable
-        self._answered = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        if self.found is not None:
-            self._answered.set()
-
-    @property
-    def pending(self) -> bool:
-        """Whether nothing is known yet."""
-        return not self._answered.is_set()
-
-    @property
-    def hops(self) -> tuple[Hop, ...]:
-        """Everything it leads to now."""
-        return self._those(self.found.hops) if self.found is not None else ()
-
-    def order(self) -> tuple[Hop, ...]:
-        """Return the hops in the order to try them for one call."""
-        return self._those(self.found.order()) if self.found is not None else ()
-
-    @property
-    def shut(self) -> bool:
-        """Whether all that it leads to may not be used."""
-        return self.found is not None and not self.hops
-
-    def _those(self, hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
-        return tuple(hop for hop in hops if self._usable(hop))
-
-    def start(self) -> None:
-        """Begin to follow it; an address has nothing to follow."""
-        static = self.found is not None and not self.found.ttl_s
-        if self._task is None and not static:
-            self._task = watched(asyncio.get_running_loop().create_task(self._follow()))
-
-    def stop(self) -> None:
-        """Leave it."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    async def ready(self, timeout_s: float) -> None:
-        """Wait for the first answer, at most so long."""
-        if self.pending:
-            self.start()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), timeout_s)
-
-    async def _follow(self) -> None:
-        failures = 0
-        while True:
-            try:
-                found = await self._resolver.find(self.host, self.port, self.transport)
-            except Unresolved as error:
-                pause_s = _AGAIN_S[min(failures, len(_AGAIN_S) - 1)]
-                failures += 1
-                self._failed(error)
-            except Exception:
-                log.exception("a name could not be looked up", name=self.host)
-                pause_s = _AGAIN_S[-1]
-            else:
-                failures = 0
-                pause_s = min(max(found.ttl_s, _SHORTEST_S), _LONGEST_S)
-                self._learned(found)
-            self._answered.set()
-            await self._sleep(pause_s)
-
-    async def _sleep(self, pause_s: float) -> None:
-        done = asyncio.Event()
-        timer = self._clock.call_later(pause_s, done.set)
-        try:
-            await done.wait()
-        finally:
-            timer.cancel()
-
-    def _learned(self, found: Found) -> None:
-        before, self.found = self.found, found
-        if self.problem:
-            self.problem = ""
-            log.info("a name resolves again", name=self.host, addresses=_addresses(found.hops))
-        elif before is not None and set(before.hops) != set(found.hops):
-            log.info("a name leads elsewhere now", name=self.host, addresses=_addresses(found.hops))
-        if before is None or before.places != found.places:
-            self._changed()
-
-    def _failed(self, error: Unresolved) -> None:
-        """Note it; what was known stays good unless DNS itself says that it is gone."""
-        if not self.problem:
-            log.warning(
-                "a name does not resolve",
-                name=self.host,
-                reason=error.reason,
-                goes_on_with=_addresses(self.hops) if not error.gone else [],
-            )
-        self.problem = error.reason
-        if error.gone and self.found is not None:
-            self.found = None
-        self._changed()
-
-
-def _addresses(hops: Iterable[Hop]) -> list[str]:
-    return sorted({hop.host for hop in hops})

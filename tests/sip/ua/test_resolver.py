@@ -15,7 +15,8 @@ from tests.support.dns import NameServer
 from vpbx.clock import LoopClock
 from vpbx.outside import is_public
 from vpbx.sip import Hop
-from vpbx.sip.resolver import Followed, Resolver, Unresolved
+from vpbx.sip.followed import Followed
+from vpbx.sip.resolver import Resolver, Unresolved
 
 
 @pytest.fixture
