@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vpbx.sip.grammar import unquote
 from vpbx.sip.message import Request, Response
+from vpbx.sip.parameters import unquote
 from vpbx.sip.sdp import MalformedSdp, Sdp
 
 SDP_TYPE = "application/sdp"

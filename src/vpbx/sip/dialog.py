@@ -11,10 +11,11 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
-from vpbx.sip.grammar import parse_address, parse_uri
+from vpbx.sip.grammar import parse_address
 from vpbx.sip.message import Request, Response
 from vpbx.sip.offer_answer import OfferAnswer
 from vpbx.sip.transport import Hop
+from vpbx.sip.uri import parse_uri
 
 _MAX_ROUTES = 16
 _PRIVATE = tuple(

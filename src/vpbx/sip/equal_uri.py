@@ -25,7 +25,7 @@ import ipaddress
 import re
 from urllib.parse import unquote
 
-from vpbx.sip.grammar import Uri, parse_uri
+from vpbx.sip.uri import Uri, parse_uri
 
 _PORTS = {"sip": 5060, "sips": 5061}
 _NEVER_ALONE = ("ttl", "method", "maddr")

@@ -21,12 +21,13 @@ from typing import TypeAlias
 
 import sipmessage
 
-from vpbx.sip import grammar
 from vpbx.sip.accessors import Message, has_break
 from vpbx.sip.headers import KEYS, LISTS, Headers
 from vpbx.sip.identifiers import is_our_branch, new_branch, new_call_id, new_tag
+from vpbx.sip.parameters import is_token, split_list
 from vpbx.sip.status import REASONS
 from vpbx.sip.transport.framing import MAX_HEAD_BYTES
+from vpbx.sip.uri import parse_uri
 
 # fmt: off
 __all__ = [
@@ -81,7 +82,7 @@ class Request(Message, sipmessage.Request):
     @property
     def uri(self) -> sipmessage.URI:
         """The Request-URI; `ValueError` when it is broken."""
-        return grammar.parse_uri(self.raw_uri)
+        return parse_uri(self.raw_uri)
 
     @uri.setter
     def uri(self, value: sipmessage.URI) -> None:
@@ -163,7 +164,7 @@ def _parse_start_line(line: str) -> tuple[AnyMessage, int, str]:
             raise MalformedMessage(None, "bad status line")
         return Response(int(code), phrase), 0, ""
     parts = line.split(" ")
-    if len(parts) == 3 and parts[2] == "SIP/2.0" and parts[1] and grammar.is_token(parts[0]):
+    if len(parts) == 3 and parts[2] == "SIP/2.0" and parts[1] and is_token(parts[0]):
         return Request(parts[0], parts[1]), 0, ""
     version = next((part for part in reversed(parts) if part), "")
     if len(parts) < 3 or version[:4].upper() != "SIP/":
@@ -173,7 +174,7 @@ def _parse_start_line(line: str) -> tuple[AnyMessage, int, str]:
         return request, 505, "SIP version is not 2.0"
     if len(parts) != 3 or not parts[1]:
         return request, 400, "request line with wrong spaces"
-    if not grammar.is_token(parts[0]):
+    if not is_token(parts[0]):
         return request, 400, "method is not a token"
     return request, 0, ""
 
@@ -192,7 +193,7 @@ def _parse_lines(message: AnyMessage, lines: list[str], max_headers: int) -> tup
         key = known(name)
         if key is None or not colon:
             name = name.rstrip(" \t")
-            if not colon or not grammar.is_token(name):
+            if not colon or not is_token(name):
                 code, reason = 400, "line that is no header"
                 room -= 1
                 continue
@@ -212,7 +213,7 @@ def _parse_lines(message: AnyMessage, lines: list[str], max_headers: int) -> tup
 def _split(value: str) -> list[str]:
     """Split a list; a comma too many leaves nothing behind."""
     try:
-        return [part for part in grammar.split_list(value) if part] or [value]
+        return [part for part in split_list(value) if part] or [value]
     except ValueError:
         return [value]
 

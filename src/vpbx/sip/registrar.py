@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vpbx.sip.dialog import came_through_nat, next_hop
-from vpbx.sip.grammar import Uri, parse_address, parse_uri, split_list
+from vpbx.sip.grammar import parse_address
 from vpbx.sip.message import Request
+from vpbx.sip.parameters import split_list
 from vpbx.sip.transport import Hop
+from vpbx.sip.uri import Uri, parse_uri
 
 _MAX_CONTACT_CHARS = 4096
 """Push contacts (RFC 8599) hold two tokens of a phone's maker."""

@@ -30,9 +30,9 @@ from vpbx.sip.core import Core
 from vpbx.sip.dialog import Dialog
 from vpbx.sip.dialogs import Dialogs
 from vpbx.sip.exchange import Exchange
-from vpbx.sip.grammar import is_token, parse_parameters
 from vpbx.sip.message import Request, Response, make_response, new_tag
 from vpbx.sip.offer_answer import OfferAnswer
+from vpbx.sip.parameters import is_token, parse_parameters
 from vpbx.sip.session_timer import delta_seconds
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from vpbx.sip import grammar
 from vpbx.sip.message import Request
+from vpbx.sip.parameters import is_token
+from vpbx.sip.uri import parse_uri
 
 _SINGLE = tuple(
     name.lower()
@@ -87,8 +89,8 @@ def _check_syntax(request: Request) -> None:
 
 def _check_addresses(request: Request) -> None:
     scheme = request.raw_uri.partition(":")[0].lower()
-    if scheme in _SCHEMES or not grammar.is_token(scheme):
-        uri = grammar.parse_uri(request.raw_uri)
+    if scheme in _SCHEMES or not is_token(scheme):
+        uri = parse_uri(request.raw_uri)
         if uri.headers:
             raise ValueError("headers in the Request-URI")
     sender = request.from_address

@@ -17,9 +17,11 @@ from vpbx.clock import ManualClock
 from vpbx.sip import grammar
 from vpbx.sip.layer import LayerConfig, TransactionLayer
 from vpbx.sip.message import MalformedMessage, Request, make_response, parse_message, serialize
+from vpbx.sip.parameters import parse_parameters, split_list
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop
 from vpbx.sip.transport.framing import Framer, Unframable
+from vpbx.sip.uri import parse_hostport, parse_uri
 
 SOURCE = Hop("udp", "192.0.2.1", 5060)
 STREAM = Hop("tcp", "192.0.2.1", 5060, 7)
@@ -209,13 +211,13 @@ def test_what_was_read_reads_the_same_after_writing(data: bytes) -> None:
 @given(text=st.text(max_size=60) | mutated().map(lambda data: data.decode("utf-8", "replace")))
 def test_grammar_raises_only_value_errors(text: str) -> None:
     for parse in (
-        grammar.parse_uri,
+        parse_uri,
         grammar.parse_address,
         grammar.parse_via,
-        grammar.parse_parameters,
+        parse_parameters,
         grammar.parse_auth,
-        grammar.split_list,
-        grammar.parse_hostport,
+        split_list,
+        parse_hostport,
     ):
         try:
             parse(text)

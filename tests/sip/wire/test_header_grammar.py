@@ -11,6 +11,8 @@ import sipmessage
 from tests.support.effort import effort
 from vpbx.sip import grammar
 from vpbx.sip.message import parse_message
+from vpbx.sip.parameters import Parameters, parse_parameters, split_list
+from vpbx.sip.uri import Uri, parse_uri
 
 
 class TestUri:
@@ -33,7 +35,7 @@ class TestUri:
         ],
     )
     def test_parts(self, text: str, user: str | None, host: str, port: int | None) -> None:
-        uri = grammar.parse_uri(text)
+        uri = parse_uri(text)
         assert (uri.user, uri.host, uri.port) == (user, host, port)
         assert str(uri) == text
         assert isinstance(uri, sipmessage.URI)
@@ -49,21 +51,21 @@ class TestUri:
     )
     def test_broken_ones(self, text: str) -> None:
         with pytest.raises(ValueError):
-            grammar.parse_uri(text)
+            parse_uri(text)
 
     def test_parameters_and_headers(self) -> None:
-        uri = grammar.parse_uri("sip:a@b;Transport=tcp;lr;m%61ddr=x?subject=hi&a=b")
+        uri = parse_uri("sip:a@b;Transport=tcp;lr;m%61ddr=x?subject=hi&a=b")
         assert dict(uri.parameters) == {"transport": "tcp", "lr": None, "maddr": "x"}
         assert uri.parameters["TRANSPORT"] == "tcp"
         assert uri.headers == "subject=hi&a=b"
 
     def test_made_one_is_written_by_sipmessage(self) -> None:
-        uri = grammar.Uri("sip", "h", user="a b", parameters=grammar.Parameters(lr=None))
+        uri = Uri("sip", "h", user="a b", parameters=Parameters(lr=None))
         assert str(uri) == "sip:a%20b@h;lr"
-        assert str(grammar.Uri("mailto", "", user="a@b")) == "mailto:a@b"
+        assert str(Uri("mailto", "", user="a@b")) == "mailto:a@b"
 
     def test_long_one_is_parsed_without_being_kept(self) -> None:
-        uri = grammar.parse_uri("sip:" + "a" * 500 + "@h")
+        uri = parse_uri("sip:" + "a" * 500 + "@h")
         assert uri.user == "a" * 500
 
 
@@ -109,13 +111,13 @@ class TestAddress:
 
     def test_a_parameter_is_read_without_quotes_and_written_with_them(self) -> None:
         address = grammar.parse_address('<sip:a@b>;+sip.instance="<urn:\\"x\\">"')
-        assert isinstance(address.parameters, grammar.Parameters)
+        assert isinstance(address.parameters, Parameters)
         assert address.parameters.text("+SIP.instance") == '<urn:"x">'
         assert address.parameters.text("none") == ""
         assert str(address) == '<sip:a@b>;+sip.instance="<urn:\\"x\\">"'
 
     def test_parameters_behave_like_a_mapping(self) -> None:
-        parameters = grammar.parse_parameters(";a=1;b")
+        parameters = parse_parameters(";a=1;b")
         assert len(parameters) == 2
         assert "A" in parameters
         assert 1 not in parameters
@@ -123,7 +125,7 @@ class TestAddress:
         assert str(parameters.replace(a=None)) == ";a;b"
         assert repr(parameters) == "Parameters({'a': '1', 'b': None})"
         with pytest.raises(ValueError):
-            grammar.parse_parameters("a=1")
+            parse_parameters("a=1")
 
 
 class TestVia:
@@ -163,12 +165,12 @@ class TestLists:
         ],
     )
     def test_split_outside_of_quotes_and_brackets(self, text: str, parts: list[str]) -> None:
-        assert grammar.split_list(text) == parts
+        assert split_list(text) == parts
 
     @pytest.mark.parametrize("text", ['"a, b', 'a, "b\\"'])
     def test_open_quotes(self, text: str) -> None:
         with pytest.raises(ValueError):
-            grammar.split_list(text)
+            split_list(text)
 
 
 class TestAuth:
@@ -208,20 +210,20 @@ def read_bytes(text: str) -> object:
 
 HOSTILE: dict[str, tuple[Callable[[str], object], str]] = {
     "quotes in credentials": (grammar.parse_auth, "Digest " + 'a="",' * (SIZE // 5) + "!"),
-    "quotes in a list": (grammar.split_list, '"a",' * (SIZE // 4) + '"'),
+    "quotes in a list": (split_list, '"a",' * (SIZE // 4) + '"'),
     "backslashes": (grammar.parse_address, '"' + "\\" * SIZE),
-    "brackets": (grammar.split_list, "<" * SIZE + ","),
-    "digits of a tel": (grammar.parse_uri, "tel:+" + "1" * SIZE + "<"),
-    "hyphens in a host": (grammar.parse_uri, "sip:" + "a-" * (SIZE // 2) + "!"),
-    "dots in a host": (grammar.parse_uri, "sip:" + "." * SIZE),
-    "hexadecimal": (grammar.parse_uri, "sip:[" + "a:" * (SIZE // 2) + "]"),
-    "a user": (grammar.parse_uri, "sip:" + "%41" * (SIZE // 3) + "<@h"),
+    "brackets": (split_list, "<" * SIZE + ","),
+    "digits of a tel": (parse_uri, "tel:+" + "1" * SIZE + "<"),
+    "hyphens in a host": (parse_uri, "sip:" + "a-" * (SIZE // 2) + "!"),
+    "dots in a host": (parse_uri, "sip:" + "." * SIZE),
+    "hexadecimal": (parse_uri, "sip:[" + "a:" * (SIZE // 2) + "]"),
+    "a user": (parse_uri, "sip:" + "%41" * (SIZE // 3) + "<@h"),
     "spaces": (grammar.parse_address, "a" + " " * SIZE + "b"),
     "semicolons": (grammar.parse_via, "SIP/2.0/UDP h" + ";" * SIZE),
     "folds": (read_bytes, "A sip:b SIP/2.0\r\nX: a\r\n b" + " " * SIZE + "c\r\n\r\n"),
     "lines": (read_bytes, "A sip:b SIP/2.0" + "\r\n:" * (SIZE // 3) + "\r\n\r\n"),
     "commas": (read_bytes, "A sip:b SIP/2.0\r\nVia: " + "," * SIZE + "\r\n\r\n"),
-    "parameters": (grammar.parse_parameters, ";a=b" * (SIZE // 4) + '"'),
+    "parameters": (parse_parameters, ";a=b" * (SIZE // 4) + '"'),
 }
 
 
