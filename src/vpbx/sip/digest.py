@@ -1,11 +1,7 @@
 """Digest authentication, both sides: RFC 3261 §22, RFC 7616, RFC 8760.
 
-Server: `Authenticator` challenges with SHA-256 and MD5, `qop="auth"` only. Its nonces hold
-their own birth time and an HMAC over it, the realm and the source they were sent to, so
-nothing is stored for a challenge that nobody answers, and an answer shows that its sender
-receives what is sent to its address (`Proof`); what is stored (nonce counts already used)
-belongs to requests that proved the password, and is bounded. Passwords never come here, only
-their HA1.
+Server: `Authenticator` challenges with SHA-256 and MD5, `qop="auth"` only, by nonces for which
+nothing is stored (`nonces`). Passwords never come here, only their HA1.
 
 Client: `Challenge.choose` and `DigestAnswer` answer a 401 or 407 with `Credentials`, in the
 legacy form without qop too.
@@ -13,12 +9,10 @@ legacy form without qop too.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,13 +21,9 @@ from vpbx.clock import Clock
 from vpbx.sip.equal_uri import same_for_digest
 from vpbx.sip.grammar import parse_auth
 from vpbx.sip.message import Request
+from vpbx.sip.nonces import Nonces
 
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
-_BIRTH_BYTES, _RANDOM_BYTES, _SEAL_BYTES = 6, 4, 11
-_NONCE_CHARS = 28
-"""21 bytes: short, since an answer to a stranger has little room."""
-_WINDOW = 64
-_USED_UP = 0xFFFFFFFF
 _HEX_COUNT = re.compile(r"[0-9a-fA-F]{8}\Z")
 
 
@@ -143,16 +133,9 @@ class Authenticator:
         max_nonces: int = 50_000,
         without_qop: WithoutQop = WithoutQop.OFF,
     ) -> None:
-        if len(secret) < 16:
-            raise ValueError("a digest secret has at least 16 bytes")
-        self._secret = secret
-        self._clock = clock
-        self._ttl_ms = int(nonce_ttl_s * 1000)
-        self._max_nonces = max_nonces
         self._without_qop = without_qop
-        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
-        self._floor_ms = 0
-        nobody = self._seal(b"nobody").hex()
+        self._nonces = Nonces(secret, clock=clock, ttl_s=nonce_ttl_s, max_kept=max_nonces)
+        nobody = self._nonces.seal(b"nobody").hex()
         self._nobody = Ha1(md5=nobody, sha256=nobody * 2)
 
     def challenges(
@@ -164,7 +147,7 @@ class Authenticator:
         reads one header: SIPp 3.6 and many desk phones then stop at `SHA-256` and never
         register, while one that knows both is free to take the second.
         """
-        head = f'Digest realm={quoted(realm)}, nonce="{self._nonce(realm, source)}", '
+        head = f'Digest realm={quoted(realm)}, nonce="{self._nonces.make(realm, source)}", '
         tail = 'qop="auth", stale=true' if stale else 'qop="auth"'
         names = ("MD5",) if md5_only else ("MD5", "SHA-256")
         return [f"{head}algorithm={name}, {tail}" for name in names]
@@ -178,7 +161,7 @@ class Authenticator:
         if given is None:
             return Proof.NONE, ""
         username = given.get("username", "")
-        if self._born_ms(given.get("nonce", ""), realm, source) is None:
+        if self._nonces.born_ms(given.get("nonce", ""), realm, source) is None:
             return Proof.UNPROVED, username
         if not same_for_digest(given.get("uri", ""), request.raw_uri):
             return Proof.OTHER_URI, username
@@ -200,7 +183,7 @@ class Authenticator:
         if given is None:
             return Verdict(AuthResult.MISSING)
         username, nonce = given.get("username", ""), given.get("nonce", "")
-        born = self._born_ms(nonce, realm, source)
+        born = self._nonces.born_ms(nonce, realm, source)
         if born is None:
             return Verdict(AuthResult.STALE, username)
         if not same_for_digest(given.get("uri", ""), request.raw_uri):
@@ -210,25 +193,38 @@ class Authenticator:
         legacy = "qop" not in given and self._without_qop is not WithoutQop.OFF
         if algorithm not in _HASHES or not (legacy or given.get("qop", "").lower() == "auth"):
             return Verdict(AuthResult.WRONG, username)
-        secret = kept or self._nobody
         count = "" if legacy else given.get("nc", "")
+        same = self._is_right(given, algorithm, kept or self._nobody, count, request.method)
+        if not same or kept is None or not (legacy or _HEX_COUNT.match(count)):
+            return Verdict(AuthResult.WRONG, username)
+        if not (
+            self._spend_legacy(nonce, born) if legacy else self._nonces.spend(nonce, born, count)
+        ):
+            return Verdict(AuthResult.STALE, username)
+        return Verdict(AuthResult.OK, username)
+
+    @staticmethod
+    def _is_right(
+        given: dict[str, str], algorithm: str, secret: Ha1, count: str, method: str
+    ) -> bool:
+        """Compare an answer with the one that the password makes, in constant time."""
         expected = _response(
             algorithm,
             secret.md5 if algorithm == "MD5" else secret.sha256,
-            nonce,
-            count,
-            given.get("cnonce", ""),
-            request.method,
-            given.get("uri", ""),
+            nonce=given.get("nonce", ""),
+            count=count,
+            cnonce=given.get("cnonce", ""),
+            method=method,
+            uri=given.get("uri", ""),
         )
-        same = hmac.compare_digest(
-            expected.encode(), given.get("response", "").lower().encode("utf-8", "replace")
-        )
-        if not same or kept is None or not (legacy or _HEX_COUNT.match(count)):
-            return Verdict(AuthResult.WRONG, username)
-        if not (self._spend_legacy(nonce, born) if legacy else self._spend(nonce, born, count)):
-            return Verdict(AuthResult.STALE, username)
-        return Verdict(AuthResult.OK, username)
+        answer = given.get("response", "").lower().encode("utf-8", "replace")
+        return hmac.compare_digest(expected.encode(), answer)
+
+    def _spend_legacy(self, nonce: str, born: int) -> bool:
+        """Use a nonce in an answer without a count."""
+        if self._without_qop is WithoutQop.ONCE:
+            return self._nonces.spend_once(nonce, born)
+        return self._nonces.is_young(born)
 
     @staticmethod
     def _credentials(request: Request, realm: str) -> dict[str, str] | None:
@@ -239,76 +235,9 @@ class Authenticator:
                     return given
         return None
 
-    def _seal(self, text: bytes) -> bytes:
-        return hmac.digest(self._secret, text, "sha256")[:_SEAL_BYTES]
-
-    def _nonce(self, realm: str, source: str) -> str:
-        birth = int(self._clock.steady() * 1000).to_bytes(_BIRTH_BYTES, "big")
-        stamp = birth + secrets.token_bytes(_RANDOM_BYTES)
-        seal = self._seal(stamp + f"{realm}\n{source}".encode("utf-8", "replace"))
-        return base64.urlsafe_b64encode(stamp + seal).decode()
-
-    def _born_ms(self, nonce: str, realm: str, source: str) -> int | None:
-        """Return when we made `nonce` for `realm` and `source`; None when we did not."""
-        if len(nonce) != _NONCE_CHARS:
-            return None
-        try:
-            raw = base64.urlsafe_b64decode(nonce)
-        except ValueError:
-            return None
-        stamp, seal = raw[:-_SEAL_BYTES], raw[-_SEAL_BYTES:]
-        ours = self._seal(stamp + f"{realm}\n{source}".encode("utf-8", "replace"))
-        if not hmac.compare_digest(seal, ours):
-            return None
-        return int.from_bytes(stamp[:_BIRTH_BYTES], "big")
-
-    def _is_young(self, born: int) -> bool:
-        age_ms = int(self._clock.steady() * 1000) - born
-        return born > self._floor_ms and -1000 <= age_ms <= self._ttl_ms
-
-    def _spend(self, nonce: str, born: int, text: str) -> bool:
-        """Use a nonce count once; False when nonce or count is no good (any more).
-
-        Counts may come out of order within a window (UDP), each only once.
-        """
-        count = int(text, 16)
-        if count < 1 or not self._is_young(born):
-            return False
-        _, highest, seen = self._counts.get(nonce, (born, 0, 0))
-        if count > highest:
-            seen = (seen << (count - highest)) | 1 if count - highest < _WINDOW else 1
-            self._remember(nonce, born, count, seen & ((1 << _WINDOW) - 1))
-            return True
-        bit = 1 << (highest - count)
-        if highest - count >= _WINDOW or seen & bit:
-            return False
-        self._remember(nonce, born, highest, seen | bit)
-        return True
-
-    def _spend_legacy(self, nonce: str, born: int) -> bool:
-        """Use a nonce in an answer without a count."""
-        if not self._is_young(born):
-            return False
-        if self._without_qop is WithoutQop.ONCE:
-            if nonce in self._counts:
-                return False
-            self._remember(nonce, born, _USED_UP, (1 << _WINDOW) - 1)
-        return True
-
-    def _remember(self, nonce: str, born: int, highest: int, seen: int) -> None:
-        self._counts[nonce] = (born, highest, seen)
-        oldest_good = int(self._clock.steady() * 1000) - self._ttl_ms
-        while self._counts:
-            first = next(iter(self._counts.values()))[0]
-            if len(self._counts) > self._max_nonces:
-                self._floor_ms = max(self._floor_ms, first)
-            elif first >= oldest_good:
-                return
-            self._counts.popitem(last=False)
-
 
 def _response(
-    algorithm: str, secret: str, nonce: str, count: str, cnonce: str, method: str, uri: str
+    algorithm: str, secret: str, *, nonce: str, count: str, cnonce: str, method: str, uri: str
 ) -> str:
     """Return what proves the password; without a count in the form of RFC 2069."""
     ha2 = _hash(algorithm, f"{method}:{uri}")
@@ -399,7 +328,13 @@ class DigestAnswer:
             self._count += 1
             count = f"{self._count:08x}"
             response = _response(
-                algorithm, self._ha1, challenge.nonce, count, self._cnonce, method, uri
+                algorithm,
+                self._ha1,
+                nonce=challenge.nonce,
+                count=count,
+                cnonce=self._cnonce,
+                method=method,
+                uri=uri,
             )
             parts += [f'response="{response}"', f'cnonce="{self._cnonce}"', f"nc={count}"]
             parts.append("qop=auth")

@@ -178,17 +178,17 @@ def test_memory_for_counts_is_bounded_and_what_falls_out_is_stale(clock: ManualC
     for _ in range(15):
         clock.advance(0.01)
         assert ask(server, client(server)) is AuthResult.OK
-    assert len(server._counts) == 10
+    assert len(server._nonces._counts) == 10
     assert ask(server, first) is AuthResult.STALE
     clock.advance(400)
     assert ask(server, client(server)) is AuthResult.OK
-    assert len(server._counts) == 1
+    assert len(server._nonces._counts) == 1
 
 
 def test_wrong_passwords_fill_no_memory(server: Authenticator) -> None:
     for _ in range(20):
         ask(server, client(server, Credentials("701", "guess")))
-    assert not server._counts
+    assert not server._nonces._counts
 
 
 @pytest.mark.parametrize(
