@@ -67,7 +67,7 @@ def test_a_wrong_day_is_said_and_chosen_days_are_filled_in(console: Console) -> 
     answer = admin.post(f"/numbers/{TELNUM}/special", {**sent, "route_name": "R"}, at=MAY)
     assert answer.headers["location"] == MAY
     page = admin.page(MAY)
-    assert 'role="status"' in page
+    assert 'role="alert"' in page
     assert days(page)[13] == "09:00–18:00"
     odd = admin.post(f"/numbers/{TELNUM}/special", {**sent, "month": "//evil.example"}, at=MAY)
     assert odd.headers["location"] == f"/numbers/{TELNUM}"

@@ -50,6 +50,7 @@ def test_an_operator_adds_a_company_and_says_what_it_may_have(
         refused = operator.post("/employees/new", {"name": "Two", "login": "two", "role": "user"})
         assert "at most 1 employees" in said(refused.text)
         assert "limits.users -1 → 1" in said(operator.page("/audit")), "the company sees who set it"
+        assert "operator → entered" in said(operator.page("/audit")), "and who was in it"
     finally:
         operator.post("/operator/leave", {}, at="/operator")
 

@@ -71,9 +71,16 @@ async def test_a_call_is_seen_as_it_happens_and_hung_up(console: Console) -> Non
         for login in ("ann", "bob"):
             refused = await asyncio.to_thread(console.as_(login).post, path, {}, at="/me")
             assert refused.status_code == 403
-        done = await asyncio.to_thread(console.as_("head").post, path, {}, at="/me")
-        assert done.status_code == 303
+        heads_browser = console.as_("head")
+        nowhere = path.replace("hangup", "transfer"), {"to": "no-such-place"}
+        why = await asyncio.to_thread(heads_browser.pressed, *nowhere)
+        assert 'role="alert"' in why, "told on the page as it stands, not on the next one"
+        assert "There is no such" in said(why)
+        done = await asyncio.to_thread(heads_browser.pressed, path, {})
+        assert said(done) == "The call is ended."
         await theirs.ended()
+        changes = said(console.as_("admin").page("/audit"))
+        assert f"calls.{found[1]} → ended" in changes, "who ends the calls of others is known"
         await until(seen, "Nobody is on the phone")
         path = f"/history/{found[1]}"
         while (

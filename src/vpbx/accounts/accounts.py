@@ -289,11 +289,12 @@ class Accounts:
             self._tell_ended([session_id])
         return gone.rowcount > 0
 
-    async def end_others(self, account: Account, but: int) -> None:
-        """End all sessions of an account but one (0: all)."""
+    async def end_others(self, account: Account, but: int) -> bool:
+        """End all sessions of an account but one (0: all); False when there was none."""
         async with self._database.begin() as connection:
             ended = await store.end_sessions(connection, account.id, but=but)
         self._tell_ended(ended)
+        return bool(ended)
 
     async def enter(self, session: Session, company_id: int) -> None:
         """Let an operator work in a company (0: in none); an employee is where they are."""

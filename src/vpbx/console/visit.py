@@ -21,13 +21,22 @@ from vpbx.console.texts import Texts
 from vpbx.directory import DomainConfig, Employee, Role, composed
 from vpbx.history import Seen
 
-__all__ = ["Visit"]
+__all__ = ["Note", "Visit"]
 
 _NOTE = "vpbx-note"
+_DONE, _FAILED = "+", "-"
 THEMES = ("light", "dark")
 _NOTE_S = 60
 _LONGEST_NOTE = 600
 _LONGEST_TEXT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What became of the form that was just sent, told once."""
+
+    text: str
+    is_bad: bool = False
 
 
 @dataclass(slots=True)
@@ -177,21 +186,28 @@ class Visit:
     ) -> Response:
         """Return a page; `errors`: what is wrong, by field."""
         note = unquote(self.request.cookies.get(_NOTE, ""))[:_LONGEST_NOTE]
-        body = self.look.render(template, self, note=note, errors=errors or {}, **values)
+        told = Note(note[1:], note[:1] != _DONE) if note else None
+        body = self.look.render(template, self, note=told, errors=errors or {}, **values)
         answer = Response(body, status_code=status, media_type="text/html")
         if note:
             answer.delete_cookie(_NOTE)
         return answer
 
-    def go(self, path: str, note: str = "") -> Response:
-        """Send the browser to another page of ours, where `note` is shown once."""
+    def fragment(self, template: str, **values: Any) -> Response:
+        """Return a piece of a page, for a script of ours that asked for it."""
+        body = self.look.fragment(template, self.texts.language, **values)
+        return Response(body, media_type="text/html")
+
+    def go(self, path: str, note: str = "", *, failed: bool = False) -> Response:
+        """Send the browser to another page of ours, where `note` is shown once; `failed`: it
+        says why something was not done."""
         assert path.startswith("/")
         assert not path.startswith("//")
         answer = RedirectResponse(path, status_code=303)
         if note:
             answer.set_cookie(
                 _NOTE,
-                quote(note[:300]),
+                quote((_FAILED if failed else _DONE) + note[:300]),
                 max_age=_NOTE_S,
                 httponly=True,
                 samesite="strict",

@@ -45,12 +45,12 @@ async def add_special(visit: Visit) -> Response:
             await telnums.add_special_day(visit.company, telnum, values)
     except Wrong as error:
         said = "; ".join(errors_of(error, visit.texts).values())
-        return visit.go(_back(visit, telnum), said)
+        return visit.go(_back(visit, telnum), said, failed=True)
     refused = await put_also(visit, telnum, values)
     note = visit.texts("Saved.")
     if refused:
         note = visit.texts("Saved, but not for {numbers}", numbers="; ".join(refused))
-    return visit.go(_back(visit, telnum), note)
+    return visit.go(_back(visit, telnum), note, failed=bool(refused))
 
 
 async def drop_special(visit: Visit) -> Response:

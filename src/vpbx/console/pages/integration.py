@@ -145,6 +145,7 @@ async def replay(visit: Visit) -> Response:
         raise NotFound("no such command")
     if not await commands.replay(visit.company.id, int(number)):
         raise NotFound("no such command")
+    await visit.services.audit.note(visit.company.id, "integration.commands", "", f"{number} again")
     return visit.go(INTEGRATION, visit.texts("It is sent once more."))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from vpbx.accounts import Account
+from vpbx.acting import Actor, acting
 from vpbx.console.forms import Wrong, errors_of
 from vpbx.console.page import Door, Page
 from vpbx.console.pages.login import begin
@@ -36,6 +37,9 @@ async def accept(visit: Visit) -> Response:
     except Wrong as error:
         wrong = errors_of(error, visit.texts)
         return visit.page("invitation.html", status=400, errors=wrong, account=account)
+    with acting(Actor(str(account), "console", visit.source)):
+        what = "password of the console"
+        await visit.services.audit.note(account.domain_id, what, "invited", "•••")
     if visit.session is not None:
         await accounts.end(visit.session.account, visit.session.id)
     return await begin(visit, account, pending=account.has_second)

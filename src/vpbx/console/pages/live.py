@@ -13,7 +13,7 @@ from vpbx.calls import ActiveCall, Mode
 from vpbx.console import shares
 from vpbx.console.areas import Area, Reach, reach
 from vpbx.console.page import Page
-from vpbx.console.visit import Visit
+from vpbx.console.visit import Note, Visit
 from vpbx.directory import Employee, Invalid, NotFound
 
 LIVE = "/live"
@@ -177,7 +177,8 @@ def _mine(visit: Visit) -> ActiveCall:
 async def hang_up(visit: Visit) -> Response:
     call = _mine(visit)
     visit.services.calls.hang_up(visit.company.name, call.info.callid)
-    return visit.go(LIVE, visit.texts("The call is ended."))
+    await _note(visit, call, "ended")
+    return _told(visit, "The call is ended.")
 
 
 async def transfer(visit: Visit) -> Response:
@@ -186,18 +187,33 @@ async def transfer(visit: Visit) -> Response:
         done = visit.services.calls.transfer(visit.company, call.info.callid, visit.value("to"))
     except Invalid as error:
         return _refused(visit, error)
-    said = "The call is passed on." if done else "This call cannot be passed on there."
-    return visit.go(LIVE, visit.texts(said))
+    if not done:
+        return _told(visit, "This call cannot be passed on there.", failed=True)
+    await _note(visit, call, f"passed on to {visit.value('to')}")
+    return _told(visit, "The call is passed on.")
 
 
 def _refused(visit: Visit, error: Invalid) -> Response:
-    return visit.go(LIVE, visit.texts.error(error.errors[0].message))
+    return _told(visit, visit.texts.error(error.errors[0].message), failed=True)
+
+
+def _told(visit: Visit, text: str, *, failed: bool = False) -> Response:
+    """Say what became of a button: below it where a script pressed it, else on the page anew."""
+    said = visit.texts(text)
+    if visit.request.headers.get("hx-request") and not visit.request.headers.get("hx-boosted"):
+        return visit.fragment("live/told.html", note=Note(said, failed))
+    return visit.go(LIVE, said, failed=failed)
+
+
+async def _note(visit: Visit, call: ActiveCall, told: str) -> None:
+    """Write down who meddled with a call of others."""
+    await visit.services.audit.note(visit.company.id, f"calls.{call.info.callid}", "", told)
 
 
 async def supervise(visit: Visit) -> Response:
     call, supervisors = _mine(visit), visit.services.calls.supervisors
     if visit.employee is None:
-        return visit.go(LIVE, visit.texts("Only employees have a phone to listen with."))
+        return _told(visit, "Only employees have a phone to listen with.", failed=True)
     mode = Mode(visit.value("mode")) if visit.value("mode") in list(Mode) else Mode.LISTEN
     login, callid = visit.employee.login, call.info.callid
     try:
@@ -206,19 +222,20 @@ async def supervise(visit: Visit) -> Response:
     except Invalid as error:
         return _refused(visit, error)
     visit.services.live.touch(visit.company.id)
-    return visit.go(LIVE, visit.texts(_DONE_WORDS[mode]))
+    return _told(visit, _DONE_WORDS[mode])
 
 
 async def pick_up(visit: Visit) -> Response:
     call, supervisors = _mine(visit), visit.services.calls.supervisors
     if visit.employee is None:
-        return visit.go(LIVE, visit.texts("Only employees have a phone to listen with."))
+        return _told(visit, "Only employees have a phone to listen with.", failed=True)
     try:
         if not supervisors.take_ringing(visit.company, call.info.callid, user=visit.employee.login):
             raise NotFound("no such call")
     except Invalid as error:
         return _refused(visit, error)
-    return visit.go(LIVE, visit.texts("Your phone rings. Answer it to take the call."))
+    await _note(visit, call, "picked up")
+    return _told(visit, "Your phone rings. Answer it to take the call.")
 
 
 pages = (

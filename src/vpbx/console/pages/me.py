@@ -94,17 +94,20 @@ async def save_password(visit: Visit) -> Response:
         await visit.services.accounts.change_password(visit.mine, old, new, visit.source)
     except Refused as refused:
         return await _show(visit, errors_of(refused, visit.texts))
+    await _note(visit, "password of the console", "•••", "•••")
     note = visit.texts("Your password is changed, and you are logged out everywhere else.")
     return visit.go(ME, note)
 
 
 async def end_session(visit: Visit) -> Response:
     number = visit.value("session")
-    accounts, mine = visit.services.accounts, visit.mine
+    accounts, mine, ended = visit.services.accounts, visit.mine, False
     if number == "others":
-        await accounts.end_others(mine.account, mine.id)
+        ended = await accounts.end_others(mine.account, mine.id)
     elif number.isdecimal() and len(number) < 10:
-        await accounts.end(mine.account, int(number))
+        ended = await accounts.end(mine.account, int(number))
+    if ended:
+        await _note(visit, "sessions", "all others" if number == "others" else "one")
     return visit.go(ME, visit.texts("Ended."))
 
 
@@ -120,7 +123,7 @@ async def add_passkey(visit: Visit) -> Response:
         )
     except Refused as refused:
         return await _second(visit, secret, errors_of(refused, visit.texts))
-    await visit.services.audit.note(visit.mine.account.domain_id, "passkey", "", "added")
+    await _note(visit, "passkey", "", "added")
     return visit.go(ENROL, visit.texts("From now on the passkey is asked for when you log in."))
 
 
@@ -128,7 +131,7 @@ async def drop_passkey(visit: Visit) -> Response:
     number = visit.value("passkey")
     if number.isdecimal() and len(number) < 10:
         await visit.services.accounts.passkeys.remove(visit.mine.account, int(number))
-        await visit.services.audit.note(visit.mine.account.domain_id, "passkey", "removed", "")
+        await _note(visit, "passkey", "removed")
     return visit.go(ENROL, visit.texts("Removed."))
 
 
@@ -161,12 +164,19 @@ async def save_second(visit: Visit) -> Response:
         except Refused as refused:
             return await _second(visit, second.propose(), errors_of(refused, visit.texts))
         await second.drop(account)
+        await _note(visit, "codes of an app", "on", "off")
         return visit.go(f"{ME}", visit.texts("Your second factor is off."))
     try:
         await second.confirm(account, secret, visit.value("code"), visit.source)
     except Refused as refused:
         return await _second(visit, secret, errors_of(refused, visit.texts))
+    await _note(visit, "codes of an app", "off", "on")
     return visit.go(ME, visit.texts("From now on a code is asked for when you log in."))
+
+
+async def _note(visit: Visit, what: str, before: str = "", after: str = "") -> None:
+    """Write down what somebody changed of their own account."""
+    await visit.services.audit.note(visit.mine.account.domain_id, what, before, after)
 
 
 pages = (

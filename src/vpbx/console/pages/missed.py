@@ -44,9 +44,11 @@ async def call(visit: Visit) -> Response:
     try:
         await visit.services.calls.make_call(visit.company, phone=phone, user=employee.login)
     except Wrong as error:
-        return visit.go(back, next(iter(errors_of(error, visit.texts).values())))
+        why = next(iter(errors_of(error, visit.texts).values()))
+        return visit.go(back, why, failed=True)
     except TooManyCalls:
-        return visit.go(back, visit.texts("You have as many calls as you may have at once."))
+        text = visit.texts("You have as many calls as you may have at once.")
+        return visit.go(back, text, failed=True)
     return visit.go(back, visit.texts("Your phone rings: take it, and the number is called."))
 
 

@@ -32,10 +32,13 @@ async def show(visit: Visit) -> Response:
 async def enter(visit: Visit) -> Response:
     domain = await visit.services.directory.companies.get(visit.path("name"))
     await visit.services.accounts.enter(visit.mine, domain.id)
+    await visit.services.audit.note(domain.id, "operator", "", "entered")
     return visit.go("/")
 
 
 async def leave(visit: Visit) -> Response:
+    if visit.domain is not None:
+        await visit.services.audit.note(visit.domain.id, "operator", "entered", "left")
     await visit.services.accounts.enter(visit.mine, 0)
     return visit.go(OPERATOR)
 

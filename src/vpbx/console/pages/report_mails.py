@@ -105,6 +105,7 @@ async def delete(visit: Visit) -> Response:
 async def send(visit: Visit) -> Response:
     mail = await visit.services.report_mails.send_now(visit.company, (await _mail(visit)).id)
     to = ", ".join(mail.recipients)
+    await visit.services.audit.note(visit.company.id, "report by e-mail", "", f"sent to {to}")
     return visit.go(LIST, visit.texts("It is on its way to {to}.", to=to))
 
 

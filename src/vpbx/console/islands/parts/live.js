@@ -55,4 +55,10 @@ function tick() {
 setInterval(tick, 1000);
 document.addEventListener("DOMContentLoaded", () => (connect(), tick()));
 document.addEventListener("visibilitychange", connect);
-document.addEventListener("htmx:after:swap", () => (connect(), tick()));
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail?.ctx?.target?.id === "told") {  // a button of the board was pressed
+    for (const sheet of document.querySelectorAll("[data-stream] details[open]")) sheet.open = false;
+  }
+  connect();
+  tick();
+});
