@@ -31,15 +31,8 @@ from vpbx.sip.registrar import (
     register,
 )
 from vpbx.sip.registration import Registration, RegistrationState
-from vpbx.sip.sdp import (
-    AudioCodec,
-    MalformedSdp,
-    MediaDescription,
-    Sdp,
-    build,
-    direction_answer,
-    retarget,
-)
+from vpbx.sip.sdp import AudioCodec, MalformedSdp, MediaDescription, Sdp
+from vpbx.sip.sdp_text import build, direction_answer, retarget
 from vpbx.sip.session import Session, SessionAdapter, SessionListener
 from vpbx.sip.stack import Application, SipStack
 from vpbx.sip.subscription import EventType, Subscription, View, accepts, wanted_s

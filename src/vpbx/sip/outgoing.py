@@ -27,7 +27,8 @@ from vpbx.sip.exchange import ClientAuth, Exchange, Tries
 from vpbx.sip.listener import SessionState
 from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
 from vpbx.sip.offer_answer import OfferAnswer, OfferState
-from vpbx.sip.sdp import Sdp, refused
+from vpbx.sip.sdp import Sdp
+from vpbx.sip.sdp_text import refused
 from vpbx.sip.session import Session, SessionListener
 from vpbx.sip.target import Target
 from vpbx.sip.transaction import ClientTransaction, ServerTransaction, TransactionState

@@ -10,7 +10,8 @@ from vpbx.sip.body import ALLOW, SDP_TYPE, BadBody, session_description
 from vpbx.sip.exchange import NoResponse, Tries
 from vpbx.sip.listener import SessionState
 from vpbx.sip.message import Request, Response
-from vpbx.sip.sdp import Sdp, refused
+from vpbx.sip.sdp import Sdp
+from vpbx.sip.sdp_text import refused
 from vpbx.sip.transaction import ClientTransaction
 from vpbx.sip.transport import Hop
 from vpbx.sip.usage import Usage

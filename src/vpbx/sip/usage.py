@@ -21,7 +21,8 @@ from vpbx.sip.listener import Adapter, EndCause, Listener, SessionState
 from vpbx.sip.message import Request, Response, make_response
 from vpbx.sip.offer_answer import OfferAnswer, OfferState
 from vpbx.sip.reliable import AckWait
-from vpbx.sip.sdp import Sdp, refused
+from vpbx.sip.sdp import Sdp
+from vpbx.sip.sdp_text import refused
 from vpbx.sip.session_timer import SessionTimer
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop

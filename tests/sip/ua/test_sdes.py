@@ -14,7 +14,8 @@ from vpbx.sip.sdes import (
     reply_to,
     usable_lines,
 )
-from vpbx.sip.sdp import AudioCodec, MediaDescription, Sdp, build
+from vpbx.sip.sdp import AudioCodec, MediaDescription, Sdp
+from vpbx.sip.sdp_text import build
 
 KEY = base64.b64encode(bytes(range(30))).decode()
 GOOD = f"1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"

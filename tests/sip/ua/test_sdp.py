@@ -9,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpbx.sip.offer_answer import codecs_of
-from vpbx.sip.sdp import (
-    AudioCodec,
-    MalformedSdp,
-    Sdp,
-    build,
-    direction_answer,
-    refused,
-    retarget,
-)
+from vpbx.sip.sdp import AudioCodec, MalformedSdp, Sdp
+from vpbx.sip.sdp_text import build, direction_answer, refused, retarget
 
 PHONE = (
     "v=0\r\n"
