@@ -197,9 +197,8 @@ class Authenticator:
         same = self._is_right(given, algorithm, kept or self._nobody, count, request.method)
         if not same or kept is None or not (legacy or _HEX_COUNT.match(count)):
             return Verdict(AuthResult.WRONG, username)
-        if not (
-            self._spend_legacy(nonce, born) if legacy else self._nonces.spend(nonce, born, count)
-        ):
+        good = self._spend_legacy(nonce, born) if legacy else self._nonces.spend(nonce, born, count)
+        if not good:
             return Verdict(AuthResult.STALE, username)
         return Verdict(AuthResult.OK, username)
 

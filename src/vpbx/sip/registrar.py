@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from vpbx.sip.dialog import came_through_nat, next_hop
 from vpbx.sip.grammar import parse_address
@@ -124,18 +125,10 @@ def register(
     limits = limits or RegistrarLimits()
     alive = tuple(binding for binding in bindings if binding.expires_at > now)
     expired = tuple(binding for binding in bindings if binding.expires_at <= now)
-    added: tuple[Binding, ...] = ()
     try:
         path = _path(request)
-        values = _contact_values(request)
-        if "*" in values:
-            kept = _remove_all(alive, request, values)
-        else:
-            asked = [_asked(value, request, limits) for value in values]
-            if len(asked) > limits.max_contacts:
-                raise _Refused(403)
-            kept, added = _update(alive, asked, request, hop, path, now, limits.max_contacts)
-            _check_reach(added, unreachable)
+        kept, added = _apply(alive, request, partial(_bound, request, hop, path, now), limits)
+        _check_reach(added, unreachable)
     except _Refused as refusal:
         return RegisterResult(alive, refusal.code, refusal.headers, refusal.reason, removed=expired)
     identities = {(b.contact, b.instance, b.reg_id) for b in kept}
@@ -289,42 +282,49 @@ def _check_order(binding: Binding, request: Request) -> None:
         raise _Refused(500)
 
 
-def _update(
+def _apply(
     bindings: tuple[Binding, ...],
-    asked: Sequence[_Asked],
     request: Request,
-    hop: Hop,
-    path: tuple[str, ...],
-    now: float,
-    max_contacts: int,
+    bound: Callable[[_Asked], Binding],
+    limits: RegistrarLimits,
 ) -> tuple[tuple[Binding, ...], tuple[Binding, ...]]:
+    """Return the bindings that there are now, and those of them that are new or refreshed."""
+    values = _contact_values(request)
+    if "*" in values:
+        return _remove_all(bindings, request, values), ()
+    asked = [_asked(value, request, limits) for value in values]
+    if len(asked) > limits.max_contacts:
+        raise _Refused(403)
     kept = list(bindings)
     added: list[Binding] = []
-    symmetric = came_through_nat(request, hop)
     for item in asked:
         for binding in [b for b in kept if _same(b, item)]:
             _check_order(binding, request)
             kept.remove(binding)
         added = [b for b in added if not _same(b, item)]
-        if item.expires_s == 0:
-            continue
-        first = parse_address(path[0]).uri if path else item.uri
-        binding = Binding(
-            contact=item.text,
-            hop=next_hop(str(first), hop, symmetric=symmetric and not path),
-            path=path,
-            call_id=request.call_id,
-            cseq=request.cseq_number,
-            expires_at=now + item.expires_s,
-            user_agent=(request.headers.get("User-Agent") or "")[:256],
-            instance=item.instance,
-            q=item.q,
-            reg_id=item.reg_id,
-        )
-        added.append(binding)
+        if item.expires_s:
+            added.append(bound(item))
     # A device that lost its memory leaves dead contacts behind: the ones that would expire
     # first make room for it.
     kept.sort(key=lambda binding: binding.expires_at)
-    room = max(0, max_contacts - len(added))
+    room = max(0, limits.max_contacts - len(added))
     kept = kept[len(kept) - room :] if room < len(kept) else kept
     return (*kept, *added), tuple(added)
+
+
+def _bound(request: Request, hop: Hop, path: tuple[str, ...], now: float, asked: _Asked) -> Binding:
+    """Return the binding that a contact asks for, as it is reached from here."""
+    first = parse_address(path[0]).uri if path else asked.uri
+    symmetric = came_through_nat(request, hop) and not path
+    return Binding(
+        contact=asked.text,
+        hop=next_hop(str(first), hop, symmetric=symmetric),
+        path=path,
+        call_id=request.call_id,
+        cseq=request.cseq_number,
+        expires_at=now + asked.expires_s,
+        user_agent=(request.headers.get("User-Agent") or "")[:256],
+        instance=asked.instance,
+        q=asked.q,
+        reg_id=asked.reg_id,
+    )

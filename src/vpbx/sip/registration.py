@@ -66,6 +66,17 @@ class Registration:
     `keep_alive_s`: how often something is sent so that a NAT keeps the way open; 0: never.
     """
 
+    code = 0
+    """The last final response; 0 when there was nowhere to send to."""
+    reason = ""
+    """What that response said, or why there is none."""
+    service_route: tuple[str, ...] = ()
+    """Route of requests by way of the registrar (RFC 3608)."""
+    path: tuple[str, ...] = ()
+    """The proxies between the registrar and us, as it told (RFC 3327)."""
+    expires_at = 0.0
+    """Until when the registrar keeps our Contact (monotonic)."""
+
     def __init__(
         self,
         stack: SipStack,
@@ -82,16 +93,6 @@ class Registration:
         keep_alive_s: float = 0.0,
     ) -> None:
         self.state = RegistrationState.IDLE
-        self.code = 0
-        """The last final response; 0 when there was nowhere to send to."""
-        self.reason = ""
-        """What that response said, or why there is none."""
-        self.service_route: tuple[str, ...] = ()
-        """Route of requests by way of the registrar (RFC 3608)."""
-        self.path: tuple[str, ...] = ()
-        """The proxies between the registrar and us, as it told (RFC 3327)."""
-        self.expires_at = 0.0
-        """Until when the registrar keeps our Contact (monotonic)."""
         self._stack = stack
         self._targets = registrar if callable(registrar) else lambda: (registrar,)
         self._order: list[Target] = []

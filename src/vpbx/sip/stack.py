@@ -202,36 +202,29 @@ class SipStack:
         cseq: Iterator[int] | None = None,
     ) -> None:
         """Send a request outside of dialogs. `on_response` hears the final response, or a
-        made-up 408 (no answer) or 503 (could not be sent).
-
-        `call_id` and `cseq` (the numbers to use, one for each try) continue a series
-        (registration).
-        """
+        made-up 408 (no answer) or 503 (could not be sent). `call_id` and `cseq` (the numbers to
+        use, one for each try) continue a series (registration)."""
         numbers = cseq or count(1)
         sender = f"{from_};tag={new_tag()}"
         call_id = call_id or new_call_id()
+        more = headers if content_type is None else (*headers, ("Content-Type", content_type))
 
         def make() -> Request:
             uri, route = along(target.route, target.uri)
             request = Request(method, uri, body)
             put = request.headers.add
             put("Max-Forwards", "70")
-            for value in route:
-                put("Route", value)
-            put("From", sender)
-            put("To", to)
+            for name, value in (*(("Route", one) for one in route), ("From", sender), ("To", to)):
+                put(name, value)
             put("Call-ID", call_id)
             put("CSeq", f"{next(numbers)} {method}")
             put("User-Agent", self.config.user_agent)
-            for name, value in headers:
+            for name, value in more:
                 put(name, value)
-            if content_type is not None:
-                put("Content-Type", content_type)
             return request
 
-        Exchange(
-            self, target.hop, make, on_response, ClientAuth(credentials) if credentials else None
-        )
+        auth = ClientAuth(credentials) if credentials else None
+        Exchange(self, target.hop, make, on_response, auth)
 
     # For this part's modules
 

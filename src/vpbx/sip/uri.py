@@ -45,6 +45,7 @@ class Uri(sipmessage.URI):
         scheme: str,
         host: str,
         user: str | None = None,
+        *,
         password: str | None = None,
         port: int | None = None,
         parameters: sipmessage.Parameters | None = None,
@@ -87,8 +88,9 @@ def _parse_uri(text: str) -> Uri:
         raise ValueError("URI has characters that must be escaped")
     if scheme == "tel":
         number, semicolon, tail = rest.partition(";")
-        return Uri(scheme, "", number, None, None, _uri_parameters(semicolon + tail), "", text)
-    return Uri(scheme, "", rest, None, None, None, "", text)
+        parameters = _uri_parameters(semicolon + tail)
+        return Uri(scheme, "", number, parameters=parameters, raw=text)
+    return Uri(scheme, "", rest, raw=text)
 
 
 _parse_uri_cached = lru_cache(maxsize=2048)(_parse_uri)
@@ -107,7 +109,16 @@ def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
     rest, _, headers = rest.partition("?")
     hostport, semicolon, tail = rest.partition(";")
     host, port = parse_hostport(hostport)
-    return Uri(scheme, host, user, password, port, _uri_parameters(semicolon + tail), headers, text)
+    return Uri(
+        scheme,
+        host,
+        user,
+        password=password,
+        port=port,
+        parameters=_uri_parameters(semicolon + tail),
+        headers=headers,
+        raw=text,
+    )
 
 
 def _uri_parameters(text: str) -> Parameters | None:
