@@ -175,7 +175,7 @@ async def test_without_the_library_it_is_said_once_what_to_install(
 ) -> None:
     copy = tmp_path / "media"
     copy.mkdir()
-    for name in ("fax_worker", "g711", "udptl", "spandsp"):
+    for name in ("fax_worker", "fax_pdf", "g711", "udptl", "spandsp"):
         shutil.copy(_MEDIA / f"{name}.py", copy)
     binding = copy / "spandsp.py"
     binding.write_text(binding.read_text().replace("libspandsp.so.2", "libspandsp.so.none"))

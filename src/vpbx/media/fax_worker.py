@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import io
 import json
 import os
 import resource
@@ -58,6 +57,7 @@ def _beside(name: str) -> Any:
 
 
 g711, spandsp, udptl = _beside("g711"), _beside("spandsp"), _beside("udptl")
+fax_pdf = _beside("fax_pdf")
 
 
 class _Sound:
@@ -228,7 +228,7 @@ class _Machine:
         if "end" in command:
             self._close()
             try:
-                self._tell({"pages": _make_pdf(self._files, Path(command["end"]))})
+                self._tell({"pages": fax_pdf.make(self._files, Path(command["end"]))})
             except Exception as error:
                 self._tell({"error": f"{type(error).__name__}: {error}"[:500]})
             return False
@@ -302,7 +302,7 @@ class _Machine:
         path, known = self._files[-1]
         pages = self._fax.pages
         if pages > known:
-            _sync(path)
+            fax_pdf.sync(path)
             self._files[-1] = path, pages
         total = sum(count for _, count in self._files)
         if total > self._told_pages:
@@ -339,48 +339,6 @@ class _Machine:
         if self._over_at is not None and now >= self._over_at and not self._told_over:
             self._told_over = True
             self._tell({"over": fax.reason, "ok": fax.result == spandsp.OK})
-
-
-def _sync(path: Path) -> None:
-    """Have a file on the disk: the sender is told that its page has arrived."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _make_pdf(files: list[tuple[Path, int]], target: Path) -> int:
-    """Make one PDF of what the files hold, and remove them; return how many pages it has.
-
-    A count of -1 takes all the pages there are. No page: no PDF.
-    """
-    import img2pdf
-    import pikepdf
-
-    document = pikepdf.new()
-    for path, count in files:
-        if count and path.exists() and path.stat().st_size:
-            made = io.BytesIO()
-            with path.open("rb") as tiff:
-                img2pdf.convert(tiff, outputstream=made)  # as it is, no page is coded anew
-            pages = pikepdf.open(made).pages
-            document.pages.extend(pages if count < 0 else pages[:count])
-    count = len(document.pages)
-    if count:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}")
-        try:
-            with temporary.open("wb") as file:
-                document.save(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    for path, _ in files:
-        path.unlink(missing_ok=True)
-    return count
 
 
 def main() -> None:

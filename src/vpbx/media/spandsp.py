@@ -33,48 +33,50 @@ _END = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_int)
 _PACKET = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, POINTER(c_uint8), c_int, c_int)
 _TONE = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_int, c_int)
 
+_STATE, _SAMPLES = c_void_p, POINTER(c_int16)
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "fax_init": (_STATE, [_STATE, c_int]),
+    "fax_free": (c_int, [_STATE]),
+    "fax_rx": (c_int, [_STATE, _SAMPLES, c_int]),
+    "fax_rx_fillin": (c_int, [_STATE, c_int]),
+    "fax_tx": (c_int, [_STATE, _SAMPLES, c_int]),
+    "fax_set_transmit_on_idle": (None, [_STATE, c_int]),
+    "fax_get_t30_state": (_STATE, [_STATE]),
+    "t38_terminal_init": (_STATE, [_STATE, c_int, _PACKET, c_void_p]),
+    "t38_terminal_free": (c_int, [_STATE]),
+    "t38_terminal_get_t30_state": (_STATE, [_STATE]),
+    "t38_terminal_get_t38_core_state": (_STATE, [_STATE]),
+    "t38_terminal_send_timeout": (c_int, [_STATE, c_int]),
+    "t38_core_rx_ifp_packet": (c_int, [_STATE, c_char_p, c_int, c_uint16]),
+    "t38_set_t38_version": (None, [_STATE, c_int]),
+    "t38_set_data_rate_management_method": (None, [_STATE, c_int]),
+    "t38_set_fastest_image_data_rate": (None, [_STATE, c_int]),
+    "t30_set_tx_ident": (c_int, [_STATE, c_char_p]),
+    "t30_set_rx_file": (None, [_STATE, c_char_p, c_int]),
+    "t30_set_tx_file": (None, [_STATE, c_char_p, c_int, c_int]),
+    "t30_set_rx_encoding": (c_int, [_STATE, c_int]),
+    "t30_set_ecm_capability": (c_int, [_STATE, c_int]),
+    "t30_set_supported_modems": (c_int, [_STATE, c_int]),
+    "t30_set_supported_compressions": (c_int, [_STATE, c_int]),
+    "t30_set_supported_resolutions": (c_int, [_STATE, c_int]),
+    "t30_set_supported_image_sizes": (c_int, [_STATE, c_int]),
+    "t30_set_phase_d_handler": (None, [_STATE, _PHASE, c_void_p]),
+    "t30_set_phase_e_handler": (None, [_STATE, _END, c_void_p]),
+    "t30_get_transfer_statistics": (None, [_STATE, c_void_p]),
+    "t30_terminate": (None, [_STATE]),
+    "t30_completion_code_to_str": (c_char_p, [c_int]),
+    "modem_connect_tones_rx_init": (_STATE, [_STATE, c_int, _TONE, c_void_p]),
+    "modem_connect_tones_rx": (c_int, [_STATE, _SAMPLES, c_int]),
+    "modem_connect_tones_rx_free": (c_int, [_STATE]),
+}
+"""What is used of the library: result and arguments of each function."""
+
 
 @cache
 def load() -> Any:
     """Return the library; OSError when it is not installed."""
     lib = ctypes.CDLL(NAME)
-    state, samples = c_void_p, POINTER(c_int16)
-    signatures: dict[str, tuple[Any, list[Any]]] = {
-        "fax_init": (state, [state, c_int]),
-        "fax_free": (c_int, [state]),
-        "fax_rx": (c_int, [state, samples, c_int]),
-        "fax_rx_fillin": (c_int, [state, c_int]),
-        "fax_tx": (c_int, [state, samples, c_int]),
-        "fax_set_transmit_on_idle": (None, [state, c_int]),
-        "fax_get_t30_state": (state, [state]),
-        "t38_terminal_init": (state, [state, c_int, _PACKET, c_void_p]),
-        "t38_terminal_free": (c_int, [state]),
-        "t38_terminal_get_t30_state": (state, [state]),
-        "t38_terminal_get_t38_core_state": (state, [state]),
-        "t38_terminal_send_timeout": (c_int, [state, c_int]),
-        "t38_core_rx_ifp_packet": (c_int, [state, c_char_p, c_int, c_uint16]),
-        "t38_set_t38_version": (None, [state, c_int]),
-        "t38_set_data_rate_management_method": (None, [state, c_int]),
-        "t38_set_fastest_image_data_rate": (None, [state, c_int]),
-        "t30_set_tx_ident": (c_int, [state, c_char_p]),
-        "t30_set_rx_file": (None, [state, c_char_p, c_int]),
-        "t30_set_tx_file": (None, [state, c_char_p, c_int, c_int]),
-        "t30_set_rx_encoding": (c_int, [state, c_int]),
-        "t30_set_ecm_capability": (c_int, [state, c_int]),
-        "t30_set_supported_modems": (c_int, [state, c_int]),
-        "t30_set_supported_compressions": (c_int, [state, c_int]),
-        "t30_set_supported_resolutions": (c_int, [state, c_int]),
-        "t30_set_supported_image_sizes": (c_int, [state, c_int]),
-        "t30_set_phase_d_handler": (None, [state, _PHASE, c_void_p]),
-        "t30_set_phase_e_handler": (None, [state, _END, c_void_p]),
-        "t30_get_transfer_statistics": (None, [state, c_void_p]),
-        "t30_terminate": (None, [state]),
-        "t30_completion_code_to_str": (c_char_p, [c_int]),
-        "modem_connect_tones_rx_init": (state, [state, c_int, _TONE, c_void_p]),
-        "modem_connect_tones_rx": (c_int, [state, samples, c_int]),
-        "modem_connect_tones_rx_free": (c_int, [state]),
-    }
-    for name, (result, arguments) in signatures.items():
+    for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(lib, name)
         function.restype, function.argtypes = result, arguments
     return lib
