@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from sqlalchemy import text
 
 from tests.calls.world import ANN, World
 from tests.support.sockets import udp_ports
@@ -63,3 +64,16 @@ async def test_an_escaped_star_is_a_star(world: World) -> None:
     await call.ended(timeout_s=20)
     await world.ended()
     assert not (await world.domain()).employees[ANN].receives_calls
+
+
+async def test_a_fault_of_ours_is_told_to_who_was_answered(world: World) -> None:
+    """Their voicemail cannot be read: they hear so, rather than that nobody speaks."""
+    await world.own_sound("prompt", "fault", 600, 0.6)
+    phone = await world.phone(ANN)
+    async with world.database.begin() as connection:
+        await connection.execute(text("DROP TABLE voicemail"))
+    world.faults_expected = True
+    call = await world.phone_calls(phone, "*97")
+    await call.heard(600)
+    assert (await call.ended()).cause == "bye"
+    assert (await world.ended()).account == "*97"

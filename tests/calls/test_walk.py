@@ -203,3 +203,16 @@ async def test_another_number_of_the_company_is_reached_without_leaving_the_hous
     end = await world.ended()
     assert (end.status, end.destination) == (Status.SUCCESS, Destination.USER)
     assert len(world.carrier.calls) == 1
+
+
+async def test_another_number_of_the_company_that_is_off_takes_no_call_this_way_either(
+    world: World,
+) -> None:
+    await scheduled(world, {"subtype": "telnum", "telnum": SALES}, {"subtype": "message"}, now=True)
+    await world.directory.telnums.set_enabled(await world.domain(), SALES, False)
+    bob = await world.phone(BOB)
+    customer = await world.customer_calls()
+    assert (await customer.ended()).code == 480
+    end = await world.ended()
+    assert (end.status, end.destination) == (Status.MISSED, Destination.TELNUM)
+    assert not bob.calls

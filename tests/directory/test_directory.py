@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from tests.support.postgres import PostgresServer
 from vpbx.db import Database
 from vpbx.directory import (
     RIGHTS,
@@ -39,6 +41,34 @@ async def another_process(database_url: str) -> AsyncIterator[Directory]:
     yield directory
     await directory.stop()
     await database.close()
+
+
+async def test_changes_of_others_are_seen_again_after_the_database_was_away(
+    postgres_server: PostgresServer, postgres_url: str, database: Database
+) -> None:
+    if database.dialect != "postgresql":
+        pytest.skip("a file is never away")
+    name = postgres_url.partition("?")[0].rpartition("/")[2]
+    hurried = Database.from_url(postgres_url, patience_s=0.2)
+    directory = Directory(hurried, poll_s=0.02)
+    await directory.start()
+    acme = (await directory.companies.add("acme.example")).domain
+    with capture_logs() as logs:
+        postgres_server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        postgres_server.sql(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        async with asyncio.timeout(30):
+            while not [entry for entry in logs if "does not answer" in entry["event"]]:
+                await asyncio.sleep(0.02)
+    postgres_server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    async with another_process(postgres_url) as other:
+        await other.companies.switch(acme, False)
+    async with asyncio.timeout(30):
+        while (cached := directory.cached("acme.example")) is None or cached.enabled:
+            await asyncio.sleep(0.02)  # nobody asks for it: it is the poll that sees it
+    await directory.stop()
+    await hurried.close()
 
 
 async def test_new_domain_has_its_administrator(directory: Directory) -> None:

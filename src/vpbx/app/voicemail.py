@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
 from vpbx.calls import StoredMessage
+from vpbx.db import is_passing
 from vpbx.mail import Mailboxes, Message
 from vpbx.media import MediaError, convert_upload
 
@@ -30,7 +29,9 @@ class VoiceMailbox:
         """Return how many messages are new and how many old; None: the database is away."""
         try:
             return await self._boxes.counts(domain_id, login)
-        except (DBAPIError, OSError):
+        except Exception as error:
+            if not is_passing(error):
+                raise
             return None
 
     async def messages(self, domain_id: int, login: str) -> Sequence[Message]:

@@ -33,6 +33,7 @@ from vpbx.calls.sound import Unusable
 from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.told.chapter import Chapter
 from vpbx.calls.told.recording import encode
+from vpbx.db import brief, is_passing
 from vpbx.directory.goals import ToPark
 from vpbx.events import Destination, Direction, Group, Party
 from vpbx.media import MediaError
@@ -196,9 +197,29 @@ class Call(Exchanging):
             if self.bridge.session is not None:  # else `open_media` has told, once
                 log.warning("call lost its media", callid=self.info.callid, error=str(error))
             return Over(Result.NO_MEDIA)
-        except Exception:
-            log.exception("call failed", callid=self.info.callid)
+        except Exception as error:
+            if is_passing(error):
+                log.warning(
+                    "a call needs the database", callid=self.info.callid, error=brief(error)
+                )
+            else:
+                log.exception("call failed", callid=self.info.callid)
+            await self._admit_fault()
             return Over(Result.FAILED)
+
+    async def _admit_fault(self) -> None:
+        """Say that something of ours has failed to a guest who was answered and is alone."""
+        guest = self.guest
+        if guest is None or guest.ended or not guest.session.answered or self.host is not None:
+            return
+        try:
+            await self.hear_out("fault")
+        except Exception as error:
+            log.debug("a fault could not be told", callid=self.info.callid, error=repr(error))
+        except asyncio.CancelledError:  # they have hung up, or the server stops
+            self.hang_up(Ender.SYSTEM, 503)
+            if self._task is not None:
+                self._task.uncancel()
 
     async def _finish(self, outcome: Over) -> None:
         if self._post_dialling is not None:

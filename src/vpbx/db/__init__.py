@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from vpbx.db.batches import Values
 from vpbx.db.database import Database
-from vpbx.db.faults import Unavailable, is_passing
+from vpbx.db.faults import Unavailable, brief, is_passing
 from vpbx.db.metadata import BIG, metadata
 from vpbx.db.prepared import Prepared, Reader, Row
 from vpbx.db.spill import take_up
@@ -25,6 +25,7 @@ __all__ = [
     "Values",
     "Write",
     "Writer",
+    "brief",
     "insert_or_ignore",
     "is_passing",
     "metadata",

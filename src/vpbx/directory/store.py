@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.acting import actor
 from vpbx.clock import Clock, LoopClock
-from vpbx.db import Database, Writer
+from vpbx.db import Database, Writer, is_passing
 from vpbx.directory.directions import warm_up
 from vpbx.directory.errors import NotFound
 from vpbx.directory.index import INDEXED, Index, Key, read_index, read_revision
@@ -345,8 +345,8 @@ class Store:
             try:
                 async with self.reading() as connection:
                     found_now = await load(connection, domain_id, self._kept.get(domain_id))
-            except (DBAPIError, OSError) as error:
-                if found is None:
+            except Exception as error:
+                if found is None or not is_passing(error):
                     raise
                 log.warning(
                     "the database does not answer, calls go on with older settings",
@@ -383,9 +383,11 @@ class Store:
                 for domain_id in list(self._loaded):
                     await self.domain_by_id(domain_id)
                 failing = False
-            except (DBAPIError, OSError) as error:
-                if not failing:
+            except Exception as error:  # whatever it is: nobody else would see what has changed
+                if not failing and is_passing(error):
                     log.warning("the database does not answer", error=type(error).__name__)
+                elif not failing:
+                    log.exception("what other processes have changed cannot be read")
                 failing = True
 
 

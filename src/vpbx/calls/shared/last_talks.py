@@ -6,6 +6,7 @@ known from the calls themselves.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -14,6 +15,9 @@ import structlog
 __all__ = ["AskHistory", "LastTalks"]
 
 log = structlog.get_logger("vpbx.calls")
+
+_PATIENCE_S = 1.0
+"""A caller waits for it; without an answer people are rung in the order they stand in."""
 
 AskHistory: TypeAlias = Callable[[int, Iterable[str]], Awaitable[Mapping[str, float]]]
 """(domain id, logins) → when the last call of each ended, seconds since 1970."""
@@ -28,12 +32,13 @@ class LastTalks:
         """0.0: never, as far as history knows."""
 
     async def learn(self, domain_id: int, logins: Iterable[str]) -> None:
-        """Ask history about those nothing is known of yet. Never raises."""
+        """Ask history about those nothing is known of yet, and wait for a moment. Never raises."""
         unknown = [login for login in logins if (domain_id, login) not in self._at]
         if not unknown or self._ask is None:
             return
         try:
-            found = await self._ask(domain_id, unknown)
+            async with asyncio.timeout(_PATIENCE_S):
+                found = await self._ask(domain_id, unknown)
         except Exception as error:
             log.warning("history does not say who was called last", error=repr(error))
             return
