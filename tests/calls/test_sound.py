@@ -331,7 +331,7 @@ def test_a_phone_over_tls_is_offered_sdes_then_dtls_then_none_or_what_it_took_la
 
 
 @pytest.mark.parametrize(("setup", "active"), [("active", True), ("passive", False)])
-def test_an_answer_by_dtls_is_taken_at_the_plain_port_and_remembered(
+def test_an_answer_by_dtls_is_taken_at_the_port_for_encrypted_legs_and_remembered(
     setup: str, active: bool
 ) -> None:
     leg, tastes = dtls_sound(), Tastes()
@@ -339,7 +339,7 @@ def test_an_answer_by_dtls_is_taken_at_the_plain_port_and_remembered(
     leg.describe([PCMA])
     offered = Sdp.parse(leg.otherwise[0]).audio
     assert offered is not None
-    assert (offered.port, offered.attribute("setup")) == (4000, "actpass")
+    assert (offered.port, offered.attribute("setup")) == (5000, "actpass")
     assert not offered.attributes("crypto")
     leg.settled_for(leg.otherwise[0])
     fingerprint = ":".join(["CD"] * 32)
@@ -347,7 +347,7 @@ def test_an_answer_by_dtls_is_taken_at_the_plain_port_and_remembered(
     leg.hear(offer(PCMA).replace("RTP/AVP", "UDP/TLS/RTP/SAVP") + lines, [PCMA])
     assert leg.peer is not None
     assert leg.peer.dtls == DtlsPeer(fingerprint, active=active)
-    assert (leg.peer.srtp, leg.peer.relayed) == (None, False)
+    assert (leg.peer.srtp, leg.peer.relayed) == (None, True)
     assert tastes.prefers_dtls("sip:bob@192.0.2.9")
     again = Sdp.parse(leg.describe([PCMA, PCMU])).audio
     assert again is not None

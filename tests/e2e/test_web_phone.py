@@ -407,3 +407,23 @@ async def test_a_supervisor_whispers_to_an_employee_at_a_browser(
         await asyncio.gather(web.hears(440), customer.heard(VOICE_HZ))
         await web.press("Hang up")
         await customer.ended()
+
+
+async def test_a_page_that_was_on_hold_hears_the_other_one_again(
+    browser: Browser, company: Company
+) -> None:
+    ann, bob = await company.employee("711"), await company.employee("712")
+    async with desk_phone(company, bob) as desk, logged_in(browser, company, ann) as (web, _):
+        await web.dial("712")
+        call = await desk.incoming()
+        await call.answer(440)
+        await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
+        for _ in range(2):
+            assert await call.hold() == 200
+            async with asyncio.timeout(30):  # the company's music instead
+                while abs(await web.page.evaluate(PEAK) - 440) < 15:
+                    await asyncio.sleep(0.1)
+            assert await call.resume() == 200
+            await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
+        call.hangup()
+        await web.over()

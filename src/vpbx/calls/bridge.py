@@ -9,6 +9,7 @@ goes, what lies under it is heard again, so no step needs to know what another h
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -84,7 +85,7 @@ class Bridge:
 
         def dtls_way(browser: bool) -> DtlsWay:
             if not browser:
-                return DtlsWay(media.fingerprint)
+                return DtlsWay(media.fingerprint, secrets.token_hex(8))
             return DtlsWay(media.fingerprint, *media.browser(side))
 
         way = dtls_way if media.knows_dtls else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vpbx.media import DtlsPeer, SrtpKeys
+from vpbx.media import CNAME, DtlsPeer, SrtpKeys
 from vpbx.sip import MediaDescription, Sdp
 from vpbx.sip.dtls import PROTOCOLS as DTLS_PROTOCOLS
 from vpbx.sip.dtls import DtlsLines, dtls_of
@@ -26,18 +26,23 @@ class DtlsWay:
     """What one leg is told of our DTLS, and of ICE if it is a browser."""
 
     fingerprint: str
-    ufrag: str = ""
+    name: str = ""
+    """What its keys are known by (`DtlsPeer`); a browser's ufrag."""
     password: str = ""
     host: str = ""
     port: int = 0
+    """Where browsers send to; 0: it is none."""
+    ssrc: int = 0
+    """Of the one stream that a browser is sent."""
 
     def lines(self, setup: str) -> tuple[str, ...]:
         """Return the attributes of a stream that say so."""
         lines = [f"a=setup:{setup}", f"a=fingerprint:sha-256 {self.fingerprint}"]
-        if self.ufrag:
+        if self.port:
             lines += [
                 "a=rtcp-mux",
-                f"a=ice-ufrag:{self.ufrag}",
+                f"a=ssrc:{self.ssrc} cname:{CNAME}",
+                f"a=ice-ufrag:{self.name}",
                 f"a=ice-pwd:{self.password}",
                 f"a=candidate:1 1 UDP 2130706431 {self.host} {self.port} typ host",
                 "a=end-of-candidates",
@@ -133,14 +138,14 @@ class Encryption:
         """Who is at the other end of DTLS."""
         if self._dtls is None:
             return None
-        ufrag = self._way.ufrag if self._way is not None else ""
-        return DtlsPeer(self._dtls.fingerprint, active=self._dtls.active, ufrag=ufrag)
+        name = self._find_way().name
+        return DtlsPeer(self._dtls.fingerprint, self._dtls.active, name, ice=self._dtls.ice)
 
     @property
     def port_of_ice(self) -> tuple[str, int] | None:
         """Where a browser's packets come to; None: it is none, they come to a port of the leg."""
         way = self._way
-        return (way.host, way.port) if way is not None and way.ufrag else None
+        return (way.host, way.port) if way is not None and way.port else None
 
     # -- what the leg says -----------------------------------------------------------------------
 
@@ -178,9 +183,8 @@ class Encryption:
 
     # -- what it is told -------------------------------------------------------------------------
 
-    def first_offers(self, before: Wire) -> list[Wire]:
-        """Return what a first offer may say, the last one to be tried first; `before`: what a
-        description said last."""
+    def first_offers(self) -> list[Wire]:
+        """Return what a first offer may say, the last one to be tried first."""
         wires = [PLAIN_WIRE]
         if not self._by_sdes:
             return wires
@@ -189,21 +193,21 @@ class Encryption:
         if self._dtls_way is None:
             wires.append(secure)
             return wires
-        dtls = self._dtls_wire("actpass", None, before)
+        dtls = self._dtls_wire("actpass", None)
         secure = replace(secure, dtls=dtls.dtls)
         wires += [secure, dtls] if self.prefers_dtls else [dtls, secure]
         return wires
 
-    def later_offer(self, audio: MediaDescription | None, before: Wire) -> Wire | None:
+    def later_offer(self, audio: MediaDescription | None) -> Wire | None:
         """Return what an offer says when it is settled how to encrypt; None: it is not yet."""
         if self.browser or self._dtls is not None:
-            return self._dtls_wire("actpass", audio, before)
+            return self._dtls_wire("actpass", audio)
         return self._agreed(audio.protocol) if audio is not None else None
 
-    def answer(self, audio: MediaDescription | None, before: Wire) -> Wire:
+    def answer(self, audio: MediaDescription | None) -> Wire:
         """Return what an answer says."""
         if self._dtls is not None:
-            return self._dtls_wire("passive" if self._dtls.active else "active", audio, before)
+            return self._dtls_wire("passive" if self._dtls.active else "active", audio)
         return self._agreed(audio.protocol if audio is not None else PLAIN[0])
 
     def settled_for(self, wire: Wire) -> None:
@@ -213,7 +217,7 @@ class Encryption:
     def _agreed(self, protocol: str) -> Wire:
         return Wire(protocol, self._keys if self.with_keys else ())
 
-    def _dtls_wire(self, setup: str, audio: MediaDescription | None, before: Wire) -> Wire:
+    def _dtls_wire(self, setup: str, audio: MediaDescription | None) -> Wire:
         """Say how we do DTLS with this leg; the same for its life."""
         lines, session = self._find_way().lines(setup), ("a=ice-lite",) if self.browser else ()
         first = DTLS_PROTOCOLS[0 if self.browser else 1]
@@ -222,7 +226,7 @@ class Encryption:
             lines = (*lines, f"a=mid:{self._dtls.mid}")
             if self._dtls.bundle:
                 session = (*session, f"a=group:BUNDLE {self._dtls.mid}")
-        return Wire(protocol, dtls=lines, session=session, relayed=before.through_relay)
+        return Wire(protocol, dtls=lines, session=session, relayed=not self.browser)
 
     def _find_way(self) -> DtlsWay:
         assert self._dtls_way is not None

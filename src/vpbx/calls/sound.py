@@ -30,6 +30,7 @@ from vpbx.sip import (
 __all__ = ["OUR_CODECS", "Sound", "Unusable"]
 
 _EVENT = "telephone-event"
+_RATE = 8000
 _OUR_EVENTS = AudioCodec(_EVENT, 101, fmtp="0-16")
 
 OUR_CODECS = (AudioCodec("PCMA", 8), AudioCodec("PCMU", 0), _OUR_EVENTS)
@@ -142,6 +143,7 @@ class Sound:
             payloads=tuple([codec.payload for codec in self.codecs if codec.name != _EVENT]),
             dtmf_payload=self.digits_taken,
             ptime_ms=audio.ptime_ms,
+            rates=tuple([(c.payload, c.clock_rate) for c in self.codecs if c.clock_rate != _RATE]),
             sends=tuple([codec.payload for codec in self.told]),
             sends_dtmf=next((c.payload for c in self.told if c.name == _EVENT), None),
             listens=not self.held,
@@ -224,10 +226,10 @@ class Sound:
             number = self._number(codec, taken)
             numbered.append(codec if number == codec.payload else replace(codec, payload=number))
         self._before = self.told
-        wire = self.encryption.later_offer(self._audio, self._wire)
+        wire = self.encryption.later_offer(self._audio)
         if wire is not None:
             return self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None)
-        wires = self.encryption.first_offers(self._wire)
+        wires = self.encryption.first_offers()
         written = [
             (self._write(tuple(numbered), "sendrecv", ptime_ms, wire, None), wire) for wire in wires
         ]
@@ -279,7 +281,7 @@ class Sound:
             told += [codec for codec in self._heard if codec.name == _EVENT][:1]
         self.codecs = tuple(codec for codec in self._heard if _among(codec, told))
         direction = direction_answer(self._audio.heard_direction if self._audio else "")
-        wire = self.encryption.answer(self._audio, self._wire)
+        wire = self.encryption.answer(self._audio)
         return self._write(tuple(told), direction, ptime_ms, wire, Sdp.parse(offer))
 
     def _may_tell(self, codec: AudioCodec) -> bool:

@@ -109,8 +109,8 @@ class Supervisors:
         if spliced(target, found[1]) is None:
             raise Invalid.one(
                 "callid",
-                "nobody can listen to this call: both sides encrypt by DTLS, as browsers do, or "
-                "another machine relays the sound",
+                "calls cannot be listened to on this server: a separate RTPProxy relays their "
+                "sound (--media)",
             )
         return found[1]
 
@@ -260,17 +260,12 @@ class _Supervision:
 
 
 def spliced(target: Call, whom: Leg) -> Side | None:
-    """Return in whose way a third one can stand: the employee's, so that what is whispered to
-    them is not recorded, else the other one's; None: in nobody's."""
+    """Return in whose way a third one stands: the employee's, so that what is whispered to them
+    is not recorded. None: in nobody's, with a separate RTPProxy."""
     session = target.bridge.session
     if session is None or not session.knows_splices:
         return None
-    legs = sorted(target.legs(), key=lambda leg: leg is not whom)
-    for leg in legs:
-        peer = leg.sound.peer
-        if peer is not None and peer.dtls is None:
-            return leg.side
-    return None
+    return whom.side if whom.sound.peer is not None else None
 
 
 def _peer(call: Call) -> RtpPeer | None:

@@ -37,6 +37,7 @@ from .model import (
     Side,
     SrtpKeys,
 )
+from .one_stream import CNAME
 from .prompts import prompt_names
 from .recording import RecordingWorker
 from .rtp import RtpEndpoint
@@ -46,6 +47,7 @@ from .third import ThirdParty
 from .upload import convert_upload, remove_upload, upload_bytes
 
 __all__ = [
+    "CNAME",
     "DtlsPeer",
     "Ear",
     "EncodeResult",

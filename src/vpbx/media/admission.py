@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .listeners import Address
-from .packet_filter import Source, dtls_filter, proves_itself, rtp_filter
+from .packet_filter import Source, rtp_filter
 
 __all__ = ["Admission"]
 
@@ -22,8 +22,6 @@ class Admission:
     """Payload types; none: all."""
     events: int | None = None
     """The one of telephone-event: some send it as a stream of its own, with another SSRC."""
-    dtls: bool = False
-    """Packets are DTLS and SRTP, which prove themselves: no type or SSRC is looked at."""
     behind: str = ""
     """The address of a NAT the sender is behind."""
     fallback: str = ""
@@ -41,21 +39,17 @@ class Admission:
 
     def filter(self, sources: tuple[Source, ...], ssrc: int | None = None) -> bytes:
         """Return the filter for packets of these sources, with that SSRC if one is given."""
-        if self.dtls:
-            return dtls_filter(sources)
         return rtp_filter(sources, self.payloads, ssrc, self.events)
 
     def fits(self, packet: bytes) -> bool:
         """Say whether a packet is one that `filter` lets through, wherever it comes from."""
-        if self.dtls:
-            return proves_itself(packet)
         if len(packet) < _RTP_HEADER or packet[0] >> 6 != _RTP_VERSION:
             return False
         kind = packet[1] & 0x7F
         return not self.payloads or kind in self.payloads or kind == self.events
 
     def voice(self, packet: bytes) -> int | None:
-        """Return the SSRC of a packet of sound; None for a telephone-event, or DTLS."""
-        if self.dtls or packet[1] & 0x7F == self.events:
+        """Return the SSRC of a packet of sound; None for a telephone-event."""
+        if packet[1] & 0x7F == self.events:
             return None
         return int.from_bytes(packet[8:12], "big")

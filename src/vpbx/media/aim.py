@@ -8,14 +8,13 @@ heard there, then without waiting for the answer, together with what follows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from . import kernel
 from .end import End
 from .equipment import Equipment
 from .latch import Latch
 from .listeners import Address
-from .model import DtlsPeer, Side
+from .model import Side
 from .wire import NOWHERE, Wire
 
 __all__ = ["Aim"]
@@ -78,23 +77,9 @@ class Aim:
             if end.untold and not self._wire.closed:
                 command, end.untold = end.untold, ""
                 end.relearn = command if end.gate is None else ""
-                for line in self._with_dtls(end, command):
-                    self._wire.tell(line)
+                self._wire.tell(command)
         if self._latch is not None and not self._wire.closed:
             self._latch.look_later()
-
-    def _with_dtls(self, end: End, command: str) -> tuple[str, ...]:
-        """Add to the command for a side what RTPProxy must know of its DTLS, if that is news."""
-        dtls = end.peer.dtls if end.peer is not None else None
-        was, end.dtls = end.dtls, dtls
-        if _same(dtls, was):
-            return (command,)
-        if dtls is None:
-            return (f"{command} && M4:1 D",)
-        mode = "A" if dtls.active else "P"
-        other = self._ends[end.side.other]
-        theirs = self._wire.address(other.side, other.told or self.nobody, other.peer)
-        return (f"{command} && M4:1 {mode} SHA-256 {dtls.fingerprint}", f"{theirs} && M4:1 S")
 
     def redirect(self, end: End, source: Address) -> None:
         """Send to a side where its packets come from (its gate has learned that)."""
@@ -109,9 +94,6 @@ class Aim:
     def pass_on(self, end: End, packet: bytes) -> None:
         """Send the other side a packet that came while `end`'s gate was learning."""
         other = self._ends[end.side.other]
-        encrypted = any(one.peer is not None and one.peer.dtls is not None for one in (end, other))
-        if encrypted:
-            return  # RTPProxy alone has the keys
         if other.gate is not None and other.target is not None and not other.quiet:
             kernel.send_from(other.gate.numbers[0], packet, other.target)
 
@@ -119,9 +101,3 @@ class Aim:
         """Look for nobody any more."""
         if self._latch is not None:
             self._latch.close()
-
-
-def _same(dtls: DtlsPeer | None, was: DtlsPeer | None) -> bool:
-    if dtls and was:
-        return replace(dtls, ufrag="") == replace(was, ufrag="")
-    return dtls is was

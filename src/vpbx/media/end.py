@@ -10,10 +10,10 @@ from .admission import Admission
 from .gate import Gate
 from .keypad import Keypad
 from .listeners import Address
-from .model import DtlsPeer, RtpPeer, Side
+from .model import RtpPeer, Side
 from .overhearing import Overhearing
 from .player import Player
-from .srtp import BrowserChannel, SrtpChannel, SrtpRelay
+from .srtp import BrowserChannel, Hearing, SrtpChannel, SrtpRelay
 from .wire import NOWHERE
 
 __all__ = ["End", "admission_of", "numeric"]
@@ -65,8 +65,6 @@ class End:
     """Where its packets come from and go to when they are encrypted."""
     browser: BrowserChannel | None = None
     """The same when it is a browser."""
-    dtls: DtlsPeer | None = None
-    """What RTPProxy was told of its DTLS."""
 
     @property
     def told(self) -> Address | None:
@@ -100,24 +98,33 @@ class End:
             self.browser = srtp.open_browser(self.port)
         return self.browser
 
-    def inner(self, peer: RtpPeer, srtp: SrtpRelay) -> tuple[RtpPeer, Address | None]:
+    def inner(self, peer: RtpPeer, srtp: SrtpRelay, callid: str) -> tuple[RtpPeer, Address | None]:
         """Return a peer as RTPProxy and the gate are to know it, and its address if it has one:
-        our relay's where its packets are encrypted."""
-        if peer.srtp is not None or peer.relayed:
-            channel, exact = self.channel_of(srtp), numeric(peer)
-            if peer.srtp is not None:
-                channel.use(peer.srtp, exact)
-            else:
-                channel.pass_plain(exact, admission_of(peer, exact).behind)
-            host, port = channel.inside
-            inner = replace(peer, host=host, port=port, signalled="", behind_nat=False)
-            return inner, channel.inside
-        if peer.dtls is not None and peer.dtls.ufrag:
+        our relay's where its packets are encrypted. `callid`: for the log."""
+        exact = numeric(peer)
+        if peer.srtp is None and peer.dtls is None and not peer.relayed:
+            return peer, exact
+        host, port = inside = self._let_in(peer, exact, srtp, callid)
+        return replace(peer, host=host, port=port, signalled="", behind_nat=False), inside
+
+    def _let_in(
+        self, peer: RtpPeer, exact: Address | None, srtp: SrtpRelay, callid: str
+    ) -> Address:
+        """Have the process for encrypted legs carry a peer's packets; return where RTPProxy
+        meets it there."""
+        hearing = Hearing(peer.rates, peer.dtmf_payload)
+        if peer.dtls is not None and peer.dtls.ice:
             browser = self.browser_of(srtp)
-            browser.answered(peer.dtls.ufrag)
-            host, port = browser.inside
-            return replace(peer, host=host, port=port, behind_nat=False), browser.inside
-        return peer, numeric(peer)
+            browser.answered(peer.dtls, hearing, callid)
+            return browser.inside
+        channel, behind = self.channel_of(srtp), admission_of(peer, exact).behind
+        if peer.srtp is not None:
+            channel.use(peer.srtp, exact, hearing)
+        elif peer.dtls is not None:
+            channel.agree(peer.dtls, exact, behind, hearing, callid)
+        else:
+            channel.pass_plain(exact, behind)
+        return channel.inside
 
     def close(self) -> None:
         """Let go of all that is its own but the gate."""
@@ -147,7 +154,6 @@ def admission_of(peer: RtpPeer, exact: Address | None) -> Admission:
         exact,
         tuple(sorted(peer.may_send)),
         peer.digits_come_as,
-        dtls=peer.dtls is not None,
         behind=peer.signalled if peer.behind_nat or exact is None else "",
         fallback=peer.signalled if exact is not None and exact[0] == peer.signalled else "",
     )

@@ -73,11 +73,6 @@ class MediaEngine:
         return self._shared.knows_sdes
 
     @property
-    def fingerprint(self) -> str:
-        """SHA-256 of our certificate for DTLS, as in SDP; empty where there is no DTLS."""
-        return self._shared.fingerprint
-
-    @property
     def sessions(self) -> int:
         """How many sessions are open."""
         return len(self._sessions)
@@ -95,12 +90,8 @@ class MediaEngine:
         except MediaError:
             self.srtp.stop()
             raise
-        await self._identify()
-        if not self.fingerprint:
-            log.warning(
-                "media cannot be encrypted: phones that insist on it are refused with 488",
-                by="DTLS" if self.knows_sdes else "SDES or DTLS",
-            )
+        if not self.knows_sdes:
+            log.warning("media cannot be encrypted: phones that insist on it are refused with 488")
         self._running = True
         shared = self._shared
         shared.sink = make_sink(self.config)
@@ -249,10 +240,6 @@ class MediaEngine:
         """End the calls that had sound by an RTPProxy which is no more."""
         for session in tuple(self._sessions.values()):
             session.watch.timed_out()
-        self._shared.run(self._identify())
-
-    async def _identify(self) -> None:
-        self._shared.fingerprint = await self.proxy.fingerprint()
 
     def _look_for_changes(self) -> None:
         self._look = None

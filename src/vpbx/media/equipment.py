@@ -34,8 +34,6 @@ class Equipment:
         self.srtp = SrtpRelay(config)
         self.prompts = PromptLibrary(config.prompts_dir)
         self.recordings = Recordings(config)
-        self.fingerprint = ""
-        """SHA-256 of our certificate for DTLS, as in SDP; empty where there is no DTLS."""
         self.knows_sdes = config.remote is None or _is_here(config.remote, config.listen_host)
         """Whether our relay for SRTP stands beside RTPProxy: they speak by this machine's ports."""
         self.sink: Sink | None = None

@@ -134,7 +134,7 @@ class Gate:
         """Give the packets that come to `heard` (and whoever else borrows them) instead of
         RTPProxy, until `give_back`, wherever an SDP says meanwhile that they come from; False:
         that cannot be."""
-        if self.state is not State.OPEN or self.source is None or self._admission.dtls:
+        if self.state is not State.OPEN or self.source is None:
             return False
         if self._lender.has_lent(heard):
             return True
@@ -148,7 +148,7 @@ class Gate:
     def splice(self, heard: Heard, inside: Address) -> bool:
         """Give the packets that come to `heard`, who passes them on to RTPProxy from `inside`,
         until `unsplice`; False: that cannot be. Who borrows them meanwhile has them instead."""
-        if self.state is State.SHUT or self._admission.dtls:
+        if self.state is State.SHUT:
             return False
         lender = self._lender
         if not lender.splice(heard, inside):
@@ -180,7 +180,7 @@ class Gate:
 
     def crowded(self) -> bool:
         """Say whether packets were turned away since this was asked last."""
-        if self.state is not State.OPEN or self._muted or self._admission.dtls:
+        if self.state is not State.OPEN or self._muted:
             return False
         if self._lender.inside is not None:
             return False  # who is spliced in hears every SSRC
@@ -198,10 +198,6 @@ class Gate:
         """Listen for who is admitted; `only`: for another SSRC of a source that was heard."""
         self.state = State.LEARNING
         admission = self._admission
-        if admission.dtls and admission.exact is not None and not admission.behind:
-            self.state, self.source = State.OPEN, admission.exact
-            self._open((admission.exact,), None)
-            return
         sources = self._awaited = (only,) if only else admission.sources
         self._sifts = False
         if sources:
@@ -264,7 +260,7 @@ class Gate:
         if lender.lends:
             lender.lend(source, self._admission)
         take = lender.give if lender.lends else self._keeper.overheard
-        if (lender.lends or not self._muted) and not self._admission.dtls:
+        if lender.lends or not self._muted:
             voice = self._admission.voice
             for packet, origin in packets:
                 if origin == source and (ssrc is None or voice(packet) in (None, ssrc)):

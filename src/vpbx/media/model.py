@@ -58,8 +58,11 @@ class DtlsPeer:
     """SHA-256 of its certificate, as in SDP: `AB:CD:…`."""
     active: bool = True
     """Whether it begins the handshake."""
-    ufrag: str = ""
-    """The ufrag that we gave it, where it is found by ICE."""
+    name: str = ""
+    """What its keys are known by in this process: they stay when it moves to another session.
+    The ufrag that we gave it, where it is found by ICE."""
+    ice: bool = False
+    """Whether it is found by ICE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class RtpPeer:
     takes itself (RFC 3264 §5.1)."""
     sends_dtmf: int | None = None
     """The one of them for telephone-event; None: `dtmf_payload`."""
+    rates: tuple[tuple[int, int], ...] = ()
+    """(payload type, clock rate in Hz) of what it takes, where that is not 8000."""
     digits_hidden: bool = False
     """Whether its telephone-events are kept from the other side (and only told)."""
     listens: bool = True

@@ -20,7 +20,6 @@ _SOURCE_ADDRESS = (-0x100000 + 12) & 0xFFFFFFFF
 _SOURCE_PORT, _FIRST, _SECOND, _SSRC = 0, 8, 9, 16
 _VERSION_MASK, _VERSION_2, _TYPE_MASK = 0xC0, 0x80, 0x7F
 _RTCP_FIRST, _RTCP_LAST = 200, 211
-_DTLS_FIRST, _DTLS_LAST = 20, 63
 _WHOLE = 0x40000
 _INSTRUCTION = struct.Struct("=HBBI")
 _NEXT = ""
@@ -120,18 +119,6 @@ def _rtp(
 
 
 @lru_cache(64)
-def _dtls(ports: tuple[bool, ...]) -> _Template:
-    program = _Program()
-    program.sources(ports, checked=False)
-    program.add(_LOAD_BYTE, _FIRST)
-    program.add(_AT_LEAST, _VERSION_2 + 64, "drop", _NEXT)
-    program.add(_AT_LEAST, _VERSION_2, "take", _NEXT)
-    program.add(_AT_LEAST, _DTLS_LAST + 1, "drop", _NEXT)
-    program.add(_AT_LEAST, _DTLS_FIRST, "take", "drop")
-    return program.end()
-
-
-@lru_cache(64)
 def _udp(ports: tuple[bool, ...]) -> _Template:
     program = _Program()
     program.sources(ports, checked=False)
@@ -178,19 +165,7 @@ def rtcp_filter(sources: tuple[Source, ...]) -> bytes:
     return _rtcp(ports).fill(values)
 
 
-def dtls_filter(sources: tuple[Source, ...]) -> bytes:
-    """Let DTLS, SRTP and SRTCP of these sources through (RFC 7983)."""
-    ports, values = _values(sources)
-    return _dtls(ports).fill(values)
-
-
 def udp_filter(sources: tuple[Source, ...]) -> bytes:
     """Let whatever these sources send through."""
     ports, values = _values(sources)
     return _udp(ports).fill(values)
-
-
-def proves_itself(packet: bytes) -> bool:
-    """Say of a packet what `dtls_filter` does."""
-    first = packet[0] if packet else 0
-    return _DTLS_FIRST <= first <= _DTLS_LAST or _VERSION_2 <= first < _VERSION_2 + 64

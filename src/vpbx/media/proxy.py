@@ -47,10 +47,6 @@ class Proxy:
         """Disconnect; harmless when not connected."""
         raise NotImplementedError
 
-    async def fingerprint(self) -> str:
-        """Return the fingerprint of its DTLS certificate, "" where it has none."""
-        return ""
-
     def send(self, command: str) -> asyncio.Future[str]:
         """Send a command; the future is its answer."""
         if self.control is None:
@@ -80,7 +76,7 @@ class LocalProxy(Proxy):
         _check(config)
         try:
             return rtpproxy(
-                modules=("catch_dtmf", "dtls_gw"),
+                modules=("catch_dtmf",),
                 extra_args=(
                     *("-F", "-R", "-P", "-l", config.listen_host),
                     *("-m", str(config.port_min), "-M", str(config.port_max)),
@@ -112,16 +108,6 @@ class LocalProxy(Proxy):
             lambda: Notifications(self._on_notification), sock=_twin(self._proxy.rtpp_nsock)
         )
         self._transports = [transport, listener]
-
-    async def fingerprint(self) -> str:
-        try:
-            await self.send("Ua fingerprint 127.0.0.1 9 a")
-            answer = await self.send("La fingerprint 127.0.0.1 9 a b && M4:1 S")
-            await self.send("D fingerprint a b")
-        except MediaError:
-            return ""
-        words = answer.split()
-        return words[-1] if len(words) > 3 and "SHA-256" in words else ""
 
     def _lost(self) -> None:
         self.control = None

@@ -108,12 +108,13 @@ class MediaSession:
         self._check()
         return self._shared.local_host, self._ends[side].channel_of(self._shared.srtp).port
 
-    def browser(self, side: Side) -> tuple[str, str, str, int]:
-        """Return ufrag, password, address and port for the SDP sent to one browser at `side`."""
+    def browser(self, side: Side) -> tuple[str, str, str, int, int]:
+        """Return ufrag, password, address, port and our SSRC for the SDP sent to one browser at
+        `side`."""
         self._check()
-        ufrag, password = secrets.token_hex(8), secrets.token_hex(16)
-        self._ends[side].browser_of(self._shared.srtp).name(ufrag, password)
-        return ufrag, password, self._shared.local_host, self._shared.srtp.public_port
+        ufrag, password, ssrc = secrets.token_hex(8), secrets.token_hex(16), secrets.randbits(32)
+        self._ends[side].browser_of(self._shared.srtp).name(ufrag, password, ssrc)
+        return ufrag, password, self._shared.local_host, self._shared.srtp.public_port, ssrc
 
     @property
     def knows_sdes(self) -> bool:
@@ -122,15 +123,13 @@ class MediaSession:
 
     @property
     def knows_dtls(self) -> bool:
-        """Whether keys can be exchanged by DTLS: by RTPProxy in this process, not elsewhere."""
-        return bool(self._shared.fingerprint)
+        """Whether keys can be exchanged by DTLS: our relay does that as well."""
+        return self._shared.knows_sdes
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of our certificate for DTLS; MediaError where there is no DTLS."""
-        if not self._shared.fingerprint:
-            raise MediaError("this media engine knows no DTLS")
-        return self._shared.fingerprint
+        """SHA-256 of our certificate for DTLS."""
+        return self._shared.srtp.fingerprint
 
     async def set_remote(self, side: Side, peer: RtpPeer, *, anew: bool = False) -> None:
         """Send to `peer` from now on, take what it sends, and catch its digits.
@@ -141,7 +140,7 @@ class MediaSession:
         """
         self._check()
         end = self._ends[side]
-        peer, exact = end.inner(peer, self._shared.srtp)
+        peer, exact = end.inner(peer, self._shared.srtp, self.callid)
         if exact is None and peer.host != NOWHERE[0]:
             self._shared.names.find(peer.host, partial(self._found, end, peer))
         again, end.peer = end.peer is not None, peer
@@ -158,7 +157,7 @@ class MediaSession:
             end.catcher.payload_type = peer.digits_come_as
         self._listen(end, peer.listens)
         self._aim.take(end)
-        if side is Side.B or self._aim.audible or peer.dtls is not None:
+        if side is Side.B or self._aim.audible:
             await self._aim.tell()
 
     def _found(self, end: End, named: RtpPeer, host: str) -> None:
@@ -178,8 +177,6 @@ class MediaSession:
         end, other = self._ends[side], self._ends[side.other]
         peer = end.peer
         if self._wire.closed or peer is None or peer.dtmf_payload is None or other.gate is None:
-            return False
-        if peer.dtls is not None:
             return False
         if end.keypad is None:
             end.keypad = Keypad(self._shared.clock, other.gate, partial(self._aim.pass_on, other))
@@ -211,8 +208,8 @@ class MediaSession:
         self, side: Side, near: Callable[[bytes], None], far: Callable[[bytes], None]
     ) -> Splice:
         """Stand between a side and RTPProxy until `unsplice`: `near` is given what the side
-        sends, `far` what it is to hear. MediaError where that cannot be: its packets are
-        encrypted by DTLS, or RTPProxy is on another machine."""
+        sends, `far` what it is to hear. MediaError where that cannot be: RTPProxy is on another
+        machine, or somebody stands there."""
         self._check()
         end = self._ends[side]
         if end.gate is None or end.splice is not None:

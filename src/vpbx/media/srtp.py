@@ -15,7 +15,8 @@ from typing import Any
 
 import structlog
 
-from .model import MediaConfig, MediaError, SrtpKeys
+from .certificate import make_certificate
+from .model import DtlsPeer, MediaConfig, MediaError, SrtpKeys
 
 log = structlog.get_logger("vpbx.media")
 
@@ -23,6 +24,21 @@ _TRIES = 200
 _WORKER = Path(__file__).with_name("srtp_worker.py")
 """Run by its path: as a module it would load all of this package, 40 MB more."""
 _BUFFER_BYTES = 1 << 20
+_ANSWER_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How what a leg is sent is clocked: its description says."""
+
+    rates: tuple[tuple[int, int], ...] = ()
+    """(payload type, Hz), where that is not 8000."""
+    events: int | None = None
+    """Payload type of telephone-event."""
+
+    def words(self) -> dict[str, Any]:
+        """Return it for a command."""
+        return {"rates": dict(self.rates), "events": self.events}
 
 
 @dataclass(slots=True)
@@ -34,7 +50,7 @@ class SrtpChannel:
     inside: tuple[str, int]
     _relay: SrtpRelay = field(repr=False)
 
-    def use(self, keys: SrtpKeys, to: tuple[str, int] | None) -> None:
+    def use(self, keys: SrtpKeys, to: tuple[str, int] | None, hearing: Hearing) -> None:
         """Decrypt and encrypt with these keys; the phone is at `to` until it is heard."""
         self._relay.tell(
             {
@@ -43,6 +59,26 @@ class SrtpChannel:
                 "rx": keys.receive.hex(),
                 "tx": keys.send.hex(),
                 "to": to,
+                **hearing.words(),
+            }
+        )
+
+    def agree(
+        self,
+        peer: DtlsPeer,
+        to: tuple[str, int] | None,
+        behind: str,
+        hearing: Hearing,
+        call: str,
+    ) -> None:
+        """Agree on keys with a phone by DTLS: it is at `to`, or behind a NAT."""
+        self._relay.tell(
+            {
+                "dtls": self.number,
+                **_named(peer, call),
+                "to": to,
+                "behind": behind,
+                **hearing.words(),
             }
         )
 
@@ -63,17 +99,26 @@ class BrowserChannel:
     inside: tuple[str, int]
     _relay: SrtpRelay = field(repr=False)
 
-    def name(self, ufrag: str, password: str) -> None:
+    def name(self, ufrag: str, password: str, ssrc: int) -> None:
         """Let one browser find its way by what its description will say."""
-        self._relay.tell({"ufrag": self.number, "name": ufrag, "password": password})
+        self._relay.tell({"ufrag": self.number, "name": ufrag, "password": password, "ssrc": ssrc})
 
-    def answered(self, ufrag: str) -> None:
-        """It is this one that is talked with."""
-        self._relay.tell({"answered": self.number, "name": ufrag})
+    def answered(self, peer: DtlsPeer, hearing: Hearing, call: str) -> None:
+        """It is this one that is talked with; by this way from now on, if it was another's."""
+        self._relay.tell({"answered": self.number, **_named(peer, call), **hearing.words()})
 
     def close(self) -> None:
-        """Free its socket."""
+        """Free its sockets."""
         self._relay.tell({"close": self.number})
+
+
+def _named(peer: DtlsPeer, call: str) -> dict[str, Any]:
+    return {
+        "name": peer.name,
+        "fingerprint": peer.fingerprint,
+        "active": peer.active,
+        "call": call,
+    }
 
 
 class SrtpRelay:
@@ -88,8 +133,14 @@ class SrtpRelay:
         self._numbers = itertools.count(1)
         self._webrtc_port = config.webrtc_port
         self._public: socket.socket | None = None
+        self._certificate = make_certificate()
         self.public_port = 0
         """Where browsers send to; 0: nowhere."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of our certificate for DTLS, as in SDP."""
+        return self._certificate.fingerprint
 
     def open(self, port: int) -> SrtpChannel:
         """Make a channel between a phone and the port of RTPProxy that is the phone's.
@@ -122,14 +173,22 @@ class SrtpRelay:
         """
         if self._public is None:
             raise MediaError("there is no port for browsers (--webrtc-port)")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inner:
-            try:
-                inner.bind((self.inner_host, 0))
-                number = next(self._numbers)
-                self.tell({"browser": number, "rtp": [self.inner_host, port]}, [inner])
-            except OSError as error:
-                raise MediaError(f"no way for a browser: {error}") from error
-            return BrowserChannel(number, inner.getsockname(), self)
+        sockets: list[socket.socket] = []
+        try:
+            sockets += self._pair(self.inner_host, None)
+            number = next(self._numbers)
+            command = {
+                "browser": number,
+                "rtp": [self.inner_host, port],
+                "rtcp": [self.inner_host, port + 1],
+            }
+            self.tell(command, sockets)
+            return BrowserChannel(number, sockets[0].getsockname(), self)
+        except OSError as error:
+            raise MediaError(f"no way for a browser: {error}") from error
+        finally:
+            for sock in sockets:
+                sock.close()
 
     def listen(self) -> None:
         """Take the public port for browsers; MediaError: somebody else has it."""
@@ -168,6 +227,7 @@ class SrtpRelay:
         control = self._running(start=sockets is not None)
         if control is None:
             return
+        self._hear(control)
         data = json.dumps(command).encode()
         try:
             if sockets is None:
@@ -196,9 +256,20 @@ class SrtpRelay:
                     stdin=subprocess.DEVNULL,
                 )
             self._control = ours
+            made = self._certificate
+            ours.send(json.dumps({"certificate": made.certificate, "key": made.key}).encode())
             if self._public is not None:
                 socket.send_fds(ours, [b'{"public": true}'], [self._public.fileno()])
         return self._control
+
+    def _hear(self, control: socket.socket) -> None:
+        """Log what the process has to say."""
+        with contextlib.suppress(OSError):
+            while data := control.recv(_ANSWER_BYTES):
+                words = json.loads(data)
+                log.warning(
+                    "an encrypted leg has no sound", callid=words["call"], error=words["failed"]
+                )
 
     def stop(self) -> None:
         """End the process and free the public port."""

@@ -116,8 +116,8 @@ class ThirdParty:
     async def join(
         cls, session: MediaSession, spliced: Side, codec_of: CodecOf, host: str
     ) -> ThirdParty:
-        """Stand beside the two of `session`, in the way of `spliced`, whose packets are not
-        encrypted by DTLS. MediaError: that cannot be."""
+        """Stand beside the two of `session`, in the way of `spliced`. MediaError: that cannot
+        be."""
         try:
             third = cls(session, spliced, codec_of, host)
         except OSError as error:
