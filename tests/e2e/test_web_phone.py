@@ -7,11 +7,11 @@ import struct
 import subprocess
 import sys
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from math import pi, sin
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
 import pytest
@@ -20,6 +20,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.e2e.conftest import Company
 from tests.support.chromium import AXE, ROOT, program
 from vpbx.media.rtp import goertzel
+from vpbx.sim.call import Call
 from vpbx.sim.carrier import Carrier
 from vpbx.sim.phone import Phone
 from vpbx.sip import Hop
@@ -280,18 +281,38 @@ async def test_a_number_from_a_link_is_in_the_tab_that_has_the_phone(
         await expect(link.page.locator("[data-phone-dial] input")).to_have_value("+79101234567")
 
 
-async def test_two_browsers_talk_and_who_logs_out_has_no_phone(
+async def test_two_browsers_talk_and_are_listened_to_and_who_logs_out_has_no_phone(
     browser: Browser, company: Company
 ) -> None:
-    ann, bob = await company.employee("711"), await company.employee("712")
+    ann, bob, eve = [await company.employee(ext) for ext in ("711", "712", "713")]
+    async with company.directory() as (directory, domain):
+        await directory.users.edit(domain, eve, {"role": "admin"})
     async with (
         logged_in(browser, company, ann) as (one, _),
         logged_in(browser, company, bob) as (two, _),
-        desk_phone(company, await company.employee("713")) as desk,
+        desk_phone(company, eve) as desk,
+        supervising(company, eve) as supervise,
     ):
         await one.dial("712")
         await two.call("incoming")
         await two.press("Answer")
+        await asyncio.gather(one.hears(VOICE_HZ), two.hears(VOICE_HZ))
+        await supervise("listen")
+        at_eve = await desk.incoming()
+        await at_eve.answer(620)
+        await at_eve.heard(VOICE_HZ)
+        await asyncio.gather(one.press("Mute"), two.press("Mute"))
+        await supervise("whisper")
+        heard = 0
+        async with asyncio.timeout(30):
+            while not heard:
+                tones = [await each.page.evaluate(PEAK) for each in (one, two)]
+                heard = sum(abs(hz - 620) < 15 for hz in tones)
+        assert heard == 1, "the other one hears nothing of it"
+        await supervise("barge")
+        await asyncio.gather(one.hears(620), two.hears(620))
+        at_eve.hangup()
+        await asyncio.gather(one.press("Unmute"), two.press("Unmute"))
         await asyncio.gather(one.hears(VOICE_HZ), two.hears(VOICE_HZ))
         await two.press("Hang up")
         await one.over()
@@ -359,10 +380,28 @@ async def barriers_of(page: Page) -> list[str]:
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]
 
 
+@asynccontextmanager
+async def supervising(
+    company: Company, supervisor: str
+) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """Yield how a supervisor is at the company's one call, or changes what they do there."""
+    async with aiohttp.ClientSession(headers={"X-API-KEY": company.key}) as http:
+        found: list[str] = []
+
+        async def mode(wanted: str) -> None:
+            if not found:
+                async with http.get(company.pbx.api + "/calls") as answer:
+                    found.extend(each["callid"] for each in await answer.json())
+            path = f"{company.pbx.api}/calls/{found[0]}/supervise"
+            async with http.post(path, json={"user": supervisor, "mode": wanted}) as answer:
+                assert answer.status == 200, await answer.text()
+
+        yield mode
+
+
 async def test_a_supervisor_whispers_to_an_employee_at_a_browser(
     browser: Browser, company: Company
 ) -> None:
-    """Its sound is encrypted by DTLS; who whispers stands in the customer's way instead."""
     ann, eve = await company.employee("711"), await company.employee("712")
     async with company.directory() as (directory, domain):
         await directory.users.edit(domain, eve, {"role": "admin"})
@@ -372,20 +411,12 @@ async def test_a_supervisor_whispers_to_an_employee_at_a_browser(
         Carrier(Hop("udp", host, int(port)), port=company.trunk_port) as carrier,
         desk_phone(company, eve) as supervisor,
         logged_in(browser, company, ann) as (web, _),
-        aiohttp.ClientSession(headers={"X-API-KEY": company.key}) as http,
+        supervising(company, eve) as mode,
     ):
         customer = await carrier.call(company.number, caller="79101234567", tone_hz=440)
         await web.call("incoming")
         await web.press("Answer")
         await asyncio.gather(web.hears(440), customer.heard(VOICE_HZ))
-        async with http.get(company.pbx.api + "/calls") as found:
-            (going,) = await found.json()
-
-        async def mode(wanted: str) -> None:
-            path = f"{company.pbx.api}/calls/{going['callid']}/supervise"
-            async with http.post(path, json={"user": eve, "mode": wanted}) as answer:
-                assert answer.status == 200, await answer.text()
-
         await mode("listen")
         at_eve = await supervisor.incoming()
         await at_eve.answer(620)
@@ -409,21 +440,56 @@ async def test_a_supervisor_whispers_to_an_employee_at_a_browser(
         await customer.ended()
 
 
-async def test_a_page_that_was_on_hold_hears_the_other_one_again(
-    browser: Browser, company: Company
-) -> None:
-    ann, bob = await company.employee("711"), await company.employee("712")
-    async with desk_phone(company, bob) as desk, logged_in(browser, company, ann) as (web, _):
+STREAMS = """async () => {
+  const connection = window.vpbxPhone.calls[0].session.connection;
+  const stats = [...(await connection.getStats()).values()];
+  const [signalled] = connection.remoteDescription.sdp.match(/(?<=a=ssrc:)[0-9]+/);
+  const streams = stats.filter((each) => each.type === "inbound-rtp").map((each) => each.ssrc);
+  return [streams, Number(signalled)];
+}"""
+"""The SSRCs that a page was sent in its call, and the one that its description names."""
+
+
+async def test_a_page_hears_one_stream_whoever_speaks(browser: Browser, company: Company) -> None:
+    """Browsers play by track: after music, or another one's voice, it would be silent."""
+    ann, bob, eve = [await company.employee(ext) for ext in ("711", "712", "713")]
+    async with (
+        desk_phone(company, bob) as desk,
+        desk_phone(company, eve) as other,
+        logged_in(browser, company, ann) as (web, _),
+    ):
         await web.dial("712")
         call = await desk.incoming()
-        await call.answer(440)
-        await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
-        for _ in range(2):
-            assert await call.hold() == 200
-            async with asyncio.timeout(30):  # the company's music instead
-                while abs(await web.page.evaluate(PEAK) - 440) < 15:
-                    await asyncio.sleep(0.1)
-            assert await call.resume() == 200
-            await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
+        await call.answer(660)
+        await asyncio.gather(web.hears(660), call.heard(VOICE_HZ))
+        assert await call.hold() == 200
+        async with asyncio.timeout(30):  # the company's music instead
+            while abs(await web.page.evaluate(PEAK) - 660) < 15:
+                await asyncio.sleep(0.1)
+        assert await call.resume() == 200
+        await asyncio.gather(web.hears(660), call.heard(VOICE_HZ))
+        assert await call.transfer(f"sip:713@{company.domain}") == 202
+        passed = await other.incoming()
         call.hangup()
+        await passed.answer(880)
+        await asyncio.gather(web.hears(880), passed.heard(VOICE_HZ))
+        asked = await other.call("712")
+        again = await desk.incoming()
+        await again.answer(550)
+        await asked.answered()
+        assert await passed.transfer(replacing(asked, company.domain)) == 202
+        await asyncio.gather(web.hears(550), again.heard(VOICE_HZ))
+        streams, signalled = await web.page.evaluate(STREAMS)
+        assert streams == [signalled]
+        again.hangup()
         await web.over()
+
+
+def replacing(call: Call, domain: str) -> str:
+    """Return whom to refer somebody to, to take this call's place (RFC 3891)."""
+    assert call.session is not None
+    dialog = call.session.dialog
+    assert dialog is not None
+    tags = f"to-tag={dialog.remote_tag};from-tag={dialog.local_tag}"
+    wanted = quote(f"{dialog.call_id};{tags}", safe="")
+    return f"sip:712@{domain}?Replaces={wanted}"
