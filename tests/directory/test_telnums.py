@@ -552,3 +552,45 @@ async def test_outgoing_of_another_operators_number_is_set_at_its_registration(
     with pytest.raises(Invalid, match="registration"):
         await directory.telnums.configure(domain, "74950000001", {"outgoing": False})
     assert (await directory.telnums.get(domain, "74950000001")).outgoing
+
+
+@pytest.mark.parametrize("country", ["RU", "KZ", "DE"])
+@pytest.mark.parametrize("typed", ["123", "701", "9-0-0", "123456", "7 (0) 1"])
+async def test_what_may_be_an_internal_number_is_no_number_of_a_company(
+    directory: Directory, acme: DomainConfig, typed: str, country: str
+) -> None:
+    acme = await directory.companies.edit(acme, {"country": country})
+    with pytest.raises(Invalid, match="short number") as error:
+        await directory.telnums.add(acme, typed)
+    assert wrong_fields(error) == {"telnum"}
+    assert not (await directory.current(acme)).numbers
+
+
+async def test_a_carrier_may_hand_calls_over_under_a_short_number(
+    directory: Directory, acme: DomainConfig
+) -> None:
+    made = await directory.telnums.add(acme, "900", short=True)
+    assert (await directory.number("900")) == (await directory.current(acme), made)
+
+
+@pytest.mark.parametrize("typed", ["112", "101", "1-0-4"])
+async def test_an_emergency_number_is_nobodys(
+    directory: Directory, acme: DomainConfig, typed: str
+) -> None:
+    with pytest.raises(Invalid, match="emergency"):
+        await directory.telnums.add(acme, typed, short=True)
+
+
+@pytest.mark.parametrize("typed", ["2907000", "7000000", "123456789012345", "+44 20 7946 0958"])
+async def test_a_number_no_plan_may_know_yet_is_taken(
+    directory: Directory, acme: DomainConfig, typed: str
+) -> None:
+    made = await directory.telnums.add(acme, typed)
+    assert made.telnum in (await directory.current(acme)).numbers
+
+
+async def test_a_number_is_no_longer_than_e164_allows(
+    directory: Directory, acme: DomainConfig
+) -> None:
+    with pytest.raises(Invalid, match="at most 15 digits"):
+        await directory.telnums.add(acme, "1234567890123456")

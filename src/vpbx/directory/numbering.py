@@ -27,7 +27,15 @@ import phonenumbers
 
 from vpbx.directory.errors import Invalid
 
-__all__ = ["COUNTRIES", "SHORT_DIGITS", "PhoneNumber", "normalize", "read_number", "visible"]
+__all__ = [
+    "COUNTRIES",
+    "E164_DIGITS",
+    "SHORT_DIGITS",
+    "PhoneNumber",
+    "normalize",
+    "read_number",
+    "visible",
+]
 
 COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
 """ISO 3166 codes of all that have a numbering plan."""
@@ -36,7 +44,8 @@ SHORT_DIGITS = 6
 MAX_DIGITS = 18
 MAX_EXTENSION = 32
 _MAX_TEXT = 256
-_LONGEST = 15
+E164_DIGITS = 15
+"""The most that E.164 allows, country code included."""
 _LONE_EXTENSION = 10
 """After a mere comma, so many digits are a second number rather than an extension."""
 
@@ -156,7 +165,7 @@ def _split(text: str, country: str) -> tuple[str, str]:
     if "," not in text:
         return text, ""
     first, _, rest = text.partition(",")
-    if len(_digits_in(text)) <= _LONGEST and len(_digits_in(first)) <= SHORT_DIGITS:
+    if len(_digits_in(text)) <= E164_DIGITS and len(_digits_in(first)) <= SHORT_DIGITS:
         return text, ""  # a comma like any other mark
     return first, _second(rest)
 

@@ -10,11 +10,12 @@ from sqlalchemy import Row
 
 from vpbx.directory import tables
 from vpbx.directory.consistency import free_number, keep_document
+from vpbx.directory.directions import is_emergency
 from vpbx.directory.documents import Document
 from vpbx.directory.errors import Invalid, NotFound
 from vpbx.directory.model import DomainConfig, Number, NumberType, Origin
 from vpbx.directory.names import first_admin_row, group_row, user_row
-from vpbx.directory.numbering import read_number
+from vpbx.directory.numbering import E164_DIGITS, SHORT_DIGITS, read_number
 from vpbx.directory.page import Page, page
 from vpbx.directory.route_values import (
     MAX_CUSTOM,
@@ -69,14 +70,16 @@ class Telnums:
         user: str = "",
         group: str = "",
         name: str = "",
+        short: bool = False,
     ) -> Number:
         """Give the domain a number (for the operator), routed to an employee or department.
 
         Without either it is routed to the first administrator. The first number of a domain
-        becomes its main one.
+        becomes its main one. It is E.164; `short`: the carrier hands calls over under a short
+        number (900 of a bank), which is an internal number typed by mistake more often.
         """
         reader = Values({"telnum": telnum, "name": name, "trunk": trunk}, country=domain.country)
-        digits = reader.phone("telnum", required=True)
+        digits = _own_number(reader, domain.country, short)
         label = reader.text("name")
         async with self._store.edit(domain) as tx:
             values = await _destination(tx, reader, user, group)
@@ -248,6 +251,22 @@ class Telnums:
             home, _ = _span(document, kind, span_id)
             home[kind] = [span for span in home[kind] if span["id"] != span_id]
             await keep_document(tx, row.id, document)
+
+
+def _own_number(reader: Values, country: str, short: bool) -> str:
+    """Read `telnum` as a number that calls can come in by."""
+    digits = reader.phone("telnum", required=True)
+    if digits and is_emergency(digits, country):
+        reader.wrong("telnum", f"{digits} is an emergency number")
+    elif digits and len(digits) <= SHORT_DIGITS and not short:
+        reader.wrong(
+            "telnum",
+            f"{digits} is a short number; a number of a company has country code and all digits "
+            "(E.164), unless a carrier calls under a short one: vpbx number add --short",
+        )
+    elif len(digits) > E164_DIGITS:
+        reader.wrong("telnum", f"must have at most {E164_DIGITS} digits (E.164)")
+    return digits
 
 
 async def _read_document(
