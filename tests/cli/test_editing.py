@@ -36,7 +36,7 @@ def test_company_is_changed_only_in_what_is_given(acme: Cli) -> None:
 
     for words, told in (
         (("--timezone", "Mars/Base"), "timezone"),
-        (("--ring-time", "1"), "ring_timeout_s"),
+        (("--ring-time", "1"), "--ring-time"),
         ((), "--timezone"),
         (("--record-inner", "perhaps"), "record-inner"),
     ):

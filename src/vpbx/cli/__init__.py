@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+import typer.main
 
 from vpbx import __version__
 from vpbx.cli import (
@@ -45,6 +46,7 @@ from vpbx.cli import (
     webhook,
 )
 from vpbx.cli.output import reporting_faults
+from vpbx.cli.parameters import speak_of_options
 
 __all__ = ["main"]
 
@@ -119,5 +121,7 @@ for name, commands in (
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    command = typer.main.get_command(app)
+    speak_of_options(command)
     with reporting_faults():
-        app()
+        command()

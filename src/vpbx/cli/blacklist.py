@@ -10,6 +10,7 @@ import typer
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json, Switch
 from vpbx.cli.output import show, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Callers a company does not want.")
 Telnums = Annotated[
     list[str],
     typer.Argument(metavar="TELNUM...", help="Numbers, or ranges that end in *: 7900800*."),
+    Sets("", "telnum"),
 ]
 
 

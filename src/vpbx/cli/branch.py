@@ -12,6 +12,7 @@ from vpbx import config
 from vpbx.app.control import ask
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import BAD_INPUT, Fault, out, show, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Connected PBXs: call their people by ext.")
 
-Peer = Annotated[str, typer.Argument(metavar="PEER", help="Domain of the other PBX.")]
+Peer = Annotated[
+    str, typer.Argument(metavar="PEER", help="Domain of the other PBX."), Sets("domain")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -49,6 +52,7 @@ def add(
     key_stdin: Annotated[
         bool,
         typer.Option("--key-stdin", help="Read the key from standard input; the same both sides."),
+        Sets("key"),
     ] = False,
     url: Url = None,
     sip: SipPlace = None,

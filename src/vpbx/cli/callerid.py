@@ -11,6 +11,7 @@ from vpbx import config
 from vpbx.cli import group as departments
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import BAD_INPUT, Fault, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ app = typer.Typer(
     "that for the region called, else the company's main number.",
 )
 
-User = Annotated[str, typer.Option(metavar="LOGIN", help="Of an employee.", show_default=False)]
-Group = Annotated[str, typer.Option(metavar="GROUP", help="Of a department.", show_default=False)]
+User = Annotated[
+    str, typer.Option(metavar="LOGIN", help="Of an employee.", show_default=False), Sets("login")
+]
+Group = Annotated[
+    str, typer.Option(metavar="GROUP", help="Of a department.", show_default=False), Sets("id")
+]
 Region = Annotated[
     str,
     typer.Option(metavar="ID", help="Of calls to a region (callerid regions).", show_default=False),
+    Sets("id"),
 ]
 
 

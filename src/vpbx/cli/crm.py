@@ -13,6 +13,7 @@ from vpbx.cli import crm_address, integration
 from vpbx.cli.crm_settings import Settings, shown, with_settings
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import show, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_database, on_directory
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ def set_(
         typer.Option(
             metavar="NETWORK", help="Addresses that may call the API, only; may be repeated."
         ),
+        Sets("networks"),
     ] = None,
     origin: Annotated[
         list[str] | None,
         typer.Option(metavar="https://HOST", help="Web pages that may call the API; repeatable."),
+        Sets("origins"),
     ] = None,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
@@ -120,6 +123,7 @@ def responsible(
             help="Who gets the call if they do not answer; default: the number's own route.",
             show_default=False,
         ),
+        Sets("crm"),
     ] = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 import typer
 
 from vpbx.cli.output import BAD_INPUT, Fault
+from vpbx.cli.parameters import Sets
 
 if TYPE_CHECKING:
     from vpbx.directory import Integration
@@ -31,7 +32,7 @@ CommandFormat: TypeAlias = Annotated[
     str,
     typer.Option("--format", metavar="auto|form|json", help="Of commands.", show_default=False),
 ]
-On: TypeAlias = Annotated[bool | None, typer.Option("--on/--off")]
+On: TypeAlias = Annotated[bool | None, typer.Option("--on/--off"), Sets("enabled")]
 LateEvents: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -48,6 +49,7 @@ Send: TypeAlias = Annotated[
         metavar="COMMAND",
         help="history, event, contact or rating; may be repeated: only these are sent.",
     ),
+    Sets(*COMMANDS),
 ]
 Poll: TypeAlias = Annotated[
     bool, typer.Option("--poll", help="Send nothing: the CRM fetches by GET /events.")
@@ -101,7 +103,9 @@ def with_settings(*, on: str = "Send it anything.") -> Callable[[Command], Comma
     """
     options = dict(inspect.signature(settings_of, eval_str=True).parameters)
     switch = typer.Option("--on/--off", help=on, show_default=False)
-    options["on"] = options["on"].replace(annotation=Annotated[bool | None, switch])
+    options["on"] = options["on"].replace(
+        annotation=Annotated[bool | None, switch, Sets("enabled")]
+    )
 
     def giving(command: Command) -> Command:
         @wraps(command)

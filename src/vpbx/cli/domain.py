@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,8 @@ import typer
 
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
-from vpbx.cli.output import confirm, given, show, show_fields, show_rows
+from vpbx.cli.output import confirm, show, show_fields, show_rows
+from vpbx.cli.parameters import Sets, given, grouped
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -99,42 +101,46 @@ def show_(
     show_fields(_settings(on_directory(data, database, work)), as_json=as_json)
 
 
-@app.command("set")
-def set_(
-    domain: Domain,
-    timezone: Annotated[str | None, typer.Option(metavar="TZ", help="Like Europe/Moscow.")] = None,
+@dataclass(frozen=True)
+class Changes:
+    """What may be changed of a company as a whole."""
+
+    timezone: Annotated[str | None, typer.Option(metavar="TZ", help="Like Europe/Moscow.")] = None
     country: Annotated[
         str | None, typer.Option(metavar="XX", help="Country code: numbering, holidays.")
-    ] = None,
-    language: Annotated[str | None, typer.Option(help="Of prompts and mail: en or ru.")] = None,
+    ] = None
+    language: Annotated[str | None, typer.Option(help="Of prompts and mail: en or ru.")] = None
     record_external: Annotated[
         Switch | None, typer.Option(help="Record calls with the outside.")
-    ] = None,
-    record_inner: Annotated[
-        Switch | None, typer.Option(help="Record calls between employees.")
-    ] = None,
+    ] = None
+    record_inner: Annotated[Switch | None, typer.Option(help="Record calls between employees.")] = (
+        None
+    )
     ring_time: Annotated[
-        int | None, typer.Option(metavar="S", help="How long an employee is rung; 5 to 600.")
-    ] = None,
+        int | None,
+        typer.Option(metavar="S", help="How long an employee is rung; 5 to 600."),
+        Sets("ring_timeout_s"),
+    ] = None
     contact_time: Annotated[
         float | None,
         typer.Option(metavar="S", help="How long a call waits for the CRM; 0.1 to 10."),
-    ] = None,
+        Sets("contact_timeout_s"),
+    ] = None
     limit_users: Annotated[
         int | None, typer.Option(metavar="N", help="Employees at most; -1: any number.")
-    ] = None,
+    ] = None
     limit_groups: Annotated[
         int | None, typer.Option(metavar="N", help="Departments at most; -1: any number.")
-    ] = None,
+    ] = None
     limit_local_gw: Annotated[
         int | None,
         typer.Option(metavar="N", help="Numbers of other operators at most; -1: any number."),
-    ] = None,
-    service_record: Annotated[Switch | None, typer.Option(help="May record calls.")] = None,
+    ] = None
+    service_record: Annotated[Switch | None, typer.Option(help="May record calls.")] = None
     service_local_gw: Annotated[
         Switch | None, typer.Option(help="May have numbers of other operators.")
-    ] = None,
-    service_branch: Annotated[Switch | None, typer.Option(help="May connect other PBXs.")] = None,
+    ] = None
+    service_branch: Annotated[Switch | None, typer.Option(help="May connect other PBXs.")] = None
     crm_card_url: Annotated[
         str | None,
         typer.Option(
@@ -143,7 +149,7 @@ def set_(
             "https://crm.example/card?phone={phone}&call={callid}; '': nowhere. Places: "
             "{phone} {callid} {user} {name} {diversion}.",
         ),
-    ] = None,
+    ] = None
     widget_origins: Annotated[
         str | None,
         typer.Option(
@@ -151,35 +157,25 @@ def set_(
             help="Sites whose pages may embed the phone, with spaces between, like "
             "https://crm.example; '': none.",
         ),
-    ] = None,
+    ] = None
+
+
+@app.command("set")
+@grouped
+def set_(
+    domain: Domain,
+    changes: Changes,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Change what is given; the rest stays."""
-    changes = given(
-        timezone=timezone,
-        country=country,
-        language=language,
-        record_external=record_external,
-        record_inner=record_inner,
-        ring_time=ring_time,
-        contact_time=contact_time,
-        limit_users=limit_users,
-        limit_groups=limit_groups,
-        limit_local_gw=limit_local_gw,
-        service_record=service_record,
-        service_local_gw=service_local_gw,
-        service_branch=service_branch,
-        crm_card_url=crm_card_url,
-        widget_origins=None if widget_origins is None else widget_origins.split(),
-    )
-    for option, field in (("ring_time", "ring_timeout_s"), ("contact_time", "contact_timeout_s")):
-        if option in changes:
-            changes[field] = changes.pop(option)
+    fields = given(changes)
+    if "widget_origins" in fields:
+        fields["widget_origins"] = fields["widget_origins"].split()
 
     async def work(directory: Directory) -> DomainConfig:
-        return await directory.companies.edit(await directory.companies.get(domain), changes)
+        return await directory.companies.edit(await directory.companies.get(domain), fields)
 
     show_fields(_settings(on_directory(data, database, work)), as_json=as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,13 +10,16 @@ import typer
 
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
-from vpbx.cli.output import BAD_INPUT, Fault, confirm, given, show, show_fields, show_rows
+from vpbx.cli.output import BAD_INPUT, Fault, confirm, show, show_fields, show_rows
+from vpbx.cli.parameters import Sets, given, grouped
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
     from vpbx.directory import Department, Directory, DomainConfig
 
 app = typer.Typer(no_args_is_help=True, help="Departments of a company.")
+
+_FIELDS = ("name", "ext", "order", "duration", "advanced", "queue_position")
 
 
 Department_ = Annotated[str, typer.Argument(metavar="GROUP", help="Id, internal number or name.")]
@@ -28,6 +32,7 @@ def add(
     member: Annotated[
         list[str] | None,
         typer.Option(metavar="LOGIN", help="Login or internal number; may be repeated."),
+        Sets("users"),
     ] = None,
     ext: Annotated[
         str, typer.Option(help="Internal number; default: the lowest free.", show_default=False)
@@ -71,99 +76,109 @@ def show_(
     show_fields(on_directory(data, database, work), as_json=as_json)
 
 
-@app.command("set")
-def set_(
-    domain: Domain,
-    group: Department_,
-    name: Annotated[str | None, typer.Option()] = None,
-    ext: Annotated[str | None, typer.Option(help="Internal number.")] = None,
+@dataclass(frozen=True)
+class Changes:
+    """What may be changed of a department."""
+
+    name: Annotated[str | None, typer.Option()] = None
+    ext: Annotated[str | None, typer.Option(help="Internal number.")] = None
     order: Annotated[
         str | None,
         typer.Option(
             help="ALL at once; one by one: BYORDER from the top, EVENLY who has gone longest "
             "without a call, WATERFALL each joining those who ring."
         ),
-    ] = None,
+        Sets("call_order"),
+    ] = None
     duration: Annotated[
-        int | None, typer.Option(metavar="S", help="One is rung: 5, 10, 15, 20, 25 or 30.")
-    ] = None,
+        int | None,
+        typer.Option(metavar="S", help="One is rung: 5, 10, 15, 20, 25 or 30."),
+        Sets("call_duration"),
+    ] = None
     timeout: Annotated[
         int | None,
         typer.Option(metavar="S", help="A call waits: 15, 30, 60, 120, 300 or 600."),
-    ] = None,
+        Sets("timeout.time"),
+    ] = None
     then: Annotated[
         str | None,
         typer.Option(
             metavar="WHERE",
             help="After that: voicemail, msg_busy, user:LOGIN, group:GROUP or telnum:NUMBER.",
         ),
-    ] = None,
+        Sets("timeout"),
+    ] = None
     advanced: Annotated[
         str | None, typer.Option(help="Who waits is offered: off, msg_busy or callback.")
-    ] = None,
+    ] = None
     queue_position: Annotated[
         Switch | None, typer.Option(help="Who waits is told their place.")
-    ] = None,
+    ] = None
     add_: Annotated[
         list[str] | None,
         typer.Option("--add", metavar="LOGIN", help="New member; may be repeated."),
-    ] = None,
+    ] = None
     position: Annotated[
         int, typer.Option(metavar="N", help="Where --add puts them: 0 first, -1 last.")
-    ] = -1,
+    ] = -1
     mute: Annotated[
         list[str] | None,
         typer.Option(metavar="LOGIN", help="Stays a member, receives no calls of it."),
-    ] = None,
+        Sets("calls_disable"),
+    ] = None
     unmute: Annotated[
-        list[str] | None, typer.Option(metavar="LOGIN", help="Receives its calls again.")
-    ] = None,
+        list[str] | None,
+        typer.Option(metavar="LOGIN", help="Receives its calls again."),
+        Sets("group_id"),
+    ] = None
     drop: Annotated[
-        list[str] | None, typer.Option(metavar="LOGIN", help="Is a member no longer.")
-    ] = None,
+        list[str] | None,
+        typer.Option(metavar="LOGIN", help="Is a member no longer."),
+        Sets("remove"),
+    ] = None
+
+
+@app.command("set")
+@grouped
+def set_(
+    domain: Domain,
+    group: Department_,
+    changes: Changes,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Change what is given; the rest stays."""
-    given(
-        name=name,
-        ext=ext,
-        order=order,
-        duration=duration,
-        timeout=timeout,
-        then=then,
-        advanced=advanced,
-        queue_position=queue_position,
-        add=add_,
-        mute=mute,
-        unmute=unmute,
-        drop=drop,
-    )
+    fields = given(changes, only=_FIELDS)
+    if "call_order" in fields:
+        fields["call_order"] = fields["call_order"].upper()
 
     async def work(directory: Directory) -> dict[str, Any]:
         company = await directory.companies.get(domain)
         found = find(company, group)
-        changes = {
-            "name": name,
-            "ext": ext,
-            "call_order": order.upper() if order else None,
-            "call_duration": duration,
-            "advanced": advanced,
-            "queue_position": str(queue_position) if queue_position else None,
-            "timeout": _timeout(company, found, timeout, then),
-        }
-        changes = {field: value for field, value in changes.items() if value is not None}
-        if changes:
-            await directory.groups.edit(company, found.id, changes)
-        for login in unmute or ():
-            await directory.users.set_subscription(company, login, True, found.id)
-        if add_ or mute or drop:
-            members = {"add": add_, "calls_disable": mute, "remove": drop, "position": position}
-            await directory.groups.change_users(company, found.id, members)
+        timeout = _timeout(company, found, changes.timeout, changes.then)
+        settings = {**fields, **({"timeout": timeout} if timeout else {})}
+        if settings:
+            await directory.groups.edit(company, found.id, settings)
+        await _change_members(directory, company, found, changes)
         return _details(await directory.groups.get(company, found.id))
 
     show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+async def _change_members(
+    directory: Directory, company: DomainConfig, group: Department, changes: Changes
+) -> None:
+    for login in changes.unmute or ():
+        await directory.users.set_subscription(company, login, True, group.id)
+    if changes.add_ or changes.mute or changes.drop:
+        members = {
+            "add": changes.add_,
+            "calls_disable": changes.mute,
+            "remove": changes.drop,
+            "position": changes.position,
+        }
+        await directory.groups.change_users(company, group.id, members)
 
 
 @app.command()

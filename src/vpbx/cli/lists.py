@@ -11,6 +11,7 @@ from vpbx import config
 from vpbx.cli import group as departments
 from vpbx.cli.options import Data, Database, Domain, Json, Switch
 from vpbx.cli.output import BAD_INPUT, Fault, given, show_fields, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ voicemail = typer.Typer(
 )
 
 Logins = Annotated[
-    list[str], typer.Argument(metavar="LOGIN...", help="Logins or internal numbers.")
+    list[str],
+    typer.Argument(metavar="LOGIN...", help="Logins or internal numbers."),
+    Sets("", "login", "users"),
 ]
 Users = Annotated[
-    list[str] | None, typer.Option(metavar="LOGIN", help="An employee; may be repeated.")
+    list[str] | None,
+    typer.Option(metavar="LOGIN", help="An employee; may be repeated."),
+    Sets("", "login", "users"),
 ]
 Groups = Annotated[
     list[str] | None, typer.Option(metavar="GROUP", help="A department; may be repeated.")
@@ -119,11 +124,12 @@ def show_voicemail(
 def set_voicemail(
     domain: Domain,
     everybody: Annotated[
-        Switch | None, typer.Option("--all", help="Every employee has voicemail.")
+        Switch | None, typer.Option("--all", help="Every employee has voicemail."), Sets("am_all")
     ] = None,
     email: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Gets a copy of every message; '': nobody."),
+        Sets("am_email"),
     ] = None,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",

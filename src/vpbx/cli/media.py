@@ -12,6 +12,7 @@ from vpbx import config
 from vpbx.app import DataDir
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import Fault, show, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def add(
             help="greeting, ivr (a menu's prompt), prompt (instead of the built-in one that "
             "--name names; these at most 5 minutes) or music (30).",
         ),
+        Sets("type"),
     ],
     name: Annotated[
         str,
@@ -81,6 +83,7 @@ def say(
             help="greeting, ivr (a menu's prompt) or prompt (instead of the built-in one that "
             "--name names).",
         ),
+        Sets("type"),
     ] = "greeting",
     name: Annotated[
         str,
@@ -92,6 +95,7 @@ def say(
     language: Annotated[
         str,
         typer.Option("--lang", metavar="LANG", help="en or ru; else the company's."),
+        Sets("language"),
     ] = "",
     anew: Annotated[
         str,
@@ -136,6 +140,7 @@ def list_(
     media_type: Annotated[
         str,
         typer.Option("--type", metavar="TYPE", help="Only greeting, music, ivr or prompt."),
+        Sets("type"),
     ] = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",

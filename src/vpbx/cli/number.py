@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +13,16 @@ import typer
 from vpbx import config
 from vpbx.cli import group as departments
 from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
-from vpbx.cli.output import BAD_INPUT, Fault, confirm, given, show, show_fields, show_rows
+from vpbx.cli.output import BAD_INPUT, Fault, confirm, show, show_fields, show_rows
+from vpbx.cli.parameters import Sets, given, grouped
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
     from vpbx.directory import Directory, DomainConfig, Number
 
 app = typer.Typer(no_args_is_help=True, help="Phone numbers of a company.")
+
+_SETTINGS = ("name", "trunk", "outgoing", "enabled", "rating")
 
 
 Telnum = Annotated[str, typer.Argument(metavar="TELNUM", help="In any spelling.")]
@@ -43,6 +47,9 @@ def add(
         ),
     ] = "",
     name: Annotated[str, typer.Option(help="Shown in the CRM.", show_default=False)] = "",
+    short: Annotated[
+        bool, typer.Option("--short", help="A short number, under which the carrier calls us.")
+    ] = False,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
@@ -53,7 +60,7 @@ def add(
         company = await directory.companies.get(domain)
         found = departments.find(company, group).id if group else ""
         return await directory.telnums.add(
-            company, telnum, trunk=trunk, user=user, group=found, name=name
+            company, telnum, trunk=trunk, user=user, group=found, name=name, short=short
         )
 
     made = on_directory(data, database, work)
@@ -81,20 +88,22 @@ def show_(
     show_fields(on_directory(data, database, work), as_json=as_json)
 
 
-@app.command("set")
-def set_(
-    domain: Domain,
-    telnum: Telnum,
+@dataclass(frozen=True)
+class Changes:
+    """What may be changed of a number."""
+
     user: Annotated[
         str | None, typer.Option(metavar="LOGIN", help="This employee gets its calls.")
-    ] = None,
+    ] = None
     group: Annotated[
         str | None,
         typer.Option(metavar="GROUP", help="Or this department, by id, ext or name."),
-    ] = None,
+    ] = None
     fax: Annotated[
-        str | None, typer.Option(metavar="LOGIN", help="Or it takes faxes for this employee.")
-    ] = None,
+        str | None,
+        typer.Option(metavar="LOGIN", help="Or it takes faxes for this employee."),
+        Sets("user"),
+    ] = None
     route: Annotated[
         Path | None,
         typer.Option(
@@ -104,80 +113,84 @@ def set_(
             dir_okay=False,
             allow_dash=True,
         ),
-    ] = None,
+        Sets("*"),
+    ] = None
     greeting: Annotated[
         str | None,
         typer.Option(
             metavar="on|off|ID", help="The built-in greeting, none, or this upload (media list)."
         ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Shown in the CRM.")] = None,
+        Sets("greeting_file", "greeting"),
+    ] = None
+    name: Annotated[str | None, typer.Option(help="Shown in the CRM.")] = None
     trunk: Annotated[
         str | None, typer.Option(metavar="NAME", help="Its calls leave by it; '': the default.")
-    ] = None,
-    outgoing: Annotated[Switch | None, typer.Option(help="Calls may leave with it.")] = None,
-    enabled: Annotated[Switch | None, typer.Option(help="It takes calls.")] = None,
-    main: Annotated[bool, typer.Option("--main", help="Make it the main number.")] = False,
+    ] = None
+    outgoing: Annotated[Switch | None, typer.Option(help="Calls may leave with it.")] = None
+    enabled: Annotated[Switch | None, typer.Option(help="It takes calls.")] = None
+    main: Annotated[bool, typer.Option("--main", help="Make it the main number.")] = False
     responsible: Annotated[
         Switch | None, typer.Option(help="Whom the CRM names as responsible is rung first.")
-    ] = None,
+    ] = None
     fallback: Annotated[
         str | None,
         typer.Option(metavar="LOGIN|GROUP", help="Who is rung then; '': the number's own route."),
-    ] = None,
+        Sets("crm"),
+    ] = None
     rating: Annotated[
         Switch | None, typer.Option(help="The customer rates the employee after the call.")
-    ] = None,
+    ] = None
+
+
+@app.command("set")
+@grouped
+def set_(
+    domain: Domain,
+    telnum: Telnum,
+    changes: Changes,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Change what is given; the rest stays."""
-    plain = {"name": name, "trunk": trunk, "outgoing": outgoing, "enabled": enabled}
-    given(
-        user=user,
-        group=group,
-        fax=fax,
-        route=route,
-        greeting=greeting,
-        **plain,
-        main=main or None,
-        responsible=responsible,
-        fallback=fallback,
-        rating=rating,
-    )
-    if sum(each is not None for each in (user, group, fax, route)) > 1:
+    settings = given(changes, only=_SETTINGS)
+    goals = (changes.user, changes.group, changes.fax, changes.route)
+    if sum(each is not None for each in goals) > 1:
         raise Fault("say only one of --user, --group, --fax and --route", BAD_INPUT)
-    document = _read_route(route) if route is not None else {}
+    document = _read_route(changes.route) if changes.route is not None else {}
 
     async def work(directory: Directory) -> dict[str, Any]:
         company = await directory.companies.get(domain)
         telnums = directory.telnums
         number = await telnums.get(company, telnum)
-        changes: dict[str, Any] = dict(document)
-        if user is not None or fax is not None:
-            changes.update(type="fax" if user is None else "user", user=user or fax)
-        elif group is not None:
-            changes.update(type="group", group=departments.find(company, group).id)
-        if greeting is not None:
-            changes["greeting"] = greeting != "off"
-            if greeting not in ("on", "off"):
-                changes["greeting_file"] = greeting
-        if changes:
+        route = {**document, **_route(company, changes)}
+        if route:
             held = {"type": str(number.type), "greeting": number.greeting}
-            await telnums.edit(company, number.telnum, {**held, **changes})
-        settings = {**plain, "rating": rating}
-        settings = {f: str(v) for f, v in settings.items() if v is not None}
+            await telnums.edit(company, number.telnum, {**held, **route})
         if settings:
             await telnums.configure(company, number.telnum, settings)
-        if main:
+        if changes.main:
             await telnums.set_main(company, number.telnum)
-        if responsible is not None or fallback is not None:
-            await _set_responsible(directory, company, number, responsible, fallback)
+        await _set_responsible(directory, company, number, changes)
         current = await directory.current(company)
         return _details(current, current.numbers[number.telnum])
 
     show_fields(on_directory(data, database, work), as_json=as_json)
+
+
+def _route(company: DomainConfig, changes: Changes) -> dict[str, Any]:
+    """Return where calls are to go, as the API takes it; nothing: it stays."""
+    found: dict[str, Any] = {}
+    if changes.user is not None or changes.fax is not None:
+        kind = "fax" if changes.user is None else "user"
+        found.update(type=kind, user=changes.user or changes.fax)
+    elif changes.group is not None:
+        found.update(type="group", group=departments.find(company, changes.group).id)
+    if changes.greeting is not None:
+        found["greeting"] = changes.greeting != "off"
+        if changes.greeting not in ("on", "off"):
+            found["greeting_file"] = changes.greeting
+    return found
 
 
 @app.command()
@@ -222,14 +235,14 @@ def _read_route(file: Path) -> dict[str, Any]:
 
 
 async def _set_responsible(
-    directory: Directory,
-    company: DomainConfig,
-    number: Number,
-    responsible: Switch | None,
-    fallback: str | None,
+    directory: Directory, company: DomainConfig, number: Number, changes: Changes
 ) -> None:
-    on = number.responsible_first if responsible is None else responsible is Switch.ON
-    whom = number.crm if fallback is None else fallback
+    if changes.responsible is None and changes.fallback is None:
+        return
+    on = number.responsible_first
+    if changes.responsible is not None:
+        on = changes.responsible is Switch.ON
+    whom = number.crm if changes.fallback is None else changes.fallback
     if whom and company.find_employee(whom) is None:
         whom = departments.find(company, whom, or_employee=True).id
     await directory.integrations.set_responsible(company, number.telnum, enabled=on, fallback=whom)

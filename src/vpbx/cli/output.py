@@ -22,6 +22,7 @@ __all__ = [
     "BAD_INPUT",
     "FAULT",
     "Fault",
+    "WrongValues",
     "confirm",
     "fail",
     "given",
@@ -46,6 +47,14 @@ class Fault(Exception):
     def __init__(self, message: str, status: int = FAULT) -> None:
         super().__init__(message)
         self.status = status
+
+
+class WrongValues(Fault):
+    """Values that an operation does not take: `errors` are its fields, and what is wrong."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {said}" for field, said in errors), BAD_INPUT)
+        self.errors = errors
 
 
 def fail(message: str, status: int = FAULT) -> NoReturn:

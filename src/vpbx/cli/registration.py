@@ -10,6 +10,7 @@ import typer
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
 from vpbx.cli.output import confirm, given, read_secret, show, show_fields, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ app = typer.Typer(
 
 Telnum = Annotated[str, typer.Argument(metavar="TELNUM", help="In any spelling.")]
 PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    bool,
+    typer.Option("--password-stdin", help="Read the password from standard input."),
+    Sets("password"),
 ]
 
 
@@ -30,7 +33,9 @@ def add(
     domain: Domain,
     telnum: Telnum,
     name: Annotated[str, typer.Option(help="What you call the operator.")],
-    at: Annotated[str, typer.Option(metavar="HOST", help="The operator's SIP domain.")],
+    at: Annotated[
+        str, typer.Option(metavar="HOST", help="The operator's SIP domain."), Sets("domain")
+    ],
     login: Annotated[str, typer.Option(help="There.")],
     password: Annotated[
         str, typer.Option(help="Asked for when not given.", show_default=False)
@@ -72,7 +77,7 @@ def set_(
     domain: Domain,
     telnum: Telnum,
     name: Annotated[str | None, typer.Option()] = None,
-    at: Annotated[str | None, typer.Option(metavar="HOST")] = None,
+    at: Annotated[str | None, typer.Option(metavar="HOST"), Sets("domain")] = None,
     login: Annotated[str | None, typer.Option()] = None,
     password_stdin: PasswordStdin = False,
     auth_name: Annotated[str | None, typer.Option()] = None,

@@ -11,6 +11,7 @@ from vpbx import config
 from vpbx.cli import group as departments
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import BAD_INPUT, Fault, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ app = typer.Typer(
     "company's; emergency numbers always pass.",
 )
 
-Directions = Annotated[list[str], typer.Argument(metavar="DIRECTION...")]
+Directions = Annotated[list[str], typer.Argument(metavar="DIRECTION..."), Sets("allowed")]
 User = Annotated[
-    str, typer.Option(metavar="LOGIN", help="The rule of an employee.", show_default=False)
+    str,
+    typer.Option(metavar="LOGIN", help="The rule of an employee.", show_default=False),
+    Sets("login"),
 ]
-Group = Annotated[str, typer.Option(metavar="GROUP", help="Of a department.", show_default=False)]
+Group = Annotated[
+    str, typer.Option(metavar="GROUP", help="Of a department.", show_default=False), Sets("id")
+]
 
 
 @app.command("list")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from vpbx.acting import Actor, acting
 from vpbx.app import DataDir
 from vpbx.app.datadir import full_disk, keep_private
-from vpbx.cli.output import BAD_INPUT, Fault
+from vpbx.cli.output import BAD_INPUT, Fault, WrongValues
 from vpbx.config import parse_database
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def on_database(
 
     try:
         return asyncio.run(run())
-    except (Invalid, NotFound) as error:
+    except Invalid as error:
+        raise WrongValues([(each.field, each.message) for each in error.errors]) from error
+    except NotFound as error:
         raise Fault(str(error), BAD_INPUT) from error
     except Exception as error:
         if full_disk(error):
@@ -81,7 +83,8 @@ def is_empty(data: Path) -> bool:
 def on_directory(
     data: Path, url: str, work: Callable[[Directory], Awaitable[T]], *, create: bool = False
 ) -> T:
-    """Let `work` use the directory. What was wrong with its values becomes a `Fault`."""
+    """Let `work` use the directory. What was wrong with its values becomes
+    `WrongValues`, told by the options that were typed (`parameters.speak_of_options`)."""
     from vpbx.accounts import Audit
     from vpbx.directory import Directory, Secrets
 
@@ -140,7 +143,7 @@ def on_accounts(
             with acting(_whoever()):
                 return await work(directory, Accounts(database, directory, LoopClock()))
         except Refused as refused:
-            raise Fault(f"{refused.field}: {refused.message}", BAD_INPUT) from refused
+            raise WrongValues([(refused.field, refused.message)]) from refused
 
     return on_database(data, url, run, create=create)
 

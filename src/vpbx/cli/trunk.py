@@ -13,6 +13,7 @@ from vpbx import config
 from vpbx.app.control import ControlFault, ask
 from vpbx.cli.options import Data, Database, Json
 from vpbx.cli.output import BAD_INPUT, Fault, out, show, show_rows
+from vpbx.cli.parameters import Sets
 from vpbx.cli.store import is_empty, on_directory
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ Username = Annotated[
     _opt("USER", "Login the carrier gave, with --password-stdin; '' takes it away."),
 ]
 PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    bool,
+    typer.Option("--password-stdin", help="Read the password from standard input."),
+    Sets("password"),
 ]
 AuthName = Annotated[
     str | None, _opt("NAME", "Name for authentication, where it is another than the login.")
@@ -53,6 +56,7 @@ Register = Annotated[
     typer.Option(
         "--register/--no-register", help="Register there with the login.", show_default=False
     ),
+    Sets("mode"),
 ]
 Accept = Annotated[
     bool | None,
@@ -61,10 +65,12 @@ Accept = Annotated[
         help="It registers here, with --username: a gateway, or a PBX behind NAT.",
         show_default=False,
     ),
+    Sets("mode"),
 ]
 Network = Annotated[
     list[str] | None,
     _opt("NETWORK", "Its calls come from there too, from any port (192.0.2.0/24). Repeatable."),
+    Sets("networks"),
 ]
 IdentityOption = Annotated[
     str | None,
@@ -165,7 +171,7 @@ def set_(
     enabled: Annotated[
         bool | None, typer.Option("--on/--off", help="Use it or not.", show_default=False)
     ] = None,
-    rename: Annotated[str | None, _opt("NAME", "Call it that from now on.")] = None,
+    rename: Annotated[str | None, _opt("NAME", "Call it that from now on."), Sets("name")] = None,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,

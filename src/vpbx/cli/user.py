@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,8 @@ import typer
 from vpbx import config
 from vpbx.cli.invitations import check_mail, mail_invitation
 from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
-from vpbx.cli.output import BAD_INPUT, Fault, confirm, given, show, show_fields, show_rows
+from vpbx.cli.output import BAD_INPUT, Fault, confirm, show, show_fields, show_rows
+from vpbx.cli.parameters import Sets, given, grouped
 from vpbx.cli.store import console_at, on_accounts, on_directory
 
 if TYPE_CHECKING:
@@ -122,70 +124,69 @@ def show_(
     show_fields(on_directory(data, database, work), as_json=as_json)
 
 
-@app.command("set")
-def set_(
-    domain: Domain,
-    login: Login,
-    name: Annotated[str | None, typer.Option(help="As colleagues see it.")] = None,
-    position: Annotated[str | None, typer.Option()] = None,
-    email: Annotated[str | None, typer.Option(help="For voicemail and faxes.")] = None,
+@dataclass(frozen=True)
+class Changes:
+    """What may be changed of an employee."""
+
+    name: Annotated[str | None, typer.Option(help="As colleagues see it.")] = None
+    position: Annotated[str | None, typer.Option()] = None
+    email: Annotated[str | None, typer.Option(help="For voicemail and faxes.")] = None
     ext: Annotated[
         str | None,
         typer.Option(help="Internal number; phones that register by the old one drop out."),
-    ] = None,
+    ] = None
     role: Annotated[
         str | None, typer.Option(help="admin, group_head, user or restricted_user.")
-    ] = None,
-    mobile: Annotated[str | None, typer.Option(metavar="TELNUM")] = None,
+    ] = None
+    mobile: Annotated[str | None, typer.Option(metavar="TELNUM")] = None
     redirect: Annotated[
         Redirect | None,
         typer.Option(help="To the mobile: off, too (with the phones), or only."),
-    ] = None,
+        Sets("mobile_redirect"),
+    ] = None
     delay: Annotated[
         int | None,
         typer.Option(metavar="S", help="Before the mobile rings too: 0, 5, 10 or 15."),
-    ] = None,
-    dnd: Annotated[Switch | None, typer.Option(help="Do not disturb.")] = None,
+        Sets("mobile_redirect.delay"),
+    ] = None
+    dnd: Annotated[Switch | None, typer.Option(help="Do not disturb.")] = None
     call_waiting: Annotated[
         Switch | None, typer.Option(help="A second call rings while they talk.")
-    ] = None,
+    ] = None
+
+
+@app.command("set")
+@grouped
+def set_(
+    domain: Domain,
+    login: Login,
+    changes: Changes,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Change what is given; the rest stays."""
-    changes = given(
-        name=name,
-        position=position,
-        email=email,
-        ext=ext,
-        role=role,
-        mobile=mobile,
-        redirect=redirect,
-        delay=delay,
-        dnd=dnd,
-        call_waiting=call_waiting,
-    )
-    if delay is not None and redirect is None:
+    fields, redirect = given(changes, only=_PLAIN), changes.redirect
+    if changes.delay is not None and redirect is None:
         raise Fault("--delay goes with --redirect too", BAD_INPUT)
+    if redirect is not None:
+        fields["mobile_redirect"] = {
+            "enabled": redirect is not Redirect.OFF,
+            "forward": redirect is Redirect.ONLY,
+            "delay": changes.delay or 0,
+        }
 
     async def work(directory: Directory) -> dict[str, Any]:
         company = await directory.companies.get(domain)
         users = directory.users
-        fields = {key: changes[key] for key in _PLAIN if key in changes}
-        if redirect is not None:
-            fields["mobile_redirect"] = {
-                "enabled": redirect is not Redirect.OFF,
-                "forward": redirect is Redirect.ONLY,
-                "delay": delay or 0,
-            }
         employee = await users.get(company, login)
         if fields:
             employee = await users.edit(company, employee.login, fields)
-        if dnd is not None:
-            await users.set_dnd(company, employee.login, dnd is Switch.OFF)
-        if call_waiting is not None:
-            await users.set_call_waiting(company, employee.login, call_waiting is Switch.ON)
+        if changes.dnd is not None:
+            await users.set_dnd(company, employee.login, changes.dnd is Switch.OFF)
+        if changes.call_waiting is not None:
+            waits = changes.call_waiting is Switch.ON
+            await users.set_call_waiting(company, employee.login, waits)
         current = await directory.current(company)
         return _details(current, current.employees[employee.login])
 
