@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.console.conftest import ACME, GLOBEX, PASSWORD, Browser, Console, said
+from vpbx.console import PAGES
+from vpbx.console.page import Door
 
-NEW = "initech.vpbx.example"
+NEW, FRESH = "initech.vpbx.example", "fresh.vpbx.example"
 SENT = {
     "timezone": "Europe/Berlin",
     "country": "DE",
@@ -85,3 +89,59 @@ def test_who_may_watch_colleagues_is_put_on_the_list_and_taken_off(console: Cons
     admin.post("/blf/users/delete", {"name": "ann"}, at="/blf")
     assert on not in admin.page("/blf")
     assert console.as_("head").get("/blf").status_code == 403
+
+
+def test_an_operator_gives_a_new_company_all_it_needs_without_a_command(
+    console: Console, operator: Browser
+) -> None:
+    """A trunk, the company, its number, and the invitation of its administrator."""
+    trunk = {"name": "carrier", "address": "127.0.0.1:9", "username": "100200", "register": "1"}
+    wrong = operator.post("/operator/trunks", trunk)
+    assert wrong.status_code == 400
+    assert 'id="e-password"' in wrong.text, "said at the field"
+    trunk["password"] = "their-password"
+    assert operator.post("/operator/trunks", trunk).status_code == 303
+    page = operator.page("/operator/trunks")
+    assert "carrier 127.0.0.1:9 · 100200" in said(page)
+    made = operator.post("/operator/new", {"domain": FRESH, "timezone": "Europe/Berlin"}).text
+    path = f"/operator/company/{FRESH}"
+    given = {"telnum": "+49 30 901820", "trunk": "carrier", "label": "Line"}
+    refused = operator.post(f"{path}/numbers", {**given, "telnum": "none"}, at=path)
+    assert refused.status_code == 400
+    assert 'id="e-telnum"' in refused.text
+    assert operator.post(f"{path}/numbers", given, at=path).status_code == 303
+    assert "+49 30 901820 Line carrier" in said(operator.page(path))
+    again = operator.post(f"{path}/numbers", given, at=path)
+    assert "taken" in said(again.text)
+    [(action, to)] = re.findall(
+        r'action="(/operator/enter/[^"]+)".*?name="next" value="([^"]+)"', made, re.S
+    )
+    answer = operator.post(action, {"next": to}, at="/operator")
+    assert answer.headers["location"] == "/employees/admin"
+    assert "Invite" in said(operator.page("/employees/admin"))
+    for elsewhere in ("//evil.example", "https://evil.example", "/\\evil.example", "javascript:1"):
+        answer = operator.post(action, {"next": elsewhere}, at="/operator")
+        assert answer.headers["location"] == "/"
+    operator.post("/operator/leave", {}, at="/operator")
+    for each in ("switch", "delete"):
+        operator.post(f"/operator/trunks/{each}", {"name": "carrier"}, at="/operator/trunks")
+    gone = {"telnum": "4930901820"}
+    operator.post(f"{path}/numbers/delete", gone, at=path)
+    assert "901820" not in operator.page(path)
+    changes = said(operator.page("/operator/changes"))
+    assert "trunks.carrier → 127.0.0.1:9 100200 register" in changes
+    assert "trunks.carrier carrier" in changes
+    whole = operator.get("/operator/changes/export").text
+    assert "trunks.carrier" in whole
+    assert "their-password" not in changes + whole + page
+
+
+def test_only_operators_have_the_pages_of_operators(console: Console) -> None:
+    admin = console.as_("admin")
+    for page in PAGES:
+        if page.door is Door.OPERATOR:
+            path = page.path.replace("{name}", GLOBEX)
+            if page.get is not None:
+                assert admin.get(path).status_code == 403, path
+            if page.post is not None:
+                assert admin.post(path, {"name": GLOBEX}, at="/me").status_code == 403, path

@@ -27,6 +27,7 @@ from tests.support.chromium import (
 from vpbx.console import PAGES
 
 MENU = [page.path for page in PAGES if page.label]
+OPERATORS = ("/operator", "/operator/new", "/operator/trunks", "/operator/changes")
 TELNUM, TELNUM_HERE = "74951234568", "74951234564"
 """Numbers of the other company, whose pages are looked at, and of the first."""
 MORE = [
@@ -135,7 +136,7 @@ def test_the_operators_pages_keep_nobody_out_in_both_languages(
         page.click("button.primary")
         expect(page.locator("h1").first).to_be_visible()
         for language, colours in (("en", "light"), ("ru", "dark")):
-            for path in ("/operator", "/operator/new", f"/operator/company/{GLOBEX}"):
+            for path in (*OPERATORS, f"/operator/company/{GLOBEX}"):
                 page.emulate_media(color_scheme=colours)
                 page.goto(path)
                 expect(page.locator("html")).to_have_attribute("lang", language)

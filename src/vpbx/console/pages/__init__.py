@@ -29,6 +29,7 @@ from vpbx.console.pages import (
     my_phone,
     numbers,
     operator,
+    operator_numbers,
     phone,
     recording,
     report_mails,
@@ -37,6 +38,7 @@ from vpbx.console.pages import (
     safety,
     spoken,
     start,
+    trunks,
     voicemail,
     widget,
 )
@@ -79,4 +81,6 @@ PAGES: tuple[Page, ...] = (
     *invitation.pages,
     *operator.pages,
     *companies.pages,
+    *operator_numbers.pages,
+    *trunks.pages,
 )

@@ -21,15 +21,17 @@ _FLAGS = ("enabled", "service_record", "service_local_gw", "service_branch")
 
 async def show(visit: Visit) -> Response:
     domain = await visit.services.directory.companies.get(visit.path("name"))
-    return _show(visit, domain)
+    return await show_company(visit, domain)
 
 
-def _show(
+async def show_company(
     visit: Visit,
     domain: DomainConfig,
     sent: dict[str, Any] | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
+    """Return the page of a company, with what was `sent` and is wrong with it."""
+    trunks = await visit.services.directory.trunk_rules.list(domain)
     return visit.page(
         "operator/company.html",
         status=400 if errors else 200,
@@ -38,6 +40,8 @@ def _show(
         values=sent or _values(domain),
         zones=[(zone, zone) for zone in sorted(available_timezones())],
         tongues=list(LANGUAGES.items()),
+        trunks=[("", visit.texts("default trunk")), *((each.name, each.name) for each in trunks)],
+        given={name: visit.value(name) for name in ("telnum", "trunk", "label")},
     )
 
 
@@ -66,7 +70,7 @@ async def save(visit: Visit) -> Response:
     try:
         await companies.edit(domain, values)
     except Wrong as error:
-        return _show(visit, domain, values, errors_of(error, visit.texts))
+        return await show_company(visit, domain, values, errors_of(error, visit.texts))
     return visit.go(OPERATOR, visit.texts("{name} is saved.", name=domain.name))
 
 

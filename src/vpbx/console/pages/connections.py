@@ -19,6 +19,9 @@ STATUS_WORDS = {
     "error": "fails",
     "off": "switched off",
     "ok": "works",
+    "unresolved": "its name is not found",
+    "resting": "does not answer",
+    "unregistered": "is not registered",
 }
 _FIELDS = ("telnum", "name", "domain", "login", "password", "auth_name", "proxy")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from vpbx.console.admit import safe_path
 from vpbx.console.page import Door, Page
+from vpbx.console.pages.connections import STATUS_WORDS
 from vpbx.console.visit import Visit
 
 OPERATOR = "/operator"
@@ -26,6 +28,7 @@ async def show(visit: Visit) -> Response:
         busy=busy,
         free=services.free_disk(),
         trunks=services.calls.connections.carriers.states(),
+        status_words=STATUS_WORDS,
     )
 
 
@@ -33,7 +36,7 @@ async def enter(visit: Visit) -> Response:
     domain = await visit.services.directory.companies.get(visit.path("name"))
     await visit.services.accounts.enter(visit.mine, domain.id)
     await visit.services.audit.note(domain.id, "operator", "", "entered")
-    return visit.go("/")
+    return visit.go(safe_path(visit.value("next", "/")))
 
 
 async def leave(visit: Visit) -> Response:
