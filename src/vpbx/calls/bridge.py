@@ -1,62 +1,47 @@
-"""The sound of a call: a media session and its two seats, and what each seat hears.
+"""The sound of a call: a media session and its two seats.
 
-Theory of operation. A seat hears the other seat, unless there is something in its place. That
-is a value, not a history of play and stop: prompts that are being spoken cover hold music
-(while the other seat holds), which covers a loop (ringback, music of a queue). Whenever a cover
-goes, what lies under it is heard again, so no step needs to know what another has begun.
+What a seat hears in the place of the other one is said in `covers`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
+from vpbx.calls.covers import Covers
 from vpbx.calls.encryption import DtlsWay
 from vpbx.calls.leg import Leg
 from vpbx.calls.sound import Sound, Unusable
-from vpbx.calls.sounds import Spoken
-from vpbx.media import MediaEngine, MediaError, MediaSession, Recording, RtpPeer, Side
-from vpbx.tasks import watched
+from vpbx.media import MediaEngine, Recording, RtpPeer, Side
 
 __all__ = ["Bridge"]
 
 log = structlog.get_logger("vpbx.calls")
 
 _DTMF_RELAY, _DIGIT_MS = "application/dtmf-relay", 160
-HOLD_MUSIC = "holdmusic"
 
 
-class Bridge:
+class Bridge(Covers):
     """Media of one call. Every method that talks to the engine may raise `MediaError`."""
 
     __slots__ = (
         "_aimed",
         "_diverted",
         "_engine",
-        "_held",
         "_kept",
-        "_loops",
         "_peers",
         "_seats",
-        "_speaking",
         "_watchers",
-        "hold_music",
-        "language",
         "recording",
-        "session",
     )
 
     def __init__(self, engine: MediaEngine, language: str) -> None:
+        super().__init__(language)
         self._engine = engine
-        self.language = language
-        self.hold_music = HOLD_MUSIC
-        """What a seat hears while the other one holds."""
-        self.session: MediaSession | None = None
         self.recording = False
         self._kept: Recording | None = None
         self._seats: dict[Side, Leg] = {}
@@ -64,12 +49,8 @@ class Bridge:
         self._aimed: dict[Side, Leg] = {}
         """Whom each side's media go to: who sits there, or is heard before they do, or has left
         the seat and nobody has come since."""
-        self._held: set[Side] = set()
-        """Seats that hear music because the other one holds."""
         self._diverted: set[Side] = set()
         """Seats that dial something, while the other one hears music."""
-        self._loops: dict[Side, str] = {}
-        self._speaking: dict[Side, asyncio.Task[None]] = {}
         self._watchers: list[Callable[[], None]] = []
 
     async def open(self, callid: str, on_timeout: Callable[[], None]) -> None:
@@ -210,39 +191,7 @@ class Bridge:
         body = body or f"Signal={digit}\r\nDuration={_DIGIT_MS}\r\n".encode()
         leg.session.send("INFO", body=body, content_type=content_type or _DTMF_RELAY)
 
-    # -- what a seat hears ---------------------------------------------------------------------
-
-    def speak(self, side: Side, prompts: Sequence[Spoken], done: Callable[[], None]) -> None:
-        """Let `side` hear prompts, one after the other, in place of those that are spoken now.
-
-        A prompt is the name of a built-in one or the path of an upload, or a phrase of several,
-        said in a row. `done` is called when
-        the last one was heard; not when they were stopped (`hush`) or replaced.
-        """
-        self._stop_speaking(side)
-        speaking = self._speak(side, tuple(prompts), done)
-        task = watched(asyncio.get_running_loop().create_task(speaking))
-        self._speaking[side] = task
-
-    async def _speak(self, side: Side, prompts: Sequence[Spoken], done: Callable[[], None]) -> None:
-        for prompt in prompts:
-            await self._play(side, prompt, repeat=1, wait=True)
-        heard: object = self
-        try:
-            while heard != self._under(side):  # `loop` and hold leave it to us meanwhile
-                heard = self._under(side)
-                await self._settle(side)
-        except MediaError as error:
-            log.debug("a prompt could not be ended", error=str(error))
-        del self._speaking[side]
-        done()
-
-    async def loop(self, side: Side, prompt: str) -> None:
-        """Let `side` hear `prompt` over and over until `hush`; again while it runs: no change."""
-        if self._loops.get(side) != prompt:
-            self._loops[side] = prompt
-            if side not in self._speaking and side not in self._held:
-                await self._settle(side)
+    # -- what one seat dials while the other one waits ------------------------------------------
 
     async def divert(self, side: Side) -> bool:
         """Let the seat opposite of `side` hear hold music, while the digits of `side` are still
@@ -266,45 +215,6 @@ class Bridge:
             self._media.overhear_no_more(side)
             if not music:
                 await self.hush(side.other)
-
-    async def hush(self, side: Side) -> None:
-        """Stop what `speak` and `loop` began, if anything."""
-        spoke = self._stop_speaking(side)
-        looped = self._loops.pop(side, None) is not None
-        if spoke or looped:
-            await self._settle(side)
-
-    async def quiet(self, side: Side) -> bool:
-        """Stop what `speak` began; music in a loop, if there is some, is heard again."""
-        if spoke := self._stop_speaking(side):
-            await self._settle(side)
-        return spoke
-
-    def loops(self, side: Side) -> bool:
-        """Say whether something was begun to be heard in a loop and not stopped."""
-        return side in self._loops
-
-    def _stop_speaking(self, side: Side) -> bool:
-        task = self._speaking.pop(side, None)
-        return task is not None and task.cancel()
-
-    def _under(self, side: Side) -> str | None:
-        """Return what `side` is to hear when no prompt is spoken; None: the other seat."""
-        return self.hold_music if side in self._held else self._loops.get(side)
-
-    async def _settle(self, side: Side) -> None:
-        music = self._under(side)
-        if music is not None:
-            await self._play(side, music, repeat=0)
-        else:
-            await self._media.stop_playing(side)
-
-    async def _play(self, side: Side, prompt: Spoken, *, repeat: int, wait: bool = False) -> None:
-        """A side that speaks no codec prompts exist in hears nothing; that ends no call."""
-        try:
-            await self._media.play(side, prompt, repeat=repeat, language=self.language, wait=wait)
-        except MediaError as error:
-            log.debug("a prompt was not played", prompt=prompt, error=str(error))
 
     # -- what is agreed in the middle of a call ------------------------------------------------
 
@@ -335,23 +245,6 @@ class Bridge:
         if other is not None:
             self.follow(other, leg)
             await self._hold(other.side, held=sound.held, changed=sound.held != was_held)
-
-    @property
-    def on_hold(self) -> bool:
-        """Whether anybody holds the other one."""
-        return bool(self._held)
-
-    async def _hold(self, side: Side, *, held: bool, changed: bool) -> None:
-        """Let a seat hear music while the other one holds, unless it holds as well."""
-        if not changed:
-            return
-        if held:
-            self._held.add(side)
-        else:
-            self._held.discard(side)
-        for one in Side:
-            if one not in self._speaking:
-                await self._settle(one)
 
     def follow(self, leg: Leg, other: Leg) -> None:
         """Offer `leg` the codecs of `other` where they no longer share the one in use."""
@@ -407,17 +300,10 @@ class Bridge:
 
         Never raises.
         """
-        for side in tuple(self._speaking):
-            self._stop_speaking(side)
+        self._stop_all_speaking()
         self._tell_parted()
         self._seats.clear()
         self._aimed.clear()
         session, self.session = self.session, None
         running = None if session is None else await session.close()
         return running or self._kept
-
-    @property
-    def _media(self) -> MediaSession:
-        if self.session is None:
-            raise MediaError("the call has no media")
-        return self.session
