@@ -16,8 +16,7 @@ import pytest
 from tests.api.conftest import Server, World
 from tests.calls.world import Records, media_config
 from vpbx.api import PREFIX, ApiConfig, ApiServices, create_app, create_document
-from vpbx.calls import CallsConfig, CallService
-from vpbx.clock import LoopClock
+from vpbx.calls import CallsConfig, CallService, Parts
 from vpbx.events import EventBus
 from vpbx.media import MediaEngine
 
@@ -47,15 +46,13 @@ async def services(world: World, tmp_path: Path) -> ApiServices:
     members = [{"login": "ann", "calls_enable": True}]
     await directory.groups.add(domain, {"name": "Sales", "users": members})
     await directory.telnums.add(domain, "74950000001", user="ann", name="Office")
-    calls = CallService(
-        config=CallsConfig(secret=b"s" * 32),
+    parts = Parts(
         directory=directory,
         media=MediaEngine(media_config(tmp_path / "media")),
         events=EventBus(lambda writes: None),
-        contact=None,
         records=Records(),
-        clock=LoopClock(),
     )
+    calls = CallService(CallsConfig(secret=b"s" * 32), parts)
     # Schemathesis tries a wrong key on every operation.
     config = ApiConfig(recording_wait_s=0.1, wrong_keys_per_minute=1_000_000)
     return replace(world.services, calls=calls, config=config)

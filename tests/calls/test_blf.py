@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, PASSWORD, SALES, World
 from tests.support.watcher import Make, Watcher
-from vpbx.calls.switch import SubscriptionLimits
+from vpbx.calls.config import SubscriptionLimits
 from vpbx.directory import tables
 from vpbx.events import Ringing
 from vpbx.sip import Response

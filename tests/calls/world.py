@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.ports import free_range
 from vpbx.app.voicemail import VoiceMailbox
-from vpbx.calls import CallsConfig, CallService
+from vpbx.calls import CallsConfig, CallService, Parts
 from vpbx.clock import LoopClock, Timer
 from vpbx.db import Database
 from vpbx.directory import Contact, Directory, DomainConfig, LocationRow, Secrets
@@ -210,8 +210,7 @@ class World:
             return Path(f"{call.callid}.mp3")
 
         bus.subscribe(MailRecorder(letters, self.directory.cached, path, changed))
-        self.service = CallService(
-            config=CallsConfig(secret=b"s" * 32, uploads=self.folder / "media", **config),
+        parts = Parts(
             directory=self.directory,
             media=self.media,
             events=bus,
@@ -219,9 +218,11 @@ class World:
             records=Records(),
             encoder=self.encoder,
             mailbox=VoiceMailbox(self.boxes, self.folder, self.folder / "ready"),
-            resolver=resolver,
+            resolver=resolver or Resolver(),
             clock=HastyClock(speed),
         )
+        calls_config = CallsConfig(secret=b"s" * 32, uploads=self.folder / "media", **config)
+        self.service = CallService(calls_config, parts)
         self.stack = SipStack(
             StackConfig(listens=(Listen("udp", "127.0.0.1", 0), Listen("tcp", "127.0.0.1", 0))),
             self.service,

@@ -18,7 +18,7 @@ from vpbx.app.recorders import Recorders
 from vpbx.app.sip_metrics import defence
 from vpbx.app.sip_trace import PcapFile, SipTrace
 from vpbx.branches import BranchLinks
-from vpbx.calls import CallsConfig, CallService
+from vpbx.calls import CallsConfig, CallService, Parts
 from vpbx.events import CallInfo
 from vpbx.media import MediaConfig, MediaEngine, MediaError, RecordingWorker
 from vpbx.sip import BudgetLimits, Hop, Listen, SipStack, StackConfig, WithoutQop
@@ -82,15 +82,15 @@ class Telephony:
         """Take calls; `start_media` comes first."""
         ground, told = self._ground, self._told
         config = ground.config
-        self.calls = CallService(
-            config=CallsConfig(
-                secret=ground.data.secret("digest nonces"),
-                uploads=ground.data.media,
-                node=NODE,
-                without_qop=WithoutQop(config.digest_without_qop),
-                after_callid=await told.history.last_callid(),
-                max_makecalls=config.makecalls_per_employee,
-            ),
+        calls_config = CallsConfig(
+            secret=ground.data.secret("digest nonces"),
+            uploads=ground.data.media,
+            node=NODE,
+            without_qop=WithoutQop(config.digest_without_qop),
+            after_callid=await told.history.last_callid(),
+            max_makecalls=config.makecalls_per_employee,
+        )
+        parts = Parts(
             directory=ground.directory,
             media=self.media,
             events=told.events,
@@ -101,6 +101,7 @@ class Telephony:
             last_talks=told.history.last_talks,
             clock=ground.clock,
         )
+        self.calls = CallService(calls_config, parts)
         self._follow_accounts()
         await self._start_sip()
         await self.calls.start()

@@ -16,21 +16,15 @@ Decided here, where the specification leaves room:
   (488) or for want of media (503).
 - Busy is who talks, dials, or is rung by click-to-call; who merely rings can be rung again.
 - The domain of an employee: see `admission`. Hold is answered here, the other leg is not
-  bothered: see `bridge`. REFER is declined with 603 until transfers come.
+  bothered: see `bridge`.
 """
 
 from vpbx.calls.carriers import TrunkState
+from vpbx.calls.config import CallsConfig
 from vpbx.calls.makecall import MadeCall, TooManyCalls
+from vpbx.calls.parts import AskContact, Encoder, Mailbox, Parts, RecordingPlan, StoredMessage
 from vpbx.calls.registry import ActiveCall
 from vpbx.calls.service import CallService
-from vpbx.calls.switch import (
-    AskContact,
-    CallsConfig,
-    Encoder,
-    Mailbox,
-    RecordingPlan,
-    StoredMessage,
-)
 from vpbx.calls.told.chapter import left_side
 from vpbx.media import Mode
 
@@ -43,6 +37,7 @@ __all__ = [
     "MadeCall",
     "Mailbox",
     "Mode",
+    "Parts",
     "RecordingPlan",
     "StoredMessage",
     "TooManyCalls",

@@ -52,6 +52,7 @@ class Carriers:
         self,
         directory: Directory,
         calls: CallRegistry,
+        *,
         resolver: Resolver,
         accounts: Accounts,
         gateways: Gateways,

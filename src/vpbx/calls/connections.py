@@ -17,11 +17,11 @@ from vpbx.branches import BranchSecrets
 from vpbx.calls.accounts import Account, Accounts, registration_key
 from vpbx.calls.across import Across
 from vpbx.calls.carriers import Carriers, trunk_key
+from vpbx.calls.config import CallsConfig
 from vpbx.calls.gateways import Gateways
+from vpbx.calls.parts import Parts
 from vpbx.calls.registry import CallRegistry
-from vpbx.clock import Clock
 from vpbx.directory import (
-    Directory,
     DomainConfig,
     NotFound,
     RegistrationStatus,
@@ -32,7 +32,6 @@ from vpbx.directory import (
     read_place,
 )
 from vpbx.sip import SipStack, Throttle
-from vpbx.sip.resolver import Resolver
 
 __all__ = ["Connections"]
 
@@ -53,22 +52,25 @@ class Connections:
 
     def __init__(
         self,
-        directory: Directory,
+        config: CallsConfig,
+        parts: Parts,
         calls: CallRegistry,
-        clock: Clock,
-        *,
-        secret: bytes,
-        max_tried: int,
         throttle: Throttle | None = None,
-        resolver: Resolver | None = None,
     ) -> None:
-        self.resolver = resolver or Resolver()
+        directory, clock, secret = parts.directory, parts.clock, config.secret
+        self.resolver = parts.resolver
         self.accounts = Accounts(self.resolver, clock, secret, self._stands, directory.private)
         self.gateways = Gateways(directory, clock, secret, throttle)
         self.branch_secrets = BranchSecrets(directory)
         self.across = Across(directory, self.resolver, clock, self.branch_secrets, secret, throttle)
         self.carriers = Carriers(
-            directory, calls, self.resolver, self.accounts, self.gateways, clock, max_tried
+            directory,
+            calls,
+            resolver=self.resolver,
+            accounts=self.accounts,
+            gateways=self.gateways,
+            clock=clock,
+            max_tried=config.max_trunks_tried,
         )
         self.failed: Callable[[DomainConfig, SipRegistration], None] | None = None
         self._directory = directory

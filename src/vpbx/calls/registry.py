@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from vpbx.calls.addresses import Shown
+from vpbx.calls.config import CallsConfig
 from vpbx.calls.inbox import Inbox
 from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Ender
@@ -94,10 +95,10 @@ class LiveCall(Protocol):
 class CallRegistry:
     """All calls of this node."""
 
-    def __init__(self, *, max_calls: int, max_calls_per_domain: int, max_calls_per_trunk: int):
-        self._max_calls = max_calls
-        self._max_domain = max_calls_per_domain
-        self._max_trunk = max_calls_per_trunk
+    def __init__(self, config: CallsConfig) -> None:
+        self._max_calls = config.max_calls
+        self._max_domain = config.max_calls_per_domain
+        self._max_trunk = config.max_calls_per_trunk
         self._calls: dict[LiveCall, None] = {}
         self._domains: Counter[int] = Counter()
         self._trunks: Counter[str] = Counter()

@@ -13,40 +13,30 @@ from vpbx.calls.admission import (
 )
 from vpbx.calls.call import Call
 from vpbx.calls.callbacks import CallbackDesk
+from vpbx.calls.config import CallsConfig
 from vpbx.calls.doors import Doors
 from vpbx.calls.entrance import Entrance
 from vpbx.calls.makecall import MadeCall, MakeCall, Outside, TooManyCalls, plan_call
 from vpbx.calls.outcome import Ender
+from vpbx.calls.parts import Parts
 from vpbx.calls.registration import Expiry, end_places, take_registration
 from vpbx.calls.registry import ActiveCall
-from vpbx.calls.shared.last_talks import AskHistory
 from vpbx.calls.supervision import Supervisors
-from vpbx.calls.switch import (
-    AskContact,
-    CallsConfig,
-    Encoder,
-    Mailbox,
-    RecordingPlan,
-    Switch,
-)
+from vpbx.calls.switch import Switch
 from vpbx.calls.transfer import Asked, goal_for, talks_to, whose_leg
 from vpbx.calls.transfer import Refused as TransferRefused
 from vpbx.calls.watching.blf import Blf
 from vpbx.calls.watching.desk import Desk
 from vpbx.calls.watching.lamp import Lamp
 from vpbx.calls.watching.package import EVENTS
-from vpbx.clock import Clock, LoopClock
 from vpbx.directory import (
-    Directory,
     DomainConfig,
     Invalid,
     is_emergency,
 )
 from vpbx.directory.goals import ToPark
-from vpbx.events import Direction, EventBus
-from vpbx.media import MediaEngine
+from vpbx.events import Direction
 from vpbx.sip import ServerTransaction, Session, SipStack, Throttle
-from vpbx.sip.resolver import Resolver
 
 __all__ = ["CallService"]
 
@@ -54,39 +44,12 @@ __all__ = ["CallService"]
 class CallService:
     """The SIP application: takes calls and registrations, makes calls, ends them.
 
-    `attach` it to its stack before that starts. `records` and `encoder` together switch
-    recording on; `contact` asks the CRM who calls, `last_talks` history who was called last.
+    `attach` it to its stack before that starts.
     """
 
-    def __init__(
-        self,
-        *,
-        config: CallsConfig,
-        directory: Directory,
-        media: MediaEngine,
-        events: EventBus,
-        contact: AskContact | None = None,
-        records: RecordingPlan | None = None,
-        encoder: Encoder | None = None,
-        mailbox: Mailbox | None = None,
-        last_talks: AskHistory | None = None,
-        clock: Clock | None = None,
-        resolver: Resolver | None = None,
-    ) -> None:
-        self._switch = Switch(
-            config=config,
-            directory=directory,
-            media=media,
-            events=events,
-            clock=clock or LoopClock(),
-            contact=contact,
-            records=records,
-            encoder=encoder,
-            mailbox=mailbox,
-            last_talks=last_talks,
-            resolver=resolver,
-        )
-        doors = Doors(directory, self._switch.connections, self._switch.clock)
+    def __init__(self, config: CallsConfig, parts: Parts) -> None:
+        self._switch = Switch(config, parts)
+        doors = Doors(parts.directory, self._switch.connections, parts.clock)
         self._admission = Admission(self._switch, doors)
         self._entrance = Entrance(self._switch, doors, self._admission)
         self.connections = self._switch.connections

@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import structlog
 
 from vpbx.calls.callid import CallIds
+from vpbx.calls.config import CallsConfig
 from vpbx.calls.connections import Connections
 from vpbx.calls.inbox import Inbox
 from vpbx.calls.leg import Leg
+from vpbx.calls.parts import Parts
 from vpbx.calls.passes import Passes
 from vpbx.calls.registry import CallRegistry
-from vpbx.calls.shared.last_talks import AskHistory, LastTalks
+from vpbx.calls.shared.last_talks import LastTalks
 from vpbx.calls.shared.lines import Lines, Presence
 from vpbx.calls.shared.parking import ParkingLot
 from vpbx.calls.shared.queues import Queues
 from vpbx.calls.staff import CompanyStaff
 from vpbx.calls.tastes import Tastes
-from vpbx.clock import Clock
-from vpbx.directory import Contact, Directory, DomainConfig, Employee, Number, PromisedCall
-from vpbx.events import CallEvent, CallInfo, Completed, Direction, EventBus
-from vpbx.media import EncodeResult, MediaEngine, Recording, Side
-from vpbx.sip import RegistrarLimits, SipStack, Throttle, WithoutQop
-from vpbx.sip.resolver import Resolver
+from vpbx.directory import DomainConfig, Employee, Number, PromisedCall
+from vpbx.events import CallEvent, CallInfo, Completed, Direction
+from vpbx.sip import SipStack, Throttle
 from vpbx.tasks import watched
 
-__all__ = [
-    "AskContact",
-    "CallsConfig",
-    "Encoder",
-    "Mailbox",
-    "Picked",
-    "RecordingPlan",
-    "Rung",
-    "StoredMessage",
-    "SubscriptionLimits",
-    "Switch",
-]
+__all__ = ["Picked", "Rung", "Switch"]
 
 log = structlog.get_logger("vpbx.calls")
-
-AskContact: TypeAlias = Callable[[DomainConfig, str, str, str], Awaitable[Contact | None]]
-"""(domain, phone, callid, diversion) → what the CRM knows of the caller; may take its time."""
-
-
-class RecordingPlan(Protocol):
-    """Where recordings are kept."""
-
-    def path(self, call: CallInfo) -> Path:
-        """Return the MP3's path for a call; the directory may not exist yet."""
 
 
 class Picked(Protocol):
@@ -73,151 +49,36 @@ class Rung(Picked, Protocol):
         """Ring the phones of an employee too, who has asked for the call."""
 
 
-class Encoder(Protocol):
-    """Makes MP3s (`vpbx.media.RecordingWorker`)."""
-
-    async def encode(self, recording: Recording, target: Path, *, left: Side) -> EncodeResult:
-        """Write one stereo MP3 to `target`."""
-
-
-class StoredMessage(Protocol):
-    """A voicemail message (`vpbx.mail.Message`)."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def callid(self) -> str: ...
-    @property
-    def client(self) -> str:
-        """Who left it, digits; "": they hid their number."""
-
-    @property
-    def heard(self) -> bool: ...
-
-
-class Mailbox(Protocol):
-    """The voice mailboxes of employees."""
-
-    async def counts(self, domain_id: int, login: str) -> tuple[int, int] | None:
-        """Return how many messages are new and how many old; None: nobody knows just now."""
-
-    async def messages(self, domain_id: int, login: str) -> Sequence[StoredMessage]:
-        """Return an employee's messages, new ones first."""
-
-    async def sound(self, message: StoredMessage) -> Path:
-        """Return what `MediaSession.play` takes; MediaError or OSError when it is gone."""
-
-    def hear(self, domain_id: int, login: str, message_id: int) -> None:
-        """It is no new message any more."""
-
-    def delete(self, domain_id: int, login: str, message_id: int) -> None:
-        """Take it out of the box."""
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionLimits:
-    """Bounds of what phones may subscribe to; seconds, and subscriptions at the same time."""
-
-    min_expires_s: int = 60
-    max_expires_s: int = 1800
-    """A phone that was not told of a restart notices by then at the latest."""
-    default_expires_s: int = 1800
-    per_employee: int = 1000
-    per_company: int = 10_000
-    in_all: int = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class CallsConfig:
-    """Settings of call control."""
-
-    secret: bytes
-    """At least 16 bytes; makes the digest nonces. Kept, phones survive a restart unasked."""
-    uploads: Path | None = None
-    """Where the media catalogue's files lie."""
-    node: int = 0
-    """0 to 99: which of several servers this is."""
-    after_callid: int = 0
-    """The greatest call id given out so far."""
-    max_calls: int = 2000
-    max_calls_per_domain: int = 1000
-    max_calls_per_trunk: int = 1000
-    max_makecalls: int = 4
-    """Calls by makecall that one employee may have at once; 0: as many as are asked for."""
-    max_trunks_tried: int = 3
-    trunk_silence_s: float = 5.0
-    """A trunk that has not answered anything by then, not even 100, is given up for the next
-    one, where there is a next one."""
-    trunk_trying_s: float = 20.0
-    """One that has answered 100 and nothing more by then, too."""
-    dial_timeout_s: float = 120.0
-    """An outside party may ring so long."""
-    park_s: float = 90.0
-    """A parked call that nobody took back by then rings at who parked it."""
-    country: str = "RU"
-    """Numbering plan of a caller's or called number while no domain is known."""
-    nonce_ttl_s: float = 300.0
-    without_qop: WithoutQop = WithoutQop.ONCE
-    """What to do with phones that know only RFC 2069's digest."""
-    registrar: RegistrarLimits = field(default_factory=RegistrarLimits)
-    subscriptions: SubscriptionLimits = field(default_factory=SubscriptionLimits)
-
-
 class Switch:
     """The one value that every call is given."""
 
     stack: SipStack
 
-    def __init__(
-        self,
-        *,
-        config: CallsConfig,
-        directory: Directory,
-        media: MediaEngine,
-        events: EventBus,
-        clock: Clock,
-        contact: AskContact | None = None,
-        records: RecordingPlan | None = None,
-        encoder: Encoder | None = None,
-        mailbox: Mailbox | None = None,
-        resolver: Resolver | None = None,
-        last_talks: AskHistory | None = None,
-    ) -> None:
+    def __init__(self, config: CallsConfig, parts: Parts) -> None:
+        directory, clock = parts.directory, parts.clock
         self.config = config
         self.directory = directory
-        self.media = media
-        self.events = events
+        self.media = parts.media
+        self.events = parts.events
         self.clock = clock
-        self.contact = contact
-        self.records = records
-        self.encoder = encoder
+        self.contact = parts.contact
+        self.records = parts.records
+        self.encoder = parts.encoder
+        self.mailbox = parts.mailbox
         self.on_leg: Callable[[str, str], None] | None = None
         """Hears of each SIP call (its Call-ID) that a call of ours (its callid) consists of."""
-        self.mailbox = mailbox
         self.callids = CallIds(config.node, clock)
         self.callids.follow(config.after_callid)
-        self.calls = CallRegistry(
-            max_calls=config.max_calls,
-            max_calls_per_domain=config.max_calls_per_domain,
-            max_calls_per_trunk=config.max_calls_per_trunk,
-        )
+        self.calls = CallRegistry(config)
         self.lines = Lines()
         self.passes = Passes(clock)
         self.throttle = Throttle(clock)
-        self.connections = Connections(
-            directory,
-            self.calls,
-            clock,
-            secret=config.secret,
-            max_tried=config.max_trunks_tried,
-            throttle=self.throttle,
-            resolver=resolver,
-        )
-        self.last_talks = LastTalks(last_talks)
+        self.connections = Connections(config, parts, self.calls, self.throttle)
+        self.last_talks = LastTalks(parts.last_talks)
         self.staff = CompanyStaff(directory, self.lines, self.last_talks)
         self.queues = Queues(clock, self.staff)
         self.lines.watch(self._line_moved)
-        events.subscribe(self._note_talks)
+        parts.events.subscribe(self._note_talks)
         self.call_back: Callable[[PromisedCall], None] = lambda promised: None
         """Whom to give a customer to who is to be called back."""
         self.consult: Callable[[DomainConfig, Any, Inbox], None] = lambda domain, asked, inbox: None

@@ -7,7 +7,7 @@ import structlog
 from vpbx.calls.call import Call
 from vpbx.calls.leg import Digit
 from vpbx.calls.outcome import Outcome, Over, Result
-from vpbx.calls.switch import Mailbox, StoredMessage
+from vpbx.calls.parts import Mailbox, StoredMessage
 from vpbx.directory.goals import ToMailbox
 from vpbx.media import MediaError, Side
 from vpbx.media.phrases import message_from, messages
