@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vpbx.calls.across import ringee
-from vpbx.calls.addresses import Shown, name_addr, party_of
+from vpbx.calls.addresses import Shown, name_addr
 from vpbx.calls.call import Call
 from vpbx.calls.devices import devices_of
-from vpbx.calls.inbox import Event, Reminder, Tick
+from vpbx.calls.inbox import Event, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
+from vpbx.calls.mobiles import Mobiles
 from vpbx.calls.outcome import Joined, Over, Result
+from vpbx.calls.rung import Person
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.takeup import PickedUp, TakeUp
-from vpbx.calls.trials import Trial, Trials
-from vpbx.calls.trunks import call_across, dial_through, ways_out
 from vpbx.directory import Employee
-from vpbx.events import Group, Party
+from vpbx.events import Group
 from vpbx.sip import Target
 
 __all__ = ["Ringing", "ring"]
@@ -76,34 +75,6 @@ async def ring(
         ringing.leave()
 
 
-class _Person:
-    """One employee being rung."""
-
-    __slots__ = ("employee", "group", "legs", "mobile_due", "party", "result")
-
-    def __init__(self, employee: Employee, group: Group | None) -> None:
-        self.employee = employee
-        self.party: Party = party_of(employee)
-        self.group = group
-        self.legs: list[Leg] = []
-        self.mobile_due: Reminder | None = None
-        self.result = Result.UNREACHABLE
-
-    @property
-    def reachable(self) -> bool:
-        return bool(self.legs) or self.mobile_due is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Mobile:
-    """A leg that uses a way, by its key: a mobile that is rung, showing what; or (no trial)
-    somebody of a connected PBX."""
-
-    way: str
-    clid: str = ""
-    trial: Trial | None = None
-
-
 class Ringing:
     """The people who are being rung for a call, each on all devices at once.
 
@@ -122,13 +93,13 @@ class Ringing:
         """Whether they are rung for a guest; who is rung to place a call rings for nobody."""
         self._insist = insist
         self._decisive = _REFUSALS | {486} if hunts else _REFUSALS
-        self._people: dict[str, _Person] = {}
+        self._people: dict[str, Person] = {}
         self._wanted: set[str] = set()
         """Who has asked for the call themselves."""
         self._winner: Leg | None = None
         self._rang = False
         self._sound: Sound | None = None
-        self._mobiles: dict[Leg, _Mobile] = {}
+        self._mobiles = Mobiles(call, self._side)
         self._takers = TakeUp(call)
         if self._told:
             call.switch.ringing[call.info.callid] = self
@@ -160,7 +131,7 @@ class Ringing:
         """Ring all there is of an employee, and say whether there was anything to ring."""
         if self.rings(employee.login):  # they have asked for it before
             return True
-        person = self._people[employee.login] = _Person(employee, group)
+        person = self._people[employee.login] = Person(employee, group)
         if not self._insist and employee.login not in self._wanted:
             if not employee.receives_calls:
                 person.result = Result.NOT_RECEIVING
@@ -171,7 +142,7 @@ class Ringing:
         mobile = employee.mobile_redirect
         redirected = mobile.enabled and employee.mobile != ""
         if "@" in employee.login:
-            self._ring_across(person)
+            self._mobiles.ring_across(person)
         elif not (redirected and mobile.forward):
             for target in devices_of(self._call.switch, self._call.domain, employee):
                 self._ring_device(person, target)
@@ -210,7 +181,7 @@ class Ringing:
         """Go on by an event of `Call.next`; what is not of these people changes nothing."""
         if type(event) is Tick:
             for person in self._people.values():
-                self._time(person, event)
+                self._mobiles.time(person, event)
             return None
         if not isinstance(event, LegEvent):
             return None
@@ -221,8 +192,7 @@ class Ringing:
             return None
         match event:
             case Progress(leg=leg, code=code):
-                if (trial := self._trial(leg)) is not None:
-                    trial.progress(code)
+                self._mobiles.progress(leg, code)
                 await self._progress(rung)
             case Answered(leg=leg, sdp=sdp):
                 return self._answered(rung, leg, sdp)
@@ -243,9 +213,7 @@ class Ringing:
             self._drop(person, reason)
             if self._winner is None:
                 self._stopped(person)
-        for leg in tuple(self._mobiles):
-            if leg is not self._winner:
-                self._release(leg)
+        self._mobiles.leave(self._winner)
 
     def pick_up(self, leg: Leg, employee: Employee) -> None:
         """Let `employee`, who has dialled for it, take the call by that leg."""
@@ -264,7 +232,7 @@ class Ringing:
             self._winner = joined.leg
         return joined
 
-    def _ring_device(self, person: _Person, target: Target) -> None:
+    def _ring_device(self, person: Person, target: Target) -> None:
         call = self._call
         transport = target.hop.transport
         if transport not in ("udp", "tcp"):
@@ -291,59 +259,7 @@ class Ringing:
         call.note_leg(leg)
         person.legs.append(leg)
 
-    def _ring_across(self, person: _Person) -> None:
-        """Ring somebody of a connected PBX; there, all their phones ring, or they are busy."""
-        call = self._call
-        peer = person.employee.login.partition("@")[2]
-        way = call.switch.connections.across.way(call.domain, peer, call.switch.stack)
-        if way is None:
-            return
-        sound = call.offer(self._side, way.secures(way.hops[0]))
-        leg = call_across(call, way, person.employee.ext, sound, side=self._side)
-        leg.party = person.party
-        self._mobiles[leg] = _Mobile(way.key)
-        person.legs.append(leg)
-
-    def _ring_mobile(self, person: _Person) -> None:
-        """Ring an employee's mobile; it shows the customer's number where a trunk lets it."""
-        call, mobile = self._call, person.employee.mobile
-        domain = call.domain
-        number = domain.numbers.get(call.info.diversion) or domain.outgoing_number(
-            person.employee, mobile
-        )
-        if number is not None:
-            ways = ways_out(call.switch, domain, number, mobile)
-            self._dial_mobile(person, number.telnum, Trials(call, ways))
-
-    def _dial_mobile(self, person: _Person, clid: str, trials: Trials) -> None:
-        """Ring the mobile by the first of what is left to try; by the next if that one fails."""
-        trial = trials.next()
-        if trial is None:
-            return
-        call, way = self._call, trial.way
-        sound = call.offer(self._side, way.secures(trial.hop))
-        leg = dial_through(
-            call, way, person.employee.mobile, clid, sound, hop=trial.hop, side=self._side
-        )
-        leg.party = person.party
-        self._mobiles[leg] = _Mobile(way.key, clid, trial)
-        person.legs.append(leg)
-
-    def _time(self, person: _Person, event: Tick) -> None:
-        """A reminder of a person's is due: their mobile is to ring, or its trunk says nothing."""
-        if person.mobile_due is not None and person.mobile_due.means(event):
-            person.mobile_due = None
-            self._ring_mobile(person)
-        for leg in tuple(person.legs):
-            mobile = self._mobiles.get(leg)
-            trial = mobile.trial if mobile is not None else None
-            if mobile is not None and trial is not None and trial.is_silent(event, leg):
-                leg.hangup()
-                person.legs.remove(leg)
-                self._release(leg)
-                self._dial_mobile(person, mobile.clid, trial.others)
-
-    async def _progress(self, person: _Person) -> None:
+    async def _progress(self, person: Person) -> None:
         if person.result is Result.UNREACHABLE:
             person.result = Result.NO_ANSWER
         if self._told:
@@ -352,13 +268,8 @@ class Ringing:
                 self._rang = True
                 await self._call.progress()
 
-    def _trial(self, leg: Leg) -> Trial | None:
-        mobile = self._mobiles.get(leg)
-        return mobile.trial if mobile is not None else None
-
-    def _answered(self, person: _Person, leg: Leg, sdp: str | None) -> Joined | None:
-        if (trial := self._trial(leg)) is not None:
-            trial.served()
+    def _answered(self, person: Person, leg: Leg, sdp: str | None) -> Joined | None:
+        self._mobiles.served(leg)
         try:
             leg.agree(sdp, self._call.codecs)
         except Unusable:
@@ -368,13 +279,10 @@ class Ringing:
         self._winner = leg
         return Joined(leg, person.party, person.group)
 
-    def _failed(self, person: _Person, leg: Leg, code: int) -> None:
+    def _failed(self, person: Person, leg: Leg, code: int) -> None:
         """A device dropped out; a refusal that speaks for the person ends their other ones."""
         person.legs.remove(leg)
-        mobile = self._release(leg)
-        trial = mobile.trial if mobile is not None and code else None
-        if mobile is not None and trial is not None and trial.failed(code):
-            self._dial_mobile(person, mobile.clid, trial.others)
+        self._mobiles.failed(person, leg, code)
         if code in _BUSY:
             person.result = Result.BUSY
         elif code == 603:
@@ -386,25 +294,17 @@ class Ringing:
         if not person.reachable:
             self._stopped(person)
 
-    def _drop(self, person: _Person, reason: str = "") -> None:
+    def _drop(self, person: Person, reason: str = "") -> None:
         """Hang up all legs of a person, but the one that was joined."""
         for leg in person.legs:
             if leg is not self._winner:
                 leg.hangup(0, reason)
-                self._release(leg)
+                self._mobiles.release(leg)
         person.legs = [leg for leg in person.legs if leg is self._winner]
         if person.mobile_due is not None:
             person.mobile_due.cancel()
             person.mobile_due = None
 
-    def _stopped(self, person: _Person) -> None:
+    def _stopped(self, person: Person) -> None:
         if self._told:
             self._call.journal.stop(person.party)
-
-    def _release(self, leg: Leg) -> _Mobile | None:
-        mobile = self._mobiles.pop(leg, None)
-        if mobile is not None:
-            self._call.free(mobile.way)
-            if mobile.trial is not None:
-                mobile.trial.stop()
-        return mobile
