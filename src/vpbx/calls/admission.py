@@ -224,14 +224,7 @@ class Admission:
             self.throttle.give_back(hop, account)
         if self.peers.proved(hop, account):
             self._switch.stack.layer.proved(hop, account)
-        employee = domain.find_employee(login_of(verdict.username))
-        hides = request.method == "INVITE" and hides_caller(request)
-        nameless = hides and hidden_sender(request)
-        if employee is None or not (nameless or employee is domain.find_employee(name.user or "")):
-            return Refused(403, "Not your name")
-        if not domain.enabled:
-            return Refused(403, "Domain is off")
-        return Admitted(domain, employee, hides, verdict.username)
+        return _admitted(domain, request, name.user or "", verdict.username)
 
     def registered(self, hop: Hop, who: Admitted, until: float) -> None:
         """Know a phone by its place until its registration ends, by the monotonic clock."""
@@ -320,6 +313,20 @@ class Admission:
         if self._switch.directory.knows(host):
             return 403
         return 0 if host == own or _is_address(host) else 404
+
+
+def _admitted(
+    domain: DomainConfig, request: Request, sender: str, username: str
+) -> Admitted | Refused:
+    """Say who has proved the password of `username`, in a request that names `sender`."""
+    employee = domain.find_employee(login_of(username))
+    hides = request.method == "INVITE" and hides_caller(request)
+    nameless = hides and hidden_sender(request)
+    if employee is None or not (nameless or employee is domain.find_employee(sender)):
+        return Refused(403, "Not your name")
+    if not domain.enabled:
+        return Refused(403, "Domain is off")
+    return Admitted(domain, employee, hides, username)
 
 
 def _ha1(domain: DomainConfig, username: str) -> Ha1 | None:

@@ -86,26 +86,7 @@ class Call(Exchanging):
             recording = await self.bridge.end_recording()
         finally:
             self._opening = False
-        now = self.switch.clock.time()
-        info = replace(old.info, callid=self.switch.callids.new(), started_at=now)
-        inner = info.direction is Direction.INNER
-        old.journal.pass_on(passed.by, info.callid)
-        for login in self._engaged:
-            self._use(login, None)
-        self._engaged.clear()
-        old.journal.end(0, recorded=recording is not None)
-        self.guest, self.host, self.passing, self.passed_on = stays, None, passed, True
-        by = Shown(passed.by.ext or passed.by.login, passed.by.name)
-        told = passed.referred_by or name_addr(by, info.domain)
-        self.referred_by = passed.by.login, told
-        self.chapter = Chapter(info, self.switch.events, self.switch.clock, self.switch.lines)
-        caller = stays.party if inner else None
-        self.chapter.journal.start(user, group=group, caller=caller)
-        if caller is not None:
-            self.engage(caller.login)
-            self.shown = Shown(caller.ext or caller.login, caller.name)
-        elif info.direction is Direction.OUT:
-            self.shown = Shown(info.client)
+        self._turn_page(passed, stays, user, group, recorded=recording is not None)
         if recording is not None:
             self.switch.spawn(encode(self.switch, old, recording))
         if self.ended_by is not None or stays.ended:
@@ -121,6 +102,32 @@ class Call(Exchanging):
         await self.bridge.loop(stays.side, self.bridge.hold_music)
         if passed.say and not isinstance(passed.goal, ToPark):
             self.say(passed.say)
+
+    def _turn_page(
+        self, passed: Passed, stays: Leg, user: Party | None, group: Group | None, *, recorded: bool
+    ) -> None:
+        """End what is told of one callid, and begin the next with who stays as the guest."""
+        old = self.chapter
+        now = self.switch.clock.time()
+        info = replace(old.info, callid=self.switch.callids.new(), started_at=now)
+        inner = info.direction is Direction.INNER
+        old.journal.pass_on(passed.by, info.callid)
+        for login in self._engaged:
+            self._use(login, None)
+        self._engaged.clear()
+        old.journal.end(0, recorded=recorded)
+        self.guest, self.host, self.passing, self.passed_on = stays, None, passed, True
+        by = Shown(passed.by.ext or passed.by.login, passed.by.name)
+        told = passed.referred_by or name_addr(by, info.domain)
+        self.referred_by = passed.by.login, told
+        self.chapter = Chapter(info, self.switch.events, self.switch.clock, self.switch.lines)
+        caller = stays.party if inner else None
+        self.chapter.journal.start(user, group=group, caller=caller)
+        if caller is not None:
+            self.engage(caller.login)
+            self.shown = Shown(caller.ext or caller.login, caller.name)
+        elif info.direction is Direction.OUT:
+            self.shown = Shown(info.client)
 
     @property
     def taken(self) -> bool:

@@ -158,24 +158,32 @@ class Entrance:
                 employee,
             )
             return
-        called = dialled(session.request)
+        if not await self._inside(leg, who, dialled(session.request)):
+            await self._outside(leg, who, dialled(session.request))
+
+    async def _inside(self, leg: Leg, who: Admitted, called: str) -> bool:
+        """Serve a code or somebody's number of the company; False when it is neither."""
+        domain, employee = who.domain, who.employee
         plain = called.partition(";")[0]
         asked = of_code(domain, plain)
         if asked is not None and not isinstance(asked, ToVoicemail):
             info = self._switch.new_call(domain, Direction.INNER)
             route = Service(employee, plain, asked)
             await self._run(leg, domain, info, Shown(employee.ext or employee.login), route)
-            return
+            return True
         inside = asked or of_ext(domain, plain)
         if await self._picks_up(leg, who, plain, known=inside is not None):
-            return
-        if inside is not None:
-            shown = Shown(employee.ext or employee.login, employee.name)
-            if who.hides:
-                shown = Shown("")
-            info = self._switch.new_call(domain, Direction.INNER)
-            await self._run(leg, domain, info, shown, Internal(employee, inside))
-            return
+            return True
+        if inside is None:
+            return False
+        shown = Shown("") if who.hides else Shown(employee.ext or employee.login, employee.name)
+        info = self._switch.new_call(domain, Direction.INNER)
+        await self._run(leg, domain, info, shown, Internal(employee, inside))
+        return True
+
+    async def _outside(self, leg: Leg, who: Admitted, called: str) -> None:
+        """Serve an outside number, or refuse what is none."""
+        domain, session = who.domain, leg.session
         try:
             called = read_number(called, domain.country).digits
         except Invalid:

@@ -8,11 +8,19 @@ from dataclasses import replace
 
 import structlog
 
-from vpbx.calls.admission import Admission, Challenged, Refused
+from vpbx.calls.admission import Admission, Admitted, Challenged, Refused
 from vpbx.calls.devices import bindings_of, keep_bindings
 from vpbx.calls.switch import Switch
 from vpbx.clock import Timer
-from vpbx.sip import Binding, Hop, RegisterResult, ServerTransaction, make_response, register
+from vpbx.sip import (
+    Binding,
+    Hop,
+    RegisterResult,
+    RegistrarLimits,
+    ServerTransaction,
+    make_response,
+    register,
+)
 
 __all__ = ["Expiry", "end_places", "take_registration"]
 
@@ -52,16 +60,13 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         return
     domain, employee = who.domain, who.employee
     known = bindings_of(switch, domain, employee.login)
-    limits, left_s = switch.config.registrar, switch.passes.left_s(who.username)
-    if left_s is not None:  # a page's: it asks again with the next pass
-        limits = replace(limits, max_expires_s=min(limits.max_expires_s, max(1, math.ceil(left_s))))
     result = register(
         known,
         request,
         tx.hop,
         now=switch.clock.now(),
         date=switch.clock.time(),
-        limits=limits,
+        limits=_limits(switch, who),
         unreachable=switch.stack.layer.why_unreachable,
     )
     if any(admission.is_carriers(binding.hop, tx.hop) for binding in result.added):
@@ -69,23 +74,40 @@ async def _register(switch: Switch, admission: Admission, tx: ServerTransaction)
         tx.respond(make_response(request, 403))
         return
     _tell(domain.name, employee.login, known, result)
+    _keep(switch, admission, who, result, tx.hop)
+    tx.respond(make_response(request, result.code, result.reason or None, headers=result.headers))
+
+
+def _limits(switch: Switch, who: Admitted) -> RegistrarLimits:
+    """Return the bounds of a registration: a page's lasts as long as its pass, and it asks again
+    with the next one."""
+    limits, left_s = switch.config.registrar, switch.passes.left_s(who.username)
+    if left_s is None:
+        return limits
+    return replace(limits, max_expires_s=min(limits.max_expires_s, max(1, math.ceil(left_s))))
+
+
+def _keep(
+    switch: Switch, admission: Admission, who: Admitted, result: RegisterResult, hop: Hop
+) -> None:
+    """Keep what has become of an employee's bindings, and have those know who wait for it."""
+    domain, employee = who.domain, who.employee
     if result.changed:
         was_online = bool(switch.directory.locations.bindings(domain.id, employee.login))
         keep_bindings(switch, domain, employee.login, result.bindings)
         if result.bindings and not was_online:
             switch.queues.freed(domain.id, employee.login)
     if result.added:
-        switch.passes.registered(who.username, tx.hop)
-        admission.registered(tx.hop, who, max(binding.expires_at for binding in result.added))
+        switch.passes.registered(who.username, hop)
+        admission.registered(hop, who, max(binding.expires_at for binding in result.added))
     if result.reason:
         log.warning(
             "a device cannot register",
             login=employee.login,
             domain=domain.name,
-            source=tx.hop.host,
+            source=hop.host,
             reason=result.reason,
         )
-    tx.respond(make_response(request, result.code, result.reason or None, headers=result.headers))
 
 
 def _tell(domain: str, login: str, known: tuple[Binding, ...], result: RegisterResult) -> None:

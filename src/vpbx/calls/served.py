@@ -62,6 +62,41 @@ class Phase(Enum):
 class Served:
     """A call, as far as steps use it: `Call`."""
 
+    host: Leg | None = None
+    """Who was found for the guest."""
+    hidden = False
+    """Whether whoever is called outside is not to see who calls (CLIR)."""
+    goal: Goal | None = None
+    """Where it is on its way to."""
+    referred_by: tuple[str, str] = ("", "")
+    """Login of who has passed the guest on, and the Referred-By that says so (RFC 3892)."""
+    passed_on = False
+    """Whether an employee has passed the guest on to somebody else."""
+    through_menu = False
+    """Whether the guest has been in a menu."""
+    ended_by: Ender | None = None
+    waits_since: float | None = None
+    """When the guest first came to a department, by the clock: their place in lines."""
+    settled: Over | None = None
+    """What has decided an unanswered call already, though a prompt is still played."""
+    phase = Phase.SERVING
+    post_dial = ""
+    """What is to be dialled once the host has answered: the extension behind their number."""
+    supervises = ""
+    """The callid of the talk that the guest listens to as a supervisor."""
+    mode = ""
+    """By whom of those they are heard (`vpbx.media.Mode`)."""
+    parked = ""
+    """The parking place the guest waits at."""
+    leaving: Leg | None = None
+    """Who has parked the guest and is still to hear where."""
+    passing: Passed | None = None
+    """Who has passed the guest on and waits to hear how that goes."""
+    _post_dialling: PostDial | None = None
+    _code = 0
+    _task: asyncio.Task[None] | None = None
+    _opening = False
+
     def __init__(
         self,
         switch: Switch,
@@ -78,47 +113,13 @@ class Served:
         """What is told of it now: one callid."""
         self.guest = guest
         """Who is being served: who called; for makecall the employee, once they have answered."""
-        self.host: Leg | None = None
-        """Who was found for the guest."""
         self.shown = shown
         """The guest, as those who are rung see them."""
         self.max_forwards = max_forwards
-        self.hidden = False
-        """Whether whoever is called outside is not to see who calls (CLIR)."""
-        self.goal: Goal | None = None
-        """Where it is on its way to."""
-        self.referred_by: tuple[str, str] = ("", "")
-        """Login of who has passed the guest on, and the Referred-By that says so (RFC 3892)."""
-        self.passed_on = False
-        """Whether an employee has passed the guest on to somebody else."""
-        self.through_menu = False
-        """Whether the guest has been in a menu."""
         self.bridge = Bridge(switch.media, domain.language)
         self.inbox = Inbox(self._notice)
-        self.ended_by: Ender | None = None
-        self.waits_since: float | None = None
-        """When the guest first came to a department, by the clock: their place in lines."""
-        self.settled: Over | None = None
-        """What has decided an unanswered call already, though a prompt is still played."""
-        self.phase = Phase.SERVING
-        self.post_dial = ""
-        """What is to be dialled once the host has answered: the extension behind their number."""
-        self._post_dialling: PostDial | None = None
-        self.supervises = ""
-        """The callid of the talk that the guest listens to as a supervisor."""
-        self.mode = ""
-        """By whom of those they are heard (`vpbx.media.Mode`)."""
-        self.parked = ""
-        """The parking place the guest waits at."""
-        self.leaving: Leg | None = None
-        """Who has parked the guest and is still to hear where."""
-        self.passing: Passed | None = None
-        """Who has passed the guest on and waits to hear how that goes."""
-        self._code = 0
-        self._task: asyncio.Task[None] | None = None
         self._engaged: set[str] = set()
         self._trunks: list[str] = []
-        self._opening = False
         if guest is not None:
             guest.inbox = self.inbox
             self.note_leg(guest)

@@ -16,7 +16,7 @@ from vpbx.calls.callbacks import CallbackDesk
 from vpbx.calls.config import CallsConfig
 from vpbx.calls.doors import Doors
 from vpbx.calls.entrance import Entrance
-from vpbx.calls.makecall import MadeCall, MakeCall, Outside, TooManyCalls, plan_call
+from vpbx.calls.makecall import MadeCall, MakeCall, Outside, Plan, TooManyCalls, plan_call
 from vpbx.calls.outcome import Ender
 from vpbx.calls.parts import Parts
 from vpbx.calls.registration import Expiry, end_places, take_registration
@@ -35,7 +35,7 @@ from vpbx.directory import (
     is_emergency,
 )
 from vpbx.directory.goals import ToPark
-from vpbx.events import Direction
+from vpbx.events import CallInfo, Direction
 from vpbx.sip import ServerTransaction, Session, SipStack, Throttle
 
 __all__ = ["CallService"]
@@ -117,20 +117,23 @@ class CallService:
             raise TooManyCalls(
                 f"{self._made[made_for]} calls are being made for this employee already"
             )
-        callee = plan.callee
-        urgent = isinstance(callee, Outside) and is_emergency(callee.called, domain.country)
-        if switch.stopping or not switch.calls.has_room(domain.id, urgent=urgent):
-            raise Invalid.one("phone", "no more calls can be made at the moment")
-        if isinstance(plan.callee, Outside):
-            number = plan.callee.number
-            info = switch.new_call(domain, Direction.OUT, plan.callee.called, number)
-        else:
-            info = switch.new_call(domain, Direction.INNER)
+        info = self._info(domain, plan)
         call = Call(switch, domain, info, guest=None, shown=plan.shown)
         call.engage(plan.employee.login)
         self._made[made_for] += 1
         switch.spawn(call.run(MakeCall(plan))).add_done_callback(lambda _: self._unmake(made_for))
         return MadeCall(info.callid, plan.clid)
+
+    def _info(self, domain: DomainConfig, plan: Plan) -> CallInfo:
+        """Return what holds for a call that is made; `Invalid` when there is no room for it."""
+        switch, callee = self._switch, plan.callee
+        outside = callee if isinstance(callee, Outside) else None
+        urgent = outside is not None and is_emergency(outside.called, domain.country)
+        if switch.stopping or not switch.calls.has_room(domain.id, urgent=urgent):
+            raise Invalid.one("phone", "no more calls can be made at the moment")
+        if outside is None:
+            return switch.new_call(domain, Direction.INNER)
+        return switch.new_call(domain, Direction.OUT, outside.called, outside.number)
 
     def _unmake(self, made_for: tuple[int, str]) -> None:
         self._made[made_for] -= 1
