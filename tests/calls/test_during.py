@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
+import pytest
+
 from tests.calls.world import ANN, BOB, OFFICE, Agent, World, media_config
+from tests.support.sockets import udp_ports
 from vpbx.events import Answered, Completed, RecordingReady, Status
 from vpbx.media import MediaEngine, Side
 from vpbx.media.rtp import RtpEndpoint
@@ -388,10 +392,112 @@ async def test_codec_and_port_change_in_one_reinvite(world: World) -> None:
 _T38 = "m=image 40000 udptl t38\r\na=T38FaxVersion:0\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n"
 
 
+def picture_at(port: int, version: int) -> str:
+    """What a machine says that speaks T.38 at a port of its own."""
+    return (
+        "v=0\r\no=- 7 7 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        f"m=image {port} udptl t38\r\na=T38FaxVersion:{version}\r\na=T38MaxBitRate:9600\r\n"
+    )
+
+
+def udp_socket() -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    return sock
+
+
+@pytest.mark.parametrize("asks", ["carrier", "adapter"])
+async def test_two_machines_that_speak_t38_do_so_with_each_other(world: World, asks: str) -> None:
+    """Each is told the other's words and an address of ours; strangers are not heard. After the
+    page they speak again."""
+    _, ata, carrier = await talking(world)
+    one, other = (carrier, ata) if asks == "carrier" else (ata, carrier)
+    mine, theirs, stranger = udp_socket(), udp_socket(), udp_socket()
+    loop = asyncio.get_running_loop()
+    talks, offered = other.on_offer, []
+
+    def on_offer(session: Session, sdp: str | None) -> None:
+        if "udptl" not in (sdp or ""):
+            talks(session, sdp)
+            return
+        offered.append(sdp)
+        session.answer(picture_at(theirs.getsockname()[1], 3))
+
+    try:
+        other.on_offer = on_offer  # type: ignore[method-assign]
+        assert await reinvite(one, picture_at(mine.getsockname()[1], 2)) == 200
+        assert one.session is not None
+        (told,), (got,) = (Sdp.parse(text).media for text in (one.session.remote_sdp, offered[0]))
+        assert (told.kind, told.attribute("t38faxversion")) == ("image", "3")
+        assert (got.kind, got.attribute("t38faxversion")) == ("image", "2")
+        assert got.attribute("t38maxbitrate") == "9600"
+        stranger.sendto(b"forged", ("127.0.0.1", told.port))
+        mine.sendto(b"\x00\x01page", ("127.0.0.1", told.port))
+        theirs.sendto(b"\x00\x02answer", ("127.0.0.1", got.port))
+        async with asyncio.timeout(20):
+            assert await loop.sock_recv(theirs, 99) == b"\x00\x01page"
+            assert await loop.sock_recv(mine, 99) == b"\x00\x02answer"
+        assert await reinvite(one, picture_at(mine.getsockname()[1], 2)) == 200  # a refresh
+        assert len(offered) == 1
+        assert await reinvite(one, one.offer()) == 200
+        await asyncio.gather(carrier.heard(880), ata.heard(440))
+    finally:
+        for sock in (mine, theirs, stranger):
+            sock.close()
+    carrier.hangup()
+    assert (await world.ended()).status is Status.SUCCESS
+
+
+async def test_t38_that_was_taken_back_before_the_answer_ends_at_once(world: World) -> None:
+    """The other machine agrees as the first one cancels: it is asked for sound again."""
+    _, ata, carrier = await talking(world)
+    asked: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+    talks = ata.on_offer
+
+    def on_offer(session: Session, sdp: str | None) -> None:
+        if "udptl" in (sdp or ""):
+            asked.set_result(session)
+        else:
+            talks(session, sdp)
+
+    ata.on_offer = on_offer  # type: ignore[method-assign]
+    assert carrier.session is not None
+    carrier.session.reinvite(picture_at(40_000, 0))
+    session = await asyncio.wait_for(asked, 20)
+    (leg,) = [leg for call in world.service._switch.calls for leg in call.legs() if not leg.party]
+    leg.session._take_offer_tx()  # as a CANCEL of the re-INVITE does
+    session.answer(picture_at(40_002, 0))
+    async with asyncio.timeout(20):
+        while not ata.directions:
+            await asyncio.sleep(0.01)
+    await asyncio.gather(carrier.heard(880), ata.heard(440))
+    carrier.hangup()
+    await world.ended()
+
+
+async def test_who_hangs_up_amid_t38_leaves_nothing_behind(world: World) -> None:
+    _, ata, carrier = await talking(world)
+    mine = udp_socket()
+    try:
+        ata.on_offer = lambda session, sdp: session.answer(picture_at(40_000, 0))  # type: ignore[method-assign]
+        before = udp_ports()
+        assert await reinvite(carrier, picture_at(mine.getsockname()[1], 0)) == 200
+        relay = udp_ports() - before
+        assert len(relay) == 2
+    finally:
+        mine.close()
+    ata.hangup()
+    assert (await world.ended()).status is Status.SUCCESS
+    await world.quiet()
+    assert not udp_ports() & relay
+
+
 async def test_a_fax_call_between_two_machines_stays_with_sound_when_one_asks_for_t38(
     world: World,
 ) -> None:
-    """The machine that asked goes on by G.711, as T.38 Annex D wants after a refusal."""
+    """The machine that asked goes on by G.711, as T.38 Annex D wants after a refusal: the other
+    one speaks no T.38."""
     _, ata, carrier = await talking(world)
     for one, other in ((carrier, ata), (ata, carrier)):
         head, audio, rest = one.offer().partition("m=audio")
@@ -403,7 +509,8 @@ async def test_a_fax_call_between_two_machines_stays_with_sound_when_one_asks_fo
         sound, picture = Sdp.parse(one.session.remote_sdp or "").media
         assert (sound.kind, picture.kind, picture.port) == ("audio", "image", 0)
         assert sound.port
-        assert not other.directions  # the other machine is asked nothing
+        assert len(other.directions) == 2  # where T.38 is offered beside sound, sound is taken
+        other.directions.clear()
     await asyncio.gather(carrier.heard(880), ata.heard(440))
     carrier.hangup()
     assert (await world.ended()).status is Status.SUCCESS

@@ -14,9 +14,10 @@ import structlog
 
 from vpbx.calls.covers import Covers
 from vpbx.calls.encryption import DtlsWay
+from vpbx.calls.fax_between import FaxBetween, wants_fax
 from vpbx.calls.leg import Leg
 from vpbx.calls.sound import Sound, Unusable
-from vpbx.media import MediaEngine, Recording, RtpPeer, Side
+from vpbx.media import MediaEngine, MediaError, Recording, RtpPeer, Side
 
 __all__ = ["Bridge"]
 
@@ -32,6 +33,7 @@ class Bridge(Covers):
         "_aimed",
         "_diverted",
         "_engine",
+        "_fax",
         "_kept",
         "_peers",
         "_seats",
@@ -52,6 +54,8 @@ class Bridge(Covers):
         self._diverted: set[Side] = set()
         """Seats that dial something, while the other one hears music."""
         self._watchers: list[Callable[[], None]] = []
+        self._fax: FaxBetween | None = None
+        """What both seats speak in the place of sound, or one of them wants to."""
 
     async def open(self, callid: str, on_timeout: Callable[[], None]) -> None:
         """Reserve ports for both seats."""
@@ -116,6 +120,7 @@ class Bridge(Covers):
     def vacate(self, side: Side) -> None:
         """Let nobody have the seat; whoever sits opposite is not held any more."""
         self._tell_parted()
+        self._to_sound(self._seats.get(side.other))
         self._seats.pop(side, None)
         self._held.discard(side.other)
         if side in self._diverted:  # who dialled has gone, and with them what they began
@@ -231,6 +236,8 @@ class Bridge(Covers):
         seated = self._seats.get(leg.side) is leg
         other = self._seats.get(leg.side.other) if seated else None
         was_held = sound.held
+        if self._takes_fax(leg, other, offer):
+            return
         try:
             leg.agree(offer, other.sound.codecs if other is not None else sound.codecs or None)
         except Unusable:
@@ -238,6 +245,7 @@ class Bridge(Covers):
             return
         codecs = other.sound.codecs if other is not None else sound.codecs
         leg.session.answer(sound.answer(offer, codecs))
+        self._to_sound(other)
         if not seated:
             await self._point_again(leg)
             return
@@ -251,8 +259,35 @@ class Bridge(Covers):
         if not other.sound.speaks(leg.sound.voice):
             leg.offer(other.sound.codecs)
 
+    def _takes_fax(self, leg: Leg, other: Leg | None, offer: str) -> bool:
+        """Let a leg speak T.38 with the other one, if that is what it wants."""
+        if self._fax is not None:
+            return self._fax.takes(leg, offer)
+        if other is None or not wants_fax(leg, other, offer):
+            return False
+        try:
+            relay = self._media.relay_packets()
+        except MediaError as error:
+            log.warning("T.38 cannot be passed on", error=str(error))
+            return False
+        self._fax = FaxBetween(relay, self._media.local(leg.side)[0], leg, other, offer)
+        return True
+
+    def _to_sound(self, other: Leg | None = None) -> None:
+        """End T.38, if it was spoken; `other` is to speak again."""
+        fax, self._fax = self._fax, None
+        if fax is None:
+            return
+        fax.end()
+        if fax.joined and other is not None and not other.ended:
+            other.offer(other.sound.codecs)
+
     async def renegotiated(self, leg: Leg, code: int, answer: str | None) -> None:
         """Take the answer to an offer of ours; a refusal leaves all as it was."""
+        if self._fax is not None and self._fax.answered(leg, code, answer):
+            if not self._fax.joined or self._fax.abandoned:
+                self._to_sound(leg)
+            return
         if answer is None or not 200 <= code < 300:
             leg.sound.refused()
             return
@@ -302,6 +337,7 @@ class Bridge(Covers):
         """
         self._stop_all_speaking()
         self._tell_parted()
+        self._to_sound()
         self._seats.clear()
         self._aimed.clear()
         session, self.session = self.session, None

@@ -12,7 +12,7 @@ import re
 from vpbx.media import PacketPeer
 from vpbx.sip import MalformedSdp, MediaDescription, Sdp
 
-__all__ = ["answer", "offer", "peer_of"]
+__all__ = ["answer", "is_alone", "offer", "peer_of"]
 
 _VERSION, _RATE, _MOST_BYTES = 0, 14400, 1400
 _LEAST_BYTES = 200
@@ -43,22 +43,34 @@ def peer_of(text: str | None) -> PacketPeer | None:
     )
 
 
-def offer(before: str | None, origin: tuple[int, int], host: str, port: int) -> str:
+def is_alone(text: str | None) -> bool:
+    """Say whether a description is of T.38 and no sound."""
+    streams = _media(text)
+    sound = any(one.kind == "audio" and one.port for one in streams)
+    return not sound and any(_usable(one) for one in streams)
+
+
+def offer(
+    before: str | None, origin: tuple[int, int], host: str, port: int, *, like: str = ""
+) -> str:
     """Return the offer of T.38 at `host`:`port` in place of the sound that was agreed `before`
-    (our last description)."""
+    (our last description). It says what a description `like` says of T.38, else what we speak."""
     streams = _media(before)
-    audio = next((one for one in streams if one.port), None)
-    parts = [_image(port, local_tcf=False) if one is audio else _refused(one) for one in streams]
-    return _session(origin, host) + "".join(parts or [_image(port, local_tcf=False)])
+    live = next((one for one in streams if one.port), None)
+    image = _image_like(port, like) if like else _image(port, local_tcf=False)
+    parts = [image if one is live else _refused(one) for one in streams]
+    return _session(origin, host) + "".join(parts or [image])
 
 
-def answer(offered: str, origin: tuple[int, int], host: str, port: int) -> str:
-    """Return the answer that takes the T.38 of an offer, and nothing else of it."""
+def answer(offered: str, origin: tuple[int, int], host: str, port: int, *, like: str = "") -> str:
+    """Return the answer that takes the T.38 of an offer, and nothing else of it; `like`: as in
+    `offer`."""
     parts, taken = [], False
     for one in _media(offered):
         if not taken and _usable(one):
             taken = True
-            parts.append(_image(port, local_tcf=_local_tcf(one)))
+            image = _image(port, local_tcf=_local_tcf(one))
+            parts.append(_image_like(port, like) if like else image)
         else:
             parts.append(_refused(one))
     return _session(origin, host) + "".join(parts)
@@ -103,6 +115,13 @@ def _image(port: int, *, local_tcf: bool) -> str:
         "a=T38FaxUdpEC:t38UDPRedundancy",
     ]
     return "".join(f"{line}\r\n" for line in lines)
+
+
+def _image_like(port: int, like: str) -> str:
+    """Say of T.38 what this description does, in its own words."""
+    said = next((one.lines for one in _media(like) if _usable(one)), ())
+    own = [line for line in said if line[:5].lower() == "a=t38"]
+    return "".join(f"{line}\r\n" for line in (f"m=image {port} udptl t38", *own))
 
 
 def _refused(media: MediaDescription) -> str:

@@ -21,7 +21,6 @@ from .fax import (
     FaxPages,
     FaxParted,
     NoFax,
-    PacketPeer,
 )
 from .listeners import comes_from
 from .model import (
@@ -38,6 +37,7 @@ from .model import (
     SrtpKeys,
 )
 from .one_stream import CNAME
+from .packets import PacketPeer, PacketRelay
 from .prompts import prompt_names
 from .recording import RecordingWorker
 from .rtp import RtpEndpoint
@@ -68,6 +68,7 @@ __all__ = [
     "NoFax",
     "NoVoice",
     "PacketPeer",
+    "PacketRelay",
     "Recording",
     "RecordingWorker",
     "RtpEndpoint",

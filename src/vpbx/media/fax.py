@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import socket
 import sys
 from collections.abc import Callable, Iterable
@@ -19,9 +18,8 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from . import kernel
 from .model import MediaConfig, MediaError, RtpPeer
-from .packet_filter import NOTHING, Source, udp_filter
+from .packets import PacketPeer, bind_packets, let_in
 
 __all__ = [
     "FaxHeard",
@@ -32,7 +30,6 @@ __all__ = [
     "FaxPages",
     "FaxParted",
     "NoFax",
-    "PacketPeer",
 ]
 
 log = structlog.get_logger("vpbx.media")
@@ -42,7 +39,6 @@ _WORKER = Path(__file__).with_name("fax_worker.py")
 _AT_ONCE, _OF_ONE_OWNER = 64, 16
 _MOST_PAGES = 200
 _START_S, _END_S = 10.0, 60.0
-_TRIES = 200
 _NEWS_BYTES = 8192
 
 
@@ -52,20 +48,6 @@ class NoFax(MediaError):
     def __init__(self, reason: str, *, missing: bool = False) -> None:
         super().__init__(reason)
         self.missing = missing
-
-
-@dataclass(frozen=True, slots=True)
-class PacketPeer:
-    """A peer that speaks T.38: where it is, and what it said of itself."""
-
-    host: str
-    port: int
-    behind: str = ""
-    """Address of a NAT it is behind: it may send from any port of that."""
-    version: int = 0
-    rate: int = 14400
-    local_tcf: bool = False
-    most_bytes: int = 1400
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,34 +221,14 @@ class FaxMachine:
     def packet_port(self) -> int:
         """Return the port for T.38 that the peer is to be told; MediaError: there is none."""
         if self._packets is None:
-            self._packets = self._bind()
-            kernel.attach_filter(self._packets.fileno(), NOTHING)
+            self._packets = bind_packets(self._config)
         return int(self._packets.getsockname()[1])
-
-    def _bind(self) -> socket.socket:
-        ports = range(self._config.port_min + self._config.port_min % 2, self._config.port_max, 2)
-        for _ in range(_TRIES):
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            try:
-                sock.bind((self._config.listen_host, random.choice(ports)))
-            except OSError:
-                sock.close()
-            else:
-                return sock
-        raise MediaError("all media ports are taken")
 
     def hear_packets(self, peer: PacketPeer) -> None:
         """Go on over T.38, at the port of `packet_port`."""
         self.packet_port()
         assert self._packets is not None
-        try:
-            socket.inet_aton(peer.host)
-            sources: tuple[Source, ...] = ((peer.host, peer.port),)
-        except OSError:
-            raise MediaError(f"T.38 needs an IPv4 address, not {peer.host[:64]}") from None
-        if peer.behind:
-            sources = (*sources, (peer.behind, None))
-        kernel.attach_filter(self._packets.fileno(), udp_filter(sources))
+        let_in(self._packets, peer)
         packets = {
             "to": [peer.host, peer.port],
             "behind": peer.behind,

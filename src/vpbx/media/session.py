@@ -30,6 +30,7 @@ from .keypad import Keypad
 from .listeners import Address
 from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .overhearing import Overhearing
+from .packets import PacketRelay
 from .player import Player
 from .prompts import PLAYABLE
 from .recorder import Recorder
@@ -304,6 +305,14 @@ class MediaSession:
         player = self._ends[side].player
         if player is not None:
             await player.stop()
+
+    def relay_packets(self) -> PacketRelay:
+        """Open two ports for what the two sides send each other that is no RTP (T.38). While
+        that flows, nobody is silent. To be closed by who asked for it."""
+        self._check()
+        if self._shared.gates is None:
+            raise MediaError("with an RTPProxy elsewhere T.38 is not passed on")
+        return PacketRelay(self._shared.config, self.watch.alive)
 
     async def start_recording(self, name: str = "") -> bool:
         """Begin to record what comes from both sides; False when that is not possible.

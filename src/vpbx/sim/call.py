@@ -262,7 +262,10 @@ class Call(SessionAdapter):
     def on_offer(self, session: Session, sdp: str | None) -> None:
         if sdp is not None:
             self.directions.append(Sdp.parse(sdp).direction)
-        session.answer(self._describe(sdp))
+        try:
+            session.answer(self._describe(sdp))
+        except NothingInCommon:
+            session.refuse(488)
         self._bell.ring()
 
     def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:

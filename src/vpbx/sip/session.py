@@ -176,6 +176,11 @@ class Session(Usage):
         if dialog.last_ack is not None and dialog.last_ack.cseq_number == response.cseq_number:
             self.stack.layer.send(dialog.last_ack, dialog.hop)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether an `on_offer` waits for its answer, and was not withdrawn."""
+        return self._offer_tx is not None
+
     def answer(self, sdp: str) -> None:
         """Answer `on_offer`; does nothing when the offer was withdrawn meanwhile."""
         tx = self._take_offer_tx()

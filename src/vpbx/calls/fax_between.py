@@ -1,0 +1,108 @@
+"""T.38 that the two ends of a call speak with each other: a fax machine behind an adapter.
+
+    asked   one of them wants it in the place of sound; the other one is offered the same
+    joined  both speak it, and what they send is passed on past the sound engine
+    over    one of them wants sound again, or has gone
+
+Each is told the other's own words about T.38, with an address of ours. Who asked is refused when
+the other one does not want it, and the machines go on in sound (ITU-T T.38 Annex D).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vpbx.calls import t38
+from vpbx.calls.leg import Leg
+from vpbx.media import MediaError, PacketPeer, PacketRelay
+
+__all__ = ["FaxBetween", "wants_fax"]
+
+
+def wants_fax(leg: Leg, other: Leg | None, offer: str) -> bool:
+    """Say whether an offer in the middle of a call is of T.38 alone, that `other` may speak too.
+
+    Where sound is encrypted T.38 is not spoken: it would not be.
+    """
+    if other is None or other.ended or not other.session.answered:
+        return False
+    plain = not any(_encrypted(each) for each in (leg, other))
+    return plain and t38.is_alone(offer) and t38.peer_of(offer) is not None
+
+
+def _encrypted(leg: Leg) -> bool:
+    peer = leg.sound.peer
+    return peer is None or peer.srtp is not None or peer.dtls is not None
+
+
+class FaxBetween:
+    """One change from sound to T.38, from who asked for it to its end."""
+
+    def __init__(self, relay: PacketRelay, host: str, by: Leg, other: Leg, offer: str) -> None:
+        self._relay = relay
+        self._host = host
+        self._by = by
+        self._other = other
+        self._said = {by: offer}
+        """How each has described its T.38 last."""
+        self.joined = False
+        self.abandoned = False
+        """Whether who asked has taken it back (CANCEL), while the other one said yes."""
+        other.session.reinvite(self._offer())
+
+    def takes(self, leg: Leg, offer: str) -> bool:
+        """Answer a later offer of T.38: a refresh, another address; False: it is of sound."""
+        if not t38.is_alone(offer) or t38.peer_of(offer) is None:
+            return False
+        if self.joined:
+            self._said[leg] = offer
+            self._admit(leg)
+            self._answer(leg)
+        else:
+            leg.session.refuse(491)  # both ask at once
+        return True
+
+    def answered(self, leg: Leg, code: int, answer: str | None) -> bool:
+        """Take the answer to our offer; False: it is none, or it is of sound."""
+        if self.joined or leg is not self._other:
+            return False
+        if not 200 <= code < 300 or t38.peer_of(answer) is None:
+            self._by.session.refuse(488)
+            return not 200 <= code < 300
+        self._said[leg] = answer or ""
+        try:
+            self._admit(leg)
+            self._admit(self._by)
+        except MediaError:
+            self._by.session.refuse(488)
+            return False
+        self.joined = True
+        self.abandoned = not self._by.session.is_asked
+        self._answer(self._by)
+        return True
+
+    def end(self) -> None:
+        """Pass nothing on any more; who still waits for an answer is refused."""
+        if not self.joined:
+            self._by.session.refuse(488)
+        self._relay.close()
+
+    def _offer(self) -> str:
+        other = self._other
+        before, origin = other.session.local_sdp, other.sound.origin()
+        return t38.offer(before, origin, *self._address(other), like=self._said[self._by])
+
+    def _answer(self, leg: Leg) -> None:
+        opposite = self._other if leg is self._by else self._by
+        like, origin = self._said[opposite], leg.sound.origin()
+        leg.session.answer(t38.answer(self._said[leg], origin, *self._address(leg), like=like))
+
+    def _address(self, leg: Leg) -> tuple[str, int]:
+        return self._host, self._relay.port(leg.side)
+
+    def _admit(self, leg: Leg) -> None:
+        peer: PacketPeer | None = t38.peer_of(self._said[leg])
+        assert peer is not None
+        source = leg.sound.source
+        signalled, behind_nat = source(peer.host) if source is not None else ("", False)
+        self._relay.admit(leg.side, replace(peer, behind=signalled if behind_nat else ""))
