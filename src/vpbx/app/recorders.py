@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from vpbx.app.addresses import link_base
 from vpbx.app.call_log import call_log
@@ -30,7 +31,9 @@ from vpbx.history import (
     History,
     HistoryRecorder,
     RecordingLinks,
+    ReportAhead,
     Reports,
+    ReportStore,
 )
 from vpbx.mail import Letter, Mailboxes, MailQueue, MailRecorder, Smtp
 from vpbx.reporting import ReportMails
@@ -123,7 +126,9 @@ class Recorders:
     def send_reports(self) -> None:
         """Send the reports that companies have by e-mail, as they are due."""
         ground = self._ground
-        self.reports = Reports(ground.database, ground.writer.caught_up)
+        ahead = ReportAhead(ReportStore(ground.database), self._zones, ground.clock.time)
+        ground.life.spawn(ahead.run())
+        self.reports = Reports(ground.database, ground.writer.caught_up, ahead.hurry)
         self.report_mails = ReportMails(ground.database, ground.clock.time)
         sender = ReportSender(
             self.report_mails,
@@ -134,6 +139,11 @@ class Recorders:
             ground.clock,
         )
         ground.life.spawn(sender.run())
+
+    async def _zones(self) -> list[tuple[int, ZoneInfo]]:
+        """Return the companies and where their clocks are."""
+        zones = await self._ground.directory.companies.zones()
+        return [(domain_id, ZoneInfo(name)) for domain_id, name in zones.items()]
 
     async def send_letter(self, domain_id: int, address: str, letter: ConsoleLetter) -> bool:
         """Send a letter of the console at once; False: the mail server does not take it."""

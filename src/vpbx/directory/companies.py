@@ -125,6 +125,12 @@ class Companies:
             raise NotFound(f"there is no domain {name}")
         return found
 
+    async def zones(self) -> dict[int, str]:
+        """Return the id and time zone of each domain, without loading them."""
+        async with self._store.reading() as connection:
+            rows = await connection.execute(select(tables.domains.c.id, tables.domains.c.timezone))
+            return {row.id: row.timezone for row in rows}
+
     async def edit(self, domain: DomainConfig, values: Mapping[str, Any]) -> DomainConfig:
         """Change timezone, country, language, enabled, limit_users, limit_groups,
         limit_local_gw (-1: none), service_record, service_local_gw, service_branch,

@@ -23,6 +23,8 @@ from vpbx.history.recordings import (
     RecordingLinks,
     recording_path,
 )
+from vpbx.history.report_ahead import ReportAhead
+from vpbx.history.report_store import ReportStore
 from vpbx.history.reports import Figures, ReportAsked, Reports
 from vpbx.history.tables import (
     CALLED_AGAIN,
@@ -67,7 +69,9 @@ __all__ = [
     "Query",
     "Recording",
     "RecordingLinks",
+    "ReportAhead",
     "ReportAsked",
+    "ReportStore",
     "Reports",
     "Seen",
     "Step",

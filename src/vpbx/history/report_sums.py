@@ -9,10 +9,10 @@ is counted the next time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 __all__ = ["DAY_MS", "QUARTER_MS", "Kept", "LocalClock", "Piece", "Sums", "add", "pieces_of"]
@@ -23,6 +23,8 @@ QUARTER_MS = 15 * 60 * 1000
 _SPANS = (32, 8, 1)
 _MOST_KEPT = 60_000
 """So many lines of pieces are kept (half a kilobyte each), those used last."""
+
+T = TypeVar("T", bound=Sized)
 
 Counts: TypeAlias = tuple[int, ...]
 Sums: TypeAlias = dict[Any, tuple[str, Counts]]
@@ -99,14 +101,14 @@ class LocalClock:
 _EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
 
-class Kept:
+class Kept(Generic[T]):
     """What was counted of pieces, for as long as it holds."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[Hashable, tuple[int, Sums]] = OrderedDict()
+        self._found: OrderedDict[Hashable, tuple[int, T]] = OrderedDict()
         self._lines = 0
 
-    def get(self, about: Hashable, version: int) -> Sums | None:
+    def get(self, about: Hashable, version: int) -> T | None:
         """Return what was counted of a piece; None: it has changed, or was not counted."""
         there = self._found.get(about)
         if there is None or there[0] != version:
@@ -114,7 +116,7 @@ class Kept:
         self._found.move_to_end(about)
         return there[1]
 
-    def keep(self, about: Hashable, version: int, sums: Sums) -> None:
+    def keep(self, about: Hashable, version: int, sums: T) -> None:
         """Keep what was counted; it must not be changed any more."""
         self._drop(about)
         self._found[about] = (version, sums)

@@ -1,15 +1,18 @@
 """Reports: how many external calls, how quickly answered, how long, how well, by time or by whom.
 
-The database counts, piece by piece of the time asked for; what it counted of days that are over
-and have not changed is kept in memory (`report_sums.py`), so that a year's report costs about as
-much as today's.
+Of everybody's calls whole days are read as they were counted ahead (`report_store.py`); the
+database counts what is missing of them, the hours at both ends, and what heads of departments
+see, piece by piece. What it counted of days that are over and have not changed is kept in memory
+(`report_sums.py`), so that a year's report costs about as much as today's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +22,17 @@ from vpbx.db import Database
 from vpbx.events import Direction, Status
 from vpbx.history.browse import Seen, visible
 from vpbx.history.period import InvalidQuery, Period
+from vpbx.history.report_store import (
+    IN_TIME_S,
+    WHO,
+    Lines,
+    Plan,
+    ReportStore,
+    kinds_of,
+    plan_of,
+    rest,
+    total,
+)
 from vpbx.history.report_sums import (
     DAY_MS,
     QUARTER_MS,
@@ -28,15 +42,17 @@ from vpbx.history.report_sums import (
     add,
     pieces_of,
 )
-from vpbx.history.tables import call_days, call_history
+from vpbx.history.tables import call_history
 from vpbx.history.written import CaughtUp, Written
 
 __all__ = ["Figures", "ReportAsked", "Reports"]
 
 _C = call_history.c
 _LONGEST_MS = 400 * 24 * 3600 * 1000
-_WITH_MESSAGE = "vm"
+_AT_ONCE = 20_000
+"""Changes of calls that are counted while somebody waits, in a tenth of a second or so."""
 _NOTHING = ("", (0,) * 10)
+_ANY_ZONE = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +148,32 @@ class Figures:
 class Reports:
     """Counts calls; what it counted of days that have not changed since it does not count again."""
 
-    def __init__(self, database: Database, caught_up: CaughtUp | None = None) -> None:
-        """`caught_up`: as `Written` has it."""
+    def __init__(
+        self,
+        database: Database,
+        caught_up: CaughtUp | None = None,
+        hurry: Callable[[int], None] | None = None,
+    ) -> None:
+        """`caught_up`: as `Written` has it. `hurry`: has a company's days counted at once
+        (`ReportAhead.hurry`); None where nobody counts ahead."""
         self._database = database
+        self._store = ReportStore(database)
         self._written = Written(caught_up)
-        self._kept = Kept()
+        self._hurry = hurry
+        self._kept: Kept[Sums] = Kept()
+        self._lines: Kept[Lines] = Kept()
+
+    async def left(self, asked: ReportAsked, by: str, zone: ZoneInfo) -> float:
+        """Return which share of a report by day, hour, employee or department has still to be
+        counted, and have that done; 0: so little that it is told at once."""
+        if self._hurry is None or not _is_of_days(asked):
+            return 0.0
+        plan, versions = await self._plan(asked, kinds_of(zone.key)[by])
+        missing = sum(versions.get(day, 0) for days in plan.missing for day in days)
+        if missing <= _AT_ONCE:
+            return 0.0
+        self._hurry(asked.domain_id)
+        return missing / sum(versions.values())
 
     async def by_time(self, asked: ReportAsked) -> list[tuple[int, Figures]]:
         """Return each quarter of an hour with calls, by its start in epoch milliseconds."""
@@ -146,12 +183,12 @@ class Reports:
     async def by_hour(self, asked: ReportAsked, zone: ZoneInfo) -> list[tuple[int, Figures]]:
         """Return all 24 hours of the day, as clocks in `zone` show them, over all days together."""
         clock = LocalClock(zone)
-        found = await self._sums(asked, f"hour {zone.key}", clock.hour)
+        found = await self._told(asked, "hour", zone, clock.hour)
         return [(hour, Figures(*found.get(hour, _NOTHING)[1])) for hour in range(24)]
 
     async def by_day(self, asked: ReportAsked, zone: ZoneInfo) -> list[tuple[date, Figures]]:
         """Return each day in `zone` of the time asked for, with or without calls."""
-        found = await self._sums(asked, f"day {zone.key}", LocalClock(zone).day)
+        found = await self._told(asked, "day", zone, LocalClock(zone).day)
         first = _local(asked.since_ms, zone).date()
         last = _local(max(asked.since_ms, asked.until_ms - 1), zone).date()
         days = (first + timedelta(days=n) for n in range((last - first).days + 1))
@@ -159,19 +196,83 @@ class Reports:
 
     async def by_employee(self, asked: ReportAsked) -> list[tuple[str, str, Figures]]:
         """Return login, name and figures of each employee; "": nobody was rung."""
-        found = await self._sums(asked, "employee", str)
+        found = await self._told(asked, "employee", _ANY_ZONE, str)
         return [(key, name, Figures(*sums)) for key, (name, sums) in sorted(found.items())]
 
     async def by_department(self, asked: ReportAsked) -> list[tuple[str, str, Figures]]:
         """Return id, name and figures of each department; "": calls that went through none."""
-        found = await self._sums(asked, "department", str)
+        found = await self._told(asked, "department", _ANY_ZONE, str)
         return [(key, name, Figures(*sums)) for key, (name, sums) in sorted(found.items())]
 
-    async def _sums(self, asked: ReportAsked, by: str, key: Callable[[Any], Any]) -> Sums:
-        """Return the figures by what `key` makes of each row's."""
+    async def _told(
+        self, asked: ReportAsked, by: str, zone: ZoneInfo, key: Callable[[Any], Any]
+    ) -> Sums:
+        """Return the figures by what `key` makes of each row's: of whole days as they are kept in
+        the database, the rest as it is counted."""
+        kind = kinds_of(zone.key)[by]
+        about = by if kind == WHO else kind
+        if not _is_of_days(asked):
+            return await self._sums(asked, about, key)
         await self._written.wait()
-        versions = await self._versions(asked)
-        total: Sums = {}
+        plan, versions = await self._plan(asked, kind)
+        sums: Sums = {}
+        torn = await self._add_stored(sums, asked, by, kind, plan)
+        for part in _others(asked, [*plan.missing, *torn]):
+            await self._add_counted(sums, part, about, key, versions)
+        return sums
+
+    async def _plan(self, asked: ReportAsked, kind: str) -> tuple[Plan, Mapping[int, int]]:
+        """Return of what a report's whole days are put together, and all its days' versions."""
+        days = _whole_days(asked)
+        versions = await self._store.versions(
+            asked.domain_id, asked.since_ms // DAY_MS, asked.until_ms // DAY_MS
+        )
+        held = await self._store.held(asked.domain_id, kind, days)
+        return plan_of(days, held, versions), versions
+
+    async def _add_stored(
+        self, sums: Sums, asked: ReportAsked, by: str, kind: str, plan: Plan
+    ) -> list[range]:
+        """Add what is kept of whole days; return the days of what was written anew meanwhile."""
+        kept = {
+            piece: self._lines.get((asked.domain_id, kind, piece), version)
+            for piece, version in plan.stored
+        }
+        read = await self._store.read(
+            asked.domain_id, kind, [piece for piece, lines in kept.items() if lines is None]
+        )
+        torn: list[range] = []
+        parts: list[Lines] = []
+        for piece, version in plan.stored:
+            lines = kept[piece]
+            if lines is None:
+                at, lines = read.get(piece, (0, ()))
+                if at != version:
+                    torn.append(range(piece.first, piece.first + piece.days))
+                    continue
+                self._lines.keep((asked.domain_id, kind, piece), version, lines)
+            parts.append(lines)
+        for name, (words, counts) in _of_lines(parts, asked, by).items():
+            add(sums, name, words, counts)
+        return torn
+
+    async def _sums(self, asked: ReportAsked, by: str, key: Callable[[Any], Any]) -> Sums:
+        """Return the figures by what `key` makes of each row's, counted where it is not kept."""
+        await self._written.wait()
+        first, last = asked.since_ms // DAY_MS, asked.until_ms // DAY_MS
+        versions = await self._store.versions(asked.domain_id, first, last)
+        sums: Sums = {}
+        await self._add_counted(sums, asked, by, key, versions)
+        return sums
+
+    async def _add_counted(
+        self,
+        sums: Sums,
+        asked: ReportAsked,
+        by: str,
+        key: Callable[[Any], Any],
+        versions: Mapping[int, int],
+    ) -> None:
         for piece in pieces_of(asked.since_ms, asked.until_ms):
             version = sum(versions.get(day, 0) for day in piece.days)
             part = replace(asked, since_ms=piece.since_ms, until_ms=piece.until_ms)
@@ -182,20 +283,8 @@ class Reports:
                 for row in await self._counted(part, by):
                     add(found, key(row[0]), str(row[1]), tuple(int(n) for n in row[2:]))
                 self._kept.keep(about, version, found)
-            for name, (words, sums) in found.items():
-                add(total, name, words, sums)
-        return total
-
-    async def _versions(self, asked: ReportAsked) -> dict[int, int]:
-        d = call_days.c
-        statement = select(d.day, d.version).where(
-            d.domain_id == asked.domain_id,
-            d.day >= asked.since_ms // DAY_MS,
-            d.day <= asked.until_ms // DAY_MS,
-        )
-        async with self._database.connect() as connection:
-            rows = (await connection.execute(statement)).all()
-        return {int(day): int(version) for day, version in rows}
+            for name, (words, counts) in found.items():
+                add(sums, name, words, counts)
 
     async def _counted(self, asked: ReportAsked, by: str) -> Sequence[Any]:
         key, words = {
@@ -229,18 +318,49 @@ def _sums(in_time_ms: int) -> list[ColumnElement[Any]]:
     succeeded = _C.status == Status.SUCCESS.value
     waited = _C.answered_ms - _C.started_ms
     return [
-        _sum(case((came, 1), else_=0)),
-        _sum(case((came & succeeded, 1), else_=0)),
-        _sum(case((came & succeeded & (waited <= in_time_ms), 1), else_=0)),
-        _sum(case((came & ~succeeded & (_C.destination != _WITH_MESSAGE), 1), else_=0)),
-        _sum(case((came & succeeded, waited), else_=0)),
-        _sum(case((succeeded, _C.ended_ms - _C.answered_ms), else_=0)),
-        _sum(case((~came, 1), else_=0)),
-        _sum(case((~came & succeeded, 1), else_=0)),
-        _sum(case((_C.rating.is_not(None), 1), else_=0)),
-        _sum(_C.rating),
+        total(case((came, 1), else_=0)),
+        total(case((came & succeeded, 1), else_=0)),
+        total(case((came & succeeded & (waited <= in_time_ms), 1), else_=0)),
+        *rest(came, succeeded, waited),
     ]
 
 
-def _sum(what: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.coalesce(func.sum(what), 0)
+def _whole_days(asked: ReportAsked) -> range:
+    """Return the UTC days that lie in the time asked for from their beginning to their end."""
+    first = -(-asked.since_ms // DAY_MS)
+    return range(first, max(first, asked.until_ms // DAY_MS))
+
+
+def _is_of_days(asked: ReportAsked) -> bool:
+    """Say whether what is kept of days is what a report asks for."""
+    return asked.seen is None and asked.in_time_s in IN_TIME_S and len(_whole_days(asked)) > 0
+
+
+def _others(asked: ReportAsked, days: Sequence[range]) -> Iterator[ReportAsked]:
+    """Yield the parts of a time that have to be counted: both ends, and these days between."""
+    whole = _whole_days(asked)
+    parts = [(asked.since_ms, whole.start * DAY_MS), (whole.stop * DAY_MS, asked.until_ms)]
+    parts += [(each.start * DAY_MS, each.stop * DAY_MS) for each in days]
+    for since_ms, until_ms in parts:
+        if since_ms < until_ms:
+            yield replace(asked, since_ms=since_ms, until_ms=until_ms)
+
+
+def _of_lines(parts: Sequence[Lines], asked: ReportAsked, by: str) -> Sums:
+    """Return what a report says of lines that are kept."""
+    counts: defaultdict[Any, list[tuple[int, ...]]] = defaultdict(list)
+    names: dict[Any, str] = {}
+    of_group = by == "department"
+    for key, group, name, group_name, counted in chain.from_iterable(parts):
+        if not asked.group or group == asked.group:
+            of, called = (group, group_name) if of_group else (key, name)
+            counts[of].append(counted)
+            if called > names.get(of, ""):
+                names[of] = called
+    quick = 2 + IN_TIME_S.index(asked.in_time_s)
+    behind = 2 + len(IN_TIME_S)
+    sums: Sums = {}
+    for of, rows in counts.items():
+        wide = [sum(column) for column in zip(*rows, strict=True)]
+        sums[of] = (names.get(of, ""), (wide[0], wide[1], wide[quick], *wide[behind:]))
+    return sums

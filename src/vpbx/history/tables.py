@@ -11,7 +11,7 @@ what happens to the directory meanwhile, and history outlives what it names.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, SmallInteger, String, Table, Text, text
+from sqlalchemy import Column, Index, Integer, LargeBinary, SmallInteger, String, Table, Text, text
 
 from vpbx.db import BIG, metadata
 
@@ -93,6 +93,19 @@ call_days = Table(
 )
 """How often the history of a day (UTC, days since 1970) has changed: kept by triggers, whoever
 changes a row; nobody writes it. What reports counted of a day holds while its version does."""
+
+report_sums = Table(
+    "report_sums",
+    metadata,
+    Column("domain_id", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(64), primary_key=True),
+    Column("days", Integer, primary_key=True, autoincrement=False),
+    Column("first_day", Integer, primary_key=True, autoincrement=False),
+    Column("version", BIG, nullable=False),
+    Column("sums", LargeBinary, nullable=False),
+)
+"""What reports counted of so many days from one on (`report_store.py`). `version` is the sum of
+those of its days in `call_days`: another one means that it has to be counted anew."""
 
 call_journal = Table(
     "call_journal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -88,8 +89,12 @@ async def _rows(visit: Visit, wanted: Wanted, asked: ReportAsked) -> list[Row]:
 async def show(visit: Visit) -> Response:
     wanted, error = wanted_of(visit), ""
     rows: list[Row] = []
+    left = 0.0
     try:
-        rows = await _rows(visit, wanted, _asked(visit, wanted))
+        asked = _asked(visit, wanted)
+        left = await visit.services.reports.left(asked, wanted.by, visit.company.zone)
+        if not left:
+            rows = await _rows(visit, wanted, asked)
     except InvalidQuery as wrong:
         error = visit.texts.error(wrong.message)
     seen = visit.reach
@@ -99,6 +104,7 @@ async def show(visit: Visit) -> Response:
         wanted=wanted,
         wrong=error,
         rows=rows,
+        counted=math.floor(100 * (1 - left)) if left else None,
         total=sum((row.figures for row in rows), Figures()),
         chart=_chart(rows) if wanted.by in ("day", "hour") else None,
         groups=[
