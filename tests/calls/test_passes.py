@@ -9,7 +9,7 @@ import pytest
 from tests.calls.world import ANN, BOB, DOMAIN, Agent, World
 from vpbx.calls.passes import LIFE_S, Pass, Passes
 from vpbx.clock import ManualClock
-from vpbx.sip import Credentials, Response
+from vpbx.sip import Credentials, Hop, Response
 
 
 async def register(
@@ -111,3 +111,37 @@ async def test_another_company_does_not_know_it(world: World) -> None:
     passes = world.service.passes
     made = passes.issue(await world.domain(), ANN, "1")
     assert passes.secret(other, made.username) is None
+
+
+async def test_of_several_pages_in_one_browser_one_is_heard(world: World) -> None:
+    """The one that was looked at last, of those that may make a sound; another browser's, and
+    a desk phone, are their own."""
+    clock = ManualClock()
+    passes, domain = Passes(clock), await world.domain()
+    hops = {}
+    for number, (session, page, browser) in enumerate(
+        [("1", "console", "at work"), ("2", "widget", "at work"), ("3", "console", "at home")]
+    ):
+        made = passes.issue(domain, ANN, session, page=page, browser=browser)
+        hops[session] = Hop("wss", "192.0.2.1", 40000 + number, number + 1)
+        passes.registered(made.username, hops[session])
+        clock.advance(1)
+    every = [*hops.values(), Hop("udp", "192.0.2.9", 5060)]
+    assert passes.quiet(every) == {hops["1"]}
+    passes.seen("1", "console", loud=True)
+    assert passes.quiet(every) == {hops["2"]}
+    passes.seen("2", "widget", loud=True, looked=False)
+    assert passes.quiet(every) == {hops["2"]}
+    clock.advance(1)
+    passes.seen("2", "widget", loud=False)
+    assert passes.quiet(every) == {hops["2"]}, "its browser would not let it be heard"
+    passes.seen("2", "console", loud=True)  # nobody's
+    passes.seen("2", "widget", loud=True)
+    renewed = passes.issue(domain, ANN, "2", page="widget", browser="at work")
+    passes.registered(renewed.username, hops["2"])
+    assert passes.quiet(every) == {hops["1"]}
+    passes.withdraw("2")
+    assert passes.quiet(every) == set()
+    clock.advance(LIFE_S)
+    passes.issue(domain, ANN, "9")
+    assert passes.quiet(every) == set()

@@ -133,3 +133,22 @@ def test_a_number_from_a_link_is_shown_as_text(console: Console) -> None:
     assert 'data-phone-number="+74951234567"' in page
     evil = console.as_("ann").page('/phone?call="><script>alert(1)</script>')
     assert "<script>alert" not in evil
+
+
+def test_a_page_says_that_it_is_looked_at_only_for_itself(console: Console) -> None:
+    ann = console.as_("ann")
+    headers = {"Origin": ann.origin, "X-CSRF": token(ann.page("/me"))}
+    told = {"page": "a", "loud": "1", "looked": "1"}
+    assert ann.client.post("/phone/seen", headers=headers, data=told).status_code == 204
+    assert ann.client.post("/phone/seen", headers=headers, data={"page": "x" * 500}).is_success
+    without = {"Origin": ann.origin}
+    assert ann.client.post("/phone/seen", headers=without, data=told).status_code == 403
+
+
+def test_calls_are_shown_on_the_desktop_by_a_script_of_our_own(console: Console) -> None:
+    """A service worker, which browsers take from our address alone, as JavaScript."""
+    script = console.browser().client.get("/phone-worker.js")
+    assert script.status_code == 200
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert "notificationclick" in script.text
+    assert "fetch" not in script.text, "it has no say in what pages load"

@@ -15,12 +15,14 @@ from playwright.async_api import Browser, BrowserContext, FrameLocator, Page, ex
 from tests.e2e.conftest import Company
 from tests.e2e.test_web_phone import (  # noqa: F401 - the browser and its microphone
     VOICE_HZ,
+    WebPhone,
     browser,
     bundled,
     desk_phone,
     logged_in,
     voice,
 )
+from vpbx.sim.phone import Phone
 
 EXAMPLE = Path(__file__).parents[2] / "docs/widget-example.html"
 TOLD = """window.told = [];
@@ -124,7 +126,51 @@ async def test_another_site_dials_and_is_told_what_happens(
             await page.locator("[data-vpbx-dial]").click()  # a number in the page
             call = await desk.incoming()
             call.reject(603)
+            await one_of_a_browser_is_heard(context, page, home, desk)
             await stranger_is_refused(context, home, origin, other)
+
+
+RUNG = """window.rung = 0;
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...when) {
+  window.rung += 1;
+  return start.apply(this, when);
+};
+0;"""
+
+
+async def one_of_a_browser_is_heard(
+    context: BrowserContext, page: Page, home: str, desk: Phone
+) -> None:
+    """The console and the phone in a CRM's page both show a call; who is looked at makes the
+    sound, and answered in one it is over in the other."""
+    frame = next(each for each in page.frames if "/widget" in each.url)
+    await frame.evaluate(RUNG)
+    console = WebPhone(await context.new_page())
+    await console.page.add_init_script(RUNG)
+    await console.page.goto(f"{home}/me")
+    await console.state("ready")
+    in_page = page.frame_locator("iframe").locator(".phone-call")
+    for looked, other in ((console.page, frame), (frame, console.page)):
+        await (console.page if looked is console.page else page).bring_to_front()
+        for each in (looked, other):
+            await each.evaluate("rung = 0")
+        async with (
+            console.page.expect_response("**/phone/seen")
+            if looked is console.page
+            else (page.expect_response("**/phone/seen"))
+        ):
+            await looked.locator("[data-phone=toggle]").click()
+        call = await desk.call("711")
+        await asyncio.gather(console.call("incoming"), expect(in_page).to_have_count(1))
+        await looked.wait_for_function("rung > 0")
+        assert await other.evaluate("rung") == 0
+        await looked.get_by_role("button", name="Answer").click()
+        await call.answered()
+        await expect(looked.locator(".phone-call[data-state=talking]")).to_have_count(1)
+        await expect(other.locator(".phone-call")).to_have_count(0)
+        call.hangup()
+        await asyncio.gather(console.over(), expect(in_page).to_have_count(0))
 
 
 async def stranger_is_refused(context: BrowserContext, home: str, allowed: str, other: str) -> None:

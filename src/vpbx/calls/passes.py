@@ -6,12 +6,16 @@ alone, which count for its employee. They are short-lived, since a session may e
 a page asks for the next in time, and gets none when it is not logged in any more. No registration
 made with one lasts longer than it does, and none outlives its session. They are kept in memory:
 after a restart a page is refused, and asks for others.
+
+Of several pages of one person in one browser (the console, and the phone in a CRM's page, which
+browsers let know nothing of each other) all show that it rings and one is heard: the one that
+may make a sound and was looked at last.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -39,12 +43,27 @@ class Pass:
     password: str = field(repr=False)
 
 
+@dataclass(slots=True)
+class _Page:
+    """A page with a phone."""
+
+    browser: str
+    """The browser it is in, by address and kind."""
+    loud: bool = True
+    """Whether its browser lets it make a sound by itself."""
+    seen_at: float = 0.0
+    """When it was looked at last."""
+    passes: int = 0
+    """How many it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     domain: str
     session: str
     secret: Ha1 = field(repr=False)
     until: float
+    page: str = ""
     places: set[Hop] = field(default_factory=set)
     """From where it registered, the last few."""
 
@@ -64,24 +83,33 @@ class Passes:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
+        self._places: dict[Hop, str] = {}
+        """Who registered from there last, by username."""
+        self._pages: dict[tuple[str, str], _Page] = {}
+        """By session and the page's own name for itself."""
         self.on_withdrawn: Withdrawn = lambda domain, login, places: None
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def issue(self, domain: DomainConfig, login: str, session: str) -> Pass:
-        """Make one for an employee, as whom `session` (any name of it) is logged in."""
+    def issue(
+        self, domain: DomainConfig, login: str, session: str, *, page: str = "", browser: str = ""
+    ) -> Pass:
+        """Make one for an employee, as whom `session` (any name of it) is logged in, for a page
+        in it by the page's own name, which is in some browser."""
         self._drop_expired()
         own = [name for name, kept in self._kept.items() if kept.session == session]
         for name in own[: max(0, len(own) + 1 - _MAX_PER_SESSION)]:
-            del self._kept[name]
+            self._drop(name)
         while len(self._kept) >= _MAX:
-            del self._kept[next(iter(self._kept))]
+            self._drop(next(iter(self._kept)))
         username = f"{login}{_MARK}{secrets.token_hex(8)}"
         password = secrets.token_urlsafe(24)
         secret = ha1(username, domain.name, password)
         until = self._clock.now() + LIFE_S
-        self._kept[username] = _Kept(domain.name, session, secret, until)
+        self._kept[username] = _Kept(domain.name, session, secret, until, page)
+        now = self._clock.now()
+        self._pages.setdefault((session, page), _Page(browser, seen_at=now)).passes += 1
         return Pass(domain.name, login, username, password)
 
     def secret(self, domain: DomainConfig, username: str) -> Ha1 | None:
@@ -103,6 +131,32 @@ class Passes:
             if len(kept.places) >= _MAX_PER_SESSION:
                 kept.places.clear()
             kept.places.add(place)
+            self._places[place] = username
+
+    def seen(self, session: str, page: str, *, loud: bool, looked: bool = True) -> None:
+        """Note that a page is looked at, and whether it may make a sound; not `looked`: that
+        alone."""
+        found = self._pages.get((session, page))
+        if found is not None:
+            found.loud = loud
+            if looked:
+                found.seen_at = self._clock.now()
+
+    def quiet(self, places: Iterable[Hop]) -> set[Hop]:
+        """Return those of an employee's places that show a call and are not heard: another page
+        in the same browser is."""
+        by_browser: dict[str, list[tuple[bool, float, Hop]]] = {}
+        for place in places:
+            kept = self._kept.get(self._places.get(place, ""))
+            page = self._pages.get((kept.session, kept.page)) if kept is not None else None
+            if page is not None and page.browser:
+                found = by_browser.setdefault(page.browser, [])
+                found.append((page.loud, page.seen_at, place))
+        quiet: set[Hop] = set()
+        for pages in by_browser.values():
+            heard = max(pages, key=lambda each: each[:2])
+            quiet |= {each[2] for each in pages if each is not heard}
+        return quiet
 
     def sessions(self) -> set[str]:
         """Return the sessions that have one."""
@@ -112,7 +166,7 @@ class Passes:
         """End all of a session, and what was registered with them."""
         places: dict[tuple[str, str], set[Hop]] = {}
         for name in [name for name, kept in self._kept.items() if kept.session == session]:
-            kept = self._kept.pop(name)
+            kept = self._drop(name)
             places.setdefault((kept.domain, login_of(name)), set()).update(kept.places)
         for (domain, login), found in places.items():
             if found:
@@ -121,4 +175,15 @@ class Passes:
     def _drop_expired(self) -> None:
         now = self._clock.now()  # all last equally long, so the eldest come first
         while self._kept and next(iter(self._kept.values())).until <= now:
-            del self._kept[next(iter(self._kept))]
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, username: str) -> _Kept:
+        kept = self._kept.pop(username)
+        for place in kept.places:
+            if self._places.get(place) == username:
+                del self._places[place]
+        page = self._pages[kept.session, kept.page]
+        page.passes -= 1
+        if not page.passes:
+            del self._pages[kept.session, kept.page]
+        return kept

@@ -24,6 +24,8 @@ __all__ = ["Ringing", "ring"]
 _LOOK_S = 1.0
 """So often is looked whether who rings is still to be rung."""
 _ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+_QUIET = "Alert-Info", "<urn:x-vpbx:quiet>"
+"""To a page that shows a call without a sound: another one in its browser makes it."""
 _BUSY = frozenset((486, 600))
 _REFUSALS = frozenset(range(600, 700))
 """What a device says for all of the person's."""
@@ -144,8 +146,11 @@ class Ringing:
         if "@" in employee.login:
             self._mobiles.ring_across(person)
         elif not (redirected and mobile.forward):
-            for target in devices_of(self._call.switch, self._call.domain, employee):
-                self._ring_device(person, target)
+            switch = self._call.switch
+            targets = devices_of(switch, self._call.domain, employee)
+            quiet = switch.passes.quiet([target.hop for target in targets])
+            for target in targets:
+                self._ring_device(person, target, quiet=target.hop in quiet)
         if redirected:
             person.mobile_due = self._call.remind(0 if mobile.forward else mobile.delay)
         return person.reachable
@@ -232,7 +237,7 @@ class Ringing:
             self._winner = joined.leg
         return joined
 
-    def _ring_device(self, person: Person, target: Target) -> None:
+    def _ring_device(self, person: Person, target: Target, *, quiet: bool = False) -> None:
         call = self._call
         transport = target.hop.transport
         if transport not in ("udp", "tcp"):
@@ -254,6 +259,7 @@ class Ringing:
             headers=[
                 ("Max-Forwards", str(call.max_forwards)),
                 *call.referral(person.employee.login),
+                *([_QUIET] if quiet else ()),
             ],
         )
         call.note_leg(leg)

@@ -2,7 +2,9 @@
 //
 // It registers with a password of some minutes that the session is given (POST /phone/pass), in
 // one tab of the browser at a time: whoever holds the lock. The page around it changes without
-// being loaded anew, so a call goes on.
+// being loaded anew, so a call goes on. Another tab that takes the phone takes its calls over
+// (INVITE with Replaces, RFC 3891): nobody's talk ends by that. A frame in another site's page
+// shares no lock with the tabs; there the server says which of them is heard (`quiet`).
 import JsSIP from "jssip";
 import { Sound } from "./parts/sound.js";
 import { Panel } from "./parts/panel.js";
@@ -15,17 +17,65 @@ class Phone {
   constructor(root) {
     this.root = root;
     this.words = JSON.parse(root.dataset.words);
+    this.page = crypto.randomUUID();
     this.calls = [];
+    this.others = []; // the calls of the tab that has the phone
+    this.taken = []; // those that come over from there
     this.sound = new Sound(root.querySelector("[data-phone-audio]"));
     this.panel = new Panel(root, this);
     const site = document.body.dataset.widget;
     this.frame = site ? new Frame(site) : null;
     this.frame?.serve(this);
     this.tabs = this.frame ? null : new BroadcastChannel(LOCK);
-    this.tabs?.addEventListener("message", ({ data }) => {
-      if (this.ua && typeof data?.number === "string") this.panel.fill(data.number);
-    });
+    this.tabs?.addEventListener("message", ({ data }) => this.hear(data ?? {}));
+    for (const event of ["focus", "pointerdown", "keydown"]) window.addEventListener(event, () => this.seen());
+    document.addEventListener("visibilitychange", () => this.seen());
     this.start();
+    this.tabs?.postMessage({ ask: true });
+  }
+
+  // What the tabs of one browser tell each other
+
+  hear({ number, ask, calls }) {
+    if (!this.holding) {
+      if (!Array.isArray(calls)) return;
+      this.others = calls;
+      this.panel.show();
+    } else if (typeof number === "string") {
+      this.panel.fill(number);
+    } else if (ask) {
+      this.tell();
+    }
+  }
+
+  tell() {
+    if (!this.holding) return;
+    this.tabs?.postMessage({ calls: this.calls.map((call) => ({
+      dialog: this.dialog(call.session), state: call.state, held: call.session.isOnHold().local,
+      way: call.way, name: call.name, number: call.number, callid: call.callid, card: call.card, since: call.since,
+    })) });
+  }
+
+  // A call's names as the server knows them, for Replaces.
+  dialog(session) {
+    const id = session._dialog?.id;
+    if (id) return `${id.call_id};to-tag=${id.remote_tag};from-tag=${id.local_tag}`;
+    const request = session._request;
+    return session.direction === "incoming" ? `${request.call_id};to-tag=${request.from_tag};from-tag=${request.to_tag}` : "";
+  }
+
+  // The server wants to know which page is looked at, and may make a sound by itself.
+  seen() {
+    clearTimeout(this.looking);
+    this.looking = setTimeout(() => this.report(), Math.max(0, (this.reported ?? 0) + 1000 - Date.now()));
+  }
+
+  async report() {
+    const looked = document.visibilityState === "visible";
+    if (!this.ua || (!looked && this.reported)) return;
+    this.reported = Date.now();
+    const loud = await this.sound.wake();
+    this.post("/phone/seen", { page: this.page, loud: loud ? "1" : "", looked: looked ? "1" : "" }).catch(() => {});
   }
 
   // A number that a link in another page has brought goes to the tab that has the phone.
@@ -41,8 +91,33 @@ class Phone {
     this.want({ ifAvailable: true });
   }
 
-  take() {
+  // Take the phone from the tab that has it, with its calls.
+  async take() {
+    if (this.others.some((call) => !call.dialog)) return; // one that it is just placing
+    if (this.others.length && !(await this.microphone())) return;
+    this.taken = this.others.filter((call) => call.state === "talking" || call.state === "incoming");
+    this.others = [];
     this.want({ steal: true });
+  }
+
+  bringOver() {
+    for (const each of this.taken.splice(0)) this.replace(each);
+  }
+
+  async replace({ dialog, held, ...known }) {
+    const stream = await this.microphone();
+    if (!stream || !this.ua) return;
+    const session = this.ua.call(this.ua.configuration.uri.toString(), {
+      mediaStream: stream,
+      pcConfig: { iceServers: [] },
+      extraHeaders: [`Replaces: ${dialog}`, "Require: replaces"],
+    });
+    const call = this.calls.find((each) => each.session === session);
+    if (!call) return;
+    const { way, name, number, callid, card, since } = known;
+    Object.assign(call, { way, name, number, callid, card, began: since, holds: held, rang: true });
+    this.panel.open();
+    this.panel.show();
   }
 
   async want(options) {
@@ -56,14 +131,19 @@ class Phone {
   }
 
   hold() {
+    this.holding = true;
+    this.others = [];
     this.say("connecting");
     this.connect().catch(() => this.retry());
     return new Promise(() => {}); // kept until the tab is closed
   }
 
+  // Another tab has taken the phone. Its calls are left to it; what it does not take goes on here.
   lost() {
-    for (const call of [...this.calls]) call.session.terminate();
-    this.leave();
+    this.holding = false;
+    clearTimeout(this.renewal);
+    if (this.calls.length) this.ua?.unregister();
+    else this.leave();
     this.say("elsewhere");
   }
 
@@ -77,14 +157,15 @@ class Phone {
   // Registering
 
   async pass() {
-    const answer = await fetch("/phone/pass", {
-      method: "POST",
-      headers: { "X-CSRF": this.root.dataset.csrf, "Content-Type": "application/x-www-form-urlencoded" },
-      redirect: "manual",
-    });
+    const answer = await this.post("/phone/pass", { page: this.page });
     if (answer.type === "opaqueredirect" || answer.status === 403) throw new Refused();
     if (!answer.ok) throw new Error(String(answer.status));
     return answer.json();
+  }
+
+  post(path, values) {
+    const headers = { "X-CSRF": this.root.dataset.csrf };
+    return fetch(path, { method: "POST", headers, redirect: "manual", body: new URLSearchParams(values) });
   }
 
   async connect() {
@@ -107,12 +188,19 @@ class Phone {
       connection_recovery_min_interval: 1,
       connection_recovery_max_interval: 15,
     });
-    this.ua.on("registered", () => this.say("ready"));
-    this.ua.on("disconnected", () => this.ua && this.say("connecting"));
+    const mine = this.ua;
+    const holds = () => this.ua === mine && this.holding;
+    mine.on("registered", () => {
+      if (!holds()) return;
+      this.say("ready");
+      this.bringOver();
+      this.seen();
+    });
+    mine.on("disconnected", () => holds() && this.say("connecting"));
     this.ua.on("registrationFailed", ({ cause }) => {
       if (cause === JsSIP.C.causes.AUTHENTICATION_ERROR || cause === JsSIP.C.causes.REJECTED) this.renew(true);
     });
-    this.ua.on("newRTCSession", ({ session }) => this.add(session));
+    this.ua.on("newRTCSession", ({ session, request }) => this.add(session, request));
     this.ua.start();
     this.renewal = setTimeout(() => this.renew(), pass.renew_s * 1000);
   }
@@ -173,9 +261,11 @@ class Phone {
     }
   }
 
-  add(session) {
+  add(session, request) {
     const call = { session, state: session.direction === "incoming" ? "incoming" : "calling", id: crypto.randomUUID() };
     const other = session.remote_identity;
+    call.way = session.direction === "incoming" ? "in" : "out";
+    call.quiet = call.way === "in" && (request.getHeader("Alert-Info") ?? "").includes("urn:x-vpbx:quiet");
     call.number = other.uri.user;
     call.name = other.display_name && other.display_name !== other.uri.user ? other.display_name : "";
     this.calls.push(call);
@@ -194,9 +284,9 @@ class Phone {
     session.on("progress", () => { call.knowing = this.know(call); this.ringing(call); });
     if (call.state === "incoming") {
       this.ringing(call);
-      this.sound.ring(this.calls.length > 1);
+      this.settleRing();
       this.panel.open();
-      this.panel.notify(call);
+      if (!call.quiet) this.panel.notify(call);
     }
     this.panel.show();
   }
@@ -210,7 +300,7 @@ class Phone {
     const known = new Set(this.calls.map((each) => each.callid));
     const mine = (await answer.json()).filter((each) => !known.has(each.callid));
     const tail = (number) => String(number).replace(/\D/g, "").slice(-7);
-    const way = call.session.direction === "incoming" ? "in" : "out";
+    const { way } = call;
     const found = mine.find((each) => each.direction === way && tail(each.number) === tail(call.number)) ??
       mine.find((each) => tail(each.number) === tail(call.number)) ?? (mine.length === 1 ? mine[0] : null);
     if (!found) return;
@@ -235,13 +325,18 @@ class Phone {
 
   talk(call) {
     if (call.state === "talking") return;
-    call.since = Date.now();
+    call.since = call.began ?? Date.now();
     this.ringing(call); // who answers at once has rung
     this.frame?.tell("answered", call);
     this.move(call, "talking");
+    this.settleRing();
+    if (call.holds) {
+      call.holds = false;
+      call.session.hold();
+      return;
+    }
     this.current = call;
     if (call.stream) this.sound.play(call.stream);
-    this.settleRing();
   }
 
   move(call, state) {
@@ -258,7 +353,7 @@ class Phone {
 
   hangup(call) {
     if (call.session.isEnded()) return;
-    if (call.state === "incoming") call.session.terminate({ status_code: 486 });
+    if (call.state === "incoming") call.session.terminate({ status_code: 603 }); // wherever else it rings
     else call.session.terminate();
   }
 
@@ -326,11 +421,12 @@ class Phone {
     }[cause] ?? (cause && call.state !== "incoming" ? "failed" : "ended");
     this.settleRing();
     if (!this.calls.length) this.sound.stopMicrophone();
+    if (!this.calls.length && !this.holding) this.leave();
     this.panel.note(this.words[why]);
   }
 
   settleRing() {
-    if (this.calls.some((call) => call.state === "incoming")) this.sound.ring(this.calls.length > 1);
+    if (this.calls.some((call) => call.state === "incoming" && !call.quiet)) this.sound.ring(this.calls.length > 1);
     else this.sound.quiet();
   }
 }
@@ -355,3 +451,4 @@ window.addEventListener("beforeunload", (event) => {
   if (window.vpbxPhone?.calls.length) event.preventDefault();
 });
 window.addEventListener("pagehide", () => window.vpbxPhone?.leave());
+navigator.serviceWorker?.addEventListener("message", ({ data }) => window.vpbxPhone?.panel.chosen(data ?? {}));

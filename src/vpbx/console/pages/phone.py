@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from vpbx.calls import ActiveCall
 from vpbx.calls.passes import LIFE_S
 from vpbx.console.areas import Area
-from vpbx.console.page import Page
+from vpbx.console.page import Door, Page
 from vpbx.console.texts import phone
 from vpbx.console.visit import Visit
 from vpbx.directory import Employee, card_url
@@ -29,11 +29,25 @@ async def show(visit: Visit) -> Response:
     return visit.page("phone/page.html", number=visit.asked("call").removeprefix("tel:")[:64])
 
 
+async def worker(visit: Visit) -> Response:
+    """Answer `/phone-worker.js`, which shows calls on the desktop (of all pages, so at `/`)."""
+    file = visit.look.assets.plain("bundle/phone-worker.js")
+    if file is None:
+        return Response(status_code=404)
+    return Response(file, media_type="text/javascript; charset=utf-8")
+
+
 async def give_pass(visit: Visit) -> Response:
     """Answer with credentials for the next minutes, and where SIP is spoken."""
     employee = visit.employee
     assert employee is not None
-    made = visit.services.calls.passes.issue(visit.company, employee.login, str(visit.mine.id))
+    made = visit.services.calls.passes.issue(
+        visit.company,
+        employee.login,
+        str(visit.mine.id),
+        page=_page(visit),
+        browser=f"{visit.source} {visit.request.headers.get('user-agent', '')[:300]}",
+    )
     scheme = "wss" if visit.secure else "ws"
     return JSONResponse(
         {
@@ -46,6 +60,18 @@ async def give_pass(visit: Visit) -> Response:
             "renew_s": LIFE_S * 0.4,
         }
     )
+
+
+async def seen(visit: Visit) -> Response:
+    """Note that the page is looked at (`page`: its name), and whether it may make a sound."""
+    passes = visit.services.calls.passes
+    loud, looked = visit.value("loud") == "1", visit.value("looked") == "1"
+    passes.seen(str(visit.mine.id), _page(visit), loud=loud, looked=looked)
+    return Response(status_code=204)
+
+
+def _page(visit: Visit) -> str:
+    return visit.value("page")[:64]
 
 
 async def contacts(visit: Visit) -> Response:
@@ -162,7 +188,9 @@ def _talking(visit: Visit) -> set[str]:
 
 pages = (
     Page("/phone", Area.MINE, get=show),
+    Page("/phone-worker.js", None, get=worker, door=Door.OPEN),
     Page("/phone/pass", Area.MINE, post=give_pass, framed=True),
+    Page("/phone/seen", Area.MINE, post=seen, framed=True),
     Page("/phone/contacts", Area.MINE, get=contacts, framed=True),
     Page("/phone/recents", Area.MINE, get=recents, framed=True),
     Page("/phone/calls", Area.MINE, get=own_calls, framed=True),

@@ -20,7 +20,7 @@ export class Frame {
         callid: call.callid ?? "",
         phone: call.number ?? "",
         name: call.name ?? "",
-        direction: call.session.direction === "incoming" ? "in" : "out",
+        direction: call.way,
       });
     });
   }

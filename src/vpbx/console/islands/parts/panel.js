@@ -163,15 +163,20 @@ export class Panel {
 
   show() {
     const { words, state, calls } = this.phone;
-    const live = calls.find((call) => call.state === "talking") ?? calls[0];
+    const others = state === "elsewhere" && !calls.length ? this.phone.others : [];
+    const live = [...calls, ...others].find((call) => call.state === "talking") ?? calls[0] ?? others[0];
     this.find("[data-phone-status]").textContent = live ? `${words[live.state]}: ${live.name || live.number}` : words[state] ?? "";
     this.find("[data-phone-dot]").className = `dot ${calls.length ? "busy" : DOTS[state] ?? ""}`;
-    this.find("[data-phone=take]").hidden = state !== "elsewhere";
+    const take = this.find("[data-phone=take]");
+    take.hidden = state !== "elsewhere" || calls.length > 0;
+    take.disabled = others.some((call) => !call.dialog);
+    take.textContent = !others.length ? words.take : live.state === "incoming" ? words.answer_here : words.take_call;
     this.find("[data-phone-dial]").hidden = state === "elsewhere" || state === "refused" || state === "insecure";
     this.root.dataset.state = state;
     const box = this.find("[data-phone-calls]");
     const focused = box.contains(document.activeElement) ? document.activeElement.textContent : "";
     box.replaceChildren(...calls.map((call) => this.card(call)), ...(this.said ? [element("p", { className: "hint" }, this.said)] : []));
+    this.phone.tell();
     if (focused) [...box.querySelectorAll("button")].find((each) => each.textContent === focused)?.focus();
   }
 
@@ -231,9 +236,35 @@ export class Panel {
 
   notify(call) {
     if (!("Notification" in window) || Notification.permission !== "granted" || document.hasFocus()) return;
-    const shown = new Notification(this.phone.words.incoming, { body: `${call.name} ${call.number}`.trim(), tag: call.id });
-    shown.onclick = () => { window.focus(); shown.close(); };
-    call.session.on("accepted", () => shown.close());
-    call.session.on("failed", () => shown.close());
+    const { words } = this.phone;
+    const text = { body: `${call.name} ${call.number}`.trim(), tag: call.id };
+    const actions = [{ action: "answer", title: words.answer }, { action: "decline", title: words.decline }];
+    // By a service worker, as mobiles want it; it also lets one answer from there.
+    const shown = this.worker().then((worker) => worker.showNotification(words.incoming, { ...text, actions, requireInteraction: true }));
+    const plain = shown.then(() => null, () => {
+      const made = new Notification(words.incoming, text);
+      made.onclick = () => { window.focus(); made.close(); };
+      return made;
+    });
+    const close = async () => {
+      (await plain)?.close();
+      for (const each of await this.worker().then((worker) => worker.getNotifications({ tag: call.id }), () => [])) each.close();
+    };
+    call.session.on("accepted", close);
+    call.session.on("failed", close);
+  }
+
+  async worker() {
+    await navigator.serviceWorker.register("/phone-worker.js");
+    return navigator.serviceWorker.ready;
+  }
+
+  // What was chosen in a notification.
+  chosen({ call: id, action }) {
+    const call = this.phone.calls.find((each) => each.id === id && each.state === "incoming");
+    if (!call) return;
+    this.open();
+    if (action === "answer") this.phone.answer(call);
+    if (action === "decline") this.phone.hangup(call);
   }
 }

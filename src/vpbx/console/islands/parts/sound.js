@@ -48,11 +48,18 @@ export class Sound {
     this.audio.play().catch(() => {});
   }
 
+  // Whether the browser lets this page make a sound by itself (it does once it was clicked in).
+  async wake() {
+    this.context ??= new AudioContext();
+    await Promise.race([this.context.resume(), new Promise((done) => setTimeout(done, 200))]).catch(() => {});
+    return this.context.state === "running";
+  }
+
   // Two notes a ring; one short one while another call goes on.
   ring(softly) {
     this.quiet();
     const bell = () => {
-      this.context ??= new AudioContext();
+      this.wake();
       if (this.chosen.ring) this.context.setSinkId?.(this.chosen.ring).catch(() => {});
       for (const [at, hz] of softly ? [[0, 880]] : [[0, 660], [0.25, 880], [0.5, 660], [0.75, 880]]) {
         const tone = new OscillatorNode(this.context, { frequency: hz });
