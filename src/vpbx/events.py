@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from vpbx.legs import CallLeg
+
 
 class Direction(StrEnum):
     """Which way a call goes, seen from the company."""
@@ -239,6 +241,8 @@ class CallEnded:
     """The final SIP status that decided an unanswered call; 0 where none did."""
     fax: bool = False
     """Whether what was `recorded` is no sound but a fax, a PDF, which is there already."""
+    legs: tuple[CallLeg, ...] = ()
+    """Who was in it, and how good their sound was."""
 
     @property
     def lengths(self) -> tuple[int, int]:

@@ -73,6 +73,7 @@ class Scene:
             reinvite=lambda sdp: None,
             refuse=lambda code: None,
             media_source=lambda host: (host, True),
+            answered=True,
             encrypted=False,
             from_browser=False,
             local_sdp=None,

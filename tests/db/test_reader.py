@@ -19,6 +19,7 @@ _BLANK = {column.name: "" for column in call_history.columns} | {
     "ended_ms": 1_715_769_600_123,
     "answered_ms": None,
     "rating": None,
+    "mos": None,
     "record": 0,
     "sip_code": 200,
     "node": 0,

@@ -16,6 +16,7 @@ from vpbx.calls.covers import Covers
 from vpbx.calls.encryption import DtlsWay
 from vpbx.calls.fax_between import FaxBetween, wants_fax
 from vpbx.calls.leg import Leg
+from vpbx.calls.measured import Measured
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.media import MediaEngine, MediaError, Recording, RtpPeer, Side
 
@@ -38,12 +39,14 @@ class Bridge(Covers):
         "_peers",
         "_seats",
         "_watchers",
+        "measured",
         "recording",
     )
 
     def __init__(self, engine: MediaEngine, language: str) -> None:
         super().__init__(language)
         self._engine = engine
+        self.measured = Measured()
         self.recording = False
         self._kept: Recording | None = None
         self._seats: dict[Side, Leg] = {}
@@ -84,6 +87,7 @@ class Bridge(Covers):
 
     async def seat(self, leg: Leg) -> None:
         """Let `leg` have the seat of its side: its sound goes there, its digits are heard."""
+        self._leaves(leg.side, leg)
         self._seats[leg.side] = leg
         await self.aim()
 
@@ -117,10 +121,13 @@ class Bridge(Covers):
         for parted in tuple(self._watchers):
             parted()
 
-    def vacate(self, side: Side) -> None:
-        """Let nobody have the seat; whoever sits opposite is not held any more."""
+    def vacate(self, side: Side, *, measured: bool = False) -> None:
+        """Let nobody have the seat; whoever sits opposite is not held any more. `measured`: what
+        was measured of who leaves has been noted."""
         self._tell_parted()
         self._to_sound(self._seats.get(side.other))
+        if not measured:
+            self._leaves(side)
         self._seats.pop(side, None)
         self._held.discard(side.other)
         if side in self._diverted:  # who dialled has gone, and with them what they began
@@ -128,6 +135,17 @@ class Bridge(Covers):
             self._loops.pop(side.other, None)
             if self.session is not None:
                 self.session.overhear_no_more(side)
+
+    def _leaves(self, side: Side, unless: Leg | None = None) -> None:
+        """Have noted what was measured of who has a seat."""
+        leg, session = self._seats.get(side), self.session
+        if leg is not None and leg is not unless and session is not None and leg.session.answered:
+            self.measured.over(leg, session.part(side))
+
+    def measure(self) -> None:
+        """Have noted what was measured of both seats; what comes now is another chapter's."""
+        if self.session is not None and any(leg.session.answered for leg in self._seats.values()):
+            self.measured.all_over(self._seats, self.session.parts())
 
     async def send_away(self, side: Side) -> None:
         """Vacate a seat whose leg goes on elsewhere: it is sent nothing more from here."""
@@ -338,6 +356,7 @@ class Bridge(Covers):
         self._stop_all_speaking()
         self._tell_parted()
         self._to_sound()
+        self.measure()
         self._seats.clear()
         self._aimed.clear()
         session, self.session = self.session, None

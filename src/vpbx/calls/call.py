@@ -84,6 +84,8 @@ class Call(Exchanging):
         self._opening = True  # not to be interrupted: what was recorded would be lost
         try:
             recording = await self.bridge.end_recording()
+            self.bridge.measure()
+            old.journal.legs = await self.bridge.measured.take(old.info.client)
         finally:
             self._opening = False
         self._turn_page(passed, stays, user, group, recorded=recording is not None)
@@ -92,7 +94,7 @@ class Call(Exchanging):
         if self.ended_by is not None or stays.ended:
             self.ended_by = self.ended_by or Ender.CALLER
             raise Interrupted
-        self.bridge.vacate(leg.side)
+        self.bridge.vacate(leg.side, measured=True)
         if isinstance(passed.goal, ToPark):
             self.leaving = leg
         elif not passed.waits:
@@ -242,6 +244,7 @@ class Call(Exchanging):
         recording = None
         try:
             recording = await self.bridge.close()
+            chapter.journal.legs = await self.bridge.measured.take(chapter.info.client)
         finally:
             chapter.journal.end(code, gave_up=gave_up, recorded=recording is not None)
         if recording is not None:

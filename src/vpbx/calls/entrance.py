@@ -257,6 +257,7 @@ class Entrance:
         else:
             call = Call(switch, domain, info, guest=leg, shown=shown, max_forwards=hops - 1)
             if way:
+                leg.way = way
                 call.seize(way)
             await call.run(route)
 

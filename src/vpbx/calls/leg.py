@@ -60,7 +60,7 @@ class Leg(SessionAdapter):
 
     __slots__ = (
         *("_answered_like", "_sound", "able", "ended", "inbox", "party", "session", "side"),
-        "watched",
+        *("watched", "way"),
     )
 
     session: Session
@@ -71,6 +71,8 @@ class Leg(SessionAdapter):
         self.ended = False
         self.party: Party | None = None
         """The employee of ours at its end, if one is."""
+        self.way = ""
+        """The key of the trunk, registration or connected PBX it goes through (`Way`)."""
         self.watched = False
         """Whether colleagues were told how its dialog is named (BLF)."""
         self._sound: Sound | None = None

@@ -48,6 +48,7 @@ def dial_through(
     from_, identity = identity_headers(
         way, clid, call.domain.name, private=call.hidden, customer=customer
     )
+    leg.way = way.key
     call.seize(way.key)
     leg.session = call.switch.stack.invite(
         way.target(called, hop or way.hops[0]),
@@ -67,6 +68,7 @@ def call_across(
 ) -> Leg:
     """Call an ext of the connected PBX that `way` leads to, as who calls is shown here."""
     leg = Leg(side, call.inbox, sound)
+    leg.way = way.key
     call.seize(way.key)
     leg.session = call.switch.stack.invite(
         way.target(ext, hop or way.hops[0]),

@@ -24,6 +24,7 @@ from vpbx.history.tables import (
     call_tags,
 )
 from vpbx.history.written import CaughtUp, Written
+from vpbx.legs import CallLeg, load_legs
 
 __all__ = ["KINDS", "Asked", "Browser", "CallRow", "Seen", "Totals", "visible"]
 
@@ -99,6 +100,10 @@ class CallRow:
     """What is recorded is a document."""
     path: tuple[Step, ...] = ()
     """Of calls that `Browser.get` returned."""
+    legs: tuple[CallLeg, ...] = ()
+    """The same."""
+    mos: int | None = None
+    """Of its worst leg, in hundredths; None: nothing was measured."""
 
     @property
     def started_at(self) -> float:
@@ -158,7 +163,9 @@ class Browser:
         )
         async with self._database.connect() as connection:
             row = (await connection.execute(statement)).one_or_none()
-        return None if row is None else replace(_row(row), path=load_path(row.path))
+        if row is None:
+            return None
+        return replace(_row(row), path=load_path(row.path), legs=load_legs(row.legs))
 
     async def totals(
         self, domain_id: int, since_ms: int, until_ms: int, seen: Seen | None
@@ -305,4 +312,5 @@ def _row(row: Row[Any]) -> CallRow:
         has_record=row.record in _PLAYABLE,
         missed_status=row.missed_status,
         is_fax=row.record == RECORD_FAX,
+        mos=row.mos,
     )

@@ -57,6 +57,7 @@ from vpbx.history.tables import (
     call_history,
     call_journal,
 )
+from vpbx.legs import dump_legs, worst
 from vpbx.story import Story, account_of
 
 _OPEN = insert_or_ignore(call_journal, ["callid"])
@@ -245,6 +246,7 @@ class HistoryRecorder:
         row["node"] = self._node
         row["ended_by"] = ended_by
         row["path"] = dump_path(entry.path) if entry else ""
+        row["legs"], row["mos"] = dump_legs(event.legs), worst(event.legs)
         return [
             Write(_CLOSE, row, callid),
             Write(_FORGET, {"key": int(callid)}, callid),

@@ -55,6 +55,8 @@ call_history = Table(
     Column("ended_by", Text, nullable=False),
     Column("missed_status", SmallInteger, nullable=False),
     Column("path", Text),
+    Column("legs", Text),
+    Column("mos", SmallInteger),
     # Newest first, alone or with one filter; `callid` last makes the order total.
     Index("ix_call_history_started", "domain_id", "is_inner", "started_ms", "callid"),
     Index("ix_call_history_client", "domain_id", "client", "is_inner", "started_ms", "callid"),

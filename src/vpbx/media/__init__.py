@@ -11,6 +11,7 @@ Knows nothing of SIP or of companies. IPv4 only, as RTPProxy's pcap recording is
 
 from .conversion import UnfitFile
 from .ear import Ear
+from .emodel import Grade, grade, mos
 from .engine import MediaEngine
 from .fax import (
     FaxHeard,
@@ -23,6 +24,7 @@ from .fax import (
     NoFax,
 )
 from .listeners import comes_from
+from .meter import Part
 from .model import (
     DtlsPeer,
     EncodeResult,
@@ -39,6 +41,7 @@ from .model import (
 from .one_stream import CNAME
 from .packets import PacketPeer, PacketRelay
 from .prompts import prompt_names
+from .quality import LegQuality, Stream
 from .recording import RecordingWorker
 from .rtp import RtpEndpoint
 from .session import MediaSession
@@ -58,6 +61,8 @@ __all__ = [
     "FaxNews",
     "FaxPages",
     "FaxParted",
+    "Grade",
+    "LegQuality",
     "MediaConfig",
     "MediaEngine",
     "MediaError",
@@ -69,16 +74,20 @@ __all__ = [
     "NoVoice",
     "PacketPeer",
     "PacketRelay",
+    "Part",
     "Recording",
     "RecordingWorker",
     "RtpEndpoint",
     "RtpPeer",
     "Side",
     "SrtpKeys",
+    "Stream",
     "ThirdParty",
     "UnfitFile",
     "comes_from",
     "convert_upload",
+    "grade",
+    "mos",
     "prompt_names",
     "remove_upload",
     "speak",

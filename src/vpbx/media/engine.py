@@ -247,6 +247,7 @@ class MediaEngine:
             self._shared.gates.look()
         for session in tuple(self._sessions.values()):
             session.watch.look_for_change()
+            session.meter.look()
         if self._sessions:
             self._look = self.clock.call_later(_LOOK_S, self._look_for_changes)
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Protocol
 
@@ -40,6 +40,8 @@ _REFUSALS = 3
 """So many ICMP errors before the port in an SDP counts as one nobody listens at."""
 _PATIENCE_S = 0.3
 """So long a source that was heard before may take to speak again, before another is taken."""
+_GAP = 500
+"""A gap of so many sequence numbers is one of lost packets to RTPProxy; a longer one is none."""
 _LOOKS = 16
 """So many times `crowded` is asked before one who has only pressed keys is listened to again."""
 
@@ -90,6 +92,11 @@ class Gate:
         self._patience: asyncio.TimerHandle | None = None
         self._drops = 0
         self._looks = 0
+        self.aside = 0
+        """Packets that came and that RTPProxy misses in the row, so that it takes them for lost."""
+        self._muted_at = 0
+        self._spoke: int | None = None
+        """The SSRC it was opened to last."""
 
     def guard(self) -> None:
         """Let nothing come to the RTCP port that was not admitted; before RTPProxy is told of a
@@ -129,6 +136,16 @@ class Gate:
         if muted != self._muted:
             self._muted = muted
             self._apply()
+            dropped = kernel.dropped(self.numbers[0])
+            if muted:
+                self._muted_at = dropped
+            elif self.state is State.OPEN:
+                self._passed_by(dropped - self._muted_at)
+
+    def _passed_by(self, packets: int) -> None:
+        """Note that so many packets in a row came while RTPProxy was not to hear them."""
+        if packets <= _GAP:
+            self.aside += packets
 
     def borrow(self, heard: Heard) -> bool:
         """Give the packets that come to `heard` (and whoever else borrows them) instead of
@@ -143,7 +160,10 @@ class Gate:
     def give_back(self, heard: Heard) -> None:
         """Let RTPProxy have the packets again, unless others have borrowed them; harmless for
         who has not."""
+        lent = self._lender.has_lent(heard)
         self._lender.give_back(heard)
+        if lent and not self._lender.borrowed:
+            self._passed_by(self._lender.kept)
 
     def splice(self, heard: Heard, inside: Address) -> bool:
         """Give the packets that come to `heard`, who passes them on to RTPProxy from `inside`,
@@ -166,9 +186,28 @@ class Gate:
                 self._lender.lend(self.source, self._admission)
             self._apply()
 
+    def hear_reports(self, heard: Callable[[], None]) -> socket.socket | None:
+        """Have `heard` called when RTCP comes, from then on in the place of RTPProxy, who is to
+        pass it on; returns where to `read` it. None: that cannot be.
+
+        Where packets come from another place than the SDP says, by way of a NAT, RTCP may come
+        from any port of that host, and has yet to prove whose it is.
+        """
+        return self._doorway.hear_reports(heard)
+
+    def reports_no_more(self) -> None:
+        """Let RTPProxy have RTCP again; harmless when it has."""
+        self._doorway.reports_no_more()
+
+    @property
+    def voice(self) -> int | None:
+        """The SSRC that is let in; None: any, or none yet."""
+        return self._open_to[1]
+
     def close(self) -> None:
         """Listen no more; before RTPProxy closes its sockets."""
         self._lender.forget()
+        self.reports_no_more()
         self._stop()
         self.state = State.SHUT
 
@@ -262,9 +301,12 @@ class Gate:
         take = lender.give if lender.lends else self._keeper.overheard
         if lender.lends or not self._muted:
             voice = self._admission.voice
+            again = ssrc is not None and ssrc == self._spoke
             for packet, origin in packets:
                 if origin == source and (ssrc is None or voice(packet) in (None, ssrc)):
                     take(packet)
+                    self.aside += again
+        self._spoke = ssrc
         self._drops = kernel.dropped(self.numbers[0])
         if exact is not None and source != exact:
             program = self._admission.filter((exact,))
@@ -287,6 +329,8 @@ class Gate:
         beside: tuple[Source, ...] = tuple(
             (host, port + 1) for host, port in reports or sources if port is not None
         )
+        at = self.source
+        self._doorway.reports_from = at[0] if at and at != self._admission.exact else ""
         self._doorway.let_reports_in(rtcp_filter(beside) if beside else NOTHING)
 
     def _apply(self) -> None:

@@ -18,7 +18,7 @@ Heard = Callable[[bytes], None]
 class Lender:
     """Of one gate. Those who have borrowed the packets have them before the one spliced in."""
 
-    __slots__ = ("_borrower", "_doorway", "_spliced", "_takers", "inside")
+    __slots__ = ("_borrower", "_doorway", "_spliced", "_takers", "inside", "kept")
 
     def __init__(self, doorway: Doorway) -> None:
         self._doorway = doorway
@@ -28,11 +28,18 @@ class Lender:
         self._spliced: Heard | None = None
         self.inside: Address | None = None
         """Whence RTPProxy hears what the one who is spliced in passes on."""
+        self.kept = 0
+        """Packets that those who borrowed them had, since nobody had borrowed any before."""
 
     @property
     def lends(self) -> bool:
         """Whether somebody else than RTPProxy has the packets."""
         return bool(self._takers) or self._spliced is not None
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether somebody has borrowed the packets, whoever else is spliced in."""
+        return bool(self._takers)
 
     def has_lent(self, heard: Heard) -> bool:
         """Say whether somebody has borrowed the packets."""
@@ -42,12 +49,15 @@ class Lender:
         """Give the packets to `heard` too; False: that cannot be."""
         if self._borrower is None and not self.lend(source, admission):
             return False
+        if not self._takers:
+            self.kept = 0
         self._takers.append(heard)
         return True
 
     def give_back(self, heard: Heard) -> None:
         """Give them to `heard` no more; harmless for who has not borrowed them."""
         if heard in self._takers:
+            self._hear()
             self._takers.remove(heard)
             if not self.lends:
                 self.stop()
@@ -98,5 +108,7 @@ class Lender:
 
     def _hear(self) -> None:
         packets = read(self._borrower)[0] if self._borrower is not None else []
+        if self._takers:
+            self.kept += len(packets)
         for packet, _ in packets:
             self.give(packet)

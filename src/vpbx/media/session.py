@@ -8,14 +8,14 @@ guard its ports by itself (`Latch`).
 
 Its parts: an `End` is what is known of a side, the `Wire` has the commands, the `Aim` says when
 which address is sent, a `Player` plays to a side, the `Recorder` records both, and the `Watch`
-looks for digits and silence.
+looks for digits and silence, the `Meter` measures.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -28,6 +28,7 @@ from .end import End, admission_of
 from .equipment import Equipment
 from .keypad import Keypad
 from .listeners import Address
+from .meter import Meter, Part
 from .model import MediaError, MediaStats, Recording, RtpPeer, Side
 from .overhearing import Overhearing
 from .packets import PacketRelay
@@ -67,6 +68,8 @@ class MediaSession:
         self._recorder = Recorder(self._wire, callid, shared.recordings, shared.clock)
         self.watch = Watch(self._wire, self._ends, shared.clock, on_digit, on_timeout)
         """For the engine, which hears what RTPProxy tells and knows when to look."""
+        self.meter = Meter(self._wire, self._ends, shared.clock)
+        """The same."""
 
     async def take_ports(self) -> None:
         """Have RTPProxy open both ports, guarded (the engine calls this first)."""
@@ -145,6 +148,7 @@ class MediaSession:
         if exact is None and peer.host != NOWHERE[0]:
             self._shared.names.find(peer.host, partial(self._found, end, peer))
         again, end.peer = end.peer is not None, peer
+        self.meter.begins(side)
         self.watch.alive()
         if exact is None and end.target is not None:
             pass  # RFC 2543 hold: what was agreed before stays
@@ -341,6 +345,15 @@ class MediaSession:
         stats = packets_heard(query) or {Side.A: 0, Side.B: 0}
         ours = self._aim.own_packets
         return MediaStats(stats[Side.A] - ours, stats[Side.B] - ours)
+
+    def part(self, side: Side) -> Part:
+        """Return what is measured of the sound of `side` since this was asked last: a leg is
+        over, another may begin."""
+        return self.meter.part(side)
+
+    def parts(self) -> Mapping[Side, Part]:
+        """Return the same of both sides."""
+        return self.meter.parts()
 
     async def close(self) -> Recording | None:
         """Free the ports; end a recording that runs and return what it captured, or None.

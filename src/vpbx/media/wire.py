@@ -11,6 +11,7 @@ from .control import checked
 from .listeners import Address
 from .model import RtpPeer, Side
 from .proxy import Proxy
+from .quality import COUNTERS
 from .sink import GUARD_PAYLOAD
 
 __all__ = ["NOWHERE", "Wire", "packets_heard"]
@@ -58,6 +59,11 @@ class Wire:
     def count(self) -> asyncio.Future[str]:
         """Ask how many packets came (see `packets_heard`)."""
         return self._proxy.send(f"Q {self.id} a b")
+
+    def measure(self, side: Side) -> asyncio.Future[str]:
+        """Ask what was measured of what came from a side (see `quality.counted`)."""
+        tags = "a b" if side is Side.A else "b a"
+        return self._proxy.send(f"Q {self.id} {tags} {COUNTERS}")
 
     def delete(self) -> asyncio.Future[str]:
         """Let RTPProxy close the ports."""

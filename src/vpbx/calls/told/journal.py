@@ -50,6 +50,7 @@ from vpbx.events import (
     Taken,
     Transferred,
 )
+from vpbx.legs import CallLeg
 from vpbx.story import Story
 
 __all__ = ["Journal", "Move", "PartyState"]
@@ -113,6 +114,7 @@ class Journal:
         "_origin",
         "ended",
         "info",
+        "legs",
         "started",
         "story",
     )
@@ -122,6 +124,8 @@ class Journal:
         self.story = Story(info)
         """What all that was published comes to."""
         self.started = False
+        self.legs: tuple[CallLeg, ...] = ()
+        """Who was in it, and how good their sound was; known before the end."""
         self.ended = False
         self._bus = bus
         self._clock = clock
@@ -269,7 +273,10 @@ class Journal:
             return
         self.stop_all()
         self.ended = True
-        self._publish(self.story.end(self.now(), code=code, gave_up=gave_up, recorded=recorded))
+        end = self.story.end(
+            self.now(), code=code, gave_up=gave_up, recorded=recorded, legs=self.legs
+        )
+        self._publish(end)
 
     def recording_ready(self, ok: bool) -> None:
         """Publish that the recording is complete on disk, or never will be."""
