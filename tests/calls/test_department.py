@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, SALES, Agent, World
+from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, PASSWORD, SALES, Agent, World
 from vpbx.events import Answered, CallEnded, Destination, RingEnded, Ringing, Status
 from vpbx.sim.call import Call
 
@@ -242,6 +242,27 @@ async def test_evenly_begins_with_who_has_gone_longest_without_a_call(world: Wor
         customer.hangup()
         await world.ended(turn)
         assert len(other.calls) == turn // 2 if other is bob else len(other.calls) == 1
+
+
+async def test_evenly_takes_nobody_for_who_had_their_login_before(world: World) -> None:
+    await members(world, ANN, BOB, call_order="EVENLY")
+    ann, bob = await world.phone(ANN), await world.phone(BOB)
+    for turn, phone in enumerate((ann, bob), 1):
+        customer = await world.customer_calls(SALES)
+        await (await phone.incoming()).answer()
+        await customer.answered()
+        customer.hangup()
+        await world.ended(turn)
+    users = world.directory.users
+    await users.delete(await world.domain(), BOB)
+    domain = await world.domain()
+    await users.add(domain, {"login": BOB, "name": "Another Bob", "password": PASSWORD})
+    await members(world, ANN, BOB)  # ann was called first, and the new bob never
+    another = await world.phone(BOB)
+    customer = await world.customer_calls(SALES)
+    await rings(another)
+    assert len(ann.calls) == 1
+    customer.hangup()
 
 
 async def test_evenly_asks_history_what_was_before_the_start(world: World) -> None:

@@ -342,6 +342,10 @@ async def test_when_employees_last_talked_is_known_from_external_calls_that_were
     world.call(Direction.INNER, at=NOW - 10)
     world.call(Direction.IN, Status.MISSED, at=NOW - 50, user=BOB, account="bob")
     await world.writer.flush()
-    talks = await world.history.last_talks(1, ["ann", "bob", "eve"])
+    began_ms = round(last.started_at * 1000)
+    talks = await world.history.last_talks(1, dict.fromkeys(["ann", "bob", "eve"], 0))
     assert talks == {"ann": last.started_at + 28}
-    assert await world.history.last_talks(2, ["ann"]) == {}
+    assert await world.history.last_talks(2, {"ann": 0}) == {}
+    for since_ms, known in ((0, True), (began_ms, True), (began_ms + 1, False)):
+        found = await world.history.last_talks(1, {"ann": since_ms})
+        assert ("ann" in found) is known, since_ms

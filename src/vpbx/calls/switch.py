@@ -74,7 +74,7 @@ class Switch:
         self.passes = Passes(clock)
         self.throttle = Throttle(clock)
         self.connections = Connections(config, parts, self.calls, self.throttle)
-        self.last_talks = LastTalks(parts.last_talks)
+        self.last_talks = LastTalks(parts.last_talks, directory.since_ms)
         self.staff = CompanyStaff(directory, self.lines, self.last_talks)
         self.queues = Queues(clock, self.staff)
         self.lines.watch(self._line_moved)
@@ -109,7 +109,8 @@ class Switch:
 
     def _note_talks(self, event: CallEvent) -> tuple[()]:
         if isinstance(event, Completed) and event.call.direction is not Direction.INNER:
-            self.last_talks.talked(event.call.domain_id, event.user.login, event.at)
+            call = event.call
+            self.last_talks.talked(call.domain_id, event.user.login, call.started_at, event.at)
         return ()
 
     def new_call(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -208,12 +208,15 @@ class History:
                 found = max(found, (await connection.execute(last)).scalar() or 0)
         return found
 
-    async def last_talks(self, domain_id: int, logins: Iterable[str]) -> dict[str, float]:
-        """Return when the last external call of employees ended; who had none is left out."""
+    async def last_talks(self, domain_id: int, logins: Mapping[str, int]) -> dict[str, float]:
+        """Return when the last external call of employees ended; who had none is left out.
+
+        Each login with the moment (ms since 1970) from which on it is theirs; 0: always was.
+        """
         columns = call_history.c
         found = {}
         async with self._database.connect() as connection:
-            for login in logins:
+            for login, since_ms in logins.items():
                 last = (
                     select(columns.ended_ms)
                     .where(
@@ -221,6 +224,7 @@ class History:
                         columns.account == login,
                         columns.is_inner == 0,
                         columns.answered_ms.is_not(None),
+                        columns.started_ms >= since_ms,
                     )
                     .order_by(columns.started_ms.desc(), columns.callid.desc())
                     .limit(1)
