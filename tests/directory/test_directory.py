@@ -395,6 +395,22 @@ async def test_devices_survive_a_restart_and_go_with_the_employee(
     await eventually(forgotten)
 
 
+async def test_a_device_that_is_not_yet_written_is_not_the_next_ones_with_the_login(
+    directory: Directory, acme: DomainConfig, database: Database
+) -> None:
+    for is_replaced in (False, True):
+        await directory.users.add(acme, {"name": "Ann", "login": "ann"})
+        directory.locations.save(acme.id, "ann", [device(5060, directory.clock.now() + 100)])
+        await directory.users.delete(acme, "ann")
+        if is_replaced:
+            await directory.users.add(acme, {"name": "Another Ann", "login": "ann"})
+        await directory.writer.flush()
+        restarted = Directory(database)
+        await restarted.start()
+        assert not restarted.locations.online(acme.id, "ann"), is_replaced
+        await restarted.stop()
+
+
 def test_key_file_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "d" / "secret.key"
     sealed = Secrets.from_file(path).seal("pa$$word")

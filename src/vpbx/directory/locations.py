@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 
 from vpbx.db import Write, Writer
 from vpbx.directory import tables
@@ -45,7 +45,18 @@ _table = tables.locations
 _DELETE = delete(_table).where(
     _table.c.domain_id == bindparam("b_domain_id"), _table.c.login == bindparam("b_login")
 )
-_INSERT = insert(_table)
+_NAMES = ("domain_id", "login", *LocationRow.__dataclass_fields__)
+_OWNER = exists().where(
+    tables.users.c.domain_id == bindparam("b_domain_id"),
+    tables.users.c.login == bindparam("b_login"),
+    or_(tables.users.c.id == bindparam("b_user_id"), bindparam("b_user_id") == 0),
+)
+_INSERT = insert(_table).from_select(
+    _NAMES,
+    select(*(bindparam(f"b_{name}", type_=_table.c[name].type) for name in _NAMES)).where(_OWNER),
+)
+"""Only while the employee is there, and the same: one may be deleted, and their login be somebody
+else's, before it is written."""
 _MOVE = update(_table).values(expires_at=_table.c.expires_at + bindparam("b_by"))
 _LONGEST_S = 3600.0
 """No registration lasts longer (`sip.RegistrarLimits`)."""
@@ -107,11 +118,14 @@ class Locations:
             self._rows[key] = tuple(rows)
         else:
             self._rows.pop(key, None)
-        who = {"domain_id": domain_id, "login": login}
+        user_id = self._ids.get(domain_id, {}).get(login, 0)
+        who = {"b_domain_id": domain_id, "b_login": login, "b_user_id": user_id}
         writes = [Write(_DELETE, {"b_domain_id": domain_id, "b_login": login}, key)]
         behind_s = self._stored_behind()
         stored = (replace(row, expires_at=row.expires_at + behind_s) for row in rows)
-        writes += [Write(_INSERT, {**who, **asdict(row)}, key) for row in stored]
+        for row in stored:
+            values = {f"b_{name}": value for name, value in asdict(row).items()}
+            writes.append(Write(_INSERT, {**who, **values}, key))
         self._writer.submit(writes)
         self._changed(domain_id, login)
 
