@@ -438,6 +438,10 @@ class World:
         )
         return found[count - 1]
 
+    async def seen(self, look: Callable[[], Any]) -> Any:
+        """Return what `look` finds in the events as soon as it is not None."""
+        return await self._bell.until(look, 20, lambda: f"not seen: {self.story()}")
+
     def of(self, kind: type) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 

@@ -112,6 +112,12 @@ def test_the_login_form_of_another_site_is_refused(console: Console) -> None:
     assert browser.get("/employees").status_code == 303
 
 
+def test_whether_a_page_is_there_can_be_asked_without_reading_it(console: Console) -> None:
+    """HEAD, as what watches a server asks; it is no form, and needs no page of ours."""
+    answer = console.browser().client.head("/login")
+    assert (answer.status_code, answer.text) == (200, "")
+
+
 def test_what_people_type_is_never_part_of_a_page(console: Console) -> None:
     admin = console.as_("admin")
     made = admin.post("/employees/new", {"name": EVIL, "login": "evil", "position": EVIL})

@@ -76,7 +76,7 @@ async def admit(page: Page, request: Request, services: ConsoleServices, look: L
     visit = Visit(
         request, services, look, texts(_language(request)), token if session else "", session
     )
-    if request.method != "GET" and not is_own(request):
+    if request.method not in ("GET", "HEAD") and not is_own(request):
         raise Turned(_refused(visit, "This form was not sent from this console."))
     if session is not None:
         await _place(visit, session)

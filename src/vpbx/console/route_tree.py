@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from vpbx.console.texts import Texts, phone
-from vpbx.directory import Department, DomainConfig, Employee, Menu, Number
+from vpbx.directory import Department, DomainConfig, Employee, Member, Menu, Number
 from vpbx.directory.goals import (
     ByHours,
     Goal,
@@ -56,24 +56,27 @@ class Edge:
     node: Node
     holds: bool = False
     open: bool = True
+    greets: bool = False
+    """Whether a greeting is heard on the way."""
 
 
 def tree(domain: DomainConfig, number: Number, moment: datetime, say: Texts) -> Node:
     """Return where calls to `number` go at `moment`."""
     grower = _Grower(domain, moment, say)
     details = [number.name]
-    if not number.enabled:
-        details.append(say("switched off"))
     if number.responsible_first:
         details.append(say("first the responsible employee"))
     root = Node("number", phone(number.telnum), " · ".join(filter(None, details)))
     first = grower.grow(of_number(domain, number), number, ())
     label = say("greeting") if number.greeting else ""
-    root.edges.append(Edge(label, first, holds=True, open=False))
+    if not number.enabled:
+        refused = Node("block", say("Calls are refused"))
+        root.edges.append(Edge(say("switched off"), refused, holds=True, open=False))
+    root.edges.append(Edge(label, first, holds=number.enabled, open=False))
     return root
 
 
-def way(root: Node) -> list[str]:
+def way(root: Node, say: Texts) -> list[str]:
     """Return the steps that are sure at the moment, in words, until it depends on somebody."""
     steps, node = [], root
     while True:
@@ -83,6 +86,8 @@ def way(root: Node) -> list[str]:
             return steps
         if on.label:
             steps.append(on.label)
+        if on.greets:
+            steps.append(say("greeting"))
         node = on.node
 
 
@@ -110,20 +115,39 @@ class _Grower:
     def _employee(self, employee: Employee | None) -> Node:
         if employee is None:
             return Node("person", self.say("nobody"))
-        detail = employee.ext
+        detail, mobile = employee.ext, employee.mobile_redirect
         if not employee.receives_calls:
             detail += " · " + self.say("do not disturb")
-        return Node("person", employee.name, detail, f"/employees/{employee.login}")
+        elif mobile.enabled and employee.mobile:
+            detail += " · " + self.say("on the mobile" if mobile.forward else "mobile too")
+        node = Node("person", employee.name, detail, f"/employees/{employee.login}")
+        covered = self.domain.settings.voicemail.covers(self.domain, employee.login)
+        rest = Node("mail", self.say("Voicemail")) if covered else None
+        if not employee.receives_calls:
+            rest = rest or Node("block", self.say("Nobody takes it"))
+            node.edges.append(Edge(self.say("at once"), rest, holds=True, open=False))
+        elif rest is not None:
+            after = self.say("after {n} s", n=self.domain.ring_timeout_s)
+            node.edges.append(Edge(after, rest))
+        return node
 
     def _department(self, group: Department | None, number: Number, path: tuple[Goal, ...]) -> Node:
         if group is None:
             return Node("group", self.say("nobody"))
-        ringing = sum(member.calls_enable for member in group.members)
+        ringing = sum(member.calls_enable and self._receives(member) for member in group.members)
         detail = self.say.count("{n} rings", "{n} ring", ringing)
         node = Node("group", group.name, detail, f"/departments/{group.id}")
-        after = self.say("after {n} s", n=group.timeout.time)
-        node.edges.append(Edge(after, self.grow(of_timeout(group), number, path)))
+        rest = self.grow(of_timeout(group), number, path)
+        if group.members:
+            node.edges.append(Edge(self.say("after {n} s", n=group.timeout.time), rest))
+        else:
+            node.edges.append(Edge(self.say("at once"), rest, holds=True, open=False))
         return node
+
+    def _receives(self, member: Member) -> bool:
+        """Say whether who is in a department takes calls; of other PBXs they say so themselves."""
+        employee = self.domain.employees.get(member.login)
+        return employee is None or employee.receives_calls
 
     def _menu(self, menu: Menu, number: Number, path: tuple[Goal, ...]) -> Node:
         node = Node("list", self.say("Menu"), menu.name)
@@ -147,6 +171,7 @@ class _Grower:
                 else not holding.custom_id and (holding.hours == "business") == (custom_id == "")
             )
             edge = Edge(label, self.grow(of_route(route), number, path), holds, open=False)
+            edge.greets = route.greeting
             node.edges.append(edge)
         return node
 

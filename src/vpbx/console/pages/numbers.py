@@ -79,7 +79,7 @@ def _show(
         moment=moment,
         is_now=not visit.asked("at"),
         drawing=draw(root),
-        steps=way(root),
+        steps=way(root, visit.texts),
         type_words=TYPE_WORDS,
         subtype_words=SUBTYPE_WORDS,
         employees=[(e.login, f"{e.ext} {e.name}") for e in domain.employees.values()],

@@ -66,8 +66,8 @@ def _guide(visit: Visit, domain: DomainConfig) -> list[Step]:
         ),
         Step(
             "The first phone",
-            "Register a desk phone or an app with the login and password of an employee.",
-            "/employees",
+            "The one at the edge of this page works at once; or set up a desk phone or an app.",
+            "/my-phone" if visit.may(Area.MINE) else "/employees",
             any(users.is_online(domain, login) for login in domain.employees),
         ),
         Step(
