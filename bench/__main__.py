@@ -6,12 +6,12 @@ import argparse
 import os
 from pathlib import Path
 
-from bench import api, attack, blf, bridge, calls, console, crm_log, groups, history, media
+from bench import api, attack, blf, bridge, calls, console, crm_log, groups, history, live, media
 from bench.report import Report
 
 OUT = Path("bench-out")
 WHAT = ["cpu", "rate", "latency", "memory", "departments", "queues", "media"]
-WHAT += ["history", "api", "attack", "blf", "bridge", "crm-log", "console"]
+WHAT += ["history", "api", "attack", "blf", "bridge", "crm-log", "console", "live"]
 
 
 def main() -> None:
@@ -47,6 +47,8 @@ def main() -> None:
         crm_log.run(OUT, report, quick=options.quick)
     if "console" in chosen:
         console.run(OUT, report, quick=options.quick)
+    if "live" in chosen:
+        live.run(OUT, report, quick=options.quick)
     report.end()
 
 

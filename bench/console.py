@@ -16,11 +16,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from bench import rows
 from bench.company import DOMAIN
 from bench.report import Report
+from tests.support.console import log_in
 from tests.support.pbx import Pbx
 from vpbx.accounts import Accounts
 from vpbx.app.database import open_database
@@ -152,15 +153,8 @@ class Reader:
     def __init__(self, pbx: Pbx) -> None:
         base = urlsplit(pbx.api)
         self._connection = http.client.HTTPConnection(base.netloc, timeout=120)
-        self._headers = {"Host": DOMAIN, "Origin": f"http://{DOMAIN}"}
-        form = urlencode({"login": "admin", "password": _PASSWORD})
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        self._connection.request("POST", "/login", form, {**self._headers, **kind})
-        answer = self._connection.getresponse()
-        answer.read()
-        assert answer.status == 303, answer.status
-        cookies = [each.partition(";")[0] for each in answer.headers.get_all("Set-Cookie") or ()]
-        self._headers["Cookie"] = "; ".join(cookies)
+        cookies = log_in(base.netloc, DOMAIN, "admin", _PASSWORD)
+        self._headers = {"Host": DOMAIN, "Cookie": cookies}
 
     def paths(self) -> list[str]:
         """Return what is asked for."""

@@ -157,18 +157,18 @@ async def test_calls_that_are_not_theirs_are_not_seen_by_a_head(console: Console
 async def test_many_tabs_cost_one_rendering_and_get_the_newest(console: Console) -> None:
     live, rendered = Live(), 0
 
-    def render() -> str:
+    def render() -> bytes:
         nonlocal rendered
         rendered += 1
-        return f"state {rendered}"
+        return b"state %d" % rendered
 
     tabs = [live.follow(1, "everybody", render) for _ in range(50)]
-    assert {await anext(tab) for tab in tabs} == {"state 1"}
-    other = live.follow(2, "everybody", lambda: "other")
-    assert await anext(other) == "other"
+    assert {await anext(tab) for tab in tabs} == {b"state 1"}
+    other = live.follow(2, "everybody", lambda: b"other")
+    assert await anext(other) == b"other"
     for _ in range(200):
         live.touch(1)
-    assert {await anext(tab) for tab in tabs} == {"state 2"}
+    assert {await anext(tab) for tab in tabs} == {b"state 2"}
     assert rendered == 2
     for tab in (*tabs, other):
         await tab.aclose()

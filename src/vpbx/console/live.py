@@ -1,8 +1,8 @@
 """What goes on now, for all who look: rendered once per change, company and kind of viewer.
 
 Events of calls only mark their company as changed; a moment later what its viewers see is
-rendered, once for each language and reach, and every tab gets the newest when it is ready for
-it: a slow tab skips states and holds nobody up.
+rendered and encoded, once for each language and reach, and the tabs get the newest of it a few in
+a turn of the loop: a slow tab skips states and holds nobody up, and many hold up no call.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ __all__ = ["Live"]
 _GATHER_S = 0.4
 _IDLE_S = 20.0
 _MOST_TABS = 2000
+_TABS_A_TURN = 2
+_BETWEEN_S = 0.002
+"""Other work has its turn between so many tabs; a thousand of them take a second."""
 
 
 @dataclass(slots=True)
 class _Channel:
-    """Viewers who see the same; `text` is what they see, "" nothing yet."""
+    """Viewers who see the same; `board` is what they see, b"" nothing yet."""
 
     domain_id: int
-    render: Callable[[], str]
-    text: str = ""
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    render: Callable[[], bytes]
+    board: bytes = b""
+    waiting: set[asyncio.Future[None]] = field(default_factory=set)
+    """Tabs that have what there is."""
     tabs: int = 0
 
 
@@ -60,17 +64,16 @@ class Live:
             dirty, self._dirty = self._dirty, set()
             for channel in list(self._channels.values()):
                 if channel.domain_id in dirty:
-                    text = channel.render()
-                    if text != channel.text:
-                        channel.text = text
-                        channel.changed.set()
-                        channel.changed = asyncio.Event()
+                    board = channel.render()
+                    if board != channel.board:
+                        channel.board = board
+                        await _wake(channel)
                     await asyncio.sleep(0)  # other companies' calls have their turn between
 
     async def follow(
-        self, domain_id: int, kind: Hashable, render: Callable[[], str]
-    ) -> AsyncIterator[str]:
-        """Give what viewers of a kind see, now and whenever it changes; "" now and then."""
+        self, domain_id: int, kind: Hashable, render: Callable[[], bytes]
+    ) -> AsyncIterator[bytes]:
+        """Give what viewers of a kind see, now and whenever it changes; b"" now and then."""
         if self._tabs >= _MOST_TABS:
             return
         key = (domain_id, kind)
@@ -78,25 +81,44 @@ class Live:
         if channel is None:
             channel = self._channels[key] = _Channel(domain_id, render)
         if not channel.tabs:
-            channel.text = render()
+            channel.board = render()
         channel.tabs += 1
         self._tabs += 1
         try:
-            seen = channel.text
+            seen = channel.board
             yield seen
             while True:
-                changed = channel.changed
-                if channel.text == seen:
-                    try:
-                        async with asyncio.timeout(_IDLE_S):
-                            await changed.wait()
-                    except TimeoutError:
-                        yield ""
-                        continue
-                seen = channel.text
+                if channel.board is seen and not await _changes(channel):
+                    yield b""
+                    continue
+                seen = channel.board
                 yield seen
         finally:
             self._tabs -= 1
             channel.tabs -= 1
             if not channel.tabs:
                 self._channels.pop(key, None)
+
+
+async def _wake(channel: _Channel) -> None:
+    """Let the tabs have what there is now, a few at a time."""
+    waiting, channel.waiting = channel.waiting, set()
+    for number, tab in enumerate(waiting, 1):
+        if not tab.done():
+            tab.set_result(None)
+        if number % _TABS_A_TURN == 0:
+            await asyncio.sleep(_BETWEEN_S)
+
+
+async def _changes(channel: _Channel) -> bool:
+    """Wait until there is something new; False: there was nothing for a while."""
+    changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    channel.waiting.add(changed)
+    try:
+        async with asyncio.timeout(_IDLE_S):
+            await changed
+    except TimeoutError:
+        return False
+    finally:
+        channel.waiting.discard(changed)
+    return True

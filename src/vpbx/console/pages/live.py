@@ -127,14 +127,20 @@ def _sees(seen: Reach, call: ActiveCall) -> bool:
 async def stream(visit: Visit) -> Response:
     seen = visit.reach
     kind = (visit.texts.language, seen.everybody, seen.logins, seen.groups)
-    pieces = visit.services.live.follow(visit.company.id, kind, _board(visit))
+    board = _board(visit)
+    pieces = visit.services.live.follow(visit.company.id, kind, lambda: _event(board()))
     headers = {"X-Accel-Buffering": "no"}
     return StreamingResponse(
         _events(visit, pieces), media_type="text/event-stream", headers=headers
     )
 
 
-async def _events(visit: Visit, pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
+def _event(board: str) -> bytes:
+    """Return a board as an event of the stream."""
+    return ("".join(f"data: {line}\n" for line in board.splitlines()) + "\n").encode()
+
+
+async def _events(visit: Visit, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     clock, checked_at = visit.services.clock, visit.services.clock.now()
     with visit.services.accounts.watch.hold(visit.mine.id) as has_ended:
         async for piece in pieces:
@@ -144,9 +150,7 @@ async def _events(visit: Visit, pieces: AsyncIterator[str]) -> AsyncIterator[byt
                 checked_at = clock.now()
                 if not await still_sees(visit):
                     return  # the page asks again, and is given what may be seen now
-            lines = piece.splitlines()
-            told = "".join(f"data: {line}\n" for line in lines) + "\n"
-            yield told.encode() if lines else b":\n\n"
+            yield piece or b":\n\n"
 
 
 async def still_sees(visit: Visit) -> bool:
