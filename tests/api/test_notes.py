@@ -56,7 +56,7 @@ async def test_calls_of_another_company_cannot_be_written_to_or_read(
     await keep(world, "other.vpbx.example", 21)
     assert (await api("PUT", "/history/notes/21", json={"note": "x"})).status == 404
     other = (await world.domain("other.vpbx.example")).id
-    await world.history.notes.set(other, "21", "secret", ["theirs"], "them")
+    await world.history.notes.change(other, "21", "them", text="secret", tags=["theirs"])
     assert (await api("GET", "/history/notes?uid=21")).json() == []
     assert (await api("GET", "/history/tags")).json() == []
     assert (await api("DELETE", "/history/notes/21")).status == 404

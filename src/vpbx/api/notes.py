@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from pydantic import Field
 from starlette.responses import Response
 
@@ -13,7 +11,7 @@ from vpbx.api.fields import Request, Text, Texts, is_uid
 from vpbx.api.models import Model
 from vpbx.api.operation import Call, Section
 from vpbx.directory import FieldError
-from vpbx.history import InvalidNote, Note
+from vpbx.history import InvalidNote
 
 __all__ = ["section"]
 
@@ -75,7 +73,7 @@ async def list_notes(call: Call, params: NotesQuery) -> Response:
         if not is_uid(uid):
             raise refuse_fields(FieldError("uid", "must be digits"))
     found = await call.services.history.notes.of(call.domain.id, params.uid)
-    return answer([_shown(uid, found[uid]) for uid in dict.fromkeys(params.uid) if uid in found])
+    return answer([found[uid].fields(uid) for uid in dict.fromkeys(params.uid) if uid in found])
 
 
 @section.put(
@@ -91,21 +89,20 @@ async def write_note(call: Call, params: Written) -> Response:
     """The call has to be over. 404 where there is none of that uid."""
     uid = await _over(call)
     notes = call.services.history.notes
-    before = (await notes.of(call.domain.id, [uid])).get(uid, Note())
-    text = before.text if params.note is None else params.note
-    tags = before.tags if params.tags is None else params.tags
     try:
-        written = await notes.set(call.domain.id, uid, text, tags, AUTHOR)
+        _, written = await notes.change(
+            call.domain.id, uid, AUTHOR, text=params.note, tags=params.tags
+        )
     except InvalidNote as wrong:
         raise refuse_fields(FieldError(wrong.field, wrong.message)) from None
-    return answer(_shown(uid, written))
+    return answer(written.fields(uid))
 
 
 @section.delete("/history/notes/{uid}", right=EDIT, summary="Taking a note off a call")
 async def delete_note(call: Call) -> Response:
     """With its tags."""
     uid = await _over(call)
-    await call.services.history.notes.set(call.domain.id, uid, "", (), AUTHOR)
+    await call.services.history.notes.change(call.domain.id, uid, AUTHOR, text="", tags=())
     return no_content()
 
 
@@ -120,14 +117,3 @@ async def _over(call: Call) -> str:
     if not is_uid(uid) or not await call.services.history.has(call.domain.id, uid):
         raise not_found()
     return str(int(uid))
-
-
-def _shown(uid: str, note: Note) -> dict[str, object]:
-    at = datetime.fromtimestamp(note.at, UTC)
-    return {
-        "uid": uid,
-        "note": note.text,
-        "tags": list(note.tags),
-        "author": note.author,
-        "time": f"{at:%Y-%m-%dT%H:%M:%SZ}" if note else "",
-    }

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.db import Database, upsert
 from vpbx.history.tables import call_notes, call_tags
@@ -45,6 +48,17 @@ class Note:
         """Return it in a line, as the log of changes shows it."""
         return " ".join([self.text, *(f"#{tag}" for tag in self.tags)]).strip()
 
+    def fields(self, uid: str) -> dict[str, Any]:
+        """Return it as programs are shown the note to the call `uid`: by the API, by commands."""
+        at = datetime.fromtimestamp(self.at, UTC)
+        return {
+            "uid": uid,
+            "note": self.text,
+            "tags": list(self.tags),
+            "author": self.author,
+            "time": f"{at:%Y-%m-%dT%H:%M:%SZ}" if self else "",
+        }
+
 
 class Notes:
     """Reads and writes them. Who may see a call is asked before (`Browser.get`)."""
@@ -56,47 +70,41 @@ class Notes:
         """Return the notes to these calls of a company, by callid; of calls without one, none."""
         if not callids:
             return {}
-        n, t, numbers = call_notes.c, call_tags.c, [int(each) for each in callids]
         async with self._database.connect() as connection:
-            noted = select(call_notes).where(n.domain_id == domain_id, n.callid.in_(numbers))
-            rows = (await connection.execute(noted)).all()
-            tagged = select(t.callid, t.tag).where(t.domain_id == domain_id, t.callid.in_(numbers))
-            tags: dict[int, list[str]] = {}
-            for callid, tag in (await connection.execute(tagged.order_by(t.tag))).all():
-                tags.setdefault(callid, []).append(tag)
-        return {
-            str(row.callid): Note(
-                row.note, tuple(tags.get(row.callid, ())), row.author, row.at_ms / 1000
-            )
-            for row in rows
-        }
+            return await _read(connection, domain_id, callids)
 
-    async def set(
-        self, domain_id: int, callid: str, text: str, tags: Sequence[str], author: str
-    ) -> Note:
-        """Write to a call instead of what was there. Raises InvalidNote; then nothing changed."""
-        text = "\n".join(line.rstrip() for line in text.strip().splitlines())
-        note = Note(_checked(text), _checked_tags(tags), author, time.time())
-        number = int(callid)
-        values = {
-            "callid": number,
-            "domain_id": domain_id,
-            "note": note.text,
-            "author": author,
-            "at_ms": round(note.at * 1000),
-        }
+    async def change(
+        self,
+        domain_id: int,
+        callid: str,
+        author: str,
+        *,
+        text: str | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> tuple[Note, Note]:
+        """Write to a call; what is None stays. Return what was there before, and what is now.
+
+        Two who write at once, one a text and one tags, lose nothing of each other. Raises
+        InvalidNote; then nothing changed.
+        """
+        if text is not None:
+            text = _checked("\n".join(line.rstrip() for line in text.strip().splitlines()))
+        if tags is not None:
+            tags = _checked_tags(tags)
         async with self._database.begin() as connection:
-            await connection.execute(delete(call_tags).where(call_tags.c.callid == number))
-            if not note:
-                await connection.execute(delete(call_notes).where(call_notes.c.callid == number))
-                return Note()
-            await connection.execute(upsert(call_notes, ["callid"]), values)
-            if note.tags:
-                await connection.execute(
-                    insert(call_tags),
-                    [{"domain_id": domain_id, "tag": t, "callid": number} for t in note.tags],
-                )
-        return note
+            await connection.execute(_HOLD, _row(domain_id, callid, Note()))
+            before = (await _read(connection, domain_id, [callid])).get(callid, Note())
+            after = Note(
+                before.text if text is None else text,
+                before.tags if tags is None else tuple(tags),
+                author,
+                time.time(),
+            )
+            if text is None and tags is None:
+                after = before
+            after = after if after else Note()
+            await _write(connection, domain_id, callid, after)
+        return (before if before else Note()), after
 
     async def tags(self, domain_id: int) -> list[str]:
         """Return the tags a company uses, those of most calls first."""
@@ -110,6 +118,52 @@ class Notes:
         )
         async with self._database.connect() as connection:
             return list((await connection.execute(statement)).scalars())
+
+
+_HOLD = upsert(call_notes, ["callid"], ["callid"])
+"""Makes a row where there is none, and changes nothing in one that is there: from here on to the
+end of the transaction it is ours."""
+_KEEP = upsert(call_notes, ["callid"])
+
+
+async def _read(
+    connection: AsyncConnection, domain_id: int, callids: Sequence[str]
+) -> dict[str, Note]:
+    n, t, numbers = call_notes.c, call_tags.c, [int(each) for each in callids]
+    noted = select(call_notes).where(n.domain_id == domain_id, n.callid.in_(numbers))
+    rows = (await connection.execute(noted)).all()
+    tagged = select(t.callid, t.tag).where(t.domain_id == domain_id, t.callid.in_(numbers))
+    tags: dict[int, list[str]] = {}
+    for callid, tag in (await connection.execute(tagged.order_by(t.tag))).all():
+        tags.setdefault(callid, []).append(tag)
+    return {
+        str(row.callid): Note(
+            row.note, tuple(tags.get(row.callid, ())), row.author, row.at_ms / 1000
+        )
+        for row in rows
+    }
+
+
+async def _write(connection: AsyncConnection, domain_id: int, callid: str, note: Note) -> None:
+    number = int(callid)
+    await connection.execute(delete(call_tags).where(call_tags.c.callid == number))
+    if not note:
+        await connection.execute(delete(call_notes).where(call_notes.c.callid == number))
+        return
+    await connection.execute(_KEEP, _row(domain_id, callid, note))
+    if note.tags:
+        rows = [{"domain_id": domain_id, "tag": tag, "callid": number} for tag in note.tags]
+        await connection.execute(insert(call_tags), rows)
+
+
+def _row(domain_id: int, callid: str, note: Note) -> dict[str, Any]:
+    return {
+        "callid": int(callid),
+        "domain_id": domain_id,
+        "note": note.text,
+        "author": note.author,
+        "at_ms": round(note.at * 1000),
+    }
 
 
 def _checked(text: str) -> str:

@@ -93,11 +93,14 @@ async def show_sip(visit: Visit) -> Response:
 async def save_note(visit: Visit) -> Response:
     call = await _call(visit)
     company, notes = visit.company, visit.services.notes
-    before = (await notes.of(company.id, [call.callid])).get(call.callid, Note())
-    tags = visit.value("tags").split(",")
-    author = str(visit.mine.account)
     try:
-        after = await notes.set(company.id, call.callid, visit.value("note"), tags, author)
+        before, after = await notes.change(
+            company.id,
+            call.callid,
+            str(visit.mine.account),
+            text=visit.value("note"),
+            tags=visit.value("tags").split(","),
+        )
     except InvalidNote as error:
         return await _show(visit, call, errors_of(error, visit.texts))
     if before.told != after.told:
