@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.calls.world import ANN, BOB, CUSTOMER, SALES, Agent, World
+from vpbx.directory import PromisedCall
 from vpbx.events import CallStarted, Dialing, Direction, Status
 from vpbx.sim.call import Call
 
@@ -192,6 +193,21 @@ async def test_what_was_promised_is_kept_over_a_restart(world: World) -> None:
     await world.until(Dialing)
     ann.calls[0].hangup()
     await world.ended(2)
+
+
+async def test_what_nobody_has_taken_for_a_day_is_dropped(world: World) -> None:
+    yesterday = world.directory.clock.time() - 25 * 3600
+    domain = await world.domain()
+    promised = PromisedCall("1", domain.id, world.group_id, CUSTOMER, SALES, yesterday)
+    await world.directory.callbacks.promise(promised)
+    await world.service._callbacks.resume()
+    ann = await world.phone(ANN)
+    async with asyncio.timeout(20):
+        while world.service._callbacks._promised:
+            await asyncio.sleep(0.02)
+    await world.directory.writer.flush()
+    assert await world.directory.callbacks.all() == []
+    assert not ann.calls
 
 
 @pytest.mark.parametrize("caller", ["anonymous"])

@@ -28,6 +28,9 @@ __all__ = ["CallbackDesk"]
 
 log = structlog.get_logger("vpbx.calls")
 
+LONGEST_S = 24 * 3600.0
+"""A promise that no employee has kept for a day is not kept any more."""
+
 
 class CallbackDesk:
     """All promises that are open, each with its ticket in line."""
@@ -82,6 +85,10 @@ class CallbackDesk:
     async def _try(self, ticket: CallBack, login: str) -> None:
         switch, promised = self._switch, self._promised.get(ticket)
         if promised is None or switch.stopping:
+            return
+        if switch.clock.time() - promised.since > LONGEST_S:
+            log.info("nobody has called a customer back for a day", callid=promised.callid)
+            self._forget(ticket)
             return
         attempt = None
         try:

@@ -250,6 +250,21 @@ def test_an_employee_who_does_not_take_it_costs_the_customer_no_try() -> None:
     assert ticket.tries == 0
 
 
+def test_a_phone_that_nobody_is_at_is_rung_less_and_less() -> None:
+    office = Office(people={SALES: ("a",)})
+    ticket = office.asks_back("1")
+    for rest_s in (30, 60, 120, 240, 480, 960, 960):
+        assert office.said() == "1!a"
+        office.queues.not_taken(ticket, "a")
+        office.clock.advance(rest_s - 1)
+        assert office.said() == ""
+        office.clock.advance(1)
+    assert office.said() == "1!a"
+    office.queues.not_taken(ticket, "a")
+    office.queues.freed(ACME, "a")  # they are there after all
+    assert office.said() == "1!a"
+
+
 def test_what_was_promised_to_a_customer_is_found_by_their_number() -> None:
     office = Office(busy={"a", "b"})
     ticket = office.asks_back("79101234567")

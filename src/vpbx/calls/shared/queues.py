@@ -46,8 +46,9 @@ LOOK_S = 1.0
 """How often a company's lines are looked through while anybody waits."""
 PACE_S, PACE_FROM, PACE_OF = 1800.0, 3, 10
 """An estimate stands on at least `PACE_FROM` answers in `PACE_S`, on `PACE_OF` at most."""
-REST_S = 30.0
-"""How long an employee who did not take a call back is left alone with it."""
+REST_S, MAX_REST_S = 30.0, 960.0
+"""How long an employee who did not take a call back is left alone with it: longer each time, for
+phones stay registered when everybody has gone home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class CallBack(Ticket):
     not_before: float = 0.0
     rest: dict[str, float] = field(default_factory=dict)
     """Employees who did not take it → until when they are left alone."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """How often they did not."""
 
 
 class Queues:
@@ -216,7 +219,9 @@ class Queues:
 
     def not_taken(self, ticket: CallBack, login: str) -> None:
         """The employee did not answer: somebody else may, they are left alone for a while."""
-        ticket.rest[login] = self._clock.now() + REST_S
+        times = ticket.refused[login] = ticket.refused.get(login, 0) + 1
+        rest_s = min(REST_S * 2.0 ** (min(times, 10) - 1), MAX_REST_S)
+        ticket.rest[login] = self._clock.now() + rest_s
         self._release(ticket, login)
         self._allot(ticket.domain_id)
 
