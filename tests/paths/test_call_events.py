@@ -353,6 +353,132 @@ async def asks_to_be_called_back(scene: Scene) -> None:
     await customer.ended(timeout_s=20)
 
 
+# -- one after the other -------------------------------------------------------------------------
+
+
+async def nobody_in_the_department(scene: Scene, **timeout: Any) -> None:
+    """It hands calls on at once."""
+    await department(scene, users=[], timeout={"time": 15, **timeout})
+
+
+async def in_the_department(scene: Scene) -> Any:
+    customer = await scene.customer(scene.sales)
+    await customer.answered()
+    return customer
+
+
+@path("C H(Missed,admin)", "in missed group sales", department=True)
+async def department_to_a_message_that_it_is_busy(scene: Scene) -> None:
+    await nobody_in_the_department(scene, target="msg_busy")
+    (await in_the_department(scene)).hangup()
+
+
+@path("C H(Missed,admin)", "in missed am sales", department=True)
+async def department_to_its_voicemail_without_a_message(scene: Scene) -> None:
+    await nobody_in_the_department(scene, target="voicemail")
+    (await in_the_department(scene)).hangup()
+
+
+@path("C H(Success,admin)", "in success telnum admin", department=True)
+async def department_to_an_outside_number_that_answers(scene: Scene) -> None:
+    await nobody_in_the_department(scene, target="telnum", telnum=FRIEND)
+    customer = await scene.customer(scene.sales)
+    await (await scene.carrier.incoming()).answer()
+    await customer.answered()
+    customer.hangup()
+
+
+@path("C H(Missed,admin)", "in missed telnum sales", department=True)
+async def department_to_an_outside_number_that_is_busy(scene: Scene) -> None:
+    await nobody_in_the_department(scene, target="telnum", telnum=FRIEND)
+    customer = await scene.customer(scene.sales)
+    (await scene.carrier.incoming()).reject(486)
+    await customer.ended()
+
+
+@path("C I(eve) X(eve) H(Missed,eve)", "in missed am eve")
+async def department_to_an_employee_and_their_voicemail(scene: Scene) -> None:
+    await nobody_in_the_department(scene, target="user", user=EVE)
+    await scene.app.directory.am_users.add(await scene.domain(), [EVE])
+    eve = await scene.phone(EVE)
+    customer = await scene.customer(scene.sales)
+    (await eve.incoming()).reject(486)
+    await customer.answered()
+    customer.hangup()
+
+
+@path("C I(eve) A(eve) E(eve) H(Success,eve)", "in success user eve")
+async def department_to_the_menu_of_another_number(scene: Scene) -> None:
+    await menu(scene, {"button": "1", "type": "user", "user": EVE})
+    await nobody_in_the_department(scene, target="telnum", telnum=scene.office)
+    eve = await scene.phone(EVE)
+    customer = await in_the_department(scene)
+    await customer.rtp.hear(20)
+    customer.dial("1")
+    await (await eve.incoming()).answer()
+    await scene.crm.gets("event", type="ACCEPTED")
+    customer.hangup()
+
+
+@path("C I(ann) X(ann) H(Missed,ann)", "in missed onduty sales", department=True)
+async def department_attends_outside_business_hours_and_misses_it(scene: Scene) -> None:
+    attendant = {"subtype": "group", "group": scene.group}
+    await scheduled(scene, CLOSED, {"subtype": "user", "user": EVE}, attendant)
+    ann = await scene.phone(ANN)
+    customer = await scene.customer()
+    await ann.incoming()
+    await scene.crm.gets("event", type="INCOMING")
+    customer.hangup()
+
+
+@path("C H(Missed,eve)", "in missed hello eve")
+async def gives_up_in_the_greeting_of_a_route_of_the_schedule(scene: Scene) -> None:
+    attendant = {"subtype": "user", "user": ANN, "greeting": True}
+    await scheduled(scene, CLOSED, {"subtype": "user", "user": EVE}, attendant)
+    await scene.phone(ANN)
+    customer = await scene.customer()
+    await customer.answered()
+    customer.hangup()
+
+
+@path("C I(ann) X(ann) H(Missed,ann)", "in missed user ann")
+async def mobile_does_not_answer_for_an_employee(scene: Scene) -> None:
+    redirect = {"mobile": FRIEND, "mobile_redirect": {"enabled": True, "forward": True}}
+    await scene.app.directory.users.edit(await scene.domain(), ANN, redirect)
+    customer = await scene.customer()
+    mobile = await scene.carrier.incoming()
+    mobile.ring()
+    await customer.ringing()
+    mobile.reject(486)
+    await customer.ended()
+
+
+@path("C I(eve) X(eve) H(Missed,eve)", "in missed am eve")
+async def responsible_is_silent_and_their_own_fallback(scene: Scene) -> None:
+    scene.crm.contact = {"responsible": "704"}
+    domain = await scene.domain()
+    integrations = scene.app.directory.integrations
+    await integrations.set_responsible(domain, scene.office, enabled=True, fallback=EVE)
+    await scene.app.directory.am_users.add(await scene.domain(), [EVE])
+    eve = await scene.phone(EVE)
+    customer = await scene.customer()
+    (await eve.incoming()).reject(486)
+    await customer.answered()
+    customer.hangup()
+    assert len(eve.calls) == 1  # not rung again
+
+
+@path("C I(ann) I(eve) X(ann) A(eve) E(eve) H(Success,eve)", "in success user eve", department=True)
+async def picked_up_while_a_department_rings(scene: Scene) -> None:
+    ann, eve = await scene.phone(ANN), await scene.phone(EVE)
+    customer = await scene.customer(scene.sales)
+    await ann.incoming()
+    await scene.crm.gets("event", type="INCOMING", user=ANN)
+    await (await eve.call("*8702")).answered()
+    await customer.answered()
+    customer.hangup()
+
+
 # -- voicemail, rating ---------------------------------------------------------------------------
 
 
@@ -484,6 +610,27 @@ async def all_trunks_are_down(scene: Scene) -> None:
     await (await ann.call(CUSTOMER)).ended(timeout_s=40)
 
 
+@path("O(ann) X(ann) H(NotAvailable,ann)", "out noanswer notavailable ann")
+async def the_only_trunk_rings_and_then_fails(scene: Scene) -> None:
+    call, customer = await calls_out(scene)
+    customer.ring()
+    await call.ringing()
+    customer.reject(503)
+    await call.ended()
+
+
+@path("O(ann) A(ann) E(ann) H(Success,ann)", "out success ann")
+async def first_trunk_rings_and_then_fails_second_answers(scene: Scene) -> None:
+    second = await scene.another_carrier()
+    call, customer = await calls_out(scene)
+    customer.ring()
+    await call.ringing()
+    customer.reject(503)
+    await (await second.incoming()).answer()
+    await call.answered()
+    call.hangup()
+
+
 @path("H(NotAllowed,ann)", "out noanswer notallowed ann")
 async def our_restrictions_refuse(scene: Scene) -> None:
     domain = await scene.domain()
@@ -518,6 +665,18 @@ async def makecall_that_the_employee_does_not_take(scene: Scene) -> None:
     ann = await scene.phone(ANN)
     await makes_a_call(scene)
     (await ann.incoming()).reject(486)
+
+
+@path("O(ann) X(ann) H(NotFound,ann)", "out noanswer notfound ann")
+async def makecall_to_a_number_that_does_not_exist(scene: Scene) -> None:
+    """The employee hangs up while it is explained: that changes nothing."""
+    ann = await scene.phone(ANN)
+    await makes_a_call(scene)
+    call = await ann.incoming()
+    await call.answer()
+    (await scene.carrier.incoming()).reject(404)
+    await scene.crm.gets("event", type="CANCELLED")
+    call.hangup()
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -700,6 +859,25 @@ async def test_blind_transfer_of_a_customer_who_was_called(scene: Scene) -> None
     assert second == "I(bob) A(bob) E(bob) H(Success,bob)"
     await links(scene)
     assert [row["type"] for row in await scene.rows()] == ["out", "out"]
+
+
+async def test_who_took_a_transferred_call_is_rated(scene: Scene) -> None:
+    """Under its own callid; what the first employee had is not."""
+    domain = await scene.domain()
+    await scene.app.directory.telnums.configure(domain, scene.office, {"rating": True})
+    _, call, customer = await taken_by_ann(scene)
+    bob = await scene.phone(BOB)
+    await refer(call, f"<sip:703@{scene.name}>")
+    at_bob = await bob.incoming()
+    await at_bob.answer()
+    await scene.crm.gets("event", type="ACCEPTED", user=BOB)
+    at_bob.hangup()
+    await scene.crm.gets("event", type="COMPLETED", user=BOB)
+    customer.dial("5")
+    await customer.ended()
+    assert await scene.chapters() == [FIRST, "I(bob) A(bob) E(bob) R(5) H(Success,bob)"]
+    await links(scene)
+    assert [row.get("rating") for row in await scene.rows()] == [5, None]
 
 
 async def consults_bob(scene: Scene, ann: Any) -> tuple[Any, Any, str]:
