@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 import subprocess
 import sys
@@ -15,7 +16,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Dialog,
+    Page,
+    async_playwright,
+    expect,
+)
 
 from tests.e2e.conftest import Company
 from tests.support.chromium import AXE, ROOT, program
@@ -117,9 +125,9 @@ class WebPhone:
 
 @asynccontextmanager
 async def logged_in(
-    browser: Browser, company: Company, login: str
+    browser: Browser, company: Company, login: str, *, by: Callable[[str], str] = str
 ) -> AsyncIterator[tuple[WebPhone, BrowserContext]]:
-    """Let an employee take up their invitation in a browser of their own."""
+    """Let an employee take up their invitation in a browser of their own, `by` which link."""
     async with company.directory() as (directory, domain):
         await directory.companies.edit(domain, {"language": "en"})
     made = await asyncio.to_thread(company.pbx.vpbx, "user", "invite", company.domain, login)
@@ -127,7 +135,7 @@ async def logged_in(
     page = await context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    await page.goto(made["link"])
+    await page.goto(by(made["link"]))
     for field in await page.locator("input[type=password]").all():
         await field.fill(PASSWORD)
     await page.locator("button.primary").first.click()
@@ -504,3 +512,166 @@ def replacing(call: Call, domain: str) -> str:
     tags = f"to-tag={dialog.remote_tag};from-tag={dialog.local_tag}"
     wanted = quote(f"{dialog.call_id};{tags}", safe="")
     return f"sip:712@{domain}?Replaces={wanted}"
+
+
+async def test_a_second_call_waits_and_a_page_that_is_loaded_anew_leaves_nobody_hanging(
+    browser: Browser, company: Company
+) -> None:
+    ann = await company.employee("711")
+    async with company.directory() as (directory, domain):
+        await directory.users.set_call_waiting(domain, ann, True)
+    bob, eve = await company.employee("712"), await company.employee("713")
+    async with (
+        desk_phone(company, bob) as desk,
+        desk_phone(company, eve) as other,
+        logged_in(browser, company, ann) as (web, _),
+    ):
+        first = await desk.call("711")
+        await web.call("incoming")
+        await web.press("Answer")
+        await first.answered()
+        first.say(660)
+        await web.hears(660)
+        second = await other.call("711")
+        await web.call("incoming")
+        await asyncio.gather(web.hears(660), first.heard(VOICE_HZ))  # nothing is cut by it
+        await web.press("Answer")
+        await second.answered()
+        second.say(880)
+        await asyncio.gather(web.hears(880), second.heard(VOICE_HZ), web.call("held"))
+        second.hangup()
+        await expect(web.page.locator(".phone-call")).to_have_count(1)
+        await web.press("Resume")
+        await asyncio.gather(web.hears(660), first.heard(VOICE_HZ))
+        asked: list[str] = []
+
+        async def leave(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            await dialog.accept()
+
+        web.page.on("dialog", leave)
+        await web.page.reload()
+        assert asked == ["beforeunload"]
+        await first.ended()
+        await web.state("ready")
+
+
+DESKTOP = """async () => {
+  const worker = await navigator.serviceWorker.ready;
+  return (await worker.getNotifications()).map(({ title, body, tag }) => [title, body, tag]);
+}"""
+CHOOSE = """async (action) => {
+  const [notification] = await self.registration.getNotifications();
+  self.dispatchEvent(new NotificationEvent("notificationclick", { notification, action }));
+}"""
+
+
+async def test_a_call_is_told_of_on_the_desktop_and_answered_or_declined_there(
+    browser: Browser, company: Company
+) -> None:
+    """While the page is not looked at; a name is text there too."""
+    ann, bob = await company.employee("711"), await company.employee("712")
+    name = "<b>Bob</b> & Co"
+    async with company.directory() as (directory, domain):
+        await directory.users.edit(domain, bob, {"name": name})
+    async with desk_phone(company, bob) as desk, logged_in(browser, company, ann) as (web, context):
+        await context.grant_permissions(["notifications"])
+        await web.page.evaluate("document.hasFocus = () => false")
+        shown: list[list[str]] = []
+        for action in ("decline", "answer"):
+            call = await desk.call("711")
+            await web.call("incoming")
+            async with asyncio.timeout(20):
+                while not (shown := await web.page.evaluate(DESKTOP)):
+                    await asyncio.sleep(0.05)
+            assert [each[:2] for each in shown] == [["Incoming call", f"{name} 712"]]
+            worker = context.service_workers[0]
+            await worker.evaluate(CHOOSE, action)
+            if action == "decline":
+                await call.ended()
+            else:
+                await call.answered()
+                await web.call("talking")
+                call.hangup()
+            await web.over()
+            async with asyncio.timeout(20):
+                while await web.page.evaluate(DESKTOP):
+                    await asyncio.sleep(0.05)
+
+
+class Network:
+    """What lies between a browser and the server's HTTPS port; it can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._is_up = True
+        self._open: set[asyncio.StreamWriter] = set()
+        self.refused = 0
+        """Connections since it was cut."""
+
+    async def __aenter__(self) -> Network:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.cut()
+        self._server.close()
+
+    def cut(self) -> None:
+        self._is_up, self.refused = False, 0
+        for writer in tuple(self._open):
+            writer.transport.abort()
+
+    def mend(self) -> None:
+        self._is_up = True
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._is_up:
+            self.refused += 1
+            writer.transport.abort()
+            return
+        there, towards = await asyncio.open_connection("127.0.0.1", self._port)
+        self._open |= {writer, towards}
+        await asyncio.gather(self._carry(reader, towards), self._carry(there, writer))
+        self._open -= {writer, towards}
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+async def test_a_talk_outlives_a_network_that_drops_and_ends_at_both_sides(
+    browser: Browser, company: Company
+) -> None:
+    """Its sound goes its own way; who hangs up meanwhile or afterwards is heard of."""
+    ann, bob = await company.employee("711"), await company.employee("712")
+    made = await asyncio.to_thread(company.pbx.vpbx, "user", "invite", company.domain, bob)
+    port = urlsplit(made["link"]).port
+    assert port is not None
+    async with (
+        Network(port) as network,
+        desk_phone(company, bob) as desk,
+        logged_in(
+            browser, company, ann, by=lambda link: link.replace(f":{port}/", f":{network.port}/")
+        ) as (web, _),
+    ):
+        for meanwhile in (True, False):
+            call = await desk.call("711")
+            await web.call("incoming")
+            await web.press("Answer")
+            await call.answered()
+            call.say(440)
+            await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
+            network.cut()
+            await web.state("connecting")
+            await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
+            if meanwhile:
+                call.hangup()
+            network.mend()
+            await web.state("ready")
+            call.hangup()
+            await web.over()

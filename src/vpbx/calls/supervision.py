@@ -58,6 +58,11 @@ class Supervisors:
         """By the call that is listened to."""
         self.told: Told = _nobody
 
+    @property
+    def possible(self) -> bool:
+        """Whether talks can be listened to at all: not where a separate RTPProxy relays them."""
+        return self._switch.media.knows_splices
+
     async def begin(
         self, domain: DomainConfig, callid: str, *, user: str, mode: Mode = Mode.LISTEN
     ) -> str | None:

@@ -73,6 +73,11 @@ class MediaEngine:
         return self._shared.knows_sdes
 
     @property
+    def knows_splices(self) -> bool:
+        """Whether a third one can stand in a talk: not with an RTPProxy of its own."""
+        return self._shared.gates is not None
+
+    @property
     def sessions(self) -> int:
         """How many sessions are open."""
         return len(self._sessions)

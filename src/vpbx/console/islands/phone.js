@@ -193,16 +193,36 @@ class Phone {
     mine.on("registered", () => {
       if (!holds()) return;
       this.say("ready");
+      if (this.dropped) this.calls.forEach((call) => this.reach(call));
+      this.dropped = false;
       this.bringOver();
       this.seen();
     });
-    mine.on("disconnected", () => holds() && this.say("connecting"));
+    mine.on("disconnected", () => {
+      if (!holds()) return;
+      this.dropped = true;
+      this.say("connecting");
+    });
     this.ua.on("registrationFailed", ({ cause }) => {
       if (cause === JsSIP.C.causes.AUTHENTICATION_ERROR || cause === JsSIP.C.causes.REJECTED) this.renew(true);
     });
     this.ua.on("newRTCSession", ({ session, request }) => this.add(session, request));
     this.ua.start();
     this.renewal = setTimeout(() => this.renew(), pass.renew_s * 1000);
+  }
+
+  // After the network was away: the server learns by which connection a call is reached now (UPDATE,
+  // RFC 3311), we whether it is still there; where sound is lost too, its way is found anew.
+  reach({ session, state }) {
+    if (state !== "talking") return;
+    if (["disconnected", "failed"].includes(session.connection?.iceConnectionState)) {
+      session.renegotiate({ rtcOfferConstraints: { iceRestart: true } });
+      return;
+    }
+    session.sendRequest(JsSIP.C.UPDATE, {
+      extraHeaders: [`Contact: ${this.ua.contact}`],
+      eventHandlers: { onDialogError: () => session.onDialogError() },
+    });
   }
 
   async renew(now = false) {

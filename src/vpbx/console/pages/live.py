@@ -93,6 +93,7 @@ def _board(visit: Visit) -> Callable[[], str]:
             "live/board.html",
             language,
             listening=listening,
+            can_listen=services.calls.supervisors.possible,
             mode_words=MODE_WORDS,
             calls=shown[:_MOST_SHOWN],
             more=max(0, len(shown) - _MOST_SHOWN),
