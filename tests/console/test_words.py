@@ -7,6 +7,8 @@ import re
 import pytest
 
 from tests.console import words
+from vpbx.console.agents import browser_of
+from vpbx.console.reasons import explained
 from vpbx.console.texts import texts
 
 FOUND = sorted({message for message in (*words.in_templates(), *words.in_code()) if message})
@@ -40,6 +42,33 @@ def test_what_is_filled_in_is_filled_in_in_both_languages() -> None:
 )
 def test_what_operations_say_is_said_in_russian(message: str, words: str) -> None:
     assert texts("ru").error(message) == words
+
+
+def test_where_somebody_is_logged_in_is_said_by_the_names_of_browsers() -> None:
+    said = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36{}"
+    assert browser_of(said.format("Windows NT 10.0; Win64; x64", "")) == "Chrome · Windows"
+    assert browser_of(said.format("X11; Linux x86_64", " Edg/156.0")) == "Edge · Linux"
+    phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1"
+    assert browser_of(phone) == "Safari · iPhone"
+    assert browser_of("widget at https://crm.example") == "widget at https://crm.example"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("403 Forbidden", "оператор не принимает логин или пароль (403 Forbidden)"),
+        ("there is no sip.x.example", "имя sip.x.example не найдено (DNS)"),
+        ("sip.x.example: there is no sip.x.example", "имя sip.x.example не найдено (DNS)"),
+        ("it cannot be reached", "недоступен: верен ли адрес?"),
+        ("488 Not Acceptable Here", "488 Not Acceptable Here"),
+        ("something of their own: new", "something of their own: new"),
+        ("", ""),
+    ],
+)
+def test_why_a_registration_fails_is_said_so_that_somebody_can_mend_it(
+    reason: str, words: str
+) -> None:
+    assert explained(reason, texts("ru")) == words
 
 
 def test_a_calendar_heads_its_columns_as_people_write_them() -> None:

@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from vpbx.console.agents import browser_of
+from vpbx.console.reasons import explained
 from vpbx.console.texts import LANGUAGES, duration, phone, texts
 
 __all__ = ["ROLE_WORDS", "UTC_ZONE", "environment"]
@@ -38,6 +40,8 @@ def environment(language: str) -> Environment:
         languages=LANGUAGES,
         phone=phone,
         duration=duration,
+        browser_of=browser_of,
+        explained=lambda reason: explained(reason, spoken),
         utc=UTC_ZONE,
         role_words=ROLE_WORDS,
         translated=lambda words: [(key, spoken(text)) for key, text in words.items()],

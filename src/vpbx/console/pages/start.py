@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from vpbx.console.areas import Area
 from vpbx.console.page import Page
+from vpbx.console.reasons import explained
 from vpbx.console.visit import Visit
 from vpbx.directory import DomainConfig, RegistrationStatus
 from vpbx.history import Totals, select_period
@@ -84,14 +85,14 @@ def _faults(visit: Visit, domain: DomainConfig) -> list[Fault]:
     found = [
         Fault(
             say("Registration of {telnum} fails", telnum=registration.telnum),
-            f"{registration.domain}: {registration.reason or registration.status}",
+            f"{registration.domain}: {explained(registration.reason, say) or registration.status}",
         )
         for registration in domain.settings.sip_registrations.values()
         if registration.active and registration.status is RegistrationStatus.ERROR
     ]
     own = {trunk.name for trunk in visit.services.directory.trunks_of(domain)}
     found += [
-        Fault(say("Trunk {name} takes no calls", name=trunk.name), trunk.reason)
+        Fault(say("Trunk {name} takes no calls", name=trunk.name), explained(trunk.reason, say))
         for trunk in visit.services.calls.connections.carriers.states()
         if trunk.name in own and trunk.state not in ("ok", "waiting")
     ]
