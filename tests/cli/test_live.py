@@ -13,6 +13,8 @@ from .conftest import Cli
 async def test_phones_and_calls_are_shown_and_a_call_is_hung_up(cli: Cli) -> None:
     cli.json("domain", "add", "acme.example", "--password", "correct horse")
     cli.json("domain", "add", "other.example")
+    boss = ("Boss", "--login", "boss", "--role", "admin", "--password", "correct pony")
+    cli.json("user", "add", "acme.example", *boss)
     server = cli.serve()
     pbx = Hop("udp", "127.0.0.1", server.sip_port)
     assert cli.json("calls", "list") == []
@@ -47,6 +49,28 @@ async def test_phones_and_calls_are_shown_and_a_call_is_hung_up(cli: Cli) -> Non
         of_another = cli.run("calls", "hangup", "other.example", listed["callid"])
         assert of_another.returncode == 1
         assert f"there is no call {listed['callid']}" in of_another.stderr
+        here = ("acme.example", listed["callid"])
+        for words, told in (
+            (("pickup", *here, "--user", "admin"), "does not ring anywhere"),
+            (("supervise", *here, "--user", "nobody"), "user: there is no such employee"),
+            (("supervise", *here, "--user", "admin"), "is in this call themselves"),
+            (("transfer", *here, "no-such-place"), "to: "),
+            (("transfer", "other.example", listed["callid"], "701"), "there is no call"),
+            (("supervise", "other.example", listed["callid"], "--user", "admin"), "there is no"),
+        ):
+            refused = cli.run("calls", *words)
+            assert refused.returncode == 1, words
+            assert told in refused.stderr, words
+        async with Phone("boss", "correct pony", "acme.example", pbx) as boss:
+            own = cli.json("calls", "supervise", *here, "--user", "boss")["callid"]
+            listening = await boss.rings(10)
+            await listening.answer()
+            changed = cli.json("calls", "supervise", *here, "--user", "boss", "--mode", "whisper")
+            assert changed == {"callid": own}
+            cli.json("calls", "hangup", "acme.example", own)
+            assert (await listening.ended(10)).cause == "bye"
+        told = [row["who"] for row in cli.json("changes", "acme.example", "--search", "listening")]
+        assert set(told) == {"boss"}
         cli.json("calls", "hangup", "acme.example", listed["callid"])
         assert (await call.ended(5)).cause == "bye"
     assert cli.json("phones", "list") == []

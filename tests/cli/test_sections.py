@@ -156,3 +156,34 @@ def test_which_commands_the_crm_is_sent(acme: Cli) -> None:
     wrong = acme.run("crm", "set", "acme.example", "--send", "fax")
     assert (wrong.returncode, "fax is not one of history" in wrong.stderr) == (2, True)
     assert acme.json("crm", "show", "acme.example")["sends"] == ["history", "contact"]
+
+
+def test_who_needs_a_second_factor_is_said_by_command_and_kept_in_the_log(cli: Cli) -> None:
+    cli.json("domain", "add", "acme.example")
+    before = cli.json("safety", "show", "acme.example")
+    assert before == {"second_factor": [], "idle_h": 12, "longest_h": 168}
+    words = ("--second-factor", "admin", "--second-factor", "group_head", "--idle", "2")
+    after = cli.json("safety", "set", "acme.example", *words)
+    assert after == {"second_factor": ["admin", "group_head"], "idle_h": 2, "longest_h": 168}
+    assert cli.json("safety", "set", "acme.example", "--longest", "24")["idle_h"] == 2
+    for wrong in (("--second-factor", "boss"), ("--idle", "0"), ("--longest", "1")):
+        assert cli.run("safety", "set", "acme.example", *wrong).returncode == 2, wrong
+    none = cli.json("safety", "set", "acme.example", "--second-factor", "none")
+    assert none == {"second_factor": [], "idle_h": 2, "longest_h": 24}
+    first = cli.json("changes", "acme.example", "--search", "safety")[-1]
+    assert (first["what"], first["by"]) == ("safety", "command")
+    assert first["before"] == "second factor: —; 12 h, 168 h"
+    assert first["after"] == "second factor: admin, group_head; 2 h, 168 h"
+    assert len(cli.json("changes", "acme.example", "--limit", "2")) == 2
+    assert cli.json("changes", "acme.example", "--search", "nothing like it") == []
+
+
+def test_the_console_is_taken_away_by_command(cli: Cli) -> None:
+    cli.json("domain", "add", "acme.example")
+    never = cli.run("user", "revoke", "acme.example", "admin")
+    assert (never.returncode, "never invited" in never.stderr) == (1, True)
+    cli.json("user", "invite", "acme.example", "admin")
+    gone = cli.json("user", "revoke", "acme.example", "admin")
+    assert gone == {"login": "admin", "revoked": True}
+    assert cli.run("user", "revoke", "acme.example", "admin").returncode == 1
+    assert cli.json("changes", "acme.example", "--search", "console")[0]["before"] == "admin"

@@ -19,7 +19,7 @@ from vpbx.accounts.accounts import Accounts, Invitation
 from vpbx.accounts.audit import Audit, Entry
 from vpbx.accounts.errors import AccountError, Busy, Refused, TooMany
 from vpbx.accounts.passkeys import Site
-from vpbx.accounts.settings import ConsoleSettings
+from vpbx.accounts.settings import ConsoleSettings, in_words
 from vpbx.accounts.store import Account, Session
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "Session",
     "Site",
     "TooMany",
+    "in_words",
 ]

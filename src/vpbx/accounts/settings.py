@@ -27,6 +27,13 @@ class ConsoleSettings:
     longest_s: int = 7 * 24 * _HOUR_S
 
 
+def in_words(settings: ConsoleSettings) -> str:
+    """Return settings as the log of changes tells them."""
+    roles = ", ".join(sorted(settings.second_factor)) or "—"
+    idle_h, longest_h = settings.idle_s // _HOUR_S, settings.longest_s // _HOUR_S
+    return f"second factor: {roles}; {idle_h} h, {longest_h} h"
+
+
 class SettingsStore:
     """Reads and writes them; operators (domain 0) have the defaults."""
 

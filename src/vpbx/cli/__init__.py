@@ -38,6 +38,7 @@ from vpbx.cli import (
     report,
     report_mail,
     restrictions,
+    safety,
     sandbox,
     serve,
     sipuri,
@@ -102,8 +103,10 @@ for name, commands in (
     ("registration", registration.app),
     ("sipuri", sipuri.app),
     ("webhook", webhook.app),
+    ("safety", safety.app),
 ):
     app.add_typer(commands, name=name, rich_help_panel="Companies")
+app.command("changes", rich_help_panel="Companies")(safety.changes)
 app.command("report", rich_help_panel="Companies")(report.report)
 app.add_typer(history.app, name="history", rich_help_panel="Companies")
 app.add_typer(report_mail.app, name="report-mail", rich_help_panel="Companies")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,22 @@ app = typer.Typer(no_args_is_help=True, help="Calls in progress on the running s
 Company = Annotated[
     str, typer.Argument(metavar="[DOMAIN]", help="Of this company only.", show_default=False)
 ]
+CallId = Annotated[str, typer.Argument(metavar="CALLID", help="As `calls list` shows it.")]
+Supervisor = Annotated[
+    str,
+    typer.Option(
+        metavar="LOGIN",
+        help="Login or ext of an administrator, or a head of a department the call is of.",
+    ),
+]
+
+
+class Listening(StrEnum):
+    """Who hears a supervisor."""
+
+    LISTEN = "listen"
+    WHISPER = "whisper"
+    BARGE = "barge"
 
 
 @app.command("list")
@@ -35,7 +52,7 @@ def list_(
 @app.command()
 def hangup(
     domain: Domain,
-    callid: Annotated[str, typer.Argument(metavar="CALLID", help="As `calls list` shows it.")],
+    callid: CallId,
     data: Data = Path(config.DEFAULT_DATA),
     as_json: Json = False,
 ) -> None:
@@ -45,8 +62,59 @@ def hangup(
 
 
 @app.command()
+def transfer(
+    domain: Domain,
+    callid: CallId,
+    to: Annotated[str, typer.Argument(metavar="TO", help="An ext, a login, a number.")],
+    attended: Annotated[
+        bool, typer.Option("--attended", help="The employee talks to TO first.")
+    ] = False,
+    data: Data = Path(config.DEFAULT_DATA),
+    as_json: Json = False,
+) -> None:
+    """Pass on who talks to an employee."""
+    ask(data, "transfer", domain=domain.lower(), callid=callid, to=to, attended=attended)
+    show({"callid": callid, "to": to}, as_json=as_json, text=f"Call {callid} goes to {to}.")
+
+
+@app.command()
+def supervise(
+    domain: Domain,
+    callid: CallId,
+    user: Supervisor,
+    mode: Annotated[
+        Listening,
+        typer.Option(help="listen: nobody hears them; whisper: the employee does; barge: both do."),
+    ] = Listening.LISTEN,
+    data: Data = Path(config.DEFAULT_DATA),
+    as_json: Json = False,
+) -> None:
+    """Let a supervisor hear a call: their phones ring, and once answered they are at the talk.
+
+    Asked once more while they are at it, this changes the mode; so do the keys 1, 2 and 3 of
+    their phone. The log of changes keeps who listened to whom.
+    """
+    made = ask(data, "supervise", domain=domain.lower(), callid=callid, user=user, mode=mode.value)
+    text = f"{user}'s phone rings; their own call is {made['callid']} (`calls hangup` ends it)."
+    show(made, as_json=as_json, text=text)
+
+
+@app.command()
+def pickup(
+    domain: Domain,
+    callid: CallId,
+    user: Supervisor,
+    data: Data = Path(config.DEFAULT_DATA),
+    as_json: Json = False,
+) -> None:
+    """Ring somebody's phones too for a call that rings or waits: who answers first has it."""
+    ask(data, "pickup", domain=domain.lower(), callid=callid, user=user)
+    show({"callid": callid, "user": user}, as_json=as_json, text=f"{user}'s phone rings for it.")
+
+
+@app.command()
 def trace(
-    callid: Annotated[str, typer.Argument(metavar="CALLID", help="As `calls list` shows it.")],
+    callid: CallId,
     whole: Annotated[
         bool, typer.Option("--messages", help="Whole messages, not their first lines alone.")
     ] = False,

@@ -15,7 +15,7 @@ from vpbx.cli.output import BAD_INPUT, Fault, WrongValues
 from vpbx.config import parse_database
 
 if TYPE_CHECKING:
-    from vpbx.accounts import Accounts
+    from vpbx.accounts import Accounts, Audit
     from vpbx.db import Database
     from vpbx.directory import Directory
 
@@ -23,6 +23,7 @@ __all__ = [
     "console_at",
     "is_empty",
     "on_accounts",
+    "on_console",
     "on_database",
     "on_directory",
     "on_directory_and_database",
@@ -131,7 +132,22 @@ def on_accounts(
     create: bool = False,
 ) -> T:
     """Let `work` use the directory and the accounts of the console, as `on_directory`."""
-    from vpbx.accounts import Accounts, Refused
+
+    async def without_audit(directory: Directory, accounts: Accounts, _audit: Audit) -> T:
+        return await work(directory, accounts)
+
+    return on_console(data, url, without_audit, create=create)
+
+
+def on_console(
+    data: Path,
+    url: str,
+    work: Callable[[Directory, Accounts, Audit], Awaitable[T]],
+    *,
+    create: bool = False,
+) -> T:
+    """As `on_accounts`, with the log of changes for what shows in no snapshot."""
+    from vpbx.accounts import Accounts, Audit, Refused
     from vpbx.clock import LoopClock
     from vpbx.directory import Directory, Secrets
 
@@ -141,7 +157,8 @@ def on_accounts(
         await directory.refresh()
         try:
             with acting(_whoever()):
-                return await work(directory, Accounts(database, directory, LoopClock()))
+                accounts = Accounts(database, directory, LoopClock())
+                return await work(directory, accounts, Audit(database, directory))
         except Refused as refused:
             raise WrongValues([(refused.field, refused.message)]) from refused
 

@@ -15,10 +15,10 @@ from vpbx.cli.invitations import check_mail, mail_invitation
 from vpbx.cli.options import Data, Database, Domain, Json, Switch, Yes
 from vpbx.cli.output import BAD_INPUT, Fault, confirm, show, show_fields, show_rows
 from vpbx.cli.parameters import Sets, given, grouped
-from vpbx.cli.store import console_at, on_accounts, on_directory
+from vpbx.cli.store import console_at, on_accounts, on_console, on_directory
 
 if TYPE_CHECKING:
-    from vpbx.accounts import Accounts, Invitation
+    from vpbx.accounts import Accounts, Audit, Invitation
     from vpbx.directory import Directory, DomainConfig, Employee, NewEmployee
 
 app = typer.Typer(no_args_is_help=True, help="Employees of a company.")
@@ -233,6 +233,31 @@ def invite(
         text=f"[bold]{employee.name}[/bold] chooses a password for the console here, once, "
         f"within seven days:\n  {link}",
     )
+
+
+@app.command()
+def revoke(
+    domain: Domain,
+    login: Login,
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Take the console away from an employee: password, passkeys, sessions, open invitations."""
+
+    async def work(directory: Directory, accounts: Accounts, audit: Audit) -> Employee:
+        company = await directory.companies.get(domain)
+        employee = await directory.users.get(company, login)
+        account = (await accounts.of_domain(company)).get(employee.login)
+        if account is None:
+            raise Fault(f"{employee.name} was never invited to the console.")
+        await accounts.remove(account)
+        await audit.note(company.id, "console", employee.login, "")
+        return employee
+
+    gone = on_console(data, database, work)
+    text = f"{gone.name} can no longer use the console."
+    show({"login": gone.login, "revoked": True}, as_json=as_json, text=text)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from vpbx.accounts import Refused
+from vpbx.accounts import Refused, in_words
 from vpbx.console.areas import Area
 from vpbx.console.environment import ROLE_WORDS
 from vpbx.console.forms import errors_of
@@ -60,12 +60,7 @@ async def save(visit: Visit) -> Response:
         )
     except Refused as refused:
         return await _show(visit, sent, idle, longest, errors_of(refused, visit.texts))
-    told = (
-        f"second factor: {', '.join(sorted(each.second_factor)) or '—'}; "
-        f"{each.idle_s // _HOUR_S} h, {each.longest_s // _HOUR_S} h"
-        for each in (before, after)
-    )
-    await visit.services.audit.note(visit.company.id, "safety", *told)
+    await visit.services.audit.note(visit.company.id, "safety", in_words(before), in_words(after))
     return visit.go(SAFETY, visit.texts("Saved."))
 
 
