@@ -218,6 +218,51 @@ async def waiting_on_disk(company: Company, calls: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_a_message_cut_off_by_a_power_cut_is_in_the_box_it_was_for(own: Company) -> None:
+    """As history says that a message was left, who it is for finds it."""
+    login = await own.employee("710")
+    async with own.directory() as (directory, domain):
+        await directory.am_users.add(domain, [login])
+    await own.route(own.number, login)
+    host, _, port = own.pbx.sip.rpartition(":")
+    carrier = Carrier(Hop("udp", host, int(port)), port=own.trunk_port)
+    await carrier.start()
+    try:
+        customer = await carrier.call(own.number, caller=CLIENT)
+        await customer.answered()
+        customer.dial("#")  # past the greeting
+        await customer.heard(1000)
+        customer.say(700)
+        await heard_for(own, 2.5)
+        own.pbx.kill()
+    finally:
+        await carrier.stop()
+    await asyncio.to_thread(own.pbx.start)
+    (row,) = await rows_of(own, 1)
+    assert (row["destination"], row["account"]) == ("vm", login)
+    async with asyncio.timeout(30):
+        while not (found := messages(own)):
+            await asyncio.sleep(0.05)
+    ((owner, client, seconds),) = found
+    assert (owner, client) == (login, CLIENT)
+    assert seconds >= 2
+
+
+async def heard_for(company: Company, seconds: float) -> None:
+    """Wait until so much of a message is on the disk (G.711: 8000 bytes a second)."""
+    async with asyncio.timeout(30):
+        while True:
+            files = company.pbx.data.rglob("*.rtp")
+            if any(file.stat().st_size > seconds * 8000 for file in files):
+                return
+            await asyncio.sleep(0.05)
+
+
+def messages(company: Company) -> list[tuple[str, str, int]]:
+    with closing(sqlite3.connect(company.pbx.data / "vpbx.sqlite3")) as database:
+        return database.execute("SELECT login, client, seconds FROM voicemail").fetchall()
+
+
 @pytest.mark.parametrize("how", ["rings", "parked"])
 async def test_a_transfer_cut_by_a_power_cut_is_exactly_two_rows(own: Company, how: str) -> None:
     """The first part is a success already; the second nobody has taken."""

@@ -13,8 +13,17 @@ from vpbx.calls import left_side
 from vpbx.clock import Clock
 from vpbx.db import Database, Writer
 from vpbx.directory import Directory
-from vpbx.events import CallEnded, CallInfo, EventBus, FaxReceived, RecordingReady
+from vpbx.events import (
+    CallEnded,
+    CallInfo,
+    Destination,
+    EventBus,
+    FaxReceived,
+    MessageLeft,
+    RecordingReady,
+)
 from vpbx.history import PDF, History, HistoryRecorder
+from vpbx.mail import Mailboxes
 from vpbx.media import FaxMachines, MediaError, RecordingWorker, Side
 
 __all__ = ["Recovery"]
@@ -38,6 +47,7 @@ class Recovery:
         history: History,
         recorder: HistoryRecorder,
         events: EventBus,
+        boxes: Mailboxes,
         clock: Clock,
         node: int,
     ) -> None:
@@ -45,10 +55,13 @@ class Recovery:
         self._history = history
         self._recorder = recorder
         self._events = events
+        self._boxes = boxes
         self._clock = clock
         self._node = node
         self._unmade: dict[str, CallInfo] = {}
         self._faxes: list[CallEnded] = []
+        self._messages: dict[str, CallEnded] = {}
+        """By callid: calls that ended in voicemail with some sound."""
 
     async def close_calls(
         self,
@@ -74,6 +87,8 @@ class Recovery:
             self._events.publish(event)
             if isinstance(event, CallEnded) and event.fax and event.recorded:
                 self._faxes.append(event)
+            elif isinstance(event, CallEnded) and event.destination is Destination.VM:
+                self._messages[event.call.callid] = event
         if events:
             await writer.flush()
             calls = len({event.call.callid for event in events})
@@ -97,9 +112,23 @@ class Recovery:
         for callid, call in calls.items():
             made = results.get(callid)
             ok = made.ok if made is not None else path(call).exists()
+            if made is not None and made.ok and callid in self._messages:
+                await self._deliver(self._messages[callid], made.seconds)
             self._events.publish(RecordingReady(call, self._clock.time(), ok))
         if calls:
             log.info("recordings of the last run are done", recordings=len(calls))
+
+    async def _deliver(self, event: CallEnded, seconds: float) -> None:
+        """Put what somebody had said to a voicemail by the crash into the box it is for."""
+        call = event.call
+        domain = await self._directory.domain(call.domain)
+        if domain is None or await self._boxes.has(call.callid):
+            return
+        user = event.user.login if event.user is not None and event.group is None else ""
+        group = event.group.id if event.group is not None else ""
+        boxes = domain.settings.voicemail.boxes(domain, user=user, group=group)
+        client = call.client if event.caller is None else event.caller.ext
+        self._events.publish(MessageLeft(call, event.at, boxes, client, "", round(seconds)))
 
     async def rescue_faxes(
         self, data: DataDir, machines: FaxMachines, path: Callable[[CallInfo], Path]

@@ -189,6 +189,7 @@ async def _recover(ground: Ground, told: Recorders) -> Recovery:
         history=told.history,
         recorder=told.recorder,
         events=told.events,
+        boxes=told.boxes,
         clock=ground.clock,
         node=NODE,
     )

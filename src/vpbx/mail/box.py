@@ -71,6 +71,13 @@ class Mailboxes:
             for row in rows
         ]
 
+    async def has(self, callid: str) -> bool:
+        """Say whether what was left in a call is in somebody's box."""
+        await self._writer.flush()
+        query = select(_C.id).where(_C.callid == int(callid)).limit(1)
+        async with self._database.connect() as connection:
+            return (await connection.execute(query)).first() is not None
+
     async def counts(self, domain_id: int, login: str) -> tuple[int, int]:
         """Return how many messages are new, and how many were heard (RFC 3842)."""
         query = select(_C.heard, func.count()).where(*self._of(domain_id, login)).group_by(_C.heard)
