@@ -164,8 +164,9 @@ async def test_a_browser_and_a_sip_phone_hear_each_other(
 
 
 async def test_a_page_of_somebody_else_may_not_open_it(company: Company) -> None:
-    with pytest.raises(InvalidStatus):
-        async with web_socket(company, origin="https://evil.example"):
-            pass
+    for origin in ("https://evil.example", "null", "https://[", "https://127.0.0.1.evil.example"):
+        with pytest.raises(InvalidStatus):
+            async with web_socket(company, origin=origin):
+                pass
     async with web_socket(company, origin=f"https://{company.pbx.addresses['https']}"):
         pass

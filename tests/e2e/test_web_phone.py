@@ -42,7 +42,7 @@ PEAK = """async () => {
   await context.resume();
   const analyser = new AnalyserNode(context, { fftSize: 8192 });
   context.createMediaStreamSource(stream).connect(analyser);
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await new Promise((resolve) => setTimeout(resolve, 350));
   const levels = new Float32Array(analyser.frequencyBinCount);
   analyser.getFloatFrequencyData(levels);
   await context.close();
@@ -180,6 +180,14 @@ async def test_calls_go_from_the_page_to_a_phone_and_back_with_sound(
         await web.over()
 
 
+MICROPHONE = """(label) => {
+  const [sender] = window.vpbxPhone.calls[0].session.connection.getSenders();
+  window.spoken = sender.track;
+  return sender.track.label === label && sender.track.readyState === "live";
+}"""
+"""Whether a page's call speaks into this microphone."""
+
+
 async def test_a_call_goes_on_while_pages_change_and_is_held_muted_and_passed_on(
     browser: Browser, company: Company
 ) -> None:
@@ -206,6 +214,11 @@ async def test_a_call_goes_on_while_pages_change_and_is_held_muted_and_passed_on
         await web.press("Resume")
         await web.call("talking")
         await call.heard(VOICE_HZ)
+        await web.page.get_by_text("Sound", exact=True).click()
+        devices = web.page.locator("[data-phone-device=audioinput]")
+        await devices.select_option(label="Fake Audio Input 2")
+        await web.page.wait_for_function(MICROPHONE, arg="Fake Audio Input 2")
+        await call.heard(VOICE_HZ)
         await web.press("Mute")
         await expect(web.panel.get_by_role("button", name="Unmute")).to_be_visible()
         await web.press("Unmute")
@@ -217,6 +230,7 @@ async def test_a_call_goes_on_while_pages_change_and_is_held_muted_and_passed_on
         await web.over()
         await asyncio.gather(call.heard(880), passed.heard(440))
         call.hangup()
+        await web.page.wait_for_function("spoken.readyState === 'ended'")  # no microphone in use
 
 
 async def test_two_calls_at_once_are_connected_with_each_other(
@@ -537,6 +551,8 @@ async def test_a_second_call_waits_and_a_page_that_is_loaded_anew_leaves_nobody_
         await asyncio.gather(web.hears(660), first.heard(VOICE_HZ))  # nothing is cut by it
         await web.press("Answer")
         await second.answered()
+        await web.page.evaluate("vpbxPhone.panel.freshen()")  # as it does every few seconds
+        await expect(web.page.locator("[data-phone-contacts] .dot.busy")).to_have_count(2)
         second.say(880)
         await asyncio.gather(web.hears(880), second.heard(VOICE_HZ), web.call("held"))
         second.hangup()

@@ -31,6 +31,17 @@ for (const type of ["ready", "ringing", "answered", "ended", "error"])
 addEventListener("message", (event) => told.push({ type: "message", from: event.origin }));"""
 
 
+EVIL = '<img src=x onerror="top.evil = 1">'
+FORGERY = """<script>
+for (const frame of [...Array(parent.length).keys()].map((n) => parent[n])) {
+  frame.postMessage({ source: "vpbx-page", type: "dial", number: "712" }, "*");
+}
+parent.postMessage({ source: "vpbx-phone", type: "ringing", phone: "1" }, "*");
+parent.postMessage("forged", "*");
+</script>"""
+"""What somebody else's frame beside the phone might say: an advertisement's, say."""
+
+
 @asynccontextmanager
 async def site(home: str) -> AsyncIterator[str]:
     """Another site, with the phone in its page (the one in docs); yields its origin."""
@@ -42,7 +53,12 @@ async def site(home: str) -> AsyncIterator[str]:
         return web.Response(text=text, content_type="text/html")
 
     app = web.Application()
+
+    async def forge(request: web.Request) -> web.Response:
+        return web.Response(text=FORGERY, content_type="text/html")
+
     app.router.add_get("/", page)
+    app.router.add_get("/forge", forge)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -72,7 +88,7 @@ async def told(page: Page, kind: str) -> dict[str, Any]:
 
 async def let_in(context: BrowserContext, page: Page, origin: str) -> FrameLocator:
     """Log in from the frame: in a tab of our own, where somebody is logged in already."""
-    frame = page.frame_locator("iframe")
+    frame = page.frame_locator("iframe").first
     digits = await frame.locator("p.hint strong").inner_text()
     async with context.expect_page() as opened:
         await frame.get_by_role("link", name="Log in").click()
@@ -96,6 +112,8 @@ async def test_another_site_dials_and_is_told_what_happens(
     ):
         home = "{0.scheme}://{0.netloc}".format(urlsplit(phone.page.url))
         async with site(home) as origin, site(home) as other:
+            async with company.directory() as (directory, domain):
+                await directory.users.edit(domain, bob, {"name": EVIL})
             await allow(company, context, home, origin)
             await phone.page.goto("about:blank")
             page = await context.new_page()
@@ -118,7 +136,9 @@ async def test_another_site_dials_and_is_told_what_happens(
             await page.evaluate("told.length = 0")
             back = await desk.call("711")
             rang = await told(page, "ringing")
-            assert (rang["phone"], rang["direction"], rang["name"]) == ("712", "in", "Manager 712")
+            assert (rang["phone"], rang["direction"], rang["name"]) == ("712", "in", EVIL)
+            await expect(frame.locator(".phone-call strong")).to_have_text(EVIL)
+            assert await frame.locator("img[src=x]").count() == 0
             await frame.get_by_role("button", name="Answer").click()
             await back.answered()
             back.hangup()
@@ -127,6 +147,16 @@ async def test_another_site_dials_and_is_told_what_happens(
             call = await desk.incoming()
             call.reject(603)
             await one_of_a_browser_is_heard(context, page, home, desk)
+            await told(page, "ended")
+            await page.evaluate("told.length = 0")
+            await page.evaluate(
+                """url => document.body.append(
+                     Object.assign(document.createElement("iframe"), { src: url }))""",
+                f"{other}/forge",
+            )
+            await page.wait_for_function("url => told.some((each) => each.from === url)", arg=other)
+            assert {each["type"] for each in await page.evaluate("told")} == {"message"}
+            await expect(frame.locator(".phone-call")).to_have_count(0)
             await stranger_is_refused(context, home, origin, other)
 
 
@@ -150,7 +180,7 @@ async def one_of_a_browser_is_heard(
     await console.page.add_init_script(RUNG)
     await console.page.goto(f"{home}/me")
     await console.state("ready")
-    in_page = page.frame_locator("iframe").locator(".phone-call")
+    in_page = page.frame_locator("iframe").first.locator(".phone-call")
     for looked, other in ((console.page, frame), (frame, console.page)):
         await (console.page if looked is console.page else page).bring_to_front()
         for each in (looked, other):

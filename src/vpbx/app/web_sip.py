@@ -45,5 +45,8 @@ def _own_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     origin = found.get(b"origin")
     if origin is None:
         return True
-    host = urlsplit(f"//{found.get(b'host', '')}").hostname
-    return host is not None and urlsplit(origin).hostname == host
+    try:
+        host = urlsplit(f"//{found.get(b'host', '')}").hostname
+        return host is not None and urlsplit(origin).hostname == host
+    except ValueError:  # no address at all
+        return False

@@ -272,6 +272,25 @@ class Phone {
     });
   }
 
+  // Another microphone was chosen, or the one that was used is gone: calls go on with what there is.
+  async speakInto() {
+    this.sound.forgetMicrophone();
+    for (const { session } of this.calls) {
+      const sender = session.connection?.getSenders().find((each) => each.track);
+      const stream = sender && (await this.microphone());
+      if (!stream) continue;
+      const [track] = stream.getAudioTracks();
+      track.enabled = sender.track.enabled;
+      sender.track.stop();
+      await sender.replaceTrack(track);
+    }
+  }
+
+  speakAgain() {
+    const gone = ({ session }) => session.connection?.getSenders().some((each) => each.track?.readyState === "ended");
+    if (this.calls.some(gone)) this.speakInto();
+  }
+
   async microphone() {
     try {
       return await this.sound.microphone();

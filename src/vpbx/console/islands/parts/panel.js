@@ -2,6 +2,7 @@
 // are written as text, never as markup.
 
 const DOTS = { ready: "on" };
+const FRESH_S = 10;
 
 // An address of the company's CRM, as far as it is one that may be opened.
 function cardOf(text) {
@@ -40,8 +41,15 @@ export class Panel {
       key.addEventListener("click", () => this.key(key.dataset.phoneKey));
     }
     for (const select of root.querySelectorAll("[data-phone-device]")) {
-      select.addEventListener("change", () => phone.sound.choose(select.dataset.phoneDevice, select.value));
+      select.addEventListener("change", () => {
+        phone.sound.choose(select.dataset.phoneDevice, select.value);
+        if (select.dataset.phoneDevice === "audioinput") phone.speakInto();
+      });
     }
+    navigator.mediaDevices?.addEventListener("devicechange", () => {
+      this.devices();
+      phone.speakAgain();
+    });
     root.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.open(false);
     });
@@ -95,10 +103,22 @@ export class Panel {
   // People
 
   async fetchContacts() {
-    const ask = (path) => fetch(path, { redirect: "manual" }).then((answer) => (answer.ok ? answer.json() : []), () => []);
-    [this.contacts, this.recents] = await Promise.all([ask("/phone/contacts"), ask("/phone/recents")]);
+    [this.contacts, this.recents] = await Promise.all([this.ask("/phone/contacts"), this.ask("/phone/recents")]);
     this.list();
     this.listRecents();
+  }
+
+  // What colleagues do now, while they are looked at.
+  async freshen() {
+    if (this.find(".phone-panel").hidden || document.visibilityState !== "visible") return;
+    const found = await this.ask("/phone/contacts");
+    if (JSON.stringify(found) === JSON.stringify(this.contacts)) return;
+    this.contacts = found;
+    this.list();
+  }
+
+  ask(path) {
+    return fetch(path, { redirect: "manual" }).then((answer) => (answer.ok ? answer.json() : []), () => []);
   }
 
   list() {
@@ -219,6 +239,8 @@ export class Panel {
   }
 
   tick() {
+    this.ticks = (this.ticks ?? 0) + 1;
+    if (this.ticks % FRESH_S === 0) this.freshen();
     for (const call of this.phone.calls) {
       if (!call.clock) continue;
       const seconds = Math.floor((Date.now() - call.since) / 1000);

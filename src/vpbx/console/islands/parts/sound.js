@@ -17,6 +17,7 @@ export class Sound {
     this.audio = audio;
     this.chosen = JSON.parse(kept() ?? "{}");
     this.stream = null;
+    this.copies = [];
   }
 
   choose(kind, device) {
@@ -34,12 +35,21 @@ export class Sound {
         .catch(() => navigator.mediaDevices.getUserMedia({ audio: wanted }));
     }
     // Each call has its own copy: muting one leaves the others.
-    return this.stream.clone();
+    const copy = this.stream.clone();
+    this.copies.push(copy);
+    return copy;
   }
 
-  stopMicrophone() {
+  // Take the chosen microphone anew with the next call that wants it.
+  forgetMicrophone() {
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
+  }
+
+  // Nobody talks any more: the browser is to show no microphone in use.
+  stopMicrophone() {
+    this.forgetMicrophone();
+    for (const copy of this.copies.splice(0)) copy.getTracks().forEach((track) => track.stop());
   }
 
   play(stream) {
