@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from vpbx.causes import Cause
 from vpbx.legs import CallLeg
 
 
@@ -243,6 +244,8 @@ class CallEnded:
     """Whether what was `recorded` is no sound but a fax, a PDF, which is there already."""
     legs: tuple[CallLeg, ...] = ()
     """Who was in it, and how good their sound was."""
+    causes: tuple[Cause, ...] = ()
+    """What failed on its way."""
 
     @property
     def lengths(self) -> tuple[int, int]:

@@ -8,12 +8,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-__all__ = ["CallLeg", "Sound", "dump_legs", "load_legs", "worst"]
+__all__ = ["CallLeg", "Grade", "Sound", "dump_legs", "grade", "load_legs", "way_name", "worst"]
+
+_GOOD, _FAIR = 4.0, 3.1
 
 _MOST = 24
 """Legs that are kept of a call: somebody may be passed on for hours."""
+
+
+class Grade(StrEnum):
+    """A MOS in a word. The limits are those of R 80 ("satisfied") and R 60 ("many dissatisfied",
+    ITU-T G.107 Table B.1)."""
+
+    GOOD = "good"
+    FAIR = "fair"
+    POOR = "poor"
+
+
+def grade(mos: float) -> Grade:
+    """Return a MOS in a word."""
+    if mos >= _GOOD:
+        return Grade.GOOD
+    return Grade.FAIR if mos >= _FAIR else Grade.POOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +51,11 @@ class Sound:
     def loss(self) -> float:
         """The share that was lost, in percent."""
         return 100 * self.lost / (self.packets + self.lost) if self.lost else 0.0
+
+    @property
+    def grade(self) -> Grade:
+        """How it sounds, in a word."""
+        return grade(self.mos)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +86,15 @@ class CallLeg:
         """The worse of its directions; None: nothing was measured."""
         known = [sound.mos for sound in (self.received, self.sent) if sound is not None]
         return min(known) if known else None
+
+
+def way_name(way: str) -> str:
+    """Return the name in the key of a way: the trunk's, the registered number, the other PBX's
+    domain."""
+    kind, _, rest = way.partition(" ")
+    if kind in ("registration", "branch"):
+        return rest.partition(" of ")[0]
+    return rest if kind == "trunk" else way
 
 
 def worst(legs: Iterable[CallLeg]) -> int | None:

@@ -38,7 +38,6 @@ from vpbx.events import (
     Status,
     Taken,
 )
-from vpbx.legs import CallLeg
 
 __all__ = ["FAX", "Story", "account_of", "status_of"]
 
@@ -138,17 +137,9 @@ class Story:
             events.append(AttemptEnded(call, at, self.dialing, group))
         return events
 
-    def end(
-        self,
-        at: float,
-        *,
-        code: int,
-        gave_up: bool,
-        recorded: bool,
-        legs: tuple[CallLeg, ...] = (),
-    ) -> CallEnded:
+    def end(self, at: float, *, code: int, gave_up: bool, recorded: bool) -> CallEnded:
         """Return the end. `code` is the final SIP status of an unanswered call; `gave_up`: who
-        placed the call ended it, and neither we nor whom they called; `legs`: as `CallEnded`."""
+        placed the call ended it, and neither we nor whom they called."""
         answered = self.answered_at is not None
         fax = answered and self.account == FAX
         if self.account == FAX:
@@ -177,7 +168,6 @@ class Story:
             recorded,
             0 if answered else code,
             fax,
-            legs,
         )
 
     # -- one turn for each kind of event --------------------------------------------------------

@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from vpbx.causes import Cause, dump_causes
 from vpbx.history import call_history, recording_path
+from vpbx.legs import CallLeg, Sound, dump_legs
 from vpbx.mail.tables import voicemail
 
 SOUND = bytes(range(256)) * 4
@@ -27,6 +29,26 @@ PATH = json.dumps(
     ]
 )
 """Of the newest call: who rang, who talked, who passed it on."""
+
+
+LEGS = dump_legs(
+    (
+        CallLeg(HOSTILE, "ann", "", "PCMA", Sound(2950, 50, 12.5, 4.02)),
+        CallLeg(
+            "79123450000",
+            "",
+            "trunk first",
+            "opus",
+            Sound(700, 300, None, 2.21),
+            Sound(990, 10, 5.0, 4.3),
+            82.4,
+        ),
+    )
+)
+"""Of the same: one who was hard to understand."""
+
+CAUSES = dump_causes((Cause("phone_silent", HOSTILE, 408), Cause("gave_up")))
+"""Of all that nobody took."""
 
 
 async def keep_calls(
@@ -114,5 +136,8 @@ def _call(domain_id: int, number: int, now: float, gid: str) -> dict[str, Any]:
         "node": 0,
         "ended_by": "",
         "path": PATH if number == 0 else None,
+        "legs": LEGS if number == 0 else None,
+        "mos": 221 if number == 0 else None,
+        "causes": CAUSES if missed else None,
         "missed_status": 3 if missed and not out and not is_inner else 0,
     }

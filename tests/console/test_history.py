@@ -190,3 +190,25 @@ def test_the_path_of_a_call_is_told_and_drawn(console: Console) -> None:
     other = browser.page(f"/history/{all_calls(browser)[1]}")
     assert 'class="journey"' not in other, "nothing is known of it"
     assert "How it went" in said(other)
+
+
+def test_a_call_shows_how_its_sound_was_both_ways(console: Console) -> None:
+    browser = console.as_("admin")
+    newest = all_calls(browser)[0]
+    page = said(browser.page(f"/history/{newest}"))
+    assert "good 4 lost 1.7 % · jitter 12.5 ms" in page
+    assert "poor 2.2 lost 30 %" in page
+    assert "their device does not say" in page
+    assert "82 ms" in page
+    assert "What +7 912 345-00-00 said came badly" in page
+    assert "poor sound" in said(browser.page("/history?start=2020-01-01"))
+
+
+def test_a_call_that_failed_says_why_and_what_to_do(console: Console) -> None:
+    browser = console.as_("admin")
+    failed = all_calls(browser, "kind=missed")[0]
+    page = browser.page(f"/history/{failed}")
+    assert HOSTILE not in page
+    assert f"The phone of {HOSTILE} did not answer the INVITE at all (408)." in said(page)
+    assert "have it register more often" in said(page)
+    assert "The caller hung up before anybody answered." in said(page)

@@ -11,7 +11,13 @@ from vpbx.console.agents import browser_of
 from vpbx.console.reasons import explained
 from vpbx.console.texts import texts
 
-FOUND = sorted({message for message in (*words.in_templates(), *words.in_code()) if message})
+FOUND = sorted(
+    {
+        message
+        for message in (*words.in_templates(), *words.in_code(), *words.of_causes())
+        if message
+    }
+)
 
 
 def test_every_text_has_russian_words() -> None:

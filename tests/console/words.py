@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2.ext import babel_extract
 
 import vpbx.console
+from vpbx.causes import CAUSES
 
 ROOT = Path(vpbx.console.__file__).parent
 _SPOKEN = ("_", "gettext", "ngettext", "count")
@@ -26,6 +27,13 @@ def in_templates() -> Iterator[tuple[str, ...]]:
             for _line, _name, message, _comments in babel_extract(opened, _SPOKEN, [], options):
                 found = message if isinstance(message, tuple) else (message,)
                 yield tuple(part for part in found if isinstance(part, str))
+
+
+def of_causes() -> Iterator[tuple[str, ...]]:
+    """Why calls fail, and what to do."""
+    for words in CAUSES.values():
+        yield (words.said,)
+        yield (words.advice,)
 
 
 def in_code() -> Iterator[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vpbx.media import Grade, grade, mos
+from vpbx.media import mos
 from vpbx.media.emodel import delay_impairment, equipment_impairment, mos_of, rating
 
 
@@ -51,15 +51,3 @@ def test_the_worse_the_line_the_worse_the_mos() -> None:
     for row in (by_loss, by_trip, by_jitter):
         assert row == sorted(row, reverse=True)
         assert len(set(row)) == len(row)
-
-
-def test_a_mos_has_a_word() -> None:
-    assert grade(mos("PCMA", 0, 2, 20)) is Grade.GOOD
-    assert grade(mos("PCMA", 0.06, 2, 20)) is Grade.FAIR
-    assert grade(mos("PCMA", 0.2, 2, 20)) is Grade.POOR
-    assert [grade(value) for value in (4.0, 3.99, 3.1, 3.09)] == [
-        Grade.GOOD,
-        Grade.FAIR,
-        Grade.FAIR,
-        Grade.POOR,
-    ]

@@ -33,6 +33,7 @@ from vpbx.calls.sound import Unusable
 from vpbx.calls.statuses import code_for_caller, sip_code
 from vpbx.calls.told.chapter import Chapter
 from vpbx.calls.told.recording import encode
+from vpbx.causes import Cause, of_offer
 from vpbx.db import brief, is_passing
 from vpbx.directory.goals import ToPark
 from vpbx.events import Destination, Direction, Group, Party
@@ -195,14 +196,17 @@ class Call(Exchanging):
         except asyncio.CancelledError:
             if self.ended_by is None:
                 self.hang_up(Ender.SYSTEM, 503)
+                self.journal.because(Cause("stopped"))
             if self._task is not None:
                 self._task.uncancel()
             return Over(Result.FAILED)
         except Interrupted:
             return Over(Result.FAILED)
-        except Unusable:
+        except Unusable as error:
+            self.journal.because(of_offer(str(error)))
             return Over(Result.NOT_ACCEPTABLE)
         except MediaError as error:
+            self.journal.because(Cause("no_media"))
             if self.bridge.session is not None:  # else `open_media` has told, once
                 log.warning("call lost its media", callid=self.info.callid, error=str(error))
             return Over(Result.NO_MEDIA)
@@ -213,6 +217,7 @@ class Call(Exchanging):
                 )
             else:
                 log.exception("call failed", callid=self.info.callid)
+            self.journal.because(Cause("failed"))
             await self._admit_fault()
             return Over(Result.FAILED)
 
@@ -235,6 +240,8 @@ class Call(Exchanging):
             self._post_dialling.stop()
         chapter, code = self.chapter, self._final_code(outcome)
         gave_up = self.ended_by is Ender.CALLER and self.settled is None
+        if gave_up and not self.taken:
+            chapter.journal.because(Cause("gave_up"))
         self.transfer_done(487, "Request Terminated")
         if self.leaving is not None:
             self.let_go(self.leaving)

@@ -197,7 +197,7 @@ class Leg(SessionAdapter):
         self, session: Session, code: int, reason: str, response: Response | None
     ) -> None:
         self.ended = True
-        self._tell(Failed(self, code))
+        self._tell(Failed(self, code, response is not None))
 
     def on_established(self, session: Session, sdp: str | None) -> None:
         if sdp is not None:
@@ -277,9 +277,11 @@ class Answered(LegEvent):
 
 @dataclass(frozen=True, slots=True)
 class Failed(LegEvent):
-    """It will never answer; `code` is the SIP status that says why."""
+    """It will never answer; `code` is the SIP status that says why, and `said` tells whether
+    it came from there: else nothing was heard, or nothing could be sent."""
 
     code: int
+    said: bool = True
 
 
 @dataclass(frozen=True, slots=True)

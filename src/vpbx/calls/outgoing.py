@@ -7,6 +7,7 @@ from vpbx.calls.call import Call
 from vpbx.calls.outcome import Over, Result
 from vpbx.calls.restrictions import may_call
 from vpbx.calls.walk import walk
+from vpbx.causes import Cause
 from vpbx.directory import DomainConfig, Employee, Number
 from vpbx.directory.goals import ToOutside
 
@@ -34,6 +35,7 @@ class Outgoing:
 
     async def _refuse(self, call: Call) -> Over:
         """Say to the employee, before any answer, that they may not call there."""
+        call.journal.because(Cause("restricted", self._employee.name or self._employee.login))
         over = call.settled = Over(Result.REFUSED, 403)
         if call.ring_early():
             await call.hear_out("not-allowed")

@@ -15,6 +15,7 @@ from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.rung import Person
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.takeup import PickedUp, TakeUp
+from vpbx.causes import of_phone, of_trunk
 from vpbx.directory import Employee
 from vpbx.events import Group
 from vpbx.sip import Target
@@ -201,7 +202,11 @@ class Ringing:
                 await self._progress(rung)
             case Answered(leg=leg, sdp=sdp):
                 return self._answered(rung, leg, sdp)
-            case Failed(leg=leg, code=code):
+            case Failed(leg=leg, code=code, said=said):
+                if leg.way:
+                    rung.causes.append(of_trunk(leg.way, code, heard=said))
+                else:
+                    rung.causes.append(of_phone(rung.name, code, heard=said))
                 self._failed(rung, leg, code)
             case Ended(leg=leg):
                 self._failed(rung, leg, 0)
@@ -215,6 +220,8 @@ class Ringing:
         self._takers.leave()
         reason = _ELSEWHERE if self._winner is not None else ""
         for person in self._people.values():
+            if self._winner is None:
+                self._call.journal.because(*person.why())
             self._drop(person, reason)
             if self._winner is None:
                 self._stopped(person)
@@ -279,6 +286,7 @@ class Ringing:
         try:
             leg.agree(sdp, self._call.codecs)
         except Unusable:
+            person.causes.append(of_phone(person.name, 488, heard=True))
             self._failed(person, leg, 488)
             leg.hangup(0, "SIP;cause=488")
             return None

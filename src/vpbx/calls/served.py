@@ -37,6 +37,7 @@ from vpbx.calls.sounds import music
 from vpbx.calls.switch import Switch
 from vpbx.calls.told.chapter import Chapter
 from vpbx.calls.told.journal import Journal
+from vpbx.causes import Cause
 from vpbx.directory import DomainConfig
 from vpbx.directory.goals import Goal
 from vpbx.events import CallInfo, Direction
@@ -369,4 +370,5 @@ class Served:
         if self.host is None:
             return  # nobody speaks while it rings
         log.info("no sound from either side, call ended", callid=self.info.callid)
+        self.journal.because(Cause("no_sound"))
         self.hang_up(Ender.SYSTEM, 480)

@@ -8,12 +8,13 @@ from vpbx.calls.leg import Leg
 from vpbx.calls.sound import Sound
 from vpbx.calls.switch import Switch
 from vpbx.calls.ways import Way, identity_headers
+from vpbx.causes import Cause
 from vpbx.directory import DomainConfig, Number, is_emergency
 from vpbx.events import Direction
 from vpbx.media import Side
 from vpbx.sip import Hop
 
-__all__ = ["call_across", "dial_through", "ways_out"]
+__all__ = ["call_across", "dial_through", "no_way_out", "ways_out"]
 
 
 def ways_out(switch: Switch, domain: DomainConfig, number: Number | None, called: str) -> list[Way]:
@@ -25,6 +26,24 @@ def ways_out(switch: Switch, domain: DomainConfig, number: Number | None, called
     """
     urgent = is_emergency(called, domain.country)
     return switch.connections.carriers.ways(domain, number, urgent=urgent)
+
+
+def no_way_out(switch: Switch, domain: DomainConfig) -> list[Cause]:
+    """Say why no trunk of a company can take a call now."""
+    trunks = switch.directory.trunks()
+    own = {trunk.name for trunk in trunks if trunk.domain_id in (None, domain.id)}
+    states = [each for each in switch.connections.carriers.states() if each.name in own]
+    causes = []
+    for each in states:
+        kind = _WHY_NOT.get(each.state, "trunk_full")
+        if kind == "trunk_name" and each.reason == "it has not registered here":
+            kind = "trunk_unregistered"
+        causes.append(Cause(kind, each.name, 0, each.reason))
+    return causes or [Cause("no_trunk")]
+
+
+_WHY_NOT = {"off": "trunk_off", "unresolved": "trunk_name", "waiting": "trunk_name"}
+"""By a trunk's state; one that stands well and is no way out is full."""
 
 
 def dial_through(

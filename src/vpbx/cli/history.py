@@ -1,4 +1,4 @@
-"""`vpbx history`: notes and tags on calls that are over."""
+"""`vpbx history`: how calls went that are over, notes and tags on them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import BAD_INPUT, Fault, WrongValues, show, show_rows
+from vpbx.cli.output import BAD_INPUT, Fault, WrongValues, show, show_rows, utc
 from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory_and_database
 
 if TYPE_CHECKING:
+    from vpbx.causes import Cause
     from vpbx.db import Database as OpenDatabase
     from vpbx.directory import Directory
-    from vpbx.history import Note
+    from vpbx.history import CallRow, Note
+    from vpbx.legs import CallLeg, Sound
 
-app = typer.Typer(no_args_is_help=True, help="Notes and tags on calls that are over.")
+app = typer.Typer(
+    no_args_is_help=True, help="Calls that are over: how they went, notes and tags on them."
+)
 
 
 @app.command()
@@ -80,6 +84,30 @@ def _told_by_options() -> Iterator[None]:
         raise WrongValues([(wrong.field, wrong.message)]) from wrong
 
 
+@app.command("show")
+def show_call(
+    domain: Domain,
+    callid: Annotated[str, typer.Argument(metavar="CALLID", help="The call's, as uid or callid.")],
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Show how a call that is over went: why it failed, and how its sound was."""
+
+    async def work(directory: Directory, opened: OpenDatabase) -> CallRow:
+        from vpbx.history import Browser
+
+        company = await directory.companies.get(domain)
+        call = await Browser(opened).get(company.id, callid, None)
+        if call is None:
+            raise Fault(f"there is no call {callid} in the history of {domain}", BAD_INPUT)
+        return call
+
+    call = on_directory_and_database(data, database, work)
+    found = _told(call)
+    show(found, as_json=as_json, text="\n".join(_lines(found)))
+
+
 @app.command()
 def tags(
     domain: Domain,
@@ -103,3 +131,78 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers
         return "command"
+
+
+def _told(call: CallRow) -> dict[str, Any]:
+    return {
+        "uid": call.callid,
+        "start": utc(call.started_at),
+        "direction": "inner" if call.is_inner else call.direction,
+        "client": call.client,
+        "user": call.login,
+        "status": call.status,
+        "wait": call.wait,
+        "duration": call.duration,
+        "causes": [_cause(each) for each in call.causes],
+        "legs": [_leg(each) for each in call.legs],
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    from vpbx.causes import explain
+
+    said, advice = explain(cause, lambda text, **values: text.format(**values))
+    return {"kind": cause.kind, "code": cause.code, "said": said, "advice": advice}
+
+
+def _leg(leg: CallLeg) -> dict[str, Any]:
+    from vpbx.legs import way_name
+
+    return {
+        "who": leg.who,
+        "user": leg.login,
+        "by": way_name(leg.way),
+        "codec": leg.codec,
+        "received": _sound(leg.received),
+        "sent": _sound(leg.sent),
+        "rtt_ms": leg.rtt_ms,
+    }
+
+
+def _sound(sound: Sound | None) -> dict[str, Any] | None:
+    if sound is None:
+        return None
+    return {
+        "packets": sound.packets,
+        "lost": sound.lost,
+        "loss_percent": round(sound.loss, 2),
+        "jitter_ms": sound.jitter_ms,
+        "mos": sound.mos,
+        "grade": sound.grade.value,
+    }
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{told['start']}  {told['direction']}  {told['client'] or '-'}  {told['user'] or '-'}  "
+        f"{told['status']}, waited {told['wait']} s, talked {told['duration']} s"
+    ]
+    for cause in told["causes"]:
+        lines += [f"! {cause['said']}", f"  {cause['advice']}"]
+    for leg in told["legs"]:
+        by = f" by {leg['by']}" if leg["by"] else ""
+        trip = "" if leg["rtt_ms"] is None else f", there and back {leg['rtt_ms']:.0f} ms"
+        lines.append(f"{leg['who'] or 'hidden number'}{by}: {leg['codec']}{trip}")
+        for words, sound in (("from", leg["received"]), ("to", leg["sent"])):
+            lines.append(f"  {words} them: {_said(sound)}")
+    return lines
+
+
+def _said(sound: dict[str, Any] | None) -> str:
+    if sound is None:
+        return "nothing known"
+    jitter = "" if sound["jitter_ms"] is None else f", jitter {sound['jitter_ms']} ms"
+    return (
+        f"{sound['grade']}, MOS {sound['mos']}: {sound['packets']} packets, "
+        f"{sound['loss_percent']} % lost{jitter}"
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, tuple_
 
+from vpbx.causes import Cause, load_causes, of_legs
 from vpbx.db import Database
 from vpbx.events import Direction, Status, lengths
 from vpbx.history.path import Step, load_path
@@ -24,7 +25,7 @@ from vpbx.history.tables import (
     call_tags,
 )
 from vpbx.history.written import CaughtUp, Written
-from vpbx.legs import CallLeg, load_legs
+from vpbx.legs import CallLeg, Grade, grade, load_legs
 
 __all__ = ["KINDS", "Asked", "Browser", "CallRow", "Seen", "Totals", "visible"]
 
@@ -102,6 +103,8 @@ class CallRow:
     """Of calls that `Browser.get` returned."""
     legs: tuple[CallLeg, ...] = ()
     """The same."""
+    causes: tuple[Cause, ...] = ()
+    """The same: what failed on its way, and what was wrong with its sound."""
     mos: int | None = None
     """Of its worst leg, in hundredths; None: nothing was measured."""
 
@@ -112,6 +115,11 @@ class CallRow:
     @property
     def is_success(self) -> bool:
         return self.status == Status.SUCCESS
+
+    @property
+    def sounds_poor(self) -> bool:
+        """Whether somebody in it was, or heard, hard to understand."""
+        return self.mos is not None and grade(self.mos / 100) is Grade.POOR
 
     @property
     def is_missed(self) -> bool:
@@ -165,7 +173,9 @@ class Browser:
             row = (await connection.execute(statement)).one_or_none()
         if row is None:
             return None
-        return replace(_row(row), path=load_path(row.path), legs=load_legs(row.legs))
+        call, legs = _row(row), load_legs(row.legs)
+        causes = (*load_causes(row.causes), *of_legs(legs, call.duration))
+        return replace(call, path=load_path(row.path), legs=legs, causes=causes)
 
     async def totals(
         self, domain_id: int, since_ms: int, until_ms: int, seen: Seen | None

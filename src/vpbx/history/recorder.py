@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
 )
 
+from vpbx.causes import Cause, dump_causes
 from vpbx.clock import Clock
 from vpbx.db import Database, Values, Write, insert_or_ignore
 from vpbx.events import (
@@ -247,6 +248,8 @@ class HistoryRecorder:
         row["ended_by"] = ended_by
         row["path"] = dump_path(entry.path) if entry else ""
         row["legs"], row["mos"] = dump_legs(event.legs), worst(event.legs)
+        restart = (Cause("restart"),) if ended_by else ()
+        row["causes"] = dump_causes((*event.causes, *restart))
         return [
             Write(_CLOSE, row, callid),
             Write(_FORGET, {"key": int(callid)}, callid),

@@ -57,6 +57,7 @@ call_history = Table(
     Column("path", Text),
     Column("legs", Text),
     Column("mos", SmallInteger),
+    Column("causes", Text),
     # Newest first, alone or with one filter; `callid` last makes the order total.
     Index("ix_call_history_started", "domain_id", "is_inner", "started_ms", "callid"),
     Index("ix_call_history_client", "domain_id", "client", "is_inner", "started_ms", "callid"),

@@ -11,7 +11,7 @@ Knows nothing of SIP or of companies. IPv4 only, as RTPProxy's pcap recording is
 
 from .conversion import UnfitFile
 from .ear import Ear
-from .emodel import Grade, grade, mos
+from .emodel import mos
 from .engine import MediaEngine
 from .fax import (
     FaxHeard,
@@ -61,7 +61,6 @@ __all__ = [
     "FaxNews",
     "FaxPages",
     "FaxParted",
-    "Grade",
     "LegQuality",
     "MediaConfig",
     "MediaEngine",
@@ -86,7 +85,6 @@ __all__ = [
     "UnfitFile",
     "comes_from",
     "convert_upload",
-    "grade",
     "mos",
     "prompt_names",
     "remove_upload",

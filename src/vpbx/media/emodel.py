@@ -13,9 +13,7 @@ that of a clear line, and what packet loss costs is what can be compared.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-__all__ = ["Grade", "delay_impairment", "equipment_impairment", "grade", "mos", "mos_of", "rating"]
+__all__ = ["delay_impairment", "equipment_impairment", "mos", "mos_of", "rating"]
 
 _CLEAR = 93.2
 """R of a line on which nothing is lost or late."""
@@ -35,18 +33,6 @@ _LATE_MS, _PER_MS, _PER_LATE_MS = 177.3, 0.024, 0.11
 _PACKET_MS = 20.0
 _BUFFER = 2.0
 """A receiver's jitter buffer holds about twice the jitter."""
-
-
-class Grade(StrEnum):
-    """A MOS in a word. The limits are R 80 ("satisfied") and 60 ("many dissatisfied", G.107
-    Table B.1)."""
-
-    GOOD = "good"
-    FAIR = "fair"
-    POOR = "poor"
-
-
-_GOOD, _FAIR = 4.0, 3.1
 
 
 def mos(codec: str, loss: float, jitter_ms: float | None, rtt_ms: float | None) -> float:
@@ -80,10 +66,3 @@ def mos_of(r: float) -> float:
     if r >= 100:
         return 4.5
     return max(1.0, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)
-
-
-def grade(of: float) -> Grade:
-    """Return a MOS in a word."""
-    if of >= _GOOD:
-        return Grade.GOOD
-    return Grade.FAIR if of >= _FAIR else Grade.POOR

@@ -13,8 +13,9 @@ from vpbx.calls.leg import Answered, Ended, Failed, Leg, Progress
 from vpbx.calls.outcome import Joined, Over, Result
 from vpbx.calls.sound import Sound, Unusable
 from vpbx.calls.trials import Trial, Trials
-from vpbx.calls.trunks import dial_through
+from vpbx.calls.trunks import dial_through, no_way_out
 from vpbx.calls.ways import Way
+from vpbx.causes import Cause, of_trunk
 from vpbx.sip import Hop
 
 __all__ = ["dial", "dial_by"]
@@ -35,6 +36,7 @@ async def dial(call: Call, called: str, clid: str, ways: Sequence[Way]) -> Joine
     the same trunk, then the next trunk. The guest hears ringing, or the carrier's early media.
     """
     if not ways:
+        call.journal.because(*no_way_out(call.switch, call.domain))
         log.warning("no trunk can take a call", domain=call.domain.name)
     return await dial_by(
         call,
@@ -96,7 +98,8 @@ class _Attempt:
             case Answered(leg=which) if which is leg:
                 return self._answered(leg, event.sdp)
             case Failed(leg=which) if which is leg:
-                code = event.code
+                code, way = event.code, self._trial.way.key
+                self._call.journal.because(of_trunk(way, code, heard=event.said))
                 self.worth_another = self._trial.failed(code)
                 return Over(Result.BUSY if code in _BUSY else Result.UNREACHABLE, code)
             case Ended(leg=which) if which is leg:
@@ -108,6 +111,8 @@ class _Attempt:
         try:
             leg.agree(sdp, self._codecs)
         except Unusable:
+            way = self._trial.way.key
+            self._call.journal.because(of_trunk(way, 488, heard=True))
             return Over(Result.NOT_ACCEPTABLE, 488)
         return Joined(leg)
 
@@ -125,8 +130,10 @@ class _Attempt:
 
     def _time(self, leg: Leg, event: Event) -> Joined | Over | None:
         if self._too_long.means(event):
+            self._call.journal.because(Cause("far_no_answer"))
             return Over(Result.NO_ANSWER, 480)
         if self._trial.is_silent(event, leg):
+            self._call.journal.because(of_trunk(self._trial.way.key, 408, heard=False))
             self.worth_another = True
             return Over(Result.UNREACHABLE, 408)
         return None

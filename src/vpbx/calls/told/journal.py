@@ -22,10 +22,12 @@ Inner calls publish the same events; that the CRM does not hear of them is up to
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TypeAlias
 
 from vpbx.calls.shared.lines import Lines, Use
+from vpbx.causes import Cause
 from vpbx.clock import Clock
 from vpbx.events import (
     Answered,
@@ -54,6 +56,9 @@ from vpbx.legs import CallLeg
 from vpbx.story import Story
 
 __all__ = ["Journal", "Move", "PartyState"]
+
+
+_MOST_CAUSES = 16
 
 
 class PartyState(Enum):
@@ -108,6 +113,7 @@ class Journal:
 
     __slots__ = (
         "_bus",
+        "_causes",
         "_clock",
         "_lines",
         "_open",
@@ -127,6 +133,7 @@ class Journal:
         self.legs: tuple[CallLeg, ...] = ()
         """Who was in it, and how good their sound was; known before the end."""
         self.ended = False
+        self._causes: list[Cause] = []
         self._bus = bus
         self._clock = clock
         self._lines = lines
@@ -264,6 +271,12 @@ class Journal:
         """When talk began."""
         return self.story.answered_at
 
+    def because(self, *causes: Cause) -> None:
+        """Note what has failed; what is the same is noted once."""
+        for cause in causes:
+            if cause not in self._causes and len(self._causes) < _MOST_CAUSES:
+                self._causes.append(cause)
+
     def end(self, code: int, *, gave_up: bool = False, recorded: bool = False) -> None:
         """Stop everybody and publish the end of the call; once, however often it is asked.
 
@@ -273,10 +286,8 @@ class Journal:
             return
         self.stop_all()
         self.ended = True
-        end = self.story.end(
-            self.now(), code=code, gave_up=gave_up, recorded=recorded, legs=self.legs
-        )
-        self._publish(end)
+        end = self.story.end(self.now(), code=code, gave_up=gave_up, recorded=recorded)
+        self._publish(replace(end, legs=self.legs, causes=tuple(self._causes)))
 
     def recording_ready(self, ok: bool) -> None:
         """Publish that the recording is complete on disk, or never will be."""

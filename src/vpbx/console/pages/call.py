@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from starlette.responses import FileResponse, Response
 
+from vpbx.causes import Cause, explain
 from vpbx.console.areas import Area
 from vpbx.console.forms import errors_of
 from vpbx.console.journey import journey
 from vpbx.console.page import Page
 from vpbx.console.pages.history import DESTINATION_WORDS, HISTORY, words
+from vpbx.console.texts import phone
 from vpbx.console.visit import Visit
 from vpbx.directory import NotFound
 from vpbx.history import Asked, CallRow, InvalidNote, Note
+from vpbx.legs import way_name
 
 _WAIT_S = 5.0
+GRADE_WORDS = {"good": "good", "fair": "fair", "poor": "poor"}
+_BADGES = {"good": "good", "fair": "warn", "poor": "bad"}
 
 
 async def _call(visit: Visit) -> CallRow:
@@ -53,12 +58,27 @@ async def _show(visit: Visit, call: CallRow, errors: dict[str, str] | None = Non
         notes=notes,
         journey=journey(call.path, call.wait + call.duration, DESTINATION_WORDS, visit.texts),
         sip_shown=visit.may(Area.COMPANY),
+        why=[explained(visit, cause) for cause in call.causes],
+        grade_words=GRADE_WORDS,
+        grade_badges=_BADGES,
+        way_name=way_name,
         written=note,
         text=visit.value("note", note.text) if errors else note.text,
         tags=visit.value("tags") if errors else ", ".join(note.tags),
         known_tags=await services.notes.tags(company.id),
         **words(),
     )
+
+
+def explained(visit: Visit, cause: Cause) -> tuple[str, str]:
+    """Return a sentence and advice for who looks at the page."""
+
+    def say(text: str, **values: object) -> str:
+        if "who" in values:
+            values["who"] = phone(str(values["who"]))
+        return visit.texts(text, **values)
+
+    return explain(cause, say)
 
 
 async def _others(visit: Visit, call: CallRow) -> list[CallRow]:

@@ -3,10 +3,12 @@ to which others send calls, connected PBXs."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
+from vpbx.causes import explain, of_reason
 from vpbx.console.areas import Area
 from vpbx.console.forms import Wrong, errors_of
 from vpbx.console.page import Page
@@ -42,12 +44,19 @@ def _show(visit: Visit, errors: dict[str, str] | None = None) -> Response:
             for trunk in visit.services.calls.connections.carriers.states()
             if trunk.name in own
         ],
+        advice=partial(_advice, visit),
         registrations=domain.settings.sip_registrations.values(),
         addresses=domain.settings.sipuri_transfers.values(),
         branches=domain.settings.branches.values(),
         values={name: visit.value(name) for name in _FIELDS},
         status_words=STATUS_WORDS,
     )
+
+
+def _advice(visit: Visit, who: str, reason: str) -> str:
+    """Return what to do about a reason; "" where nothing is known to help."""
+    cause = of_reason(who, reason)
+    return "" if cause is None else explain(cause, visit.texts)[1]
 
 
 async def add(visit: Visit) -> Response:
