@@ -223,6 +223,37 @@ async def test_one_device_that_is_busy_does_not_silence_the_other(world: World) 
     assert (await world.ended()).status is Status.SUCCESS
 
 
+async def test_what_a_caller_is_told_of_two_devices(world: World) -> None:
+    """Busy says most of them all (RFC 3261 §16.7, a choice among 4xx); 600 speaks for everybody."""
+    first, second = await world.phone(ANN), await world.phone(ANN)
+    told = [((486, 480), 486), ((404, 486), 486), ((500, 486), 486), ((480, 404), 480)]
+    for count, (codes, code) in enumerate(told, 1):
+        customer = await world.customer_calls()
+        devices = await first.incoming(), await second.incoming()
+        for device, answer in zip(devices, codes, strict=True):
+            device.reject(answer)
+        assert (await customer.ended()).code == code, codes
+        await world.ended(count)
+    customer = await world.customer_calls()
+    at_first, at_second = await first.incoming(), await second.incoming()
+    at_first.reject(600)
+    assert (await at_second.ended()).cause == "cancel"
+    assert (await customer.ended()).code == 486
+    await world.ended(len(told) + 1)
+
+
+async def test_who_is_busy_at_one_device_and_silent_at_the_other_was_not_reached(
+    world: World,
+) -> None:
+    await world.settings(ring_timeout_s=1)
+    first, second = await world.phone(ANN), await world.phone(ANN)
+    customer = await world.customer_calls()
+    (await first.incoming()).reject(486)
+    (await second.incoming()).ring()
+    assert (await customer.ended()).code == 480
+    await world.ended()
+
+
 async def test_decline_on_one_device_is_meant_for_all_of_them(world: World) -> None:
     first, second = await world.phone(ANN), await world.phone(ANN)
     customer = await world.customer_calls()
