@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.support.command import run_vpbx
@@ -187,3 +190,24 @@ def test_the_console_is_taken_away_by_command(cli: Cli) -> None:
     assert gone == {"login": "admin", "revoked": True}
     assert cli.run("user", "revoke", "acme.example", "admin").returncode == 1
     assert cli.json("changes", "acme.example", "--search", "console")[0]["before"] == "admin"
+
+
+def test_a_week_is_copied_to_other_numbers(cli: Cli, tmp_path: Path) -> None:
+    cli.json("domain", "add", "acme.example")
+    for number, day in (("74951234501", "monday"), ("74951234502", "friday")):
+        route = {"type": "scheduler", "schedule": {day: {"start": 3600, "end": 7200}}}
+        route |= {"work": {"subtype": "user", "user": "admin"}, "other": {"subtype": "message"}}
+        file = tmp_path / f"{number}.json"
+        file.write_text(json.dumps(route))
+        cli.json("number", "add", "acme.example", number)
+        cli.json("number", "set", "acme.example", number, "--route", str(file))
+    copied = cli.json("number", "copy-hours", "acme.example", "74951234501", "+7 495 123-45-02")
+    assert copied == {"copied": ["74951234502"]}
+    first, second = (
+        cli.json("number", "show", "acme.example", number)
+        for number in ("74951234501", "74951234502")
+    )
+    assert "monday" in json.dumps(second)
+    assert first["schedule"] == second["schedule"]
+    wrong = cli.run("number", "copy-hours", "acme.example", "74951234501", "74950000000")
+    assert (wrong.returncode, "there is no number 74950000000" in wrong.stderr) == (2, True)

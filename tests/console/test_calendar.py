@@ -105,6 +105,16 @@ def test_special_days_are_put_on_several_numbers_at_once(console: Console) -> No
     again = {**hours, "start": "2032-05-20", "end": "", "route_name": "Repairs", "also": others[0]}
     admin.post(f"/numbers/{TELNUM}/special", again, at=at)
     assert admin.page(f"/numbers/{others[0]}").count('value="Repairs"') <= 1
+    assert days(admin.page(f"/numbers/{others[0]}/calendar?month=2032-06"))[1] == "closed"
+    copying = {"hours_to": others[0], "month": "2032-05"}
+    answer = admin.post(f"/numbers/{TELNUM}/hours", copying, at=at)
+    assert answer.headers["location"] == at
+    assert "Copied to +7 495 123-99-01." in said(admin.page(at))
+    week = days(admin.page(f"{PATH}?month=2032-06"))
+    assert days(admin.page(f"/numbers/{others[0]}/calendar?month=2032-06")) == week
+    for wrong in ({}, {"hours_to": "79990000000"}):
+        admin.post(f"/numbers/{TELNUM}/hours", {"month": "2032-05", **wrong}, at=at)
+        assert 'role="alert"' in admin.page(at)
     for telnum in others:
         vpbx("number", "remove", GLOBEX, telnum, "--yes")
     for each in set(re.findall(r'name="id" value="([\w-]+)"', admin.page(f"/numbers/{TELNUM}"))):

@@ -193,6 +193,25 @@ def _route(company: DomainConfig, changes: Changes) -> dict[str, Any]:
     return found
 
 
+@app.command("copy-hours")
+def copy_hours(
+    domain: Domain,
+    telnum: Telnum,
+    to: Annotated[list[str], typer.Argument(metavar="TO…", help="The numbers that get them.")],
+    data: Data = Path(config.DEFAULT_DATA),
+    database: Database = "",
+    as_json: Json = False,
+) -> None:
+    """Give a number's business hours to others; their routes and special days stay."""
+
+    async def work(directory: Directory) -> list[str]:
+        company = await directory.companies.get(domain)
+        return await directory.hours.copy(company, telnum, to)
+
+    done = on_directory(data, database, work)
+    show({"copied": done}, as_json=as_json, text=f"Copied to {', '.join(done)}.")
+
+
 @app.command()
 def remove(
     domain: Domain,

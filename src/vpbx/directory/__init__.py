@@ -31,13 +31,14 @@ edit only what is there changes.
     telnums       list get add edit delete set_enabled set_main
                   add_interval edit_interval delete_interval add_special_day edit_special_day
                   delete_special_day
+    hours         copy(telnum, to=)
     trunk_rules   list get add edit delete numbers(name) password(trunk)
                   contact(trunk) keep_contact (the operator's)
     keys          add list revoke
     integrations  get set learn_format delete set_responsible add_address set_address
                   delete_address
     blacklist     list(statistics=) add(entries) delete(telnums) set_block_anonymous blocked
-    music         get set(kind, file)          media  list(type) get add delete
+    music         get set(kind, file)          media  list(type) get add say_anew delete
     record_exceptions blf am_users am_groups   list add(names) delete(names)
     caller_ids    get -> (main, CallerIds) telnums regions set_main set_user set_group set_region
                   delete_user delete_group delete_region

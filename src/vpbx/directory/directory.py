@@ -25,6 +25,7 @@ from vpbx.directory.store import Store
 from vpbx.directory.telnums import Telnums
 from vpbx.directory.trunks import Trunks
 from vpbx.directory.users import Users
+from vpbx.directory.weekly_hours import WeeklyHours
 
 
 class Directory(Store):
@@ -53,6 +54,7 @@ class Directory(Store):
         self.users = Users(self, self.locations)
         self.groups = Groups(self)
         self.telnums = Telnums(self)
+        self.hours = WeeklyHours(self)
         self.trunk_rules = Trunks(self)
         self.keys = Keys(self)
         self.integrations = Integrations(self)

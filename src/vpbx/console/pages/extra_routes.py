@@ -14,6 +14,7 @@ from vpbx.console.pages.numbers import LIST
 from vpbx.console.route_forms import sent_route
 from vpbx.console.routes import route_values, seconds
 from vpbx.console.special_days import put_also
+from vpbx.console.texts import phone
 from vpbx.console.visit import Visit
 from vpbx.directory import CustomRoute, NumberType
 
@@ -84,6 +85,20 @@ async def save_extra(visit: Visit) -> Response:
     return visit.go(f"{LIST}/{number.telnum}", visit.texts("Saved."))
 
 
+async def copy_hours(visit: Visit) -> Response:
+    """Give the number's week to other numbers."""
+    telnum = visit.path("telnum")
+    try:
+        done = await visit.services.directory.hours.copy(
+            visit.company, telnum, visit.values("hours_to")
+        )
+    except Wrong as error:
+        said = "; ".join(errors_of(error, visit.texts).values())
+        return visit.go(_back(visit, telnum), said, failed=True)
+    note = visit.texts("Copied to {numbers}.", numbers=", ".join(map(phone, done)))
+    return visit.go(_back(visit, telnum), note)
+
+
 def _kept(custom: CustomRoute) -> dict[str, Any]:
     """Return an extra route's name and when it holds, as operations take them."""
     days = [
@@ -110,5 +125,6 @@ def _kept(custom: CustomRoute) -> dict[str, Any]:
 pages = (
     Page(f"{LIST}/{{telnum}}/special", Area.COMPANY, post=add_special),
     Page(f"{LIST}/{{telnum}}/special/delete", Area.COMPANY, post=drop_special),
+    Page(f"{LIST}/{{telnum}}/hours", Area.COMPANY, post=copy_hours),
     Page(f"{LIST}/{{telnum}}/extra", Area.COMPANY, post=save_extra),
 )
