@@ -23,6 +23,7 @@ from vpbx.crm.lane import Command
 from vpbx.crm.tables import crm_log
 from vpbx.db import Database, Values, Write, insert_or_ignore
 from vpbx.events import epoch_ms
+from vpbx.jsontext import compact
 
 __all__ = ["Asked", "CommandLog", "Entry", "State", "note"]
 
@@ -39,8 +40,6 @@ _UPDATE = (
 )
 _COLUMNS = [column for column in crm_log.columns if column.name not in ("node", "domain_id")]
 _NODE_BITS, _SEQUENCE_BITS = 10, 12
-_TIGHT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""Made once: `json.dumps` with options makes an encoder for each call."""
 _MAX_ERROR = 200
 _MAX_TRIES = 20
 _SWEEP = 5000
@@ -170,7 +169,7 @@ class CommandLog:
             "domain_id": command.domain_id,
             "callid": command.callid,
             "cmd": command.fields["cmd"],
-            "fields": _TIGHT(command.fields),
+            "fields": compact(command.fields),
             "created_ms": epoch_ms(command.created_at),
             "replay_of": command.replay_of,
             "address": command.address,
@@ -288,7 +287,7 @@ def _outcome(command: Command) -> Values:
         "latency_ms": command.latency_ms,
         "answer": command.answer,
         "error": command.error[:_MAX_ERROR],
-        "tries": _TIGHT(command.tries) if command.tries else "[]",
+        "tries": compact(command.tries) if command.tries else "[]",
         "done_ms": command.done_ms,
         "next_ms": command.next_ms,
     }

@@ -14,6 +14,7 @@ from vpbx.crm.record import CommandLog
 from vpbx.crm.tables import FAILED, PENDING, REPLAY, crm_outbox
 from vpbx.db import Database, Values, Write, insert_or_ignore
 from vpbx.directory import MAIN
+from vpbx.jsontext import compact
 
 _C = crm_outbox.c
 _INSERT = insert_or_ignore(crm_outbox, ["id"])
@@ -97,7 +98,7 @@ class Store:
             "domain_id": command.domain_id,
             "callid": command.callid,
             "cmd": command.fields["cmd"],
-            "fields": json.dumps(command.fields),
+            "fields": compact(command.fields),
             "created_ms": round(command.created_at * 1000),
             "status": PENDING,
             "attempts": 0,

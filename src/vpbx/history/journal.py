@@ -23,6 +23,7 @@ from vpbx.db import Database
 from vpbx.events import CallEvent, CallInfo, Destination, Direction, Group, Party, Rated
 from vpbx.history.path import Path
 from vpbx.history.tables import call_journal
+from vpbx.jsontext import compact
 from vpbx.story import Story
 
 log = structlog.get_logger("vpbx.history")
@@ -43,7 +44,7 @@ class OpenCall:
 def dump(entry: OpenCall) -> str:
     """Return a call's story as the text kept in `call_journal.state`."""
     story, call = entry.story, entry.story.call
-    return json.dumps(
+    return compact(
         {
             "domain": call.domain,
             "direction": call.direction.value,

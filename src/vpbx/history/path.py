@@ -26,6 +26,7 @@ from vpbx.events import (
     Transferred,
     epoch_ms,
 )
+from vpbx.jsontext import compact
 
 __all__ = ["STEP_KINDS", "Path", "Step", "add_step", "dump_path", "load_path"]
 
@@ -98,7 +99,7 @@ def _add(path: Path, step: list[Any]) -> None:
 
 def dump_path(path: Path) -> str:
     """Return a path as it is kept; "" for none."""
-    return json.dumps(path, ensure_ascii=False, separators=(",", ":")) if path else ""
+    return compact(path) if path else ""
 
 
 def load_path(text: str | None) -> tuple[Step, ...]:
