@@ -103,11 +103,14 @@ class Sound:
     @property
     def voice(self) -> AudioCodec | None:
         """The voice codec both will use unless somebody changes their mind."""
-        return next((codec for codec in self.codecs if codec.name != _EVENT), None)
+        for codec in self.codecs:
+            if codec.name != _EVENT:
+                return codec
+        return None
 
     def speaks(self, codec: AudioCodec | None) -> bool:
         """Say whether this leg has agreed to `codec`."""
-        return codec is None or any(_same(codec, own) for own in self.codecs)
+        return codec is None or _among(codec, self.codecs)
 
     @property
     def described(self) -> bool:
@@ -122,12 +125,12 @@ class Sound:
     @property
     def digits_taken(self) -> int | None:
         """Payload number of the telephone-events it takes; None: it takes none."""
-        return next((codec.payload for codec in self.codecs if codec.name == _EVENT), None)
+        return _events_of(self.codecs)
 
     @property
     def digits_come_as(self) -> int | None:
         """Payload number of the telephone-events it sends; None: it sends none."""
-        told = next((codec.payload for codec in self.told if codec.name == _EVENT), None)
+        told = _events_of(self.told)
         return self.digits_taken if told is None else told
 
     @property
@@ -145,7 +148,7 @@ class Sound:
             ptime_ms=audio.ptime_ms,
             rates=tuple([(c.payload, c.clock_rate) for c in self.codecs if c.clock_rate != _RATE]),
             sends=tuple([codec.payload for codec in self.told]),
-            sends_dtmf=next((c.payload for c in self.told if c.name == _EVENT), None),
+            sends_dtmf=_events_of(self.told),
             listens=not self.held,
             srtp=self.encryption.srtp,
             dtls=self.encryption.dtls_peer,
@@ -164,16 +167,19 @@ class Sound:
         audio, codecs = self._best(sdp)
         agreed = codecs
         if allowed is not None:
+            told = self.told
             agreed = tuple(
-                codec
-                for codec in codecs
-                if _among(codec, allowed) or (codec.name == _EVENT and _among(codec, self.told))
+                [
+                    codec
+                    for codec in codecs
+                    if _among(codec, allowed) or (codec.name == _EVENT and _among(codec, told))
+                ]
             )
-        if all(codec.name == _EVENT for codec in agreed):
+        if _only_events(agreed):
             raise NothingInCommon("no voice codec in common")
         self.encryption.expect(sdp, audio)
         self._audio, self._heard, self.codecs = audio, codecs, agreed
-        self.told = tuple(codec for codec in self.told if _among(codec, codecs))
+        self.told = tuple([codec for codec in self.told if _among(codec, codecs)])
         self.encryption.agree(sdp, audio, answers=allowed is not None)
         ice = self.encryption.ice
         self.held = audio.direction in ("sendonly", "inactive") if ice else audio.held
@@ -200,7 +206,7 @@ class Sound:
                 reason = "only IPv6 addresses"
                 continue
             codecs = _codecs_of(media)
-            if all(codec.name == _EVENT for codec in codecs):
+            if _only_events(codecs):
                 reason = "no voice codec in common"
             elif media.protocol not in PLAIN:
                 return media, codecs
@@ -255,12 +261,14 @@ class Sound:
 
     def _number(self, codec: AudioCodec, taken: set[int]) -> int:
         """Return the number to offer a codec under: its own, unless that means another one."""
+        means = self._meanings.get(codec.payload, codec.name)
+        if codec.payload not in taken and means == codec.name:
+            return codec.payload
         own = (number for number, name in self._meanings.items() if name == codec.name)
-        wishes: Iterable[int] = (codec.payload, *own, *_DYNAMIC)
-        for number in wishes:
+        for number in (*own, *_DYNAMIC):
             if number not in taken and self._meanings.get(number, codec.name) == codec.name:
                 return number
-        return int(codec.payload)
+        return codec.payload
 
     def answer(self, offer: str, codecs: Sequence[AudioCodec], ptime_ms: int = 20) -> str:
         """Return our answer to `offer` (already heard): what of it the other side, which takes
@@ -270,7 +278,7 @@ class Sound:
         """
         told = []
         for codec in codecs:
-            own = next((one for one in self._heard if _same(one, codec)), None)
+            own = _like(codec, self._heard)
             if own is None:
                 continue
             if self._may_tell(codec):
@@ -279,7 +287,7 @@ class Sound:
                 told.append(own)
         if not _among(_OUR_EVENTS, told):
             told += [codec for codec in self._heard if codec.name == _EVENT][:1]
-        self.codecs = tuple(codec for codec in self._heard if _among(codec, told))
+        self.codecs = tuple([codec for codec in self._heard if _among(codec, told)])
         direction = direction_answer(self._audio.heard_direction if self._audio else "")
         wire = self.encryption.answer(self._audio)
         return self._write(tuple(told), direction, ptime_ms, wire, Sdp.parse(offer))
@@ -287,8 +295,10 @@ class Sound:
     def _may_tell(self, codec: AudioCodec) -> bool:
         """Whether its number means no other codec to this leg, neither by us nor by itself."""
         number = codec.payload
-        theirs = all(one.payload != number or _same(one, codec) for one in self._heard)
-        return theirs and self._meanings.get(number, codec.name) == codec.name
+        for one in self._heard:
+            if one.payload == number and not _same(one, codec):
+                return False
+        return self._meanings.get(number, codec.name) == codec.name
 
     def move(
         self,
@@ -325,7 +335,8 @@ class Sound:
         offer: Sdp | None,
     ) -> str:
         self.told, self._wire = codecs, wire
-        self._meanings.update((codec.payload, codec.name) for codec in codecs)
+        for codec in codecs:
+            self._meanings[codec.payload] = codec.name
         shape = self._shape(offer)
         key = (codecs, direction, ptime_ms, wire, shape)
         if key != self._key:
@@ -373,12 +384,42 @@ class Sound:
         return "".join(parts)
 
 
+# Loops, and no generators: with those the comparisons of one call took a hundred frames.
+
+
+def _events_of(codecs: Iterable[AudioCodec]) -> int | None:
+    """Return the number of telephone-event; None: it is not among them."""
+    for codec in codecs:
+        if codec.name == _EVENT:
+            return codec.payload
+    return None
+
+
+def _only_events(codecs: Iterable[AudioCodec]) -> bool:
+    """Say whether there is no voice codec."""
+    for codec in codecs:  # noqa: SIM110
+        if codec.name != _EVENT:
+            return False
+    return True
+
+
 def _same(one: AudioCodec, other: AudioCodec) -> bool:
     return one.name == other.name and one.clock_rate == other.clock_rate
 
 
+def _like(codec: AudioCodec, codecs: Iterable[AudioCodec]) -> AudioCodec | None:
+    """Return the same codec as one of these has it."""
+    for one in codecs:
+        if _same(one, codec):
+            return one
+    return None
+
+
 def _among(codec: AudioCodec, codecs: Iterable[AudioCodec]) -> bool:
-    return any(_same(codec, one) for one in codecs)
+    for one in codecs:  # noqa: SIM110
+        if codec.name == one.name and codec.clock_rate == one.clock_rate:
+            return True
+    return False
 
 
 _read: dict[tuple[object, ...], tuple[AudioCodec, ...]] = {}
