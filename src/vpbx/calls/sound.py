@@ -263,12 +263,13 @@ class Sound:
         """Return the number to offer a codec under: its own, unless that means another one."""
         means = self._meanings.get(codec.payload, codec.name)
         if codec.payload not in taken and means == codec.name:
-            return codec.payload
+            return int(codec.payload)
         own = (number for number, name in self._meanings.items() if name == codec.name)
-        for number in (*own, *_DYNAMIC):
+        wishes: Iterable[int] = (*own, *_DYNAMIC)
+        for number in wishes:
             if number not in taken and self._meanings.get(number, codec.name) == codec.name:
                 return number
-        return codec.payload
+        return int(codec.payload)
 
     def answer(self, offer: str, codecs: Sequence[AudioCodec], ptime_ms: int = 20) -> str:
         """Return our answer to `offer` (already heard): what of it the other side, which takes
