@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import shutil
 import socket
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 from tests.support.effort import effort
 from tests.support.ports import free_range
 from vpbx.media import MediaEngine, MediaError, RtpPeer, Side
+from vpbx.media.end import End
+from vpbx.media.gate import Gate
 
 from .conftest import Engines, Phones, close, connect, media_config
 
@@ -40,6 +43,28 @@ async def test_several_engines_live_in_one_process(
     assert one.local(Side.A) != two.local(Side.A)
     await one.close()
     await two.close()
+
+
+async def test_a_session_that_is_over_leaves_nothing_to_the_collector_of_garbage(
+    engine: MediaEngine,
+) -> None:
+    def there() -> int:
+        return sum(isinstance(each, Gate | End) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()  # it would halt all calls to find what a session has left in circles
+    try:
+        before = there()
+        session = await engine.open("1")
+        await session.set_remote(Side.A, RtpPeer("127.0.0.1", 4000, payloads=(8,)))
+        await session.set_remote(Side.B, RtpPeer("127.0.0.1", 4002, payloads=(8,)))
+        assert there() > before
+        await session.close()
+        del session
+        await asyncio.sleep(0)
+        assert there() == before
+    finally:
+        gc.enable()
 
 
 async def test_an_engine_can_be_started_again(new_engine: Engines) -> None:

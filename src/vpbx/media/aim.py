@@ -93,11 +93,14 @@ class Aim:
 
     def pass_on(self, end: End, packet: bytes) -> None:
         """Send the other side a packet that came while `end`'s gate was learning."""
+        if self._wire.closed:
+            return
         other = self._ends[end.side.other]
         if other.gate is not None and other.target is not None and not other.quiet:
             kernel.send_from(other.gate.numbers[0], packet, other.target)
 
     def close(self) -> None:
-        """Look for nobody any more."""
+        """Look for nobody any more, and leave no circle behind."""
+        self._ends = {}
         if self._latch is not None:
             self._latch.close()

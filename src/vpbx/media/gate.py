@@ -64,6 +64,19 @@ class Doorkeeper(Protocol):
         """Take a packet that RTPProxy did not see, because the gate was learning."""
 
 
+class _Nobody:
+    """Whom a closed gate tells."""
+
+    def learned(self, source: Address) -> None:
+        """Do nothing."""
+
+    def overheard(self, packet: bytes) -> None:
+        """Do nothing."""
+
+
+_NOBODY = _Nobody()
+
+
 class Gate:
     """The guard of one port."""
 
@@ -210,6 +223,7 @@ class Gate:
         self.reports_no_more()
         self._stop()
         self.state = State.SHUT
+        self._keeper = _NOBODY  # no circle is left behind
 
     def listen_again(self) -> None:
         """The known SSRC is silent while others come: learn it anew, from the same source."""
