@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 _SO_ATTACH_FILTER, _SO_MEMINFO = 26, 55
@@ -34,6 +34,7 @@ _ENOUGH = 20
 _PATIENCE = 20
 """So often a number that is to be closed is looked at in vain."""
 _LAST_RESORT = 65536
+_MOST_MET = 4096
 
 _LINUX = sys.platform.startswith("linux")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -41,6 +42,10 @@ _value = (ctypes.c_uint32 * 9)()
 _value_size = ctypes.c_uint32(0)
 _value_size_there = ctypes.byref(_value_size)
 _address = ctypes.create_string_buffer(28)
+_address_size = ctypes.c_uint32(0)
+_address_size_there = ctypes.byref(_address_size)
+_name = ctypes.c_uint32.from_buffer(_address)
+"""Family and port, as they stand first in `_address`."""
 
 
 def attach_filter(number: int, program: bytes) -> bool:
@@ -79,22 +84,24 @@ def dropped(number: int) -> int:
 
 
 @lru_cache(1 << 15)
-def _named(port: int) -> bytes:
+def _named(port: int) -> int:
     """Return how the name of a socket over IPv4 at that port begins."""
-    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port)
+    begins = struct.pack("=H", socket.AF_INET) + struct.pack("!H", port)
+    return int.from_bytes(begins, sys.byteorder)
 
 
-def _port(number: int, wanted: Mapping[bytes, int]) -> int:
-    """Return the port of a UDP socket, if it is a wanted one; else 0."""
-    _value_size.value = len(_address)
-    if _libc.getsockname(number, _address, _value_size_there) != 0:
+def _name_of(number: int) -> int:
+    """Return how the name of a socket begins; 0 where there is none."""
+    _address_size.value = len(_address)
+    if _libc.getsockname(number, _address, _address_size_there) != 0:
         return 0
-    port = wanted.get(_address.raw[:4], 0)
-    if not port:
-        return 0
+    return _name.value
+
+
+def _is_udp(number: int) -> bool:
     _value_size.value = 4
     _libc.getsockopt(number, socket.SOL_SOCKET, socket.SO_TYPE, _value, _value_size_there)
-    return port if _value[0] == socket.SOCK_DGRAM else 0
+    return bool(_value[0] == socket.SOCK_DGRAM)
 
 
 def _lowest_free(many: int, at_least: int = 0) -> list[int]:
@@ -127,7 +134,8 @@ class Sockets:
     others. All other numbers are looked at only when that was not enough.
 
     Calls that begin at once are told of the same numbers; so each is told of as many more as
-    those before it will have taken.
+    those before it will have taken. And who looks for its own meets those of the others, and
+    leaves word: so a number is looked at once by all of them together, and not once by each.
     """
 
     def __init__(self) -> None:
@@ -141,6 +149,8 @@ class Sockets:
         self._top = 2
         self._opening: deque[list[int]] = deque(maxlen=_MANY)
         """What was told by `free` and not used by `find` yet."""
+        self._met: dict[int, int] = {}
+        """Where sockets of others were met, by how their names begin; perhaps so no more."""
 
     def free(self) -> list[int]:
         """Return the numbers that files opened next will get, the lowest first."""
@@ -178,21 +188,43 @@ class Sockets:
         wanted, found = {_named(port): port for port in ports}, dict[int, int]()
         if not _LINUX:
             return found
+        met = self._met
+        for name in tuple(wanted):
+            if self._has(met.get(name, -1), name):
+                self._take(met[name], wanted.pop(name), found)
+        if wanted:
+            self._search(wanted, free, found)
+        return found
+
+    def _search(self, wanted: dict[int, int], free: Sequence[int], found: dict[int, int]) -> None:
+        """Look at one number after the other until all that is `wanted` is found."""
         vain = set[int]()
         for number in self._candidates(free):
-            port = _port(number, wanted)
-            if port:
-                del wanted[_named(port)]
-                found[port] = number
-                self.hold(number)
-                self._top = max(self._top, number)
+            name = _name_of(number)
+            if name in wanted and _is_udp(number):
+                self._take(number, wanted.pop(name), found)
                 if not wanted:
                     break
-            elif number in self._late:
+                continue
+            if name:
+                self._met[name] = number
+            if number in self._late:
                 vain.add(number)
         for number in vain & self._late.keys():
             self._still_late(number)
-        return found
+        if len(self._met) > _MOST_MET:
+            self._met.clear()
+
+    def _has(self, number: int, name: int) -> bool:
+        """Say whether that is still a socket of that name, and nobody's yet."""
+        free = number >= 0 and number not in self._held
+        return free and _name_of(number) == name and _is_udp(number)
+
+    def _take(self, number: int, port: int, found: dict[int, int]) -> None:
+        self._met.pop(_named(port), None)
+        found[port] = number
+        self.hold(number)
+        self._top = max(self._top, number)
 
     def _candidates(self, free: Sequence[int]) -> Iterator[int]:
         held, late, strange = self._held, self._late, self._strange
