@@ -138,7 +138,7 @@ def test_missed_calls_wait_until_somebody_called_back(console: Console) -> None:
         "/call", {"phone": "79123450002", "back": "missed"}, at="/missed"
     )
     assert (answer.status_code, answer.headers["location"]) == (303, "/missed")
-    assert 'role="status"' in console.as_("admin").page("/missed"), "it says why not"
+    assert 'role="alert"' in console.as_("admin").page("/missed"), "it says why not"
 
 
 def test_the_start_counts_what_somebody_sees(console: Console) -> None:

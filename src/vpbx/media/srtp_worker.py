@@ -36,6 +36,7 @@ import secrets
 import selectors
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +57,8 @@ _MOST_PACKET_BYTES = 1400
 _AT_ONCE = 16
 _SOCKETS = 4
 _WINDOW = 1024
+_MOST_FAULTS = 10
+"""So many are told in full."""
 _MOST_SOURCES = 10_000
 _EARLY = 4
 """So many datagrams of a handshake are kept that begin before signalling has named the peer."""
@@ -404,6 +407,7 @@ class Worker:
         self._shaking: set[Secured] = set()
         """Whose handshake is not over."""
         self._certificate = (b"", b"")
+        self._faults = 0
         self._dtls: Any = None
         self._context: Any = None
         self._selector = selectors.DefaultSelector()
@@ -425,8 +429,17 @@ class Worker:
                 act()
             except (Error, ValueError, one_stream.struct.error):
                 continue  # not the phone's, or it came twice
+            except EOFError:
+                raise
             except (BlockingIOError, OSError):
                 return
+            except Exception:  # one leg's fault is not the others'
+                self._note_fault()
+
+    def _note_fault(self) -> None:
+        self._faults += 1
+        if self._faults <= _MOST_FAULTS:
+            traceback.print_exc()
 
     def _pause_s(self) -> float | None:
         """Go on with handshakes whose time has come; return how long there is nothing to do."""
