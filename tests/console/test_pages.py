@@ -229,6 +229,23 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     expect(page.locator("#main")).to_be_focused()
 
 
+def test_the_menu_of_a_phone_has_all_of_its_entries_within_reach(page: Page) -> None:
+    """It is longer than the screen: it scrolls, and is left by Escape or a touch beside it."""
+    log_in(page)
+    page.set_viewport_size({"width": 390, "height": 700})
+    button, menu = page.get_by_role("button", name="Menu"), page.locator("nav.menu")
+    button.click()
+    expect(menu.locator("a").first).to_be_focused()
+    menu.locator("a").last.scroll_into_view_if_needed()
+    expect(menu.locator("a").last).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    expect(button).to_have_attribute("aria-expanded", "false")
+    expect(button).to_be_focused()
+    button.click()
+    page.mouse.click(380, 400)
+    expect(button).to_have_attribute("aria-expanded", "false")
+
+
 def test_a_code_to_scan_is_there_to_its_edges(page: Page) -> None:
     """Three finder patterns and the white around them: without, no app reads it."""
     log_in(page, "head")
