@@ -13,11 +13,14 @@ import { Frame, waitForOwner } from "./parts/framed.js";
 const LOCK = "vpbx-phone";
 const REGISTER_S = 120;
 
+// A name nobody else has; `crypto.randomUUID` is not there on pages of plain HTTP.
+const fresh = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
+
 class Phone {
   constructor(root) {
     this.root = root;
     this.words = JSON.parse(root.dataset.words);
-    this.page = crypto.randomUUID();
+    this.page = fresh();
     this.calls = [];
     this.others = []; // the calls of the tab that has the phone
     this.taken = []; // those that come over from there
@@ -301,7 +304,7 @@ class Phone {
   }
 
   add(session, request) {
-    const call = { session, state: session.direction === "incoming" ? "incoming" : "calling", id: crypto.randomUUID() };
+    const call = { session, state: session.direction === "incoming" ? "incoming" : "calling", id: fresh() };
     const other = session.remote_identity;
     call.way = session.direction === "incoming" ? "in" : "out";
     call.quiet = call.way === "in" && (request.getHeader("Alert-Info") ?? "").includes("urn:x-vpbx:quiet");
