@@ -9,40 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import socket
 import ssl
-from collections.abc import Iterable
-from enum import Enum
 from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from vpbx.app.http_bounds import Connections, Turnstile, source_of
+from vpbx.app.http_uvicorn import REFUSALS, Http, Reading, Side, refusal
 
 __all__ = ["Connection", "Front"]
 
 _END_OF_HEAD = b"\r\n\r\n"
 _READ_BYTES = 16 * 1024
 _TLS_GOODBYE_S = 2.0
-_TEXTS = {
-    400: "Invalid HTTP request",
-    408: "The request did not arrive in time",
-    413: "Request body is too large",
-    431: "Request line and headers are too large",
-    503: "Too many connections or requests at once",
-}
-
-
-class _Reading(Enum):
-    """Where in a request the parser stands."""
-
-    NOTHING = "nothing"
-    HEAD = "head"
-    BODY = "body"
 
 
 class Front:
@@ -75,7 +57,7 @@ class Front:
         if not self.connections.admit(connection):
             if self.tls is None:
                 with contextlib.suppress(OSError):
-                    accepted.send(_answer(503, "Retry-After: 5\r\n"))
+                    accepted.send(refusal(503, "Retry-After: 5\r\n"))
             accepted.close()
             return
         task = self.loop.create_task(connection.open(accepted))
@@ -89,96 +71,6 @@ class Front:
             connection.dismiss()
 
 
-class _Http(HttpToolsProtocol):
-    """uvicorn's protocol, which also tells where in a request it stands, and counts."""
-
-    def __init__(self, connection: Connection) -> None:
-        front = connection.front
-        super().__init__(front.config, front.state, {}, front.loop)
-        self._connection = connection
-        self._bounds = front.bounds
-        self._turnstile = front.turnstile
-        self.reading = _Reading.NOTHING
-        self.refusal = 400
-        """What to answer when parsing fails."""
-        self._head_bytes = 0
-        self._lines = 0
-        self.heads = 0
-        """Heads that were whole."""
-        self.body_bytes = 0
-        """Of the body that is coming."""
-        self._length: int | None = None
-        """Of the body that is coming, if that was said."""
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether a request is here whose answer is not out."""
-        return self.cycle is not None and not self.cycle.response_complete
-
-    @property
-    def awaited_bytes(self) -> int | None:
-        """What is left of the body; None: that is not known."""
-        return None if self._length is None else max(1, self._length - self.body_bytes)
-
-    @property
-    def has_begun_to_answer(self) -> bool:
-        return bool(self.pipeline) or (self.is_answering and self.cycle.response_started)
-
-    def on_message_begin(self) -> None:
-        self.reading = _Reading.HEAD
-        self._head_bytes = self._lines = self.body_bytes = 0
-        self._length = None
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url), 0)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + len(": \r\n"), 1)
-        if self.reading is _Reading.HEAD:  # a trailer has nothing to say here
-            super().on_header(name, value)
-            if name.lower() == b"content-length" and value.isdigit():
-                self._length = int(value)  # more than one: the parser refuses
-
-    def _count(self, size: int, lines: int) -> None:
-        self._head_bytes += size
-        self._lines += lines
-        if self._head_bytes > self._bounds.head_bytes or self._lines > self._bounds.headers:
-            self._refuse(431)
-
-    def _refuse(self, status: int) -> None:
-        self.refusal = status
-        raise ValueError(status)  # httptools stops parsing, and `send_400_response` is called
-
-    def on_headers_complete(self) -> None:
-        if len(self.pipeline) >= self._bounds.pipelined:
-            self._refuse(503)
-        self.reading = _Reading.BODY
-        self.heads += 1
-        self._connection.head_is_whole()
-        super().on_headers_complete()
-
-    def _start_asgi_task(self, *args: Any) -> None:
-        self._turnstile.begun += 1
-        super()._start_asgi_task(*args)
-
-    def on_body(self, body: bytes) -> None:
-        self.body_bytes += len(body)
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self.reading = _Reading.NOTHING
-        super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._connection.answered()
-
-    def send_400_response(self, msg: str) -> None:
-        self._connection.refuse(self.refusal)
-
-
 class Connection(asyncio.BufferedProtocol):
     """A client's connection, for asyncio; a `Guest` for the turnstile and the count."""
 
@@ -190,7 +82,7 @@ class Connection(asyncio.BufferedProtocol):
         """While TLS is being agreed on."""
         self._transport: asyncio.Transport | None = None
         self._protocol: asyncio.Protocol | None = None
-        self._http: _Http | None = None
+        self._http: Http | None = None
         """`_protocol` while it speaks HTTP and not WebSocket."""
         self._pending = b""
         self._deadline = 0.0
@@ -206,6 +98,10 @@ class Connection(asyncio.BufferedProtocol):
         self._reads = True
         self._is_closing = False
         self._lingers = False
+
+    @property
+    def shared(self) -> Front:
+        return self.front
 
     # asyncio
 
@@ -230,8 +126,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         self._deadline = self.front.loop.time() + self.front.bounds.head_s
-        self._protocol = self._http = _Http(self)
-        self._http.connection_made(_Side(self, self._transport))
+        self._protocol = self._http = Http(self)
+        self._http.connection_made(Side(self, self._transport))
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         return self.front.buffer
@@ -246,7 +142,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._protocol is not None:
                 self._protocol.data_received(data)
             return
-        if not self._deadline and http.reading is not _Reading.BODY and not http.is_answering:
+        if not self._deadline and http.reading is not Reading.BODY and not http.is_answering:
             self._deadline = self.front.loop.time() + self.front.bounds.head_s
         self._pending += data
         self._control_reading()
@@ -295,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
         if not piece:
             return False
         heads, body_bytes = http.heads, http.body_bytes
-        was_body = http.reading is _Reading.BODY
+        was_body = http.reading is Reading.BODY
         http.data_received(piece)
         if self._http is None:
             self._hand_over_rest()
@@ -322,9 +218,9 @@ class Connection(asyncio.BufferedProtocol):
             pass
         elif self._deadline:
             if now > self._deadline:  # without a word: browsers connect ahead, and ask later
-                self.front.connections.refused(_TEXTS[408], self.source)
+                self.front.connections.refused(REFUSALS[408], self.source)
                 self.dismiss()
-        elif http.reading is _Reading.BODY and not self._app_paused_at:
+        elif http.reading is Reading.BODY and not self._app_paused_at:
             took = now - self._body_since
             if took > bounds.body_s + http.body_bytes / bounds.body_rate:
                 if http.is_answering:
@@ -343,7 +239,7 @@ class Connection(asyncio.BufferedProtocol):
     def answered(self) -> None:
         """An answer is out; what waited behind its request goes on."""
         if self._pending and not self._is_closing:
-            if self._http is not None and self._http.reading is not _Reading.BODY:
+            if self._http is not None and self._http.reading is not Reading.BODY:
                 self._deadline = self.front.loop.time() + self.front.bounds.head_s
             self.front.turnstile.enter(self)
 
@@ -369,11 +265,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_closing or self._transport is None:
             return
         if status != 400:
-            self.front.connections.refused(_TEXTS[status], self.source)
+            self.front.connections.refused(REFUSALS[status], self.source)
         if self._http is not None and self._http.has_begun_to_answer:
             self.dismiss()  # in the midst of another answer there is no room for this one
             return
-        self._transport.write(_answer(status))
+        self._transport.write(refusal(status))
         self.close()
         self._end_protocol(None)
 
@@ -386,7 +282,7 @@ class Connection(asyncio.BufferedProtocol):
         bounds = self.front.bounds
         now = self.front.loop.time()
         in_midst = self._pending or (
-            self._http is not None and self._http.reading is not _Reading.NOTHING
+            self._http is not None and self._http.reading is not Reading.NOTHING
         )
         self._pending = b""
         if in_midst and not self._transport.is_closing():
@@ -401,9 +297,9 @@ class Connection(asyncio.BufferedProtocol):
 
     # within
 
-    def _next_piece(self, http: _Http) -> bytes:
+    def _next_piece(self, http: Http) -> bytes:
         """Return what to parse next: up to the end of a head, of a bounded size; or nothing."""
-        is_body = http.reading is _Reading.BODY
+        is_body = http.reading is Reading.BODY
         if self._is_closing or (self._app_paused_at if is_body else http.is_answering):
             return b""
         data, size = self._pending, self.front.bounds.piece_bytes
@@ -422,10 +318,10 @@ class Connection(asyncio.BufferedProtocol):
         self._overhead += fed - grown - 8 * grown
         if self._overhead > bounds.trailer_bytes:
             self.refuse(431)
-        elif http.reading is _Reading.BODY and not http.is_answering:
+        elif http.reading is Reading.BODY and not http.is_answering:
             self._unwanted += fed
             if self._unwanted > bounds.unwanted_bytes:
-                self.front.connections.refused(_TEXTS[413], self.source)
+                self.front.connections.refused(REFUSALS[413], self.source)
                 self.dismiss()
 
     def _discard(self, size: int) -> None:
@@ -454,73 +350,3 @@ class Connection(asyncio.BufferedProtocol):
             transport.resume_reading()
         else:
             transport.pause_reading()
-
-
-class _Side(asyncio.Transport):
-    """The transport that uvicorn's protocol is given: reading and closing go by `Connection`."""
-
-    def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
-        super().__init__()
-        self._connection = connection
-        self._transport = transport
-        self._is_closing = False
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
-
-    def is_closing(self) -> bool:
-        return self._is_closing or self._transport.is_closing()
-
-    def close(self) -> None:
-        self._is_closing = True
-        self._connection.close()
-
-    def abort(self) -> None:
-        self._is_closing = True
-        self._connection.dismiss()
-
-    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        if not self.is_closing():
-            self._transport.write(data)
-
-    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
-        if not self.is_closing():
-            self._transport.writelines(list_of_data)
-
-    def can_write_eof(self) -> bool:
-        return self._transport.can_write_eof()
-
-    def write_eof(self) -> None:
-        self._transport.write_eof()
-
-    def pause_reading(self) -> None:
-        self._connection.app_reads(False)
-
-    def resume_reading(self) -> None:
-        self._connection.app_reads(True)
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._connection.hand_over(protocol)
-
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._transport.set_write_buffer_limits(high, low)
-
-
-def _answer(status: int, headers: str = "") -> bytes:
-    """Return a whole answer, in the form of the API's refusals."""
-    body: dict[str, Any] = {"message": _TEXTS[status]}
-    if status == 400:
-        body = {"message": "Validation error", "errors": [_INVALID]}
-    content = json.dumps(body).encode()
-    head = (
-        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-        f"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
-        f"{headers}Connection: close\r\n\r\n"
-    )
-    return STATUS_LINE[status] + head.encode() + content
-
-
-_INVALID = {"field": "request", "message": "is not valid HTTP"}
