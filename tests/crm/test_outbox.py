@@ -423,7 +423,7 @@ async def test_settings_that_cannot_be_read_are_tried_again(
                 raise OSError("the database is gone")
             return await good(domain_id)
 
-        monkeypatch.setattr(node.outbox, "_settings", settings)
+        monkeypatch.setattr(node.outbox._sender, "_settings", settings)
         node.put("1", 1)
         async with asyncio.timeout(30):
             while not (rows := await node.rows()) or not rows[0].attempts:

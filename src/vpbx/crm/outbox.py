@@ -10,7 +10,7 @@ at all.
 A company may have several addresses (`Integration.others`). Each has a lane of its own, with
 rows, workers and pauses of its own: one that is slow or dead delays no other.
 
-Events that could not be delivered while they were news (`LATE_S`), of a call that is over, are
+Events that could not be delivered while they were news (`sender.LATE_S`), of a call that is over, are
 left out, unless the integration wants them (crm-api §2): a pop-up of an hour ago helps nobody.
 
 An answer that is no 2xx, of whatever kind, counts as "not now": a CRM that answers 401 or 404
@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,6 +36,7 @@ from vpbx.crm.commands import Fields
 from vpbx.crm.lane import Command, Lane, Limits, Tally
 from vpbx.crm.record import CommandLog, State, note
 from vpbx.crm.replay import Replays
+from vpbx.crm.sender import Sender
 from vpbx.crm.store import Counts, Store, Stuck
 from vpbx.db import Database, Write, Writer
 from vpbx.directory import MAIN, Integration
@@ -45,12 +45,6 @@ from vpbx.tasks import watched
 log = structlog.get_logger("vpbx.crm")
 
 _READ_AGAIN_S = 2.0
-LATE_S = 60.0
-"""An event older than this, of a call that is over, is late."""
-_LEFT_OUT = Answer(0, error="late: the call is over", fate=State.LEFT_OUT)
-_REMOVED = Answer(0, error="the address was removed", fate=State.LEFT_OUT)
-_KEPT = Answer(299, fate=State.KEPT)
-"""In place of an answer, where there is no URL: commands are fetched from the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +99,9 @@ class Outbox:
         self.record = CommandLog(database, node)
         """The log of the integration."""
         self._writer = writer
-        self._client = client
-        self._settings = settings
-        self._webhook = webhook
+        self._sender = Sender(client, settings, webhook, is_open, clock)
         self._clock = clock
         self._config = config or OutboxConfig()
-        self._is_open = is_open
         self._store = Store(database, node)
         self.replays = Replays(self._store, self.record, writer, self._send_again, clock)
         """What is to be sent once more."""
@@ -271,7 +262,7 @@ class Outbox:
         try:
             while self._running and (command := desk.lane.take()) is not None:
                 began = self._clock.now()
-                answer = await self._send(command)
+                answer = await self._sender.send(command)
                 took_s = self._clock.now() - began
                 if answer.fate == State.LEFT_OUT:
                     desk.lane.leave_out(command)
@@ -284,45 +275,9 @@ class Outbox:
             desk.workers -= 1
             self._kick(desk)
 
-    async def _send(self, command: Command, *, late: bool = False) -> Answer:
-        """Send a command; whatever goes wrong is an answer too, or its queue would stand still."""
-        try:
-            if command.fields["cmd"] == "webhook" and self._webhook is not None:
-                return await self._webhook(command.domain_id, command.fields)
-            integration = await self._settings(command.domain_id)
-            if integration is not None and command.address != MAIN:
-                integration = integration.at(command.address)
-                if integration is None:
-                    return _REMOVED
-            if integration is None or not integration.enabled:
-                return Answer(0, error="the integration is switched off")
-            if not integration.url:
-                return _KEPT
-            if self._is_late(command) and not (late or integration.late_events):
-                return _LEFT_OUT
-            return await self._client.send(
-                command.domain_id, integration, command.fields, delivery=str(command.id)
-            )
-        except Exception as error:
-            frames = traceback.extract_tb(error.__traceback__)
-            log.error(  # no traceback: it might show the token
-                "a command could not be sent",
-                domain_id=command.domain_id,
-                error=type(error).__name__,
-                at=f"{frames[-1].filename}:{frames[-1].lineno}",
-            )
-            return Answer(0, error=type(error).__name__)
-
-    def _is_late(self, command: Command) -> bool:
-        return (
-            command.fields["cmd"] == "event"
-            and self._clock.now() - command.since > LATE_S
-            and not self._is_open(command.callid)
-        )
-
     async def _send_again(self, command: Command) -> Answer:
         """Send a command of the replays: nothing is late of what somebody asked for."""
-        return await self._send(command, late=True)
+        return await self._sender.send(command, late=True)
 
     def _on_taken(self, desk: _Desk, command: Command, answer: Answer, took_s: float) -> None:
         if desk.lane.taken(command):
