@@ -10,8 +10,8 @@ at all.
 A company may have several addresses (`Integration.others`). Each has a lane of its own, with
 rows, workers and pauses of its own: one that is slow or dead delays no other.
 
-Events that could not be delivered while they were news (`sender.LATE_S`), of a call that is over, are
-left out, unless the integration wants them (crm-api §2): a pop-up of an hour ago helps nobody.
+Events that could not be delivered while they were news (`sender.LATE_S`), of a call that is over,
+are left out, unless the integration wants them (crm-api §2): a pop-up of an hour ago helps nobody.
 
 An answer that is no 2xx, of whatever kind, counts as "not now": a CRM that answers 401 or 404
 is being set up or repaired more often than it means it, and 24 hours of growing pauses cost
