@@ -328,7 +328,9 @@ class Bridge(Covers):
 
         With nobody on one seat that is a recording of the other one.
         """
-        self.recording = await self._media.start_recording(name)
+        media = self._media
+        self.recording = True  # also when this is cancelled: something may be recorded then
+        self.recording = await media.start_recording(name)
         return self.recording
 
     async def stop_recording(self) -> Recording | None:

@@ -92,16 +92,16 @@ class Call(Exchanging):
         self._turn_page(passed, stays, user, group, recorded=recording is not None)
         if recording is not None:
             self.switch.spawn(encode(self.switch, old, recording))
-        if self.ended_by is not None or stays.ended:
-            self.ended_by = self.ended_by or Ender.CALLER
-            raise Interrupted
-        self.bridge.vacate(leg.side, measured=True)
         if isinstance(passed.goal, ToPark):
             self.leaving = leg
         elif not passed.waits:
             leg.hangup()
         if not passed.waits:
             self.passing = None
+        if self.ended_by is not None or stays.ended:
+            self.ended_by = self.ended_by or Ender.CALLER
+            raise Interrupted
+        self.bridge.vacate(leg.side, measured=True)
         await self.bridge.loop(stays.side, self.bridge.hold_music)
         if passed.say and not isinstance(passed.goal, ToPark):
             self.say(passed.say)

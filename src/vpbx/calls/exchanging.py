@@ -53,35 +53,43 @@ class Exchanging(Hearing):
         new.report_to(self.inbox)
         self.note_leg(new)
         new.accept(like)
-        await self.bridge.change(new)
+        self._take_seat(old, new)
+        try:
+            await self.bridge.change(new)
+            if other is not None and new.sound.described:  # else it chooses of what they share
+                self.bridge.follow(other, new)
+            await self._changed_hands(old, new)
+        finally:  # also when the other side has hung up in this very moment
+            old.hangup()
+
+    def _take_seat(self, old: Leg, new: Leg) -> None:
+        """Have `new` be the guest or the host that `old` was, so that the end of the call is its
+        end, too."""
         if old is self.guest:
             self.guest = new
         else:
             self.host = new
-        if other is not None and new.sound.described:  # else it chooses of what they share
-            self.bridge.follow(other, new)
-        await self._changed_hands(old, new)
-        old.hangup()
 
     async def put_through(self, by: Leg, whom: Leg) -> None:
         """Let `whom`, to whom the employee of leg `by` talked elsewhere, talk in their place."""
         self.passed_on = True
-        if by is self.guest:
-            self.guest = whom
-        else:
-            self.host = whom
+        self._take_seat(by, whom)
         whom.report_to(self.inbox)
         self.note_leg(whom)
-        await self.bridge.take_over(whom, by.side)
-        await self._changed_hands(by, whom)
-        by.tell(200, "OK", over=True)
+        try:
+            await self.bridge.take_over(whom, by.side)
+            await self._changed_hands(by, whom)
+        finally:  # also when the other side has hung up in this very moment
+            by.tell(200, "OK", over=True)
 
     async def _hand_over(self, by: Leg, event: Handed) -> None:
         if by.ended or by not in self.legs() or event.whom.ended:
             event.drop()
             return
-        await self.put_through(by, event.whom)
-        by.hangup()
+        try:
+            await self.put_through(by, event.whom)
+        finally:
+            by.hangup()
 
     async def adopt(self, leg: Leg) -> None:
         """Go on with a leg that has talked in another call as the one who calls."""

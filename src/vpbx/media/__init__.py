@@ -10,6 +10,7 @@ Knows nothing of SIP or of companies. IPv4 only, as RTPProxy's pcap recording is
 """
 
 from .conversion import UnfitFile
+from .datagrams import Datagrams
 from .ear import Ear
 from .emodel import mos
 from .engine import MediaEngine
@@ -51,6 +52,7 @@ from .upload import convert_upload, remove_upload, upload_bytes
 
 __all__ = [
     "CNAME",
+    "Datagrams",
     "DtlsPeer",
     "Ear",
     "EncodeResult",

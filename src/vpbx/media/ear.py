@@ -7,15 +7,14 @@ counts as sound.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import cast
 
 import av
 from av.audio.codeccontext import AudioCodecContext
 
 from . import g711
 from .conversion import G722
+from .datagrams import Datagrams
 from .listeners import comes_from
 from .model import RtpPeer
 
@@ -29,7 +28,7 @@ _NOISE_BYTES = 8
 _PACKET_S = 0.02
 
 
-class Ear(asyncio.DatagramProtocol):
+class Ear(Datagrams):
     """Open it with `open`, send a side's sound to `peer`, close it at the end."""
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -47,16 +46,9 @@ class Ear(asyncio.DatagramProtocol):
     @classmethod
     async def open(cls, host: str, now: Callable[[], float]) -> Ear:
         """Listen on an address that RTPProxy reaches; `OSError` if it cannot."""
-        loop = asyncio.get_running_loop()
-        _, ear = await loop.create_datagram_endpoint(lambda: cls(now), local_addr=(host, 0))
+        ear = cls(now)
+        await ear.listen(host)
         return ear
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    def close(self) -> None:
-        """Listen no more."""
-        self._transport.close()
 
     def peer(self, of: RtpPeer, source: tuple[str, int]) -> RtpPeer:
         """Return whom to point the other side's media to, for a side that speaks as `of`.
@@ -64,7 +56,7 @@ class Ear(asyncio.DatagramProtocol):
         `source`: where the sound will come from (`MediaSession.source`); all else is nobody's.
         """
         self._source = source
-        host, port = self._transport.get_extra_info("sockname")[:2]
+        host, port = self.address
         return RtpPeer(host, port, of.payloads, of.dtmf_payload, of.ptime_ms)
 
     @property

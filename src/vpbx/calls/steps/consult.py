@@ -52,8 +52,12 @@ async def consult(call: Call, asked: Asked) -> Passed | None:
     stays = call.host if leg is call.guest else call.guest
     assert stays is not None
     call.guest, call.host = stays, None
-    await call.bridge.send_away(side)
-    await call.bridge.loop(stays.side, call.bridge.hold_music)
+    try:
+        await call.bridge.send_away(side)
+        await call.bridge.loop(stays.side, call.bridge.hold_music)
+    except BaseException:  # the other side has hung up: there is nobody to pass on
+        leg.hangup()
+        raise
     call.switch.consult(call.domain, asked, call.inbox)
     look = call.remind(_LOOK_S)
     try:
@@ -63,8 +67,8 @@ async def consult(call: Call, asked: Asked) -> Passed | None:
                     return Passed(asked.goal, party_of(asked.by), leg, waits=False)
                 case Consulted(heir=heir) if heir is not None:
                     leg.side = side
-                    await call.bridge.hush(stays.side)
                     await call.put_through(leg, heir)
+                    await call.bridge.hush(stays.side)
                     return None
                 case CameBack():
                     await call.take_back(leg, side)

@@ -257,10 +257,10 @@ class _Visit:
             call.info.diversion,
             clock.time() - waited_s,
         )
-        await switch.directory.callbacks.promise(promised)
         try:
+            await switch.directory.callbacks.promise(promised)
             await call.pick_up()
             await call.hear_out("callback-confirmed")
-        finally:
+        finally:  # also when they hang up at once, which ends the call but not the promise
             switch.call_back(promised)
         return Over(Result.NO_ANSWER)

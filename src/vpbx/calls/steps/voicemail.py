@@ -36,12 +36,13 @@ async def voicemail(call: Call, goal: ToVoicemail) -> Outcome:
     assert guest is not None
     await call.pick_up()
     await _greet(call)
-    if not await _can_record(call):
-        await call.hear_out("call-later")
-        return Over(Result.NO_ANSWER)
-    began_at = call.switch.clock.now()
     ear = await Ear.open(call.switch.media.config.inner_host, call.switch.clock.now)
+    began_at = call.switch.clock.now()
     try:
+        if not await _can_record(call):
+            await call.hear_out("call-later")
+            return Over(Result.NO_ANSWER)
+        began_at = call.switch.clock.now()
         session, other = call.bridge.session, guest.side.other
         assert guest.sound.peer is not None
         assert session is not None
