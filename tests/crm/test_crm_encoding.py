@@ -1,4 +1,4 @@
-"""Form or JSON, and what is learned of a CRM (D15)."""
+"""Form or JSON, and what is learned of a CRM."""
 
 from __future__ import annotations
 
