@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import (
     Browser,
     BrowserContext,
@@ -25,13 +26,18 @@ from playwright.async_api import (
     expect,
 )
 
-from tests.e2e.conftest import Company
+from tests.e2e.conftest import Company, make_company
 from tests.support.chromium import AXE, ROOT, program
+from tests.support.crm import Receiver
+from tests.support.pbx import Pbx
 from vpbx.media.rtp import goertzel
 from vpbx.sim.call import Call
 from vpbx.sim.carrier import Carrier
 from vpbx.sim.phone import Phone
 from vpbx.sip import Hop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+"""One browser for all of them: each person has a profile of their own in it."""
 
 PASSWORD = "correct horse staple"
 VOICE_HZ = 1000
@@ -71,7 +77,14 @@ def bundled() -> None:
         subprocess.run([sys.executable, ROOT / "scripts/assets.py"], check=True)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def company(pbx: Pbx, tmp_path: Path) -> AsyncIterator[Company]:
+    """A company of this test's own."""
+    async with Receiver() as crm:
+        yield await make_company(pbx, tmp_path, crm)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(voice: Path) -> AsyncIterator[Browser]:
     arguments = (
         *("--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import pytest
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, FrameLocator, Page, expect
 
@@ -18,11 +19,14 @@ from tests.e2e.test_web_phone import (  # noqa: F401 - the browser and its micro
     WebPhone,
     browser,
     bundled,
+    company,
     desk_phone,
     logged_in,
     voice,
 )
 from vpbx.sim.phone import Phone
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EXAMPLE = Path(__file__).parents[2] / "docs/widget-example.html"
 TOLD = """window.told = [];
@@ -68,8 +72,8 @@ async def site(home: str) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def allow(company: Company, context: BrowserContext, home: str, origin: str) -> None:
-    async with company.directory() as (directory, domain):
+async def allow(of: Company, context: BrowserContext, home: str, origin: str) -> None:
+    async with of.directory() as (directory, domain):
         await directory.companies.edit(domain, {"widget_origins": [origin]})
     async with asyncio.timeout(30):  # another process has changed it
         page = await context.new_page()
@@ -103,7 +107,7 @@ async def let_in(context: BrowserContext, page: Page, origin: str) -> FrameLocat
 
 async def test_another_site_dials_and_is_told_what_happens(
     browser: Browser,  # noqa: F811
-    company: Company,
+    company: Company,  # noqa: F811
 ) -> None:
     ann, bob = await company.employee("711"), await company.employee("712")
     async with (

@@ -8,7 +8,7 @@ any other number  | the call goes there after 3 s without a digit, or at #
 *5                | the other side is parked
 
 Where the media engine hears no digits of a side while it plays something to the other one
-(another machine's RTPProxy, DTLS), the music begins when the call goes on.
+(another machine's RTPProxy), the music begins when the call goes on.
 """
 
 from __future__ import annotations
