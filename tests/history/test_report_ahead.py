@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,16 @@ from sqlalchemy import delete, event, func, select, update
 from tests.history.test_report_sums import BERLIN, FIRST_MS, LAST_MS, asked, calls
 from tests.history.test_reports import row
 from vpbx.db import Database
-from vpbx.history import ReportAhead, ReportAsked, Reports, ReportStore, Seen, call_history, reports
+from vpbx.history import (
+    Beside,
+    ReportAhead,
+    ReportAsked,
+    Reports,
+    ReportStore,
+    Seen,
+    call_history,
+    reports,
+)
 from vpbx.history.report_store import Stored, plan_of
 from vpbx.history.report_sums import DAY_MS
 from vpbx.history.tables import report_sums
@@ -141,10 +151,9 @@ async def test_what_is_not_counted_yet_is_said_and_then_counted_first(
     theirs = [{**each, "callid": each["callid"] + 5000, "domain_id": 2} for each in some]
     await put(sqlite_database, call_history.insert().values([*some, *theirs]))
     counting = ahead(sqlite_database, (1, BERLIN), (2, LORD_HOWE))
-    asking = Reports(sqlite_database, hurry=counting.hurry)
+    asking = Reports(sqlite_database, beside=Beside(counting.hurry, nothing_beside))
     left = await asking.left(asked(domain_id=2), "day", LORD_HOWE)
     assert 0.9 < left <= 1
-    assert await asking.left(asked(domain_id=2, seen=Seen(("bob",))), "day", LORD_HOWE) == 0
     running = asyncio.create_task(counting.run())
     try:
         async with asyncio.timeout(60):
@@ -160,6 +169,32 @@ async def test_what_is_not_counted_yet_is_said_and_then_counted_first(
         await asyncio.wait([running])
     assert first is not None
     assert first < 200, "the other company has some 400"
+
+
+def nothing_beside(work: Coroutine[Any, Any, None]) -> None:
+    work.close()
+    raise AssertionError("the days are kept in the database")
+
+
+async def test_what_heads_see_is_counted_beside_while_the_page_says_how_far_it_is(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "_AT_ONCE", 5)
+    await put(sqlite_database, call_history.insert().values(calls(200)))
+    tasks: list[asyncio.Task[None]] = []
+    spawn = Beside(lambda _: None, lambda work: tasks.append(asyncio.create_task(work)))
+    asking = Reports(sqlite_database, beside=spawn)
+    of_bob = asked(seen=Seen(("bob",)))
+    for by in ("day", "employee"):
+        assert await asking.left(of_bob, by, BERLIN) == 1
+        later = replace(of_bob, until_ms=LAST_MS + 1000)
+        assert await asking.left(later, by, BERLIN) > 0
+        assert len(tasks) == 1, "asked again, it is not counted twice"
+        await tasks.pop()
+        assert await asking.left(later, by, BERLIN) == 0
+    fresh = Reports(sqlite_database)
+    assert await asking.by_day(of_bob, BERLIN) == await fresh.by_day(of_bob, BERLIN)
+    assert await fresh.left(of_bob, "day", BERLIN) == 0, "a command waits"
 
 
 async def test_another_time_zone_is_counted_anew_and_the_earlier_one_forgotten(

@@ -26,6 +26,7 @@ from vpbx.crm import (
 from vpbx.directory import Contact, DomainConfig, Format, SipRegistration
 from vpbx.events import CallInfo, EventBus
 from vpbx.history import (
+    Beside,
     CustomerNames,
     Encoding,
     History,
@@ -128,7 +129,8 @@ class Recorders:
         ground = self._ground
         ahead = ReportAhead(ReportStore(ground.database), self._zones, ground.clock.time)
         ground.life.spawn(ahead.run())
-        self.reports = Reports(ground.database, ground.writer.caught_up, ahead.hurry)
+        beside = Beside(ahead.hurry, ground.life.spawn)
+        self.reports = Reports(ground.database, ground.writer.caught_up, beside)
         self.report_mails = ReportMails(ground.database, ground.clock.time)
         sender = ReportSender(
             self.report_mails,

@@ -24,8 +24,9 @@ from vpbx.history.recordings import (
     recording_path,
 )
 from vpbx.history.report_ahead import ReportAhead
+from vpbx.history.report_figures import Figures, ReportAsked
 from vpbx.history.report_store import ReportStore
-from vpbx.history.reports import Figures, ReportAsked, Reports
+from vpbx.history.reports import Beside, Reports
 from vpbx.history.tables import (
     CALLED_AGAIN,
     CALLED_BACK,
@@ -54,6 +55,7 @@ __all__ = [
     "UNRETURNED",
     "WHENEVER",
     "Asked",
+    "Beside",
     "Browser",
     "CallRow",
     "CustomerNames",

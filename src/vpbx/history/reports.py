@@ -9,8 +9,8 @@ see, piece by piece. What it counted of days that are over and have not changed 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -20,8 +20,8 @@ from sqlalchemy import ColumnElement, case, func, literal, select
 
 from vpbx.db import Database
 from vpbx.events import Direction, Status
-from vpbx.history.browse import Seen, visible
-from vpbx.history.period import InvalidQuery, Period
+from vpbx.history.browse import visible
+from vpbx.history.report_figures import Figures, ReportAsked
 from vpbx.history.report_store import (
     IN_TIME_S,
     WHO,
@@ -45,104 +45,24 @@ from vpbx.history.report_sums import (
 from vpbx.history.tables import call_history
 from vpbx.history.written import CaughtUp, Written
 
-__all__ = ["Figures", "ReportAsked", "Reports"]
+__all__ = ["Beside", "Reports"]
 
 _C = call_history.c
-_LONGEST_MS = 400 * 24 * 3600 * 1000
 _AT_ONCE = 20_000
 """Changes of calls that are counted while somebody waits, in a tenth of a second or so."""
+_MOST_BESIDE = 4
 _NOTHING = ("", (0,) * 10)
 _ANY_ZONE = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class ReportAsked:
-    """Which calls a report is of. Times are epoch milliseconds; `seen` None: all may be seen.
+class Beside:
+    """Who counts while nobody waits."""
 
-    `in_time_s`: how quickly a call has to be answered to count for the service level.
-    """
-
-    domain_id: int
-    since_ms: int
-    until_ms: int
-    seen: Seen | None
-    group: str = ""
-    in_time_s: int = 20
-
-    @classmethod
-    def of(
-        cls,
-        domain_id: int,
-        period: Period,
-        now: float,
-        *,
-        seen: Seen | None = None,
-        group: str = "",
-        in_time_s: int = 20,
-    ) -> ReportAsked:
-        """Return what is asked of a period up to `now` (epoch seconds); InvalidQuery says why
-        a period is too long."""
-        until_ms = min(period.until_ms, round(now * 1000))
-        if until_ms - period.since_ms > _LONGEST_MS:
-            raise InvalidQuery("start", "must be at most a year before the end")
-        return cls(domain_id, period.since_ms, until_ms, seen, group, in_time_s)
-
-    def key(self) -> Hashable:
-        """Return what tells it from others."""
-        seen = self.seen
-        may = seen and (seen.logins, seen.groups, tuple(sorted(seen.since_ms.items())))
-        times = (self.since_ms, self.until_ms)
-        return (self.domain_id, *times, may, self.group, self.in_time_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Sums over external calls. Times in milliseconds."""
-
-    incoming: int = 0
-    answered: int = 0
-    in_time: int = 0
-    """Of the incoming: answered within the time asked for."""
-    abandoned: int = 0
-    """Of the incoming: not answered, and no message was left."""
-    waited_ms: int = 0
-    """Until the answer, of the answered ones."""
-    talked_ms: int = 0
-    """Of all calls, incoming and outgoing."""
-    outgoing: int = 0
-    reached: int = 0
-    """Of the outgoing: answered."""
-    rated: int = 0
-    stars: int = 0
-    """The sum of the ratings."""
-
-    def __add__(self, other: Figures) -> Figures:
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Figures(*(one + another for one, another in pairs))
-
-    @property
-    def missed(self) -> int:
-        return self.incoming - self.answered
-
-    @property
-    def service_level(self) -> int | None:
-        """Percent of the incoming calls that were answered in time; None: there were none."""
-        return round(100 * self.in_time / self.incoming) if self.incoming else None
-
-    @property
-    def wait_s(self) -> int | None:
-        """How long an answered call waited, on average."""
-        return round(self.waited_ms / self.answered / 1000) if self.answered else None
-
-    @property
-    def talk_s(self) -> int | None:
-        """How long was talked, on average of the calls that were answered."""
-        talks = self.answered + self.reached
-        return round(self.talked_ms / talks / 1000) if talks else None
-
-    @property
-    def rating(self) -> float | None:
-        return round(self.stars / self.rated, 2) if self.rated else None
+    hurry: Callable[[int], None]
+    """Has a company's days counted at once (`ReportAhead.hurry`)."""
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    """Does something beside all else."""
 
 
 class Reports:
@@ -152,28 +72,62 @@ class Reports:
         self,
         database: Database,
         caught_up: CaughtUp | None = None,
-        hurry: Callable[[int], None] | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """`caught_up`: as `Written` has it. `hurry`: has a company's days counted at once
-        (`ReportAhead.hurry`); None where nobody counts ahead."""
+        """`caught_up`: as `Written` has it. `beside` None: who asks waits until it is counted."""
         self._database = database
         self._store = ReportStore(database)
         self._written = Written(caught_up)
-        self._hurry = hurry
+        self._beside = beside
+        self._counting: set[Hashable] = set()
+        """What is counted beside, of what is not kept in the database."""
         self._kept: Kept[Sums] = Kept()
         self._lines: Kept[Lines] = Kept()
 
     async def left(self, asked: ReportAsked, by: str, zone: ZoneInfo) -> float:
         """Return which share of a report by day, hour, employee or department has still to be
         counted, and have that done; 0: so little that it is told at once."""
-        if self._hurry is None or not _is_of_days(asked):
+        if self._beside is None:
             return 0.0
+        if not _is_of_days(asked):
+            return await self._left_beside(asked, by, zone, self._beside)
         plan, versions = await self._plan(asked, kinds_of(zone.key)[by])
         missing = sum(versions.get(day, 0) for days in plan.missing for day in days)
         if missing <= _AT_ONCE:
             return 0.0
-        self._hurry(asked.domain_id)
+        self._beside.hurry(asked.domain_id)
         return missing / sum(versions.values())
+
+    async def _left_beside(
+        self, asked: ReportAsked, by: str, zone: ZoneInfo, beside: Beside
+    ) -> float:
+        """As `left`, of what is counted when it is asked for."""
+        kind = kinds_of(zone.key)[by]
+        about = by if kind == WHO else kind
+        first, last = asked.since_ms // DAY_MS, asked.until_ms // DAY_MS
+        versions = await self._store.versions(asked.domain_id, first, last)
+        missing = 0
+        for piece in pieces_of(asked.since_ms, asked.until_ms):
+            version = sum(versions.get(day, 0) for day in piece.days)
+            part = replace(asked, since_ms=piece.since_ms, until_ms=piece.until_ms)
+            if self._kept.get((about, part.key()), version) is None:
+                missing += version
+        if missing <= _AT_ONCE:
+            return 0.0
+        name = about, replace(asked, until_ms=0).key()
+        if name not in self._counting and len(self._counting) < _MOST_BESIDE:
+            self._counting.add(name)
+            beside.spawn(self._count_beside(name, asked, by, zone))
+        return missing / sum(versions.values())
+
+    async def _count_beside(
+        self, name: Hashable, asked: ReportAsked, by: str, zone: ZoneInfo
+    ) -> None:
+        clock = LocalClock(zone)
+        try:
+            await self._told(asked, by, zone, {"hour": clock.hour, "day": clock.day}.get(by, str))
+        finally:
+            self._counting.discard(name)
 
     async def by_time(self, asked: ReportAsked) -> list[tuple[int, Figures]]:
         """Return each quarter of an hour with calls, by its start in epoch milliseconds."""
