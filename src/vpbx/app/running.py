@@ -20,7 +20,8 @@ __all__ = ["run", "settle"]
 
 log = structlog.get_logger("vpbx.app")
 
-_GC_THRESHOLDS = (1_000, 5, 50)
+_GC_THRESHOLDS = (1_000, -1, 300)
+"""-1: a second look at what is new, before it counts as old, is never taken."""
 
 
 def run(config: ServeConfig) -> None:
@@ -40,10 +41,11 @@ def settle() -> None:
     would hold up every call for a tenth of a second now and then. The rest is looked through
     less often than Python would, which took 9 % of a loaded server's time, and no more seldom
     than measured: 20,000 calls leave memory flat, ten times these thresholds save nothing more.
-    How often all is looked through is the product of the three; the first two say how long calls
-    wait for one look at what is new. 50 calls a second with 15 NOTIFYs each left 50,000 objects
-    to be looked at (5,000, 10) and 36 to 64 ms of waiting; so 5,000, and 3 to 8 ms, a tenth as
-    often since an answered request leaves little behind.
+    How often all is looked through is the product of the first and the last; the first says how
+    long calls wait for one look at what is new. 50 calls a second with 15 NOTIFYs each left 50,000
+    objects to be looked at (5,000, 10) and 36 to 64 ms of waiting; so 1,000, and 1 ms. What is new
+    in a call lives as long as the call, so a second look at it found nothing and cost as much as
+    the first; what a call leaves in circles waits for the look at all.
     """
     gc.collect()
     gc.freeze()

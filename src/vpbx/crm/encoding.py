@@ -30,12 +30,11 @@ def encode(fields: Mapping[str, str | int], token: str, form: Format) -> bytes:
     complete = {**fields, "crm_token": token}
     if form is Format.JSON:
         return json.dumps(complete, ensure_ascii=False, separators=(",", ":")).encode()
-    return "&".join([f"{name}={_quoted(value)}" for name, value in complete.items()]).encode()
-
-
-def _quoted(value: str | int) -> str:
-    text = str(value)
-    return text if _as_it_is(text) else quote_plus(text)
+    pairs = []
+    for name, value in complete.items():
+        text = value if type(value) is str else str(value)
+        pairs.append(f"{name}={text if _as_it_is(text) else quote_plus(text)}")
+    return "&".join(pairs).encode()
 
 
 class Formats:
