@@ -30,6 +30,9 @@ run: setup ## start the demo: a call comes in, is answered, and the PBX keeps ru
 test: $(VENV)/.installed-dev $(VENV)/.installed-system $(VENV)/.installed-node ## run all tests (T=path or -k words)
 	@$(BIN)/python -m tests.run $(T)
 
+pictures: $(VENV)/.installed-dev $(VENV)/.installed-system ## make pictures of every page of the console, in screenshots/
+	@$(BIN)/pytest -q tests/console/test_pages.py
+
 fuzz: $(VENV)/.installed-dev $(VENV)/.installed-system ## fuzz SIP, SDP, STUN and HTTP for ten minutes (FUZZ_SECONDS=N)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/pytest tests/hostile/test_fuzz.py
 
@@ -66,4 +69,4 @@ lock: $(VENV)/.installed-dev ## renew the locks from pyproject.toml
 clean: ## remove what setup and the tests made
 	@rm -rf $(VENV) build dist bench-out .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
 
-.PHONY: help setup run test fuzz bench lint fmt types reference lock clean
+.PHONY: help setup run test pictures fuzz bench lint fmt types reference lock clean
