@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -22,18 +23,22 @@ from vpbx.cli.options import (
     WebrtcPort,
     option,
 )
+from vpbx.cli.parameters import grouped
 from vpbx.config import ServeConfig
 
 
-def serve(
-    data: Data = Path(config.DEFAULT_DATA),
-    http: Http = config.DEFAULT_HTTP,
-    https: Https = config.DEFAULT_HTTPS,
-    sip: Sip = config.DEFAULT_SIP,
-    sip_tls: SipTls = config.DEFAULT_SIP_TLS,
-    rtp_ports: RtpPorts = config.DEFAULT_RTP,
-    webrtc_port: WebrtcPort = config.DEFAULT_WEBRTC,
-    advertise: Advertise = "",
+@dataclass(frozen=True)
+class Options:
+    """How the server is started, as it was typed or stands in the environment."""
+
+    data: Data = Path(config.DEFAULT_DATA)
+    http: Http = config.DEFAULT_HTTP
+    https: Https = config.DEFAULT_HTTPS
+    sip: Sip = config.DEFAULT_SIP
+    sip_tls: SipTls = config.DEFAULT_SIP_TLS
+    rtp_ports: RtpPorts = config.DEFAULT_RTP
+    webrtc_port: WebrtcPort = config.DEFAULT_WEBRTC
+    advertise: Advertise = ""
     public_url: Annotated[
         str,
         option(
@@ -42,10 +47,10 @@ def serve(
             "How links to recordings begin; without it https://{domain} and the port of --https.",
             show_default=False,
         ),
-    ] = "",
-    database: Database = "",
-    certificate: Certificate = None,
-    private_key: PrivateKey = None,
+    ] = ""
+    database: Database = ""
+    certificate: Certificate = None
+    private_key: PrivateKey = None
     acme: Annotated[
         str,
         option(
@@ -55,18 +60,18 @@ def serve(
             "when one could not be renewed.",
             show_default=False,
         ),
-    ] = "",
+    ] = ""
     acme_http: Annotated[
         str,
         option("--acme-http", "HOST:PORT", "What the outside reaches as port 80, for --acme."),
-    ] = config.DEFAULT_ACME_HTTP,
+    ] = config.DEFAULT_ACME_HTTP
     acme_directory: Annotated[
         str, option("--acme-directory", "URL", "Another authority than Let's Encrypt.")
-    ] = config.DEFAULT_ACME,
+    ] = config.DEFAULT_ACME
     acme_trust: Annotated[
         Path | None,
         option("--acme-trust", "FILE", "Certificates to trust that authority by, PEM."),
-    ] = None,
+    ] = None
     smtp: Annotated[
         str,
         option(
@@ -76,14 +81,14 @@ def serve(
             "the environment, where others do not see it.",
             show_default=False,
         ),
-    ] = "",
+    ] = ""
     mail_from: Annotated[
         str, option("--mail-from", "ADDRESS", "Who letters are from.", show_default=False)
-    ] = "",
+    ] = ""
     bridge: Annotated[
         Path | None,
         option("--bridge", "FILE", "Serve a bridge to a database too (docs/bridge.md)."),
-    ] = None,
+    ] = None
     trusted_proxies: Annotated[
         str,
         option(
@@ -92,7 +97,7 @@ def serve(
             "Addresses or networks of TLS proxies in front of --http, comma-separated.",
             show_default=False,
         ),
-    ] = "",
+    ] = ""
     allow_private_crm: Annotated[
         bool,
         typer.Option(
@@ -100,7 +105,7 @@ def serve(
             envvar="VPBX_ALLOW_PRIVATE_CRM",
             help="With several companies, too, CRM, webhook and operator addresses may be private.",
         ),
-    ] = False,
+    ] = False
     media: Annotated[
         str,
         option(
@@ -109,7 +114,7 @@ def serve(
             "An RTPProxy elsewhere; without it, one inside this process.",
             show_default=False,
         ),
-    ] = "",
+    ] = ""
     sip_connections: Annotated[
         int,
         option(
@@ -117,7 +122,7 @@ def serve(
             "N",
             "TCP and TLS connections one address may have before its phones register.",
         ),
-    ] = config.DEFAULT_SIP_CONNECTIONS,
+    ] = config.DEFAULT_SIP_CONNECTIONS
     digest_without_qop: Annotated[
         str,
         option(
@@ -126,10 +131,10 @@ def serve(
             "Old phones that answer a challenge without qop: take each challenge once, take it "
             "again for five minutes (a copied request could be replayed), or refuse them.",
         ),
-    ] = config.DEFAULT_WITHOUT_QOP,
+    ] = config.DEFAULT_WITHOUT_QOP
     log_level: Annotated[
         str, option("--log-level", "LEVEL", ", ".join(config.LOG_LEVELS) + ".")
-    ] = "info",
+    ] = "info"
     log_sip: Annotated[
         Path | None,
         option(
@@ -139,7 +144,7 @@ def serve(
             show_default=False,
             dir_okay=False,
         ),
-    ] = None,
+    ] = None
     makecalls_per_employee: Annotated[
         int,
         option(
@@ -149,7 +154,7 @@ def serve(
             min=0,
             max=10_000,
         ),
-    ] = config.DEFAULT_MAKECALLS_PER_EMPLOYEE,
+    ] = config.DEFAULT_MAKECALLS_PER_EMPLOYEE
     makecalls_per_second: Annotated[
         int,
         option(
@@ -159,44 +164,17 @@ def serve(
             min=0,
             max=10_000,
         ),
-    ] = config.DEFAULT_MAKECALLS_PER_SECOND,
+    ] = config.DEFAULT_MAKECALLS_PER_SECOND
     crm_log_days: Annotated[
         int,
         option("--crm-log-days", "N", "How long it is kept what was sent to CRMs, and is fetched."),
-    ] = config.DEFAULT_CRM_LOG_DAYS,
-) -> None:
+    ] = config.DEFAULT_CRM_LOG_DAYS
+
+
+@grouped
+def serve(options: Options) -> None:
     """Run the PBX until SIGTERM or Ctrl-C; prints one line `ready …` when it takes calls."""
-    settings = ServeConfig.parse(
-        data=data,
-        http=http,
-        https=https,
-        sip=sip,
-        sip_tls=sip_tls,
-        rtp_ports=rtp_ports,
-        webrtc_port=webrtc_port,
-        advertise=advertise,
-        public_url=public_url,
-        database=database,
-        certificate=certificate,
-        private_key=private_key,
-        acme=acme,
-        acme_http=acme_http,
-        acme_directory=acme_directory,
-        acme_trust=acme_trust,
-        smtp=smtp,
-        mail_from=mail_from,
-        bridge=bridge,
-        trusted_proxies=trusted_proxies,
-        allow_private_crm=allow_private_crm,
-        sip_connections=sip_connections,
-        digest_without_qop=digest_without_qop,
-        media=media,
-        log_level=log_level,
-        log_sip=log_sip,
-        makecalls_per_employee=makecalls_per_employee,
-        makecalls_per_second=makecalls_per_second,
-        crm_log_days=crm_log_days,
-    )
+    settings = ServeConfig.parse(**vars(options))
     from vpbx.app.running import run  # not for --help, nor for a wrong option: it loads it all
 
     run(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from vpbx import config
 from vpbx.app.control import ControlFault, ask
 from vpbx.cli.options import Data, Database, Json
 from vpbx.cli.output import BAD_INPUT, Fault, out, show, show_rows
-from vpbx.cli.parameters import Sets
+from vpbx.cli.parameters import Sets, grouped
 from vpbx.cli.store import is_empty, on_directory
 
 if TYPE_CHECKING:
@@ -100,23 +101,49 @@ Priority = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What is said of a carrier."""
+
+    address: Address = None
+    transport: Transport = None
+    username: Username = None
+    password_stdin: PasswordStdin = False
+    auth_name: AuthName = None
+    register: Register = None
+    accept: Accept = None
+    network: Network = None
+    identity: IdentityOption = None
+    from_user: FromUser = None
+    from_domain: FromDomain = None
+    customers_numbers: CustomersNumbers = None
+    max_calls: MaxCalls = None
+    priority: Priority = None
+
+    def values(self) -> dict[str, Any]:
+        """Return what was given, as the directory takes it, without the addresses."""
+        values = {
+            "transport": self.transport,
+            "username": self.username,
+            "auth_name": self.auth_name,
+            "networks": self.network,
+            "identity": self.identity,
+            "from_user": self.from_user,
+            "from_domain": self.from_domain,
+            "customers_numbers": self.customers_numbers,
+            "max_calls": self.max_calls,
+            "priority": self.priority,
+            "mode": _mode(self.register, self.accept),
+            "password": _password(self.password_stdin),
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
 @app.command()
+@grouped
 def add(
     name: Name,
-    address: Address = None,
-    transport: Transport = None,
-    username: Username = None,
-    password_stdin: PasswordStdin = False,
-    auth_name: AuthName = None,
-    register: Register = None,
-    accept: Accept = None,
-    network: Network = None,
-    identity: IdentityOption = None,
-    from_user: FromUser = None,
-    from_domain: FromDomain = None,
-    customers_numbers: CustomersNumbers = None,
-    max_calls: MaxCalls = None,
-    priority: Priority = None,
+    settings: Settings,
     domain: Annotated[str, _opt("DOMAIN", "For this company only; default: for all.")] = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
@@ -128,46 +155,23 @@ def add(
     [bold]vpbx trunk add main --address sip.carrier.example --username 100200 --password-stdin
     --register < password.txt[/bold]
     """
-    values = _values(
-        transport=transport,
-        username=username,
-        auth_name=auth_name,
-        networks=network,
-        identity=identity,
-        from_user=from_user,
-        from_domain=from_domain,
-        customers_numbers=customers_numbers,
-        max_calls=max_calls,
-        priority=priority,
-        mode=_mode(register, accept),
-        password=_password(password_stdin),
-    )
+    values = settings.values()
 
     async def work(directory: Directory) -> tuple[Trunk, list[str]]:
         company = await directory.companies.get(domain) if domain else None
-        made = await directory.trunk_rules.add(name, address or None, domain=company, **values)
+        made = await directory.trunk_rules.add(
+            name, settings.address or None, domain=company, **values
+        )
         return made, await _problems(made)
 
     made, problems = on_directory(data, database, work, create=is_empty(data))
     _show(made, problems, as_json, f"The trunk [bold]{made.name}[/bold] is added.")
 
 
+@grouped
 def set_(
     name: Name,
-    address: Address = None,
-    transport: Transport = None,
-    username: Username = None,
-    password_stdin: PasswordStdin = False,
-    auth_name: AuthName = None,
-    register: Register = None,
-    accept: Accept = None,
-    network: Network = None,
-    identity: IdentityOption = None,
-    from_user: FromUser = None,
-    from_domain: FromDomain = None,
-    customers_numbers: CustomersNumbers = None,
-    max_calls: MaxCalls = None,
-    priority: Priority = None,
+    settings: Settings,
     enabled: Annotated[
         bool | None, typer.Option("--on/--off", help="Use it or not.", show_default=False)
     ] = None,
@@ -177,23 +181,10 @@ def set_(
     as_json: Json = False,
 ) -> None:
     """Change a carrier; what is not named stays. Addresses and networks are replaced as a list."""
-    values = _values(
-        name=rename,
-        address=address or None,
-        transport=transport,
-        username=username,
-        auth_name=auth_name,
-        networks=network or None,
-        identity=identity,
-        from_user=from_user,
-        from_domain=from_domain,
-        customers_numbers=customers_numbers,
-        max_calls=max_calls,
-        priority=priority,
-        enabled=enabled,
-        mode=_mode(register, accept),
-        password=_password(password_stdin),
-    )
+    more = {"name": rename, "address": settings.address or None, "enabled": enabled}
+    values = {**settings.values(), **{k: v for k, v in more.items() if v is not None}}
+    if not settings.network:
+        values.pop("networks", None)
     if not values:
         raise Fault("nothing to change: name what to set, see `vpbx trunk set --help`", BAD_INPUT)
 
@@ -271,10 +262,6 @@ def _ask(name: str, numbers: list[tuple[str, str]]) -> None:
     if not sys.stdin.isatty():
         raise Fault(f"to remove {name} without being asked, add --yes", BAD_INPUT)
     typer.confirm(f"Remove the trunk {name}?", abort=True)
-
-
-def _values(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _mode(register: bool | None, accept: bool | None) -> str | None:
