@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _MOST = 16
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MOST_DETAIL = 160
 _TALK_S = 3
 """Of a shorter talk it is no wonder that nothing was heard."""
@@ -328,7 +329,7 @@ def dump_causes(causes: Iterable[Cause]) -> str:
         [each.kind, each.who[:_MOST_DETAIL], each.code, each.detail[:_MOST_DETAIL]]
         for each in tuple(causes)[:_MOST]
     ]
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")) if kept else ""
+    return _written(kept) if kept else ""
 
 
 def load_causes(text: str | None) -> tuple[Cause, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.console.calls import HOSTILE, SOUND
 from tests.console.conftest import ACME, GLOBEX, Browser, Console, said
+from tests.support.command import run_vpbx
 from vpbx.console.csvs import line
 
 
@@ -212,3 +213,27 @@ def test_a_call_that_failed_says_why_and_what_to_do(console: Console) -> None:
     assert f"The phone of {HOSTILE} did not answer the INVITE at all (408)." in said(page)
     assert "have it register more often" in said(page)
     assert "The caller hung up before anybody answered." in said(page)
+
+
+def test_the_same_is_said_on_the_command_line(console: Console) -> None:
+    newest = all_calls(console.as_("admin"))[0]
+    told = console.pbx.vpbx("history", "show", ACME, newest)
+    assert told["uid"] == newest
+    assert [leg["by"] for leg in told["legs"]] == ["", "first"]
+    assert told["legs"][0]["received"] == {
+        "packets": 2950,
+        "lost": 50,
+        "loss_percent": 1.67,
+        "jitter_ms": 12.5,
+        "mos": 4.02,
+        "grade": "good",
+    }
+    assert told["legs"][0]["sent"] is None
+    assert [cause["kind"] for cause in told["causes"]] == ["poor_from"]
+    shown = run_vpbx("history", "show", ACME, newest, "--data", str(console.pbx.data)).stdout
+    assert "79123450000 by first: opus, there and back 82 ms" in shown
+    assert "from them: poor, MOS 2.21: 700 packets, 30.0 % lost" in shown
+    assert "Look at their network" in shown
+    missing = run_vpbx("history", "show", ACME, "17", "--data", str(console.pbx.data))
+    assert missing.returncode == 2
+    assert "there is no call 17" in missing.stderr

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import struct
 import subprocess
 import sys
+import time
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +32,7 @@ from tests.e2e.conftest import Company, make_company
 from tests.support.chromium import AXE, ROOT, program
 from tests.support.crm import Receiver
 from tests.support.pbx import Pbx
+from vpbx.media.rtcp import build_report, parse
 from vpbx.media.rtp import goertzel
 from vpbx.sim.call import Call
 from vpbx.sim.carrier import Carrier
@@ -178,9 +181,11 @@ async def test_calls_go_from_the_page_to_a_phone_and_back_with_sound(
         await asyncio.gather(web.hears(440), call.heard(VOICE_HZ))
         await web.page.locator("[data-phone-key='7']").click()
         await call.heard_digits("7")
+        await _report_to_each_other(web, call)
         await web.press("Hang up")
         await call.ended()
         await web.over()
+        await _both_are_kept(company, ann, bob)
 
         call = await desk.call("711")
         await web.call("incoming")
@@ -191,6 +196,56 @@ async def test_calls_go_from_the_page_to_a_phone_and_back_with_sound(
         await asyncio.gather(web.hears(660), call.heard(VOICE_HZ))
         call.hangup()
         await web.over()
+
+
+REMOTE_REPORT = """async () => {
+  const report = await window.vpbxPhone.calls[0].session.connection.getStats();
+  return [...report.values()].some((one) => one.type === "remote-outbound-rtp");
+}"""
+"""Whether a page has heard the other side's sender reports."""
+
+
+async def _both_are_kept(company: Company, browsers: str, phones: str) -> None:
+    """The sound of both legs is in history: the browser says what it heard."""
+    headers, uids = {"X-API-KEY": company.key}, list[str]()
+    async with aiohttp.ClientSession(headers=headers) as http, asyncio.timeout(20):
+        while not uids:
+            async with http.get(company.pbx.api + "/history/inner/json") as got:
+                rows = await got.json()
+            uids = [row["uid"] for row in rows if (row["from"], row["to"]) == (browsers, phones)]
+            await asyncio.sleep(0.1)
+    uid = uids[0]
+    told = await asyncio.to_thread(company.pbx.vpbx, "history", "show", company.domain, uid)
+    legs = {leg["user"]: leg for leg in told["legs"]}
+    assert set(legs) == {browsers, phones}
+    assert all(leg["received"]["packets"] > 50 for leg in legs.values())
+    assert legs[browsers]["sent"]["packets"] > 10
+    assert 0 <= legs[browsers]["rtt_ms"] < 2000
+    assert legs[phones]["sent"] is None, "this phone reports nothing of what it hears"
+
+
+async def _report_to_each_other(web: WebPhone, call: Call) -> None:
+    """Send sender reports as the phone of a call, until the browser has answered one: by the
+    port of its sound (RFC 5761), encrypted, while the phone has a port of its own for RTCP."""
+    assert call.rtp is not None
+    assert call.rtp.remote is not None
+    (host, port), (to, at) = call.rtp.local, call.rtp.remote
+    ssrc = call.rtp._ssrc
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sock:
+        sock.setblocking(False)
+        sock.bind((host, port + 1))
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(20):
+            while True:
+                sock.sendto(build_report(ssrc, ntp=time.time() + 2_208_988_800), (to, at + 1))
+                with contextlib.suppress(TimeoutError):
+                    data = await asyncio.wait_for(loop.sock_recv(sock, 1500), 0.5)
+                    reports = parse(data)
+                    assert reports is not None
+                    if any(block.ssrc == ssrc and block.lsr for block in reports.blocks):
+                        break
+    await web.page.wait_for_function(REMOTE_REPORT, timeout=20_000)
 
 
 MICROPHONE = """(label) => {

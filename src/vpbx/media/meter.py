@@ -20,7 +20,7 @@ from . import kernel
 from .end import End
 from .listeners import Address, read
 from .model import MediaError, Side
-from .quality import Counted, Heard, LegQuality, Stream, counted, quality_of
+from .quality import Counted, Heard, LegQuality, Stream, counted, quality_of, received_of
 from .rtcp import Reports, parse
 from .wire import Wire
 
@@ -34,11 +34,10 @@ _RATE = 8000
 _STATIC_PAYLOADS = range(96)
 """Those whose clock RTPProxy knows."""
 
-_SIDES = tuple(Side)
-"""Gone through by C; the enumeration itself is by functions of Python, 15 us a call."""
-
-_Clock: TypeAlias = tuple[int, bool]
-"""How many times a second the clock of a codec ticks, and whether RTPProxy knows that."""
+_BOTH = (Side.A, Side.B)
+_Terms: TypeAlias = tuple[int, int, bool]
+"""Packets that RTPProxy did not see, how many times a second the clock of the codec ticks, and
+whether RTPProxy knows that."""
 
 
 class Meter:
@@ -51,9 +50,9 @@ class Meter:
         self._ends = ends
         self._clock = clock
         self._begun_at = clock.now()
-        self._heard = {side: Heard(self._begun_at) for side in _SIDES}
-        self._base: dict[Side, asyncio.Future[str] | None] = dict.fromkeys(_SIDES)
-        self._asides = dict.fromkeys(_SIDES, 0)
+        self._heard = {side: Heard(self._begun_at) for side in _BOTH}
+        self._base: dict[Side, asyncio.Future[str] | None] = dict.fromkeys(_BOTH)
+        self._asides = dict.fromkeys(_BOTH, 0)
         self._ears: dict[Side, _Ear] = {}
 
     def begins(self, side: Side) -> None:
@@ -93,7 +92,7 @@ class Meter:
             ear.source = source
             heard = self._heard[side]
             heard.is_one_stream = end.channel is not None or end.browser is not None
-            heard.reported(reports, now, _clock_of(end)[0])
+            heard.reported(reports, now, _clock_rate(end))
             self._pass_on(end, packet, reports, now)
 
     def _pass_on(self, end: End, packet: bytes, reports: Reports, now: float) -> None:
@@ -109,77 +108,82 @@ class Meter:
 
     def part(self, side: Side) -> Part:
         """End what is measured of the leg at `side`; what comes now is another's."""
-        part = self._part(side, {one: self._wire.measure(one) for one in _SIDES})
-        self._anew(side, part)
+        part = Part(self._look_now(), side, self._heard[side])
+        self._anew(side, part.at_end)
         return part
 
-    def _anew(self, side: Side, part: Part) -> None:
-        self._base[side] = part.asked[side]
+    def parts(self) -> Mapping[Side, Part]:
+        """End what is measured of both legs."""
+        now = self._look_now()
+        parts = {side: Part(now, side, self._heard[side]) for side in _BOTH}
+        for side in _BOTH:
+            self._anew(side, now)
+        return parts
+
+    def _look_now(self) -> _Look:
+        asked = {side: self._wire.measure(side) for side in _BOTH}
+        return _Look(asked, dict(self._base), {side: self._terms(side) for side in _BOTH})
+
+    def _terms(self, side: Side) -> _Terms:
+        end = self._ends[side]
+        gate, peer = end.gate, end.peer
+        aside = 0 if gate is None else gate.aside - self._asides[side]
+        timed = peer is not None and bool(peer.payloads) and peer.payloads[0] in _STATIC_PAYLOADS
+        return aside, _clock_rate(end), timed
+
+    def _anew(self, side: Side, now: _Look) -> None:
+        self._base[side] = now.asked[side]
         self._heard[side] = Heard(self._clock.now())
         gate = self._ends[side].gate
         self._asides[side] = gate.aside if gate is not None else 0
         if side in self._ears:
             self._ears[side].source = None
 
-    def parts(self) -> Mapping[Side, Part]:
-        """End what is measured of both legs."""
-        parts = self._parts({side: self._wire.measure(side) for side in _SIDES})
-        for side in _SIDES:
-            self._anew(side, parts[side])
-        return parts
 
-    def _parts(self, asked: Mapping[Side, asyncio.Future[str]]) -> Mapping[Side, Part]:
-        return {side: self._part(side, asked) for side in _SIDES}
+class _Look:
+    """RTPProxy's counters of both sides at one moment, and what they count from."""
 
-    def _part(self, side: Side, asked: Mapping[Side, asyncio.Future[str]]) -> Part:
-        return Part(
-            side,
-            asked,
-            dict(self._base),
-            {one: self._aside(one) for one in _SIDES},
-            {one: _clock_of(self._ends[one]) for one in _SIDES},
-            self._heard[side],
-        )
-
-    def _aside(self, side: Side) -> int:
-        gate = self._ends[side].gate
-        return 0 if gate is None else gate.aside - self._asides[side]
-
-
-class Part:
-    """What was measured of one leg; known as soon as RTPProxy has answered."""
-
-    __slots__ = ("_aside", "_base", "_clocks", "_heard", "_side", "asked")
+    __slots__ = ("_base", "_found", "_terms", "asked")
 
     def __init__(
         self,
-        side: Side,
         asked: Mapping[Side, asyncio.Future[str]],
         base: Mapping[Side, asyncio.Future[str] | None],
-        aside: Mapping[Side, int],
-        clocks: Mapping[Side, _Clock],
-        heard: Heard,
+        terms: Mapping[Side, _Terms],
     ) -> None:
-        self._side = side
         self.asked = asked
-        """RTPProxy's counters at its end."""
         self._base = base
-        self._aside = aside
-        self._clocks = clocks
+        self._terms = terms
+        self._found: dict[Side, Stream | None] | None = None
+
+    async def found(self) -> Mapping[Side, Stream | None]:
+        """Return what came from each side, as soon as RTPProxy has answered."""
+        if self._found is None:
+            for answer in self.asked.values():
+                with suppress(MediaError, OSError):
+                    await answer
+            self._found = {side: self._of(side) for side in _BOTH}
+        return self._found
+
+    def _of(self, side: Side) -> Stream | None:
+        aside, rate, timed = self._terms[side]
+        return received_of(_since(self.asked[side], self._base[side]), aside, rate, timed=timed)
+
+
+class Part:
+    """What was measured of one leg."""
+
+    __slots__ = ("_heard", "_side", "at_end")
+
+    def __init__(self, at_end: _Look, side: Side, heard: Heard) -> None:
+        self.at_end = at_end
+        self._side = side
         self._heard = heard
 
     async def quality(self) -> LegQuality:
-        """Return it."""
-        for answer in self.asked.values():
-            with suppress(MediaError, OSError):
-                await answer
-        other = self._of(self._side.other, Heard(), None)
-        return self._of(self._side, self._heard, other.received)
-
-    def _of(self, side: Side, heard: Heard, other: Stream | None) -> LegQuality:
-        rate, timed = self._clocks[side]
-        mine = _since(self.asked[side], self._base[side])
-        return quality_of(mine, self._aside[side], heard, other, rate, timed=timed)
+        """Return it, as soon as RTPProxy has answered."""
+        found = await self.at_end.found()
+        return quality_of(found[self._side], self._heard, found[self._side.other])
 
 
 class _Ear:
@@ -219,9 +223,8 @@ def _since(asked: asyncio.Future[str], base: asyncio.Future[str] | None) -> Coun
     return now if before is None else now.since(before)
 
 
-def _clock_of(end: End) -> _Clock:
+def _clock_rate(end: End) -> int:
     peer = end.peer
-    if peer is None or not peer.payloads:
-        return _RATE, False
-    voice = peer.payloads[0]
-    return dict(peer.rates).get(voice, _RATE), voice in _STATIC_PAYLOADS
+    if peer is None or not peer.payloads or not peer.rates:
+        return _RATE
+    return dict(peer.rates).get(peer.payloads[0], _RATE)

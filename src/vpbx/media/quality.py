@@ -17,7 +17,16 @@ from math import sqrt
 
 from .rtcp import Block, Reports
 
-__all__ = ["COUNTERS", "Counted", "Heard", "LegQuality", "Stream", "counted", "quality_of"]
+__all__ = [
+    "COUNTERS",
+    "Counted",
+    "Heard",
+    "LegQuality",
+    "Stream",
+    "counted",
+    "quality_of",
+    "received_of",
+]
 
 COUNTERS = "rtpa_nsent rtpa_nrcvd rtpa_ndups rtpa_javg"
 """What RTPProxy is asked for."""
@@ -190,27 +199,22 @@ def _keep(values: list[float], value: float) -> None:
         values.append(value)
 
 
-def quality_of(
-    mine: Counted,
-    aside: int,
-    heard: Heard,
-    other: Stream | None,
-    clock_rate: int,
-    *,
-    timed: bool,
-) -> LegQuality:
-    """Return the quality of a leg.
+def received_of(mine: Counted, aside: int, clock_rate: int, *, timed: bool) -> Stream | None:
+    """Return what came from a device. `aside`: packets RTPProxy did not see and that were not
+    lost. `timed`: whether RTPProxy knows the clock of the codec."""
+    if mine.received <= 0:
+        return None
+    missing = max(0, mine.expected - mine.received)
+    aside = min(aside, missing)
+    jitter_ms = 1000 * mine.jitter / clock_rate if timed else None
+    return Stream(mine.received + aside, missing - aside, jitter_ms)
 
-    `aside`: packets RTPProxy did not see and that were not lost. `other`: what came from the
-    other side of the session, whose faults the device's reports repeat. `timed`: whether
-    RTPProxy knows the clock of the codec.
-    """
-    received = None
-    if mine.received > 0:
-        missing = max(0, mine.expected - mine.received)
-        aside = min(aside, missing)
-        jitter_ms = 1000 * mine.jitter / clock_rate if timed else None
-        received = Stream(mine.received + aside, missing - aside, jitter_ms)
+
+def quality_of(received: Stream | None, heard: Heard, other: Stream | None) -> LegQuality:
+    """Return the quality of a leg. `other`: what came from the other side of the session, whose
+    faults the device's reports repeat."""
+    if not heard.sources:
+        return LegQuality(received)
     trips = sorted(heard.trips)
     rtt_ms = 1000 * trips[len(trips) // 2] if trips else None
     return LegQuality(received, _sent(heard, other), rtt_ms)
@@ -218,7 +222,7 @@ def quality_of(
 
 def _sent(heard: Heard, other: Stream | None) -> Stream | None:
     expected, lost = heard.totals()
-    if not heard.sources or expected <= 0:
+    if expected <= 0:
         return None
     before = round(expected * other.loss) if other is not None else 0
     lost = max(0, lost - before)
