@@ -100,15 +100,7 @@ async def test_media_follows_a_phone_that_moves(world: World) -> None:
 
 async def test_a_phone_that_wants_our_offer_gets_it(world: World) -> None:
     _, call, customer = await talking(world)
-
-    class Wanting(Call):
-        def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
-            if sdp is not None:
-                session.ack(self._describe(sdp))
-            super().on_reanswer(session, code, sdp)
-
-    call.__class__ = Wanting
-    assert await reinvite(call, None) == 200
+    assert await call.ask_offer() == 200
     await asyncio.gather(call.heard(440), customer.heard(880))
     customer.hangup()
     await world.ended()
@@ -157,19 +149,12 @@ async def send(call: Call, method: str, **options: object) -> Response:
     return await asyncio.wait_for(done, 20)
 
 
-class Listening(Call):
-    """A phone that keeps the INFO it gets."""
-
-    def on_request(self, session: Session, tx: object) -> None:
-        request = tx.request  # type: ignore[attr-defined]
-        self.__dict__.setdefault("got", []).append(request.body)
-        super().on_request(session, tx)  # type: ignore[arg-type]
-
-    async def bodies(self, count: int = 1) -> list[bytes]:
-        async with asyncio.timeout(20):
-            while len(got := self.__dict__.get("got", [])) < count:
-                await asyncio.sleep(0.01)
-        return list(got)
+async def infos(call: Call, count: int) -> list[bytes]:
+    """The bodies of the INFO that a phone got, once there are so many."""
+    async with asyncio.timeout(20):
+        while len(got := [each for each in call.requests if each.method == "INFO"]) < count:
+            await asyncio.sleep(0.01)
+    return [each.body for each in got]
 
 
 INFO_5 = b"Signal=5\r\nDuration=160\r\n"
@@ -205,7 +190,6 @@ async def test_digits_by_info_reach_it_though_nobody_speaks(world: World) -> Non
 async def without_events(call: Call) -> None:
     """The phone says in a re-INVITE that it takes no telephone-events."""
     call._codecs = tuple(codec for codec in call._codecs if codec.name != "telephone-event")
-    call.__class__ = Listening
     assert await call.resume() == 200
 
 
@@ -216,8 +200,7 @@ async def test_digits_go_by_info_to_a_side_that_takes_no_rfc_4733(world: World) 
     await customer.rtp.hear(20)
     await send(call, "INFO", body=INFO_5, content_type="application/dtmf-relay")
     call.dial("7")
-    assert isinstance(customer, Listening)
-    bodies = await customer.bodies(2)
+    bodies = await infos(customer, 2)
     assert bodies[0] == INFO_5
     assert b"Signal=7" in bodies[1]
     assert customer.rtp.payloads[101] == 0

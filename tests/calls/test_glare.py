@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.calls.test_transfer import Told, consulting, note, refer, replacing, talking
+from tests.calls.test_transfer import consulting, note, refer, replacing, talking
 from tests.calls.test_transfer_chains import all_ended, inner_talk
 from tests.calls.world import BOB, EVE, World
 from vpbx.calls.inbox import Inbox
@@ -30,7 +30,7 @@ async def hear_each_other(one: Call, one_hz: float, other: Call, other_hz: float
     await asyncio.gather(one.heard(other_hz), other.heard(one_hz))
 
 
-async def consulted(world: World) -> tuple[Told, Call, Told, Call]:
+async def consulted(world: World) -> tuple[Call, Call, Call, Call]:
     """Ann holds the customer (440 Hz) and talks to bob (660 Hz)."""
     call, customer, second, at_bob = await consulting(world)
     await at_bob.answer(660)
@@ -88,7 +88,7 @@ async def test_who_passed_on_says_where_they_are_as_the_next_one_answers(world: 
     bob = await world.phone(BOB)
     assert await refer(call, "<sip:703@acme.example>") == 202
     at_bob = await bob.incoming()
-    call.silent = True
+    call.answers_notify = False
     await at_bob.answer(660)
     await note(call, "SIP/2.0 200 OK")
     assert await call.hold() == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.calls.test_replacing import replacing as takes_place_of
-from tests.calls.test_transfer import Told, listening, refer, replacing
+from tests.calls.test_transfer import refer, replacing
 from tests.calls.test_transfer_chains import all_ended, inner_talk
 from tests.calls.world import ANN, BOB, EVE, World
 from vpbx.calls.shared.lines import Presence
@@ -15,12 +15,12 @@ from vpbx.history.recordings import Encoding
 from vpbx.sim.call import Call
 
 
-async def consults_eve(world: World, who: str, call: Call) -> tuple[Told, Call]:
+async def consults_eve(world: World, who: str, call: Call) -> tuple[Call, Call]:
     """One of the two holds the other and calls eve (1020 Hz)."""
     eve = await world.phone(EVE)
     assert await call.hold() == 200
     phone = next(agent for agent in world._agents if agent.name == who)
-    second = listening(await world.phone_calls(phone, "704", tone_hz=700))
+    second = await world.phone_calls(phone, "704", tone_hz=700)
     at_eve = await eve.incoming()
     await at_eve.answer(1020)
     await asyncio.gather(second.heard(1020), at_eve.heard(700))

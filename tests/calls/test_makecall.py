@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, SALES, World
 from vpbx.directory import Invalid
 from vpbx.events import CallStarted, Direction, Status
-from vpbx.sim.call import G711, Call
-from vpbx.sip import Session
+from vpbx.sim.call import G711
 
 
 async def test_the_employee_is_rung_then_the_customer_called(world: World) -> None:
@@ -294,22 +292,14 @@ async def test_an_extension_goes_by_info_to_a_side_that_takes_no_rfc_4733(world:
     call = await ann.incoming()
     await call.answer(880)
     customer = await world.carrier.incoming()
-    got: list[tuple[str, bytes]] = []
-
-    class Menu(Call):
-        def on_request(self, session: Session, tx: Any) -> None:
-            if tx.request.method == "INFO":
-                got.append((tx.request.headers.get("Content-Type"), tx.request.body))
-            super().on_request(session, tx)
-
-    customer.__class__ = Menu
     customer._codecs = tuple(codec for codec in G711 if codec.name != "telephone-event")
     await customer.answer(440)
+    got = customer.requests
     async with asyncio.timeout(20):
         while len(got) < 3:
             await asyncio.sleep(0.02)
-    assert [body.split()[0] for _, body in got] == [b"Signal=4", b"Signal=0", b"Signal=*"]
-    assert {kind for kind, _ in got} == {"application/dtmf-relay"}
+    assert [info.body.split()[0] for info in got] == [b"Signal=4", b"Signal=0", b"Signal=*"]
+    assert {info.headers.get("Content-Type") for info in got} == {"application/dtmf-relay"}
     assert (customer.digits, call.digits) == ("", "")
     await customer.heard(880)
     customer.hangup()

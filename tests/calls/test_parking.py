@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.calls.test_transfer import differs, ends, refer, replacing, talking
+from tests.calls.test_transfer import differs, ends, notes, refer, replacing, talking
 from tests.calls.world import ANN, BOB, CUSTOMER, EVE, PASSWORD, Agent, World
 from vpbx.events import CallStarted, Status, Transferred
 from vpbx.sim.call import Call
@@ -117,7 +117,7 @@ async def test_the_transfer_key_parks_as_well(world: World, how: str) -> None:
         assert await refer(call, replacing(second, "*5")) == 202
         await second.ended()
     await call.ended(15)  # the place is told before that
-    assert call.notes[-1] == ("SIP/2.0 200 OK", "terminated")
+    assert notes(call)[-1] == ("SIP/2.0 200 OK", "terminated")
     bob = await world.phone(BOB)
     taken = await world.phone_calls(bob, where, tone_hz=660)
     await asyncio.gather(customer.heard(660), taken.heard(440))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.calls.test_during import send
 from tests.calls.test_replacing import replacing
-from tests.calls.test_transfer import Told, ends, talking
+from tests.calls.test_transfer import ends, talking
 from tests.calls.test_transfer_chains import inner_talk
 from tests.calls.world import ANN, BOB, EVE, World
 from vpbx.events import Transferred
@@ -18,7 +18,7 @@ from vpbx.sip import AudioCodec
 MUSIC_HZ, TONE_HZ = 620, 440
 
 
-async def dialling(world: World) -> tuple[Told, Call]:
+async def dialling(world: World) -> tuple[Call, Call]:
     """Ann has pressed *2: the customer hears music."""
     file = await world.own_sound("music", "tune", MUSIC_HZ)
     await world.directory.music.set(await world.domain(), "holdmusic", file)

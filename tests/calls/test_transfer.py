@@ -9,31 +9,21 @@ import pytest
 from tests.calls.world import ANN, BOB, CUSTOMER, EVE, Agent, World
 from vpbx.events import CallEnded, CallStarted, RecordingReady, Status, Transferred
 from vpbx.sim.call import Call
-from vpbx.sip import Response, ServerTransaction, Session, make_response
+from vpbx.sip import Response
 
 FRIEND = "79260000000"
 
 
-class Told(Call):
-    """A call that keeps what NOTIFY tells of a transfer; `silent`: and answers none."""
-
-    notes: list[tuple[str, str]]
-    silent = False
-
-    def on_request(self, session: Session, tx: ServerTransaction) -> None:
-        if tx.request.method == "NOTIFY":
-            state = tx.request.headers.get("Subscription-State") or ""
-            self.notes.append((tx.request.body.decode().strip(), state.partition(";")[0]))
-            if not self.silent:
-                tx.respond(make_response(tx.request, 200))
-        else:
-            super().on_request(session, tx)
-
-
-def listening(call: Call) -> Told:
-    call.__class__ = Told
-    call.notes = []  # type: ignore[attr-defined]
-    return call  # type: ignore[return-value]
+def notes(call: Call) -> list[tuple[str, str]]:
+    """What a phone that asked for a transfer was told: the status, and whether it is the last."""
+    return [
+        (
+            notify.body.decode().strip(),
+            (notify.headers.get("Subscription-State") or "").partition(";")[0],
+        )
+        for notify in call.requests
+        if notify.method == "NOTIFY"
+    ]
 
 
 async def refer(call: Call, to: str) -> int:
@@ -43,17 +33,17 @@ async def refer(call: Call, to: str) -> int:
     return (await asyncio.wait_for(done, 20)).code
 
 
-async def note(call: Told, text: str) -> None:
+async def note(call: Call, text: str) -> None:
     async with asyncio.timeout(20):
-        while text not in [said for said, _ in call.notes]:
+        while text not in [said for said, _ in notes(call)]:
             await asyncio.sleep(0.02)
 
 
-async def talking(world: World) -> tuple[Agent, Told, Call]:
+async def talking(world: World) -> tuple[Agent, Call, Call]:
     """A customer (440 Hz) talks to ann (880 Hz)."""
     phone = await world.phone(ANN)
     customer = await world.customer_calls(tone_hz=440)
-    call = listening(await phone.incoming())
+    call = await phone.incoming()
     await call.answer(880)
     await customer.answered()
     await asyncio.gather(customer.heard(880), call.heard(440))
@@ -75,8 +65,8 @@ async def test_a_blind_transfer_goes_on_under_a_callid_of_its_own(world: World) 
     await at_bob.answer(660)
     await asyncio.gather(customer.heard(660), at_bob.heard(440))
     await note(call, "SIP/2.0 200 OK")
-    assert call.notes[0] == ("SIP/2.0 100 Trying", "active")
-    assert call.notes[-1][1] == "terminated"
+    assert notes(call)[0] == ("SIP/2.0 100 Trying", "active")
+    assert notes(call)[-1][1] == "terminated"
     await call.ended()
     assert not customer.directions  # the customer's phone was not bothered
     customer.hangup()
@@ -144,7 +134,7 @@ async def test_an_employee_passes_a_customer_on_whom_they_called(world: World) -
     """The customer was called: they stay on their seat, on the left of both recordings."""
     phone = await world.phone(ANN)
     bob = await world.phone(BOB)
-    call = listening(await world.phone_calls(phone, CUSTOMER, tone_hz=880))
+    call = await world.phone_calls(phone, CUSTOMER, tone_hz=880)
     customer = await world.carrier.incoming()
     await customer.answer(440)
     await asyncio.gather(customer.heard(880), call.heard(440))
@@ -166,7 +156,7 @@ async def test_to_a_department_and_to_an_outside_number(world: World) -> None:
     _, call, customer = await talking(world)
     bob = await world.phone(BOB)
     assert await refer(call, "<sip:710@acme.example>") == 202
-    at_bob = listening(await bob.incoming())
+    at_bob = await bob.incoming()
     await at_bob.answer(660)
     await customer.heard(660)
     assert await refer(at_bob, f"<sip:{FRIEND}@acme.example>") == 202  # a transfer of a transfer
@@ -260,12 +250,12 @@ def replacing(call: Call, ext: str) -> str:
     return f"<sip:{ext}@acme.example?Replaces={dialog_id}>"
 
 
-async def consulting(world: World) -> tuple[Told, Call, Told, Call]:
+async def consulting(world: World) -> tuple[Call, Call, Call, Call]:
     """Ann has put the customer on hold and called bob."""
     phone, call, customer = await talking(world)
     bob = await world.phone(BOB)
     assert await call.hold() == 200
-    second = listening(await world.phone_calls(phone, "703", tone_hz=700))
+    second = await world.phone_calls(phone, "703", tone_hz=700)
     at_bob = await bob.incoming()
     at_bob.ring()
     return call, customer, second, at_bob

@@ -8,17 +8,18 @@ import contextlib
 import pytest
 
 from tests.calls.test_parking import place
-from tests.calls.test_transfer import Told, ends, listening, note, refer, replacing, talking
+from tests.calls.test_transfer import ends, note, refer, replacing, talking
 from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, World
 from vpbx.events import CallEnded, Ringing, Status, Transferred
+from vpbx.sim.call import Call
 from vpbx.sip import Response
 
 
-async def inner_talk(world: World) -> tuple[Told, Told]:
+async def inner_talk(world: World) -> tuple[Call, Call]:
     """Ann (880 Hz) has called bob (660 Hz)."""
     ann, bob = await world.phone(ANN), await world.phone(BOB)
-    call = listening(await world.phone_calls(ann, "703", tone_hz=880))
-    at_bob = listening(await bob.incoming())
+    call = await world.phone_calls(ann, "703", tone_hz=880)
+    at_bob = await bob.incoming()
     await at_bob.answer(660)
     await asyncio.gather(call.heard(660), at_bob.heard(880))
     return call, at_bob
@@ -168,7 +169,7 @@ async def test_a_transfer_of_a_transfer_comes_back_to_who_passed_on_last(world: 
     _, call, customer = await talking(world)
     bob, eve = await world.phone(BOB), await world.phone(EVE)
     assert await refer(call, "<sip:703@acme.example>") == 202
-    at_bob = listening(await bob.incoming())
+    at_bob = await bob.incoming()
     await at_bob.answer(660)
     await customer.heard(660)
     assert await refer(at_bob, "<sip:704@acme.example>") == 202
@@ -232,11 +233,11 @@ async def test_a_parked_call_is_parked_again_and_passed_on(world: World) -> None
     bob, eve = await world.phone(BOB), await world.phone(EVE)
     assert await refer(call, "<sip:*5@acme.example>") == 202
     first = await place(world)
-    at_bob = listening(await world.phone_calls(bob, first, tone_hz=660))
+    at_bob = await world.phone_calls(bob, first, tone_hz=660)
     await customer.heard(660)
     assert await refer(at_bob, "<sip:*5@acme.example>") == 202
     second = await place(world)
-    at_eve = listening(await world.phone_calls(eve, second, tone_hz=1020))
+    at_eve = await world.phone_calls(eve, second, tone_hz=1020)
     await customer.heard(1020)
     assert await refer(at_eve, "<sip:703@acme.example>") == 202
     again = await bob.incoming()
@@ -253,13 +254,13 @@ async def test_attended_after_blind_after_attended(world: World) -> None:
     phone, call, customer = await talking(world)
     bob, eve = await world.phone(BOB), await world.phone(EVE)
     second = await world.phone_calls(phone, "703", tone_hz=700)
-    at_bob = listening(await bob.incoming())
+    at_bob = await bob.incoming()
     await at_bob.answer(660)
     await second.heard(660)
     assert await refer(call, replacing(second, "703")) == 202
     await customer.heard(660)
     assert await refer(at_bob, "<sip:704@acme.example>") == 202
-    at_eve = listening(await eve.incoming())
+    at_eve = await eve.incoming()
     await at_eve.answer(1020)
     await customer.heard(1020)
     third = await world.phone_calls(eve, "702", tone_hz=700)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.calls.test_menu_calls import PROMPT, button, menu
-from tests.calls.test_transfer import FRIEND, ends, listening, note, refer, talking
+from tests.calls.test_transfer import FRIEND, ends, note, refer, talking
 from tests.calls.world import ANN, BOB, EVE, OFFICE, SALES, Agent, World
 from vpbx.events import Status, Transferred
 from vpbx.sim.call import Call
@@ -185,11 +185,10 @@ async def test_outside_the_number_of_who_passes_on_is_shown(world: World, how: s
 @pytest.mark.parametrize("code", [486, 404, 480, 503])
 async def test_an_outside_number_that_fails_rings_back(world: World, code: int) -> None:
     phone, call, customer = await talking(world)
-    told = listening(call)
     await pass_on(world, call, FRIEND, "REFER")
     (await world.carrier.incoming()).reject(code)
     again = await back_at(phone, customer)
-    await note(told, "SIP/2.0 480 Temporarily Unavailable")
+    await note(call, "SIP/2.0 480 Temporarily Unavailable")
     again.hangup()
     await world.ended(2)
     await world.quiet()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,6 +16,7 @@ from vpbx.sim.bell import Bell
 from vpbx.sip import (
     AudioCodec,
     NothingInCommon,
+    Request,
     Response,
     Sdp,
     ServerTransaction,
@@ -38,6 +40,7 @@ _EVENT = "telephone-event"
 _TOLERANCE_HZ = 12.0
 _LISTEN_S = 0.25
 _TONE_SHARE = 0.3
+_KEPT = 100
 
 
 class CallFailed(Exception):
@@ -71,6 +74,10 @@ class Call(SessionAdapter):
         """Provisional answers to our INVITE, in order."""
         self.directions: list[str] = []
         """What the other side wanted, by each of its offers: sendrecv, sendonly…"""
+        self.requests: deque[Request] = deque(maxlen=_KEPT)
+        """What the other side has asked or told within the call: INFO, NOTIFY…"""
+        self.answers_notify = True
+        """Whether it answers what it is told of a transfer it asked for."""
         self._media_host = media_host
         self._codecs = tuple(codecs)
         self._bell = Bell()
@@ -79,6 +86,7 @@ class Call(SessionAdapter):
         self._version = 0
         self._tone_hz: float | None = None
         self._reanswer: int | None = None
+        self._asks_offer = False
 
     # --- facts -------------------------------------------------------------------------
 
@@ -177,6 +185,14 @@ class Call(SessionAdapter):
         self._live().reinvite(self.offer(direction))
         return await self._until(lambda: self._reanswer, timeout_s, "no answer to the re-INVITE")
 
+    async def ask_offer(self, timeout_s: float = 20.0) -> int:
+        """Have the other side say first what it can (re-INVITE without SDP, RFC 3261 §14.1)."""
+        session = self._live()
+        self._reanswer = None
+        self._asks_offer = True
+        session.reinvite(None)
+        return await self._until(lambda: self._reanswer, timeout_s, "no answer to a re-INVITE")
+
     async def resume(self, timeout_s: float = 20.0) -> int:
         return await self.hold("sendrecv", timeout_s)
 
@@ -269,15 +285,20 @@ class Call(SessionAdapter):
         self._bell.ring()
 
     def on_reanswer(self, session: Session, code: int, sdp: str | None) -> None:
-        self._listen_to(sdp)
+        if self._asks_offer and sdp is not None:
+            session.ack(self._describe(sdp))
+        else:
+            self._listen_to(sdp)
+        self._asks_offer = False
         self._reanswer = code
         self._bell.ring()
 
     def on_request(self, session: Session, tx: ServerTransaction) -> None:
-        if tx.request.method == "NOTIFY":  # of a transfer we asked for
-            tx.respond(make_response(tx.request, 200))
-        else:
+        self.requests.append(tx.request)
+        if tx.request.method != "NOTIFY":
             super().on_request(session, tx)
+        elif self.answers_notify:
+            tx.respond(make_response(tx.request, 200))
 
     def on_end(self, session: Session, cause: str) -> None:
         self._end(487 if cause == "cancel" else 0, cause)
