@@ -79,6 +79,26 @@ class Gate:
                 return
             await self._app(scope, receive, send)
             return
+        secure, is_loopback, peer = self._meet(scope)
+        out = _Answering(scope, send, peer, secure)
+        if not (secure or is_loopback):
+            await refuse(ApiError(403, HTTPS_REQUIRED))(scope, receive, out)
+            return
+        path: str = scope["path"]
+        if "//" in path or path.endswith("/"):
+            scope["path"] = _SLASHES.sub("/", path).rstrip("/") or "/"
+        try:
+            await self._app(scope, receive, out)
+        except Exception as error:
+            answer = self._fault(scope, error, out.started)
+            if out.started:
+                # Half an answer is out: only breaking it off tells the client.
+                raise
+            await answer(scope, receive, out)
+
+    def _meet(self, scope: Scope) -> tuple[bool, bool, str]:
+        """Note in the scope who asks, how and for whom; return whether it came encrypted,
+        whether from this machine, and from which address."""
         client = scope.get("client")
         peer = client[0] if client else ""
         is_loopback, is_trusted = self._peer(peer)
@@ -90,47 +110,21 @@ class Gate:
             authority = _forwarded_authority(scope) or authority
         scope[CLIENT], scope[SECURE] = peer, secure
         scope[AUTHORITY] = authority.strip().lower()
-        started = False
-        status = 0
+        return secure, is_loopback, peer
 
-        async def send_guarded(message: Message) -> None:
-            nonlocal started, status
-            if message["type"] == "http.response.start":
-                started = True
-                status = message["status"]
-                _add_headers(message, secure)
-            elif 400 <= status < 500:
-                _tell_refusal(scope, peer, status, message.get("body", b""))
-                status = 0  # once
-            await send(message)
-
-        if not (secure or is_loopback):
-            error = ApiError(403, HTTPS_REQUIRED)
-            await refuse(error)(scope, receive, send_guarded)
-            return
-        path: str = scope["path"]
-        if "//" in path or path.endswith("/"):
-            path = scope["path"] = _SLASHES.sub("/", path).rstrip("/") or "/"
-        try:
-            await self._app(scope, receive, send_guarded)
-        except Exception as error:
-            if is_unavailable(error) and not started:
-                self._note_outage(error)
-                away = ApiError(503, DATABASE_AWAY, headers={"Retry-After": str(RETRY_S)})
-                await refuse(away)(scope, receive, send_guarded)
-                return
-            request_id = secrets.token_hex(8)
-            log.exception(
-                "An API request failed",
-                request_id=request_id,
-                method=scope["method"],
-                path=path,
-            )
-            if started:
-                # Half an answer is out: only breaking it off tells the client.
-                raise
-            answer = refuse(ApiError(500, "Internal error", headers={"X-Request-Id": request_id}))
-            await answer(scope, receive, send_guarded)
+    def _fault(self, scope: Scope, error: Exception, started: bool) -> ASGIApp:
+        """Log what went wrong with a request, and return what is answered."""
+        if is_unavailable(error) and not started:
+            self._note_outage(error)
+            return refuse(ApiError(503, DATABASE_AWAY, headers={"Retry-After": str(RETRY_S)}))
+        request_id = secrets.token_hex(8)
+        log.exception(
+            "An API request failed",
+            request_id=request_id,
+            method=scope["method"],
+            path=scope["path"],
+        )
+        return refuse(ApiError(500, "Internal error", headers={"X-Request-Id": request_id}))
 
     def _note_outage(self, error: Exception) -> None:
         """Log that the database is away, once in a while."""
@@ -236,6 +230,29 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
 
 def _holds(network: IPv4Network | IPv6Network, address: IPv4Address | IPv6Address) -> bool:
     return network.version == address.version and address in network
+
+
+class _Answering:
+    """The way out of one answer: with our headers, and a line in the log where it is a refusal."""
+
+    def __init__(self, scope: Scope, send: Send, peer: str, secure: bool) -> None:
+        self._scope = scope
+        self._send = send
+        self._peer = peer
+        self._secure = secure
+        self._status = 0
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self._status = message["status"]
+            _add_headers(message, self._secure)
+        elif 400 <= self._status < 500:
+            body = message.get("body", b"")
+            _tell_refusal(self._scope, self._peer, self._status, body)
+            self._status = 0  # once
+        await self._send(message)
 
 
 def _tell_refusal(scope: Scope, peer: str, status: int, body: bytes) -> None:

@@ -138,7 +138,6 @@ class Branches:
     ) -> Branch:
         """Keep how the connection stands, why and, if given, who is there (the whole list) and
         where they take calls."""
-        people = tables.branch_users
         async with self._store.edit(domain) as tx:
             row = await _existing(tx, peer)
             changes: dict[str, Any] = {"status": status.value, "reason": reason}
@@ -146,33 +145,36 @@ class Branches:
                 changes["sip_told"] = sip_told
             if members is not None:
                 changes["synced_at"] = int(self._store.clock.time())
-                wanted = {(each.kind, each.login): each for each in members}
-                before = await tx.all(people, people.c.branch_id == row.id)
-                for old in before:
-                    new = wanted.pop((old.kind, old.login), None)
-                    if new is None:
-                        await tx.delete(people, people.c.id == old.id)
-                    elif (new.name, new.ext) != (old.name, old.ext):
-                        await tx.update(people, people.c.id == old.id, name=new.name, ext=new.ext)
-                await tx.insert_many(
-                    people,
-                    [
-                        {
-                            "branch_id": row.id,
-                            "kind": each.kind,
-                            "login": each.login,
-                            "name": each.name,
-                            "ext": each.ext,
-                        }
-                        for each in wanted.values()
-                    ],
-                )
+                await _keep_people(tx, row.id, members)
             await tx.update(tables.branches, tables.branches.c.id == row.id, **changes)
         return await self.get(domain, peer)
 
     def key(self, branch: Branch) -> str:
         """Return the key both sides must hold."""
         return self._store.secrets.open(branch.key)
+
+
+async def _keep_people(tx: Tx, branch_id: int, members: Iterable[BranchUser]) -> None:
+    """Make these the people of a connected PBX; who was there already keeps their row."""
+    people = tables.branch_users
+    wanted = {(each.kind, each.login): each for each in members}
+    for old in await tx.all(people, people.c.branch_id == branch_id):
+        new = wanted.pop((old.kind, old.login), None)
+        if new is None:
+            await tx.delete(people, people.c.id == old.id)
+        elif (new.name, new.ext) != (old.name, old.ext):
+            await tx.update(people, people.c.id == old.id, name=new.name, ext=new.ext)
+    rows = [
+        {
+            "branch_id": branch_id,
+            "kind": each.kind,
+            "login": each.login,
+            "name": each.name,
+            "ext": each.ext,
+        }
+        for each in wanted.values()
+    ]
+    await tx.insert_many(people, rows)
 
 
 def _people(domain: DomainConfig) -> list[BranchUser]:

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.directory import tables
 from vpbx.directory.card import check_card_url, read_origins
@@ -84,38 +85,14 @@ class Companies:
             exists = select(tables.domains.c.id).where(tables.domains.c.name == name)
             if await connection.scalar(exists) is not None:
                 raise Invalid.one("domain", "this domain exists already")
+            created_at = int(self._store.clock.time())
             made = await connection.execute(
                 insert(tables.domains).values(
-                    name=name,
-                    allowed=["ALL"],
-                    created_at=int(self._store.clock.time()),
-                    **changes,
+                    name=name, allowed=["ALL"], created_at=created_at, **changes
                 )
             )
             domain_id = made.inserted_primary_key[0]  # type: ignore[index]
-            by_login, by_ext = ha1(ADMIN, name, secret), ha1(str(FIRST_EXT), name, secret)
-            admin = await connection.execute(
-                insert(tables.users).values(
-                    domain_id=domain_id,
-                    login=ADMIN,
-                    ext=str(FIRST_EXT),
-                    name="Administrator",
-                    position="Administrator",
-                    role="admin",
-                    ha1_login_md5=by_login.md5,
-                    ha1_login_sha256=by_login.sha256,
-                    ha1_ext_md5=by_ext.md5,
-                    ha1_ext_sha256=by_ext.sha256,
-                )
-            )
-            user_id = admin.inserted_primary_key[0]  # type: ignore[index]
-            await connection.execute(
-                insert(tables.names),
-                [
-                    {"domain_id": domain_id, "name": each, "user_id": user_id}
-                    for each in (ADMIN, str(FIRST_EXT))
-                ],
-            )
+            await _add_admin(connection, domain_id, name, secret)
         return NewDomain(await self.get(name), ADMIN, str(FIRST_EXT), secret)
 
     async def get(self, name: str) -> DomainConfig:
@@ -177,6 +154,29 @@ def _check_country(text: str) -> str:
     if code not in COUNTRIES:  # a nonsense one would leave every national number unread
         raise ValueError("must be the two-letter code of a country, like RU or DE")
     return code
+
+
+async def _add_admin(connection: AsyncConnection, domain_id: int, realm: str, secret: str) -> None:
+    """Add the first administrator of a company that was just made."""
+    by_login, by_ext = ha1(ADMIN, realm, secret), ha1(str(FIRST_EXT), realm, secret)
+    admin = await connection.execute(
+        insert(tables.users).values(
+            domain_id=domain_id,
+            login=ADMIN,
+            ext=str(FIRST_EXT),
+            name="Administrator",
+            position="Administrator",
+            role="admin",
+            ha1_login_md5=by_login.md5,
+            ha1_login_sha256=by_login.sha256,
+            ha1_ext_md5=by_ext.md5,
+            ha1_ext_sha256=by_ext.sha256,
+        )
+    )
+    user_id = admin.inserted_primary_key[0]  # type: ignore[index]
+    names = (ADMIN, str(FIRST_EXT))
+    rows = [{"domain_id": domain_id, "name": each, "user_id": user_id} for each in names]
+    await connection.execute(insert(tables.names), rows)
 
 
 def _read(values: Values) -> dict[str, Any]:
