@@ -148,3 +148,7 @@ def test_what_a_document_says_is_told_behind_its_option(company: Cli, tmp_path: 
     done = company.run("number", "set", *NUMBER, "--route", str(file))
     assert done.returncode == 2
     assert done.stderr.startswith("vpbx: --route: user: "), done.stderr
+
+
+def test_a_number_that_is_short_says_so(company: Cli) -> None:
+    assert company.json("number", "add", ACME, "900", "--short")["telnum"] == "900"
