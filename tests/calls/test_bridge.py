@@ -17,6 +17,8 @@ from vpbx.media import MediaEngine, Side
 from vpbx.media.rtp import RtpEndpoint
 from vpbx.sip import AudioCodec, build
 
+SILENCE = b"\xd5" * 160
+"""20 ms of PCMA."""
 TONE_HZ = 1300
 RINGBACK_HZ = 425
 PCMA = (AudioCodec("PCMA", 8), AudioCodec("telephone-event", 101, fmtp="0-16"))
@@ -94,7 +96,7 @@ async def scene(shared_media: MediaEngine) -> AsyncIterator[Scene]:
     made.guest, made.host = await made.phone(Side.A), await made.phone(Side.B)
     await made.bridge.seat(made.guest.leg)
     await made.bridge.seat(made.host.leg)
-    made.guest.rtp.send_silence()
+    made.guest.rtp.send_frames([SILENCE])
     made.host.rtp.send_tone(TONE_HZ)
     yield made
     await made.bridge.close()

@@ -12,8 +12,6 @@ from functools import cache
 
 PCMU = 0
 PCMA = 8
-SILENCE = {PCMU: 0xFF, PCMA: 0xD5}
-"""The byte of no sound, by payload type."""
 
 
 def _ulaw_to_linear(byte: int) -> int:

@@ -165,10 +165,6 @@ class RtpEndpoint(asyncio.DatagramProtocol):
         """Send G.711 of a tone (whole Hz) until `stop`; `payload_type` is 0 or 8."""
         self.send_frames(tone_frames(frequency, self.payload_type))
 
-    def send_silence(self) -> None:
-        """Send G.711 silence until `stop`."""
-        self.send_frames([bytes([g711.SILENCE[self.payload_type]]) * 160])
-
     def send_pcm(self, samples: Sequence[int]) -> None:
         """Send 8 kHz `samples` once, in the law of `payload_type`."""
         data = g711.encode(self.payload_type, samples)
