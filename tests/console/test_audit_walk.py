@@ -31,7 +31,7 @@ QUIET = {
     "/me/second-factor/passkey": "test_passkeys",
     "/me/second-factor/passkey/delete": "test_passkeys",
     "/phone/pass": "what a page's own phone registers with, every few minutes",
-    "/phone/seen": "which of one's own missed calls were looked at",
+    "/phone/seen": "which of one's own pages is looked at: calls are heard there",
     "/logout": "ends what was told at its begin",
     "/login/code": "test_login",
     "/numbers/{telnum}/hours": "test_calendar",
