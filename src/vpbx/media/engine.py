@@ -16,7 +16,7 @@ from vpbx.clock import Clock
 
 from .equipment import Equipment
 from .fax import FaxMachines
-from .gate import Gates
+from .gates import Gates
 from .model import MediaConfig, MediaError, MediaHealth, Side
 from .session import MediaSession
 from .sink import make_sink

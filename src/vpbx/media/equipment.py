@@ -9,7 +9,7 @@ from typing import Any
 
 from vpbx.clock import Clock, LoopClock
 
-from .gate import Gates
+from .gates import Gates
 from .model import MediaConfig
 from .names import Names
 from .prompts import PromptLibrary
