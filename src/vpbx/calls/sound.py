@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from vpbx.calls.codecs import EVENT, among, codecs_of, events_of, like, only_events, same
 from vpbx.calls.encryption import PLAIN, PLAIN_WIRE, DtlsWay, Encryption, Wire
 from vpbx.media import RtpPeer
 from vpbx.sip import (
@@ -23,15 +24,13 @@ from vpbx.sip import (
     NothingInCommon,
     Sdp,
     build,
-    codecs_of,
     direction_answer,
 )
 
 __all__ = ["OUR_CODECS", "Sound", "Unusable"]
 
-_EVENT = "telephone-event"
 _RATE = 8000
-_OUR_EVENTS = AudioCodec(_EVENT, 101, fmtp="0-16")
+_OUR_EVENTS = AudioCodec(EVENT, 101, fmtp="0-16")
 
 OUR_CODECS = (AudioCodec("PCMA", 8), AudioCodec("PCMU", 0), _OUR_EVENTS)
 """What is offered where nobody has said yet what the other side can do."""
@@ -104,13 +103,13 @@ class Sound:
     def voice(self) -> AudioCodec | None:
         """The voice codec both will use unless somebody changes their mind."""
         for codec in self.codecs:
-            if codec.name != _EVENT:
+            if codec.name != EVENT:
                 return codec
         return None
 
     def speaks(self, codec: AudioCodec | None) -> bool:
         """Say whether this leg has agreed to `codec`."""
-        return codec is None or _among(codec, self.codecs)
+        return codec is None or among(codec, self.codecs)
 
     @property
     def described(self) -> bool:
@@ -125,12 +124,12 @@ class Sound:
     @property
     def digits_taken(self) -> int | None:
         """Payload number of the telephone-events it takes; None: it takes none."""
-        return _events_of(self.codecs)
+        return events_of(self.codecs)
 
     @property
     def digits_come_as(self) -> int | None:
         """Payload number of the telephone-events it sends; None: it sends none."""
-        told = _events_of(self.told)
+        told = events_of(self.told)
         return self.digits_taken if told is None else told
 
     @property
@@ -143,12 +142,12 @@ class Sound:
         return RtpPeer(
             host=audio.address,
             port=audio.port,
-            payloads=tuple([codec.payload for codec in self.codecs if codec.name != _EVENT]),
+            payloads=tuple([codec.payload for codec in self.codecs if codec.name != EVENT]),
             dtmf_payload=self.digits_taken,
             ptime_ms=audio.ptime_ms,
             rates=tuple([(c.payload, c.clock_rate) for c in self.codecs if c.clock_rate != _RATE]),
             sends=tuple([codec.payload for codec in self.told]),
-            sends_dtmf=_events_of(self.told),
+            sends_dtmf=events_of(self.told),
             listens=not self.held,
             srtp=self.encryption.srtp,
             dtls=self.encryption.dtls_peer,
@@ -172,14 +171,14 @@ class Sound:
                 [
                     codec
                     for codec in codecs
-                    if _among(codec, allowed) or (codec.name == _EVENT and _among(codec, told))
+                    if among(codec, allowed) or (codec.name == EVENT and among(codec, told))
                 ]
             )
-        if _only_events(agreed):
+        if only_events(agreed):
             raise NothingInCommon("no voice codec in common")
         self.encryption.expect(sdp, audio)
         self._audio, self._heard, self.codecs = audio, codecs, agreed
-        self.told = tuple([codec for codec in self.told if _among(codec, codecs)])
+        self.told = tuple([codec for codec in self.told if among(codec, codecs)])
         self.encryption.agree(sdp, audio, answers=allowed is not None)
         ice = self.encryption.ice
         self.held = audio.direction in ("sendonly", "inactive") if ice else audio.held
@@ -205,8 +204,8 @@ class Sound:
             if ":" in media.address and (dtls is None or not dtls.ice):
                 reason = "only IPv6 addresses"
                 continue
-            codecs = _codecs_of(media)
-            if _only_events(codecs):
+            codecs = codecs_of(media)
+            if only_events(codecs):
                 reason = "no voice codec in common"
             elif media.protocol not in PLAIN:
                 return media, codecs
@@ -225,7 +224,7 @@ class Sound:
         it and find that in `otherwise`, and last the same without encryption. Later offers say
         what was agreed.
         """
-        with_events = (*codecs, *(() if _among(_OUR_EVENTS, codecs) else (_OUR_EVENTS,)))
+        with_events = (*codecs, *(() if among(_OUR_EVENTS, codecs) else (_OUR_EVENTS,)))
         numbered: list[AudioCodec] = []
         for codec in with_events:
             taken = {one.payload for one in numbered}
@@ -279,16 +278,16 @@ class Sound:
         """
         told = []
         for codec in codecs:
-            own = _like(codec, self._heard)
+            own = like(codec, self._heard)
             if own is None:
                 continue
             if self._may_tell(codec):
                 told.append(codec)
-            elif codec.name == _EVENT or own.payload == codec.payload:
+            elif codec.name == EVENT or own.payload == codec.payload:
                 told.append(own)
-        if not _among(_OUR_EVENTS, told):
-            told += [codec for codec in self._heard if codec.name == _EVENT][:1]
-        self.codecs = tuple([codec for codec in self._heard if _among(codec, told)])
+        if not among(_OUR_EVENTS, told):
+            told += [codec for codec in self._heard if codec.name == EVENT][:1]
+        self.codecs = tuple([codec for codec in self._heard if among(codec, told)])
         direction = direction_answer(self._audio.heard_direction if self._audio else "")
         wire = self.encryption.answer(self._audio)
         return self._write(tuple(told), direction, ptime_ms, wire, Sdp.parse(offer))
@@ -297,7 +296,7 @@ class Sound:
         """Whether its number means no other codec to this leg, neither by us nor by itself."""
         number = codec.payload
         for one in self._heard:
-            if one.payload == number and not _same(one, codec):
+            if one.payload == number and not same(one, codec):
                 return False
         return self._meanings.get(number, codec.name) == codec.name
 
@@ -383,56 +382,3 @@ class Sound:
                 formats = " ".join(media.formats)
                 parts.append(f"m={media.kind} 0 {media.protocol} {formats}\r\n")
         return "".join(parts)
-
-
-# Loops, and no generators: with those the comparisons of one call took a hundred frames.
-
-
-def _events_of(codecs: Iterable[AudioCodec]) -> int | None:
-    """Return the number of telephone-event; None: it is not among them."""
-    for codec in codecs:
-        if codec.name == _EVENT:
-            return codec.payload
-    return None
-
-
-def _only_events(codecs: Iterable[AudioCodec]) -> bool:
-    """Say whether there is no voice codec."""
-    for codec in codecs:  # noqa: SIM110
-        if codec.name != _EVENT:
-            return False
-    return True
-
-
-def _same(one: AudioCodec, other: AudioCodec) -> bool:
-    return one.name == other.name and one.clock_rate == other.clock_rate
-
-
-def _like(codec: AudioCodec, codecs: Iterable[AudioCodec]) -> AudioCodec | None:
-    """Return the same codec as one of these has it."""
-    for one in codecs:
-        if _same(one, codec):
-            return one
-    return None
-
-
-def _among(codec: AudioCodec, codecs: Iterable[AudioCodec]) -> bool:
-    for one in codecs:  # noqa: SIM110
-        if codec.name == one.name and codec.clock_rate == one.clock_rate:
-            return True
-    return False
-
-
-_read: dict[tuple[object, ...], tuple[AudioCodec, ...]] = {}
-_READ_LIMIT = 1024
-
-
-def _codecs_of(audio: MediaDescription) -> tuple[AudioCodec, ...]:
-    """`codecs_of`, remembered: a phone says the same of each of its calls."""
-    key = (audio.formats, audio.lines)
-    codecs = _read.get(key)
-    if codecs is None:
-        if len(_read) >= _READ_LIMIT:
-            _read.clear()
-        codecs = _read[key] = codecs_of(audio)
-    return codecs
