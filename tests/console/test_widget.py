@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.console.conftest import ACME, GLOBEX, Browser, Console
+from tests.console.test_confirm import confirmed, left_open
 from vpbx.clock import ManualClock
 from vpbx.console.widget import LIFE_S, Asks
 
@@ -116,3 +117,13 @@ def test_the_script_may_be_loaded_by_any_page(console: Console) -> None:
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
     assert "set-cookie" not in answer.headers
+
+
+def test_a_session_left_open_makes_no_other_without_the_password(allowed: Console) -> None:
+    code, secret = waiting(allowed, frame := allowed.browser())
+    owner, path = left_open(allowed, "ann"), f"/widget/enter?code={code}"
+    asked = owner.post("/widget/enter", {"code": code}, at=path)
+    assert asked.status_code == 403
+    assert asks(frame, code, secret).status_code == 202
+    assert confirmed(owner, asked.text, "/widget/enter")[0] == 200
+    assert asks(frame, code, secret).status_code == 200

@@ -52,7 +52,8 @@ async def show_enter(visit: Visit) -> Response:
 
 
 async def enter(visit: Visit) -> Response:
-    """Let the frame that asks have a phone for who is logged in here."""
+    """Let the frame that asks have a phone for who is logged in here: a session of its own, which
+    outlives the one that allows it."""
     ask = _ask(visit, visit.value("code"))
     ask.account = visit.mine.account
     await visit.services.audit.note(
@@ -103,5 +104,5 @@ pages = (
     Page("/widget", None, get=frame, door=Door.OPEN, framed=True),
     Page("/widget/session", None, post=begin, door=Door.OPEN),
     Page("/widget/leave", Area.MINE, post=leave, framed=True),
-    Page("/widget/enter", Area.MINE, get=show_enter, post=enter),
+    Page("/widget/enter", Area.MINE, get=show_enter, post=enter, weighty=True),
 )
