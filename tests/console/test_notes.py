@@ -81,6 +81,14 @@ def test_only_who_sees_a_call_writes_to_it(console: Console) -> None:
         sent = {"note": "not mine", "tags": ""}
         assert console.as_("ann").post(f"/history/{callid}/note", sent, at=path).status_code == 404
     assert "not mine" not in console.as_("admin").page(f"/history/{other}")
+    secret = {"note": "", "tags": "to be dismissed"}
+    admin = console.as_("admin")
+    admin.post(f"/history/{other}/note", secret, at=f"/history/{other}")
+    for page in (f"/history/{mine[0]}", "/history?start=2020-01-01"):
+        assert secret["tags"] in admin.page(page)
+        assert secret["tags"] not in console.as_("ann").page(page), "tags of calls they see alone"
+        assert re.search('[>"]ann[<"]', console.as_("ann").page(page))
+    admin.post(f"/history/{other}/note", {"note": "", "tags": ""}, at=f"/history/{other}")
     assert all_calls(console.as_("admin", GLOBEX), "tag=ann") == []
     assert ">ann<" not in console.as_("admin", GLOBEX).page("/history")
 

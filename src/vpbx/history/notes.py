@@ -12,7 +12,8 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.db import Database, upsert
-from vpbx.history.tables import call_notes, call_tags
+from vpbx.history.browse import Seen, visible
+from vpbx.history.tables import call_history, call_notes, call_tags
 
 __all__ = ["InvalidNote", "Note", "Notes"]
 
@@ -106,15 +107,15 @@ class Notes:
             await _write(connection, domain_id, callid, after)
         return (before if before else Note()), after
 
-    async def tags(self, domain_id: int) -> list[str]:
-        """Return the tags a company uses, those of most calls first."""
-        t = call_tags.c
+    async def tags(self, domain_id: int, seen: Seen | None = None) -> list[str]:
+        """Return the tags of a company's calls that may be seen (None: all), those of most calls
+        first: what somebody wrote to a call is told to nobody who may not see it."""
+        t, c = call_tags.c, call_history.c
+        statement = select(t.tag).where(t.domain_id == domain_id)
+        if seen is not None:
+            statement = statement.join(call_history, c.callid == t.callid).where(*visible(seen))
         statement = (
-            select(t.tag)
-            .where(t.domain_id == domain_id)
-            .group_by(t.tag)
-            .order_by(func.count().desc(), t.tag)
-            .limit(_MOST_LISTED)
+            statement.group_by(t.tag).order_by(func.count().desc(), t.tag).limit(_MOST_LISTED)
         )
         async with self._database.connect() as connection:
             return list((await connection.execute(statement)).scalars())

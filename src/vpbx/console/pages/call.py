@@ -65,7 +65,7 @@ async def _show(visit: Visit, call: CallRow, errors: dict[str, str] | None = Non
         written=note,
         text=visit.value("note", note.text) if errors else note.text,
         tags=visit.value("tags") if errors else ", ".join(note.tags),
-        known_tags=await services.notes.tags(company.id),
+        known_tags=await services.notes.tags(company.id, visit.seen),
         **words(),
     )
 

@@ -182,7 +182,7 @@ async def show(visit: Visit) -> Response:
         wrong=error,
         calls=calls,
         notes=await visit.services.notes.of(visit.company.id, [c.callid for c in calls]),
-        tag_choices=[(tag, tag) for tag in await visit.services.notes.tags(visit.company.id)],
+        tag_choices=[(tag, tag) for tag in await _tags(visit)],
         after=after,
         is_first=not visit.asked("before"),
         employees=_visible_employees(visit),
@@ -191,6 +191,10 @@ async def show(visit: Visit) -> Response:
         kind_words=KIND_WORDS,
         **words(),
     )
+
+
+async def _tags(visit: Visit) -> list[str]:
+    return await visit.services.notes.tags(visit.company.id, visit.seen)
 
 
 def words() -> dict[str, Any]:
