@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from tests.calls.world import ANN, BOB, DOMAIN, Agent, World
+from tests.calls.world import ANN, BOB, DOMAIN, PASSWORD, Agent, World
 from vpbx.calls.passes import LIFE_S, Pass, Passes
 from vpbx.clock import ManualClock
 from vpbx.sip import Credentials, Hop, Response
@@ -145,3 +146,35 @@ async def test_of_several_pages_in_one_browser_one_is_heard(world: World) -> Non
     clock.advance(LIFE_S)
     passes.issue(domain, ANN, "9")
     assert passes.quiet(every) == set()
+
+
+async def test_a_page_that_is_gone_silences_none(world: World) -> None:
+    """Its registration outlives it for a while. Who is quiet is heard once nobody else is."""
+    domain, passes = await world.domain(), world.service.passes
+    ann = domain.employees[ANN]
+    page = await world.agent(ANN)
+    made = passes.issue(domain, ANN, "1", page="widget", browser="at work")
+    assert (await register(world, page, made)).code == 200
+    other = passes.issue(domain, ANN, "2", page="console", browser="at work")
+    locations = world.directory.locations
+    (own,) = locations.bindings(domain.id, ANN)
+    beside = await world.agent(ANN)
+    assert (await register(world, beside, other)).code == 200
+    passes.seen("1", "widget", loud=False)
+    assert not world.service.is_heard(domain, ann, "1", "widget")
+    assert world.service.is_heard(domain, ann, "2", "console")
+    assert world.service.is_heard(domain, ann, "1", "console"), "none of that session's"
+    bob = await world.phone(BOB)
+    await bob.invite(
+        f"sip:{ann.ext}@{DOMAIN}",
+        world.hop(bob.transport),
+        from_=f"<sip:{BOB}@{DOMAIN}>",
+        credentials=Credentials(BOB, PASSWORD),
+    )
+    shown = await page.incoming()
+    assert shown.session.request.headers["Alert-Info"] == "<urn:x-vpbx:quiet>"
+    gone = Hop("ws", "127.0.0.1", beside.port, 1 << 40)
+    passes.registered(other.username, gone)
+    left = replace(own, transport=gone.transport, port=gone.port, connection=gone.connection)
+    locations.save(domain.id, ANN, [own, replace(left, contact="sip:ann@gone.invalid")])
+    assert world.service.is_heard(domain, ann, "1", "widget")

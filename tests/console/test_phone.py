@@ -145,6 +145,12 @@ def test_a_page_says_that_it_is_looked_at_only_for_itself(console: Console) -> N
     assert ann.client.post("/phone/seen", headers=without, data=told).status_code == 403
 
 
+def test_a_page_without_a_sound_asks_whether_it_is_its_turn(console: Console) -> None:
+    ann = console.as_("ann")
+    assert ann.get("/phone/heard?page=one").json() == {"heard": True}
+    assert console.browser().get("/phone/heard?page=one").status_code == 303
+
+
 def test_calls_are_shown_on_the_desktop_by_a_script_of_our_own(console: Console) -> None:
     """A service worker, which browsers take from our address alone, as JavaScript."""
     script = console.browser().client.get("/phone-worker.js")

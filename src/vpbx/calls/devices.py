@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from vpbx.calls.switch import Switch
 from vpbx.directory import DomainConfig, Employee, LocationRow
 from vpbx.sip import Binding, Hop, Target
 
-__all__ = ["bindings_of", "devices_of", "keep_bindings"]
+__all__ = ["bindings_of", "devices_of", "keep_bindings", "quiet_of"]
 
 
 def bindings_of(switch: Switch, domain: DomainConfig, login: str) -> tuple[Binding, ...]:
@@ -58,6 +60,13 @@ def devices_of(switch: Switch, domain: DomainConfig, employee: Employee) -> list
     """Return where to ring an employee; nothing when no device is registered."""
     rows = switch.directory.locations.bindings(domain.id, employee.login)
     return [Target(uri=row.contact, hop=_hop(row), route=_path(row)) for row in rows]
+
+
+def quiet_of(switch: Switch, targets: Iterable[Target]) -> set[Hop]:
+    """Return from where an employee's pages show a call and are not heard (`Passes.quiet`); one
+    whose connection is gone is heard by nobody, and silences none."""
+    hops = (target.hop for target in targets)
+    return switch.passes.quiet([hop for hop in hops if switch.stack.layer.reaches(hop)])
 
 
 def _hop(row: LocationRow) -> Hop:

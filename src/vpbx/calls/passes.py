@@ -158,6 +158,11 @@ class Passes:
             quiet |= {each[2] for each in pages if each is not heard}
         return quiet
 
+    def is_of(self, place: Hop, session: str, page: str) -> bool:
+        """Say whether that page of a session registered from there last."""
+        kept = self._kept.get(self._places.get(place, ""))
+        return kept is not None and (kept.session, kept.page) == (session, page)
+
     def sessions(self) -> set[str]:
         """Return the sessions that have one."""
         return {kept.session for kept in self._kept.values()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vpbx.calls.across import ringee
 from vpbx.calls.addresses import Shown, name_addr
 from vpbx.calls.call import Call
-from vpbx.calls.devices import devices_of
+from vpbx.calls.devices import devices_of, quiet_of
 from vpbx.calls.inbox import Event, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
 from vpbx.calls.mobiles import Mobiles
@@ -149,7 +149,7 @@ class Ringing:
         elif not (redirected and mobile.forward):
             switch = self._call.switch
             targets = devices_of(switch, self._call.domain, employee)
-            quiet = switch.passes.quiet([target.hop for target in targets])
+            quiet = quiet_of(switch, targets)
             for target in targets:
                 self._ring_device(person, target, quiet=target.hop in quiet)
         if redirected:

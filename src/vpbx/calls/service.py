@@ -14,6 +14,7 @@ from vpbx.calls.admission import (
 from vpbx.calls.call import Call
 from vpbx.calls.callbacks import CallbackDesk
 from vpbx.calls.config import CallsConfig
+from vpbx.calls.devices import devices_of, quiet_of
 from vpbx.calls.doors import Doors
 from vpbx.calls.entrance import Entrance
 from vpbx.calls.makecall import MadeCall, MakeCall, Outside, Plan, TooManyCalls, plan_call
@@ -31,6 +32,7 @@ from vpbx.calls.watching.lamp import Lamp
 from vpbx.calls.watching.package import EVENTS
 from vpbx.directory import (
     DomainConfig,
+    Employee,
     Invalid,
     is_emergency,
 )
@@ -152,6 +154,12 @@ class CallService:
     def active(self) -> list[ActiveCall]:
         """Return the calls in progress."""
         return self._switch.calls.active()
+
+    def is_heard(self, domain: DomainConfig, employee: Employee, session: str, page: str) -> bool:
+        """Say whether an employee's page is to make the sound of a call that it shows now: no
+        other one in its browser does."""
+        quiet = quiet_of(self._switch, devices_of(self._switch, domain, employee))
+        return not any(self.passes.is_of(place, session, page) for place in quiet)
 
     def hang_up(self, domain: str, callid: str) -> bool:
         """End a call of a company; False when there is no such call."""

@@ -74,7 +74,7 @@ class Phone {
   }
 
   async report() {
-    const looked = document.visibilityState === "visible";
+    const looked = document.visibilityState === "visible" && !this.quiet().length; // who rings goes on
     if (!this.ua || (!looked && this.reported)) return;
     this.reported = Date.now();
     const loud = await this.sound.wake();
@@ -328,9 +328,29 @@ class Phone {
       this.ringing(call);
       this.settleRing();
       this.panel.open();
-      if (!call.quiet) this.panel.notify(call);
+      if (call.quiet) this.awaitTurn();
+      else this.panel.notify(call);
     }
     this.panel.show();
+  }
+
+  quiet() {
+    return this.calls.filter((call) => call.quiet && call.state === "incoming");
+  }
+
+  // Another page of the browser makes the sound. Should that one be closed, it is our turn.
+  awaitTurn() {
+    clearInterval(this.turn);
+    this.turn = setInterval(async () => {
+      if (!this.quiet().length) return clearInterval(this.turn);
+      const answer = await fetch(`/phone/heard?page=${this.page}`, { redirect: "manual" }).catch(() => null);
+      if (!answer?.ok || !(await answer.json()).heard) return;
+      for (const call of this.quiet()) {
+        call.quiet = false;
+        this.panel.notify(call);
+      }
+      this.settleRing();
+    }, 1500);
   }
 
   // What the server knows of a call: its callid, the customer's name and card in the CRM.

@@ -70,6 +70,15 @@ async def seen(visit: Visit) -> Response:
     return Response(status_code=204)
 
 
+async def heard(visit: Visit) -> Response:
+    """Answer a page that shows a call without a sound whether it is its turn to make one: the
+    other one of its browser may have been closed."""
+    company, employee, session = visit.company, visit.mine_employee, str(visit.mine.id)
+    page = visit.asked("page")[:64]
+    found = visit.services.calls.is_heard(company, employee, session, page)
+    return JSONResponse({"heard": found})
+
+
 def _page(visit: Visit) -> str:
     return visit.value("page")[:64]
 
@@ -191,6 +200,7 @@ pages = (
     Page("/phone-worker.js", None, get=worker, door=Door.OPEN),
     Page("/phone/pass", Area.MINE, post=give_pass, framed=True),
     Page("/phone/seen", Area.MINE, post=seen, framed=True),
+    Page("/phone/heard", Area.MINE, get=heard, framed=True),
     Page("/phone/contacts", Area.MINE, get=contacts, framed=True),
     Page("/phone/recents", Area.MINE, get=recents, framed=True),
     Page("/phone/calls", Area.MINE, get=own_calls, framed=True),
