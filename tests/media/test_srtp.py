@@ -210,6 +210,28 @@ async def test_new_keys_in_a_reinvite_are_used(
     await b.hear(20)
 
 
+async def test_a_phone_that_is_passed_on_to_another_call_goes_on_with_its_keys(
+    engine: MediaEngine, session: MediaSession, callid: str, phone: Phones, secure: SecurePhones
+) -> None:
+    """Its numbers have begun anew meanwhile (after 22 minutes): who does not know how often
+    takes none of its packets (RFC 3711 §3.3.1)."""
+    a, b, c = await secure(), await phone(), await phone()
+    a._sequence = 0xFFF8
+    await join(session, a, b)
+    a.send_tone(425)
+    await b.hear(20)
+    there = await engine.open(f"{callid}1")
+    try:
+        await join(there, a, c)
+        await session.close()
+        c.send_tone(700)
+        a.forget()
+        await a.hear(10)
+        await c.hear(10)
+    finally:
+        await there.close()
+
+
 async def test_prompts_digits_and_hold_work_as_for_any_phone(
     engine: MediaEngine, callid: str, phone: Phones, secure: SecurePhones
 ) -> None:

@@ -36,7 +36,7 @@ class Worker:
         self._channels: dict[int, Channel | Browser] = {}
         self._browsers = Browsers()
         self._by_name: dict[str, Secured] = {}
-        """Phones with keys by DTLS."""
+        """Phones, by what DTLS was agreed on for, or our key: it is in one description only."""
         self._shaking: set[Secured] = set()
         """Whose handshake is not over."""
         self._certificate = (b"", b"")
@@ -133,6 +133,8 @@ class Worker:
 
     def _do_keys(self, channel: Channel, words: dict[str, Any]) -> None:
         channel.encrypted(words["to"])
+        # A phone that moves keeps its context: it goes on counting (RFC 3711 §3.3.1).
+        channel.bear(self._by_name.setdefault(words["tx"], channel.secured))
         channel.secured.clocked(words)
         rx, tx = bytes.fromhex(words["rx"]), bytes.fromhex(words["tx"])
         channel.secured.keys(words["suite"], rx, tx)
