@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
+from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_ASN1, load_certificate
+
 from vpbx.media.certificate import DtlsCertificate, make_certificate
 from vpbx.media.dtls import Association, Keys, make_context
+
+ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 
 
 @dataclass
@@ -95,3 +105,54 @@ def test_a_handshake_that_nobody_answers_is_given_up() -> None:
     one.association.retry(31.0)
     assert one.association.failed == "DTLS failed: no answer"
     assert one.association.due_s(31.0) is None
+
+
+def test_what_is_said_after_the_handshake_is_not_kept() -> None:
+    """No protocol of ours speaks there; a peer could fill the memory of the process."""
+    one, two = ends()
+    assert one.association is not None
+    assert two.association is not None
+    one.association.step()
+    carry(one, two)
+    for _ in range(20):
+        one.association._tls.send(b"x" * 10)
+    two.association.receive(one.association._tls.bio_read(4096))
+    with pytest.raises(SSL.WantReadError):
+        two.association._tls.recv(4096)
+
+
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL X509 objects")
+def test_a_certificate_is_known_by_its_bytes_whatever_stands_in_it() -> None:
+    """One of a version that there is not: a parser would refuse it, and nobody be told why."""
+    made = make_certificate()
+    body = bytearray(load_pem_x509_certificate(made.certificate.encode()).tbs_certificate_bytes)
+    version = bytes.fromhex("a003020102")
+    body[body.index(version) + 4] = 7
+    key = load_pem_private_key(made.key.encode(), None)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    signature = key.sign(bytes(body), ECDSA(SHA256()))
+    odd = load_certificate(
+        FILETYPE_ASN1,
+        _der(0x30, bytes(body) + ECDSA_WITH_SHA256 + _der(3, b"\0" + signature)),
+    )
+    one, two = End(), End()
+    context = make_context(made.certificate.encode(), made.key.encode())
+    context.use_certificate(odd)
+    one.association = Association(
+        context,
+        two.own.fingerprint,
+        active=False,
+        send=one.sent.append,
+        done=one.keys.append,
+        now=0.0,
+    )
+    two.begin(odd.digest("sha256").decode(), active=True)
+    one.association.step()
+    carry(one, two)
+    assert len(two.keys) == 1
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = bytes([size]) if size < 128 else b"\x82" + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL
@@ -98,7 +97,8 @@ class Association:
             self.step()
             return
         with suppress(SSL.Error):  # its last flight once more, or an alert: calls end by SIP
-            self._tls.recv(_READ_BYTES)
+            while self._tls.recv(_READ_BYTES):
+                pass  # said by no protocol of ours; unread it would be kept
         self._flush()
 
     def due_s(self, now: float) -> float | None:
@@ -119,8 +119,8 @@ class Association:
             self._flush()
 
     def _finish(self) -> None:
-        peer = self._tls.get_peer_certificate(as_cryptography=True)
-        seen = peer.fingerprint(SHA256()).hex(":").upper() if peer is not None else ""
+        peer = self._tls.get_peer_certificate()  # of which nothing needs to be read
+        seen = peer.digest("sha256").decode() if peer is not None else ""
         if seen != self.fingerprint:
             self.failed = "DTLS failed: the certificate is not the one that signalling named"
             return
