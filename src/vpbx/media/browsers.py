@@ -13,6 +13,8 @@ from .secured import PACKET_BYTES, Secured, is_dtls, is_rtcp
 from .stun import Check, is_stun
 
 _MOST_SOURCES = 10_000
+_MOST_OF_ONE = 32
+"""Addresses of one browser: who knows its password may still not take those of all others."""
 
 
 class Page:
@@ -23,6 +25,8 @@ class Page:
         """Of the way that let it come; it may be talked with by another."""
         self.password = password
         self.at: tuple[str, int] | None = None
+        self.sources: list[tuple[str, int]] = []
+        """Where it has proved to be, the oldest first."""
         self.secured = Secured(ssrc)
         self.secured.send, self.secured.found = self.send, False
         self._nominated = False
@@ -102,11 +106,24 @@ class Browsers:
         page = self.by_ufrag.get(check.ufrag) if check is not None else None
         if check is None or page is None or not check.proves(page.password):
             return
-        if known is None and len(self._by_source) >= _MOST_SOURCES:
+        if known is not page and not self._place(source, page):
             return
-        self._by_source[source] = page
         self.public.sendto(check.answer(source, page.password), source)
         page.checked(source, check.nominates)
+
+    def _place(self, source: tuple[str, int], page: Page) -> bool:
+        """Note that a browser is there too; False: there are too many of others."""
+        if (before := self._by_source.pop(source, None)) is not None:
+            before.sources.remove(source)
+        if len(page.sources) >= _MOST_OF_ONE:
+            oldest = next(place for place in page.sources if place != page.at)
+            page.sources.remove(oldest)
+            del self._by_source[oldest]
+        if len(self._by_source) >= _MOST_SOURCES:
+            return False
+        self._by_source[source] = page
+        page.sources.append(source)
+        return True
 
     def seat(self, browser: Browser, page: Page) -> None:
         """Talk with a browser by this way, whichever it was by before."""
