@@ -17,6 +17,9 @@ from vpbx.media.proxy import _never_free
 
 from .conftest import Engines, Phones, connect, media_config
 from .test_digits import Digits
+from .test_srtp import SecurePhones, join, secure
+
+__all__ = ["secure"]
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -82,6 +85,24 @@ async def test_a_remote_proxy_relays_plays_records_and_tells_digits(
         assert set(digits.heard) == {(Side.A, "4")}
         assert await session.stop_recording() is not None
         assert (await engine.health()).version == "20040107"
+    finally:
+        await session.close()
+
+
+async def test_an_encrypted_phone_talks_by_an_rtpproxy_of_this_machine(
+    remote: dict[str, str], new_engine: Engines, phone: Phones, secure: SecurePhones
+) -> None:
+    engine = await new_engine(remote=remote["unix"])
+    session = await engine.open("78")
+    a, b = await secure(), await phone()
+    try:
+        await join(session, a, b)
+        a.send_tone(425)
+        b.send_tone(700)
+        await b.hear(20)
+        await a.hear(20)
+        assert abs(a.frequency(0.2) - 700) < 5
+        assert abs(b.frequency(0.2) - 425) < 5
     finally:
         await session.close()
 
