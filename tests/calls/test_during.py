@@ -459,6 +459,36 @@ async def test_t38_that_was_taken_back_before_the_answer_ends_at_once(world: Wor
     await world.ended()
 
 
+async def test_t38_that_is_refused_within_a_200_leads_back_to_sound_and_may_be_tried_again(
+    world: World,
+) -> None:
+    """`m=image 0` is how many adapters say no: no stream is left then, so sound is agreed anew."""
+    _, ata, carrier = await talking(world)
+    talks, asked, mine = ata.on_offer, [], udp_socket()
+
+    def on_offer(session: Session, sdp: str | None) -> None:
+        if "udptl" not in (sdp or ""):
+            talks(session, sdp)
+            return
+        asked.append(sdp)
+        session.answer(picture_at(0 if len(asked) == 1 else 40_002, 0))
+
+    ata.on_offer = on_offer  # type: ignore[method-assign]
+    try:
+        wanted = picture_at(mine.getsockname()[1], 0)
+        assert await reinvite(carrier, wanted) == 488
+        async with asyncio.timeout(20):
+            while not ata.directions:
+                await asyncio.sleep(0.01)
+        await asyncio.gather(carrier.heard(880), ata.heard(440))
+        assert await reinvite(carrier, wanted) == 200
+    finally:
+        mine.close()
+    assert len(asked) == 2
+    carrier.hangup()
+    await world.ended()
+
+
 async def test_who_hangs_up_amid_t38_leaves_nothing_behind(world: World) -> None:
     _, ata, carrier = await talking(world)
     mine = udp_socket()

@@ -263,10 +263,10 @@ class Bridge(Covers):
             return
         codecs = other.sound.codecs if other is not None else sound.codecs
         leg.session.answer(sound.answer(offer, codecs))
-        self._to_sound(other)
         if not seated:
             await self._point_again(leg)
             return
+        self._to_sound(other)
         await self.aim(anew=leg.side)
         if other is not None:
             self.follow(other, leg)
@@ -297,13 +297,13 @@ class Bridge(Covers):
         if fax is None:
             return
         fax.end()
-        if fax.joined and other is not None and not other.ended:
+        if fax.silent and other is not None and not other.ended:
             other.offer(other.sound.codecs)
 
     async def renegotiated(self, leg: Leg, code: int, answer: str | None) -> None:
         """Take the answer to an offer of ours; a refusal leaves all as it was."""
         if self._fax is not None and self._fax.answered(leg, code, answer):
-            if not self._fax.joined or self._fax.abandoned:
+            if self._fax.over:
                 self._to_sound(leg)
             return
         if answer is None or not 200 <= code < 300:

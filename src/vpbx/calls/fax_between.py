@@ -46,12 +46,18 @@ class FaxBetween:
         self._said = {by: offer}
         """How each has described its T.38 last."""
         self.joined = False
-        self.abandoned = False
-        """Whether who asked has taken it back (CANCEL), while the other one said yes."""
+        self.silent = False
+        """Whether the other one has said 200, so that it speaks no more, with T.38 or without."""
+        self.over = False
+        """Whether it has come to nothing: no T.38 in the answer, or who asked has taken it back
+        (CANCEL) meanwhile."""
         other.session.reinvite(self._offer())
 
     def takes(self, leg: Leg, offer: str) -> bool:
-        """Answer a later offer of T.38: a refresh, another address; False: it is of sound."""
+        """Answer a later offer of T.38: a refresh, another address; False: it is of sound, or of
+        somebody else."""
+        if leg not in (self._by, self._other):
+            return False
         if not t38.is_alone(offer) or t38.peer_of(offer) is None:
             return False
         if self.joined:
@@ -63,22 +69,26 @@ class FaxBetween:
         return True
 
     def answered(self, leg: Leg, code: int, answer: str | None) -> bool:
-        """Take the answer to our offer; False: it is none, or it is of sound."""
+        """Take the answer to our offer; False: it is none. A stream refused in a 200 leaves no
+        sound either (RFC 3264 §6): it is to be offered again."""
         if self.joined or leg is not self._other:
             return False
-        if not 200 <= code < 300 or t38.peer_of(answer) is None:
-            self._by.session.refuse(488)
-            return not 200 <= code < 300
-        self._said[leg] = answer or ""
+        self.silent = 200 <= code < 300
+        self.joined = self.silent and self._admit_both(answer or "")
+        self.over = not (self.joined and self._by.session.is_asked)
+        if self.joined:
+            self._answer(self._by)
+        return True
+
+    def _admit_both(self, answer: str) -> bool:
+        if t38.peer_of(answer) is None:
+            return False
+        self._said[self._other] = answer
         try:
-            self._admit(leg)
+            self._admit(self._other)
             self._admit(self._by)
         except MediaError:
-            self._by.session.refuse(488)
             return False
-        self.joined = True
-        self.abandoned = not self._by.session.is_asked
-        self._answer(self._by)
         return True
 
     def end(self) -> None:
