@@ -355,6 +355,32 @@ def test_an_answer_by_dtls_is_taken_at_the_port_for_encrypted_legs_and_remembere
     assert again.attribute("fingerprint") == offered.attribute("fingerprint")
 
 
+@pytest.mark.parametrize(("setup", "ours"), [("passive", "active"), ("active", "passive")])
+def test_a_phone_that_holds_keeps_the_role_it_has_in_dtls(setup: str, ours: str) -> None:
+    """Its later offers say actpass (RFC 8842 §5.2); another role would be another handshake."""
+    leg = dtls_sound()
+    leg.describe([PCMA])
+    leg.settled_for(leg.otherwise[0])
+    stream = offer(PCMA).replace("RTP/AVP", "UDP/TLS/RTP/SAVP")
+
+    def lines(setup: str, digit: str) -> str:
+        return f"a=setup:{setup}\r\na=fingerprint:sha-256 {':'.join([digit] * 32)}\r\n"
+
+    leg.hear(stream + lines(setup, "CD"), [PCMA])
+    held = stream + "a=sendonly\r\n" + lines("actpass", "CD")
+    leg.hear(held, [PCMA])
+    assert leg.peer is not None
+    assert leg.peer.dtls == DtlsPeer(":".join(["CD"] * 32), active=setup == "active")
+    answered = Sdp.parse(leg.answer(held, leg.codecs)).audio
+    assert answered is not None
+    assert answered.attribute("setup") == ours
+    other = stream + lines("actpass", "EF")
+    leg.hear(other, [PCMA])
+    answered = Sdp.parse(leg.answer(other, leg.codecs)).audio
+    assert answered is not None
+    assert answered.attribute("setup") == "passive", "with another certificate it is another one"
+
+
 def test_a_phone_that_answers_keys_with_a_fingerprint_stays_at_the_port_it_was_told() -> None:
     """baresip takes RTP/SAVP whatever the keys, and answers with its own way."""
     leg = dtls_sound()

@@ -177,9 +177,18 @@ class Encryption:
             self._theirs = line
             self._keys = (reply_to(line, ours),)
             break
-        self._dtls = None if self.with_keys else self.dtls_of(sdp, audio)
+        self._dtls = None if self.with_keys else self._same_role(self.dtls_of(sdp, audio))
         if answers and self.on_settled is not None:
             self.on_settled(self._dtls is not None)
+
+    def _same_role(self, lines: DtlsLines | None) -> DtlsLines | None:
+        """Keep who begins the handshake where a later description leaves that to us: what was
+        agreed on goes on (RFC 8842 §5.3), and another role would mean another handshake."""
+        before = self._dtls
+        if before is None or lines is None or lines.setup != "actpass":
+            return lines
+        same = lines.fingerprint == before.fingerprint
+        return replace(lines, setup=before.setup) if same else lines
 
     # -- what it is told -------------------------------------------------------------------------
 
