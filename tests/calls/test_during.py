@@ -10,6 +10,7 @@ import pytest
 
 from tests.calls.world import ANN, BOB, OFFICE, Agent, World, media_config
 from tests.support.sockets import udp_ports
+from vpbx.calls.fax_between import may_be_sent
 from vpbx.events import Answered, Completed, RecordingReady, Status
 from vpbx.media import MediaEngine, Side
 from vpbx.media.rtp import RtpEndpoint
@@ -454,6 +455,48 @@ async def test_t38_that_was_taken_back_before_the_answer_ends_at_once(world: Wor
     async with asyncio.timeout(20):
         while not ata.directions:
             await asyncio.sleep(0.01)
+    await asyncio.gather(carrier.heard(880), ata.heard(440))
+    carrier.hangup()
+    await world.ended()
+
+
+@pytest.mark.parametrize(
+    ("host", "signalled", "goes"),
+    [
+        ("203.0.113.9", "203.0.113.9", True),
+        ("203.0.113.10", "203.0.113.9", True),
+        ("192.168.1.5", "203.0.113.9", True),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("198.51.100.1", "198.51.100.1", True),
+        ("127.0.0.1", "203.0.113.9", False),
+        ("127.8.8.8", "", False),
+        ("198.51.100.1", "203.0.113.9", False),
+        ("224.0.0.251", "203.0.113.9", False),
+        ("239.1.1.1", "239.1.1.1", False),
+        ("0177.0.0.1", "203.0.113.9", False),
+    ],
+)
+def test_what_listens_on_this_machine_is_sent_no_t38_by_who_is_elsewhere(
+    host: str, signalled: str, goes: bool
+) -> None:
+    """It may hold anything, and would come from an address that is trusted here."""
+    assert may_be_sent(host, signalled, "198.51.100.1") is goes
+
+
+async def test_t38_for_a_group_is_refused_before_the_answer_and_in_it(world: World) -> None:
+    _, ata, carrier = await talking(world)
+    group = picture_at(5353, 0).replace("IP4 127.0.0.1", "IP4 224.0.0.251")
+    assert await reinvite(carrier, group) == 488
+    talks = ata.on_offer
+
+    def on_offer(session: Session, sdp: str | None) -> None:
+        if "udptl" in (sdp or ""):
+            session.answer(group)
+        else:
+            talks(session, sdp)
+
+    ata.on_offer = on_offer  # type: ignore[method-assign]
+    assert await reinvite(carrier, picture_at(40_000, 0)) == 488
     await asyncio.gather(carrier.heard(880), ata.heard(440))
     carrier.hangup()
     await world.ended()

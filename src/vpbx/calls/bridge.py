@@ -281,14 +281,15 @@ class Bridge(Covers):
         """Let a leg speak T.38 with the other one, if that is what it wants."""
         if self._fax is not None:
             return self._fax.takes(leg, offer)
-        if other is None or not wants_fax(leg, other, offer):
+        host = self._media.local(leg.side)[0]
+        if other is None or not wants_fax(leg, other, offer, host):
             return False
         try:
             relay = self._media.relay_packets()
         except MediaError as error:
             log.warning("T.38 cannot be passed on", error=str(error))
             return False
-        self._fax = FaxBetween(relay, self._media.local(leg.side)[0], leg, other, offer)
+        self._fax = FaxBetween(relay, host, leg, other, offer)
         return True
 
     def _to_sound(self, other: Leg | None = None) -> None:

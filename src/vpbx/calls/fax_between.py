@@ -11,23 +11,53 @@ the other one does not want it, and the machines go on in sound (ITU-T T.38 Anne
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 from vpbx.calls import t38
 from vpbx.calls.leg import Leg
 from vpbx.media import MediaError, PacketPeer, PacketRelay
 
-__all__ = ["FaxBetween", "wants_fax"]
+__all__ = ["FaxBetween", "may_be_sent", "wants_fax"]
 
 
-def wants_fax(leg: Leg, other: Leg | None, offer: str) -> bool:
+def wants_fax(leg: Leg, other: Leg | None, offer: str, host: str) -> bool:
     """Say whether an offer in the middle of a call is of T.38 alone, that `other` may speak too.
+    `host`: our address for it.
 
     Where sound is encrypted T.38 is not spoken: it would not be.
     """
     if other is None or other.ended or not other.session.answered:
         return False
     plain = not any(_encrypted(each) for each in (leg, other))
-    return plain and t38.is_alone(offer) and t38.peer_of(offer) is not None
+    return plain and t38.is_alone(offer) and _peer(leg, offer, host) is not None
+
+
+def may_be_sent(host: str, signalled: str, own: str) -> bool:
+    """Say whether what the other end says may go to a host that a leg names, whose signalling
+    comes from `signalled`; `own` is this machine's.
+
+    What is passed on may be anything at all, and comes from this machine: so it goes to no group,
+    and only who is on this machine may have it sent to what else listens there.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    if address.is_multicast or address.is_unspecified:
+        return False
+    return host == signalled or not (address.is_loopback or host == own)
+
+
+def _peer(leg: Leg, text: str | None, host: str) -> PacketPeer | None:
+    """Return who speaks T.38 by a leg's description, where we can and may."""
+    peer = t38.peer_of(text)
+    if peer is None:
+        return None
+    source = leg.sound.source
+    signalled, behind_nat = source(peer.host) if source is not None else ("", False)
+    if not may_be_sent(peer.host, signalled, host):
+        return None
+    return replace(peer, behind=signalled if behind_nat else "")
 
 
 def _encrypted(leg: Leg) -> bool:
@@ -58,7 +88,7 @@ class FaxBetween:
         somebody else."""
         if leg not in (self._by, self._other):
             return False
-        if not t38.is_alone(offer) or t38.peer_of(offer) is None:
+        if not t38.is_alone(offer) or _peer(leg, offer, self._host) is None:
             return False
         if self.joined:
             self._said[leg] = offer
@@ -81,7 +111,7 @@ class FaxBetween:
         return True
 
     def _admit_both(self, answer: str) -> bool:
-        if t38.peer_of(answer) is None:
+        if _peer(self._other, answer, self._host) is None:
             return False
         self._said[self._other] = answer
         try:
@@ -111,8 +141,6 @@ class FaxBetween:
         return self._host, self._relay.port(leg.side)
 
     def _admit(self, leg: Leg) -> None:
-        peer: PacketPeer | None = t38.peer_of(self._said[leg])
+        peer = _peer(leg, self._said[leg], self._host)
         assert peer is not None
-        source = leg.sound.source
-        signalled, behind_nat = source(peer.host) if source is not None else ("", False)
-        self._relay.admit(leg.side, replace(peer, behind=signalled if behind_nat else ""))
+        self._relay.admit(leg.side, peer)
