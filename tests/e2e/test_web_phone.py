@@ -32,7 +32,8 @@ from tests.e2e.conftest import Company, make_company
 from tests.support.chromium import AXE, ROOT, program
 from tests.support.crm import Receiver
 from tests.support.pbx import Pbx
-from vpbx.media.rtcp import build_report, parse
+from tests.support.rtcp import build_report
+from vpbx.media.rtcp import parse
 from vpbx.media.rtp import goertzel
 from vpbx.sim.call import Call
 from vpbx.sim.carrier import Carrier

@@ -45,7 +45,6 @@ async def told(reports: Reports, about: ReportAsked) -> list[Any]:
         await reports.by_hour(about, BERLIN),
         await reports.by_employee(about),
         await reports.by_department(about),
-        await reports.by_time(about),
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.history.world import NOW
 from vpbx.db import Database
@@ -73,17 +75,22 @@ async def fill(database: Database) -> Reports:
     return Reports(database)
 
 
+async def in_quarter(reports: Reports, number: int) -> Figures:
+    """What is counted of one quarter of the hour that is asked for."""
+    since_ms = START_MS + number * 15 * MINUTE_MS
+    part = replace(ASKED, since_ms=since_ms, until_ms=since_ms + 15 * MINUTE_MS)
+    hours = await reports.by_hour(part, ZoneInfo("UTC"))
+    return sum((each for _hour, each in hours), Figures())
+
+
 async def test_calls_are_counted_by_time_by_employee_and_by_department(
     database: Database,
 ) -> None:
     reports = await fill(database)
-    by_time = dict(await reports.by_time(ASKED))
-    first, second = START_MS, START_MS + 15 * MINUTE_MS
-    assert list(by_time) == [first, second]
-    assert by_time[first] == Figures(
-        *(2, 2, 2, 0), waited_ms=25_000, talked_ms=105_000, rated=2, stars=7
-    )
-    assert by_time[second] == Figures(
+    first, second, third, last = [await in_quarter(reports, number) for number in range(4)]
+    assert third == last == Figures()
+    assert first == Figures(*(2, 2, 2, 0), waited_ms=25_000, talked_ms=105_000, rated=2, stars=7)
+    assert second == Figures(
         incoming=3,
         answered=1,
         in_time=0,
@@ -93,7 +100,7 @@ async def test_calls_are_counted_by_time_by_employee_and_by_department(
         outgoing=2,
         reached=1,
     )
-    total = by_time[first] + by_time[second]
+    total = first + second
     assert (total.missed, total.service_level, total.wait_s) == (2, 40, 15)
     assert (total.talk_s, total.rating) == (52, 3.5)
     by_employee = {login: (name, each) for login, name, each in await reports.by_employee(ASKED)}

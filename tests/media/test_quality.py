@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.rtcp import build_report
 from vpbx.media import LegQuality, MediaSession, RtpPeer, Side
 from vpbx.media.quality import Counted, Heard, Stream, quality_of, received_of
-from vpbx.media.rtcp import Block, Reports, build_report, parse
+from vpbx.media.rtcp import Block, Reports, parse
 from vpbx.media.rtp import Packet
 
 FRAME = b"\xd5" * 160

@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from vpbx.media.rtcp import Block, build_report, parse
+from tests.support.rtcp import build_report
+from vpbx.media.rtcp import Block, parse
 
 BLOCK = Block(0x01020304, 64, 25, 0x1FFFF, 160, 0xABCD1234, 65536)
 

@@ -129,11 +129,6 @@ class Reports:
         finally:
             self._counting.discard(name)
 
-    async def by_time(self, asked: ReportAsked) -> list[tuple[int, Figures]]:
-        """Return each quarter of an hour with calls, by its start in epoch milliseconds."""
-        found = await self._sums(asked, "time", lambda at_ms: int(at_ms) * QUARTER_MS)
-        return [(at_ms, Figures(*sums)) for at_ms, (_, sums) in sorted(found.items())]
-
     async def by_hour(self, asked: ReportAsked, zone: ZoneInfo) -> list[tuple[int, Figures]]:
         """Return all 24 hours of the day, as clocks in `zone` show them, over all days together."""
         clock = LocalClock(zone)

@@ -165,11 +165,6 @@ class RtpEndpoint(asyncio.DatagramProtocol):
         """Send G.711 of a tone (whole Hz) until `stop`; `payload_type` is 0 or 8."""
         self.send_frames(tone_frames(frequency, self.payload_type))
 
-    def send_pcm(self, samples: Sequence[int]) -> None:
-        """Send 8 kHz `samples` once, in the law of `payload_type`."""
-        data = g711.encode(self.payload_type, samples)
-        self.send_frames([data[i : i + 160] for i in range(0, len(data), 160)], repeat=False)
-
     def send_frames(
         self,
         frames: Sequence[bytes],
