@@ -112,41 +112,49 @@ def command_of(cmd: str, fields: Mapping[str, str]) -> Command | None:
     if cmd == "contact":
         return Contact(text["phone"], text["callid"], text["diversion"], fields)
     if cmd == "event":
-        return Event(
-            type=text["type"],
-            callid=text["callid"],
-            phone=text["phone"],
-            user=text["user"],
-            direction=text["direction"],
-            diversion=text["diversion"],
-            ext=text["ext"],
-            group=text["groupRealName"],
-            second_callid=text["second_callid"],
-            time=_time(text["time"]),
-            fields=fields,
-        )
+        return _event(text, fields)
     if cmd == "history":
-        return History(
-            callid=text["callid"],
-            type=text["type"],
-            status=text["status"],
-            user=text["user"],
-            phone=text["phone"],
-            diversion=text["diversion"],
-            start=_time(text["start"]),
-            duration=_whole(text["duration"]),
-            wait=_whole(text["wait"]),
-            ext=text["ext"],
-            link=text["link"],
-            rating=_whole(text["rating"]) if text["rating"] else None,
-            fields=fields,
-        )
+        return _history(text, fields)
     if cmd == "rating":
         mark = _whole(text["rating"])
         return Rating(text["callid"], text["phone"], mark, text["user"], fields)
     if cmd == "webhook":
         return Webhook(text["type"], text["id"], _object(text["data"]), fields)
     return None
+
+
+def _event(text: _Texts, fields: Mapping[str, str]) -> Event:
+    return Event(
+        type=text["type"],
+        callid=text["callid"],
+        phone=text["phone"],
+        user=text["user"],
+        direction=text["direction"],
+        diversion=text["diversion"],
+        ext=text["ext"],
+        group=text["groupRealName"],
+        second_callid=text["second_callid"],
+        time=_time(text["time"]),
+        fields=fields,
+    )
+
+
+def _history(text: _Texts, fields: Mapping[str, str]) -> History:
+    return History(
+        callid=text["callid"],
+        type=text["type"],
+        status=text["status"],
+        user=text["user"],
+        phone=text["phone"],
+        diversion=text["diversion"],
+        start=_time(text["start"]),
+        duration=_whole(text["duration"]),
+        wait=_whole(text["wait"]),
+        ext=text["ext"],
+        link=text["link"],
+        rating=_whole(text["rating"]) if text["rating"] else None,
+        fields=fields,
+    )
 
 
 def read_fields(content_type: str, body: bytes) -> dict[str, str]:

@@ -34,6 +34,23 @@ _WORDS = {
     "data": "What the event is about.",
 }
 
+_HEADERS = (
+    ("X-CRM-Token", "The same as `crm_token`."),
+    ("X-VPBX-Delivery", "The same in each attempt: drop what came twice."),
+    ("X-VPBX-Signature", "`t=…,v1=…`: HMAC-SHA256 of `t.body`, where a secret is set."),
+)
+
+
+def _schema(always: dict[str, dict[str, Any]], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": list(always),
+        "properties": {
+            name: {**kind, **({"description": _WORDS[name]} if _WORDS[name] else {})}
+            for name, kind in {**always, **known}.items()
+        },
+    }
+
 
 def _command(
     title: str,
@@ -46,15 +63,7 @@ def _command(
     forms: bool = True,
 ) -> dict[str, Any]:
     """Return the path item of a command: members that are always there, and only if known."""
-    fields = {"cmd": {"const": example["cmd"]}, "crm_token": _TEXT, **always, **known}
-    schema = {
-        "type": "object",
-        "required": ["cmd", "crm_token", *always],
-        "properties": {
-            name: {**kind, **({"description": _WORDS[name]} if _WORDS[name] else {})}
-            for name, kind in fields.items()
-        },
-    }
+    schema = _schema({"cmd": {"const": example["cmd"]}, "crm_token": _TEXT, **always}, known)
     media: dict[str, Any] = {"schema": schema, "example": example}
     content = {"application/json": media}
     if forms:
@@ -62,11 +71,6 @@ def _command(
     taken: dict[str, Any] = {"description": "Any 2xx: taken. All else is tried again for 24 h."}
     if answer is not None:
         taken["content"] = {"application/json": answer}
-    headers = [
-        ("X-CRM-Token", "The same as `crm_token`."),
-        ("X-VPBX-Delivery", "The same in each attempt: drop what came twice."),
-        ("X-VPBX-Signature", "`t=…,v1=…`: HMAC-SHA256 of `t.body`, where a secret is set."),
-    ]
     return {
         "post": {
             "summary": title,
@@ -76,7 +80,7 @@ def _command(
             "security": [],
             "parameters": [
                 {"name": name, "in": "header", "description": words, "schema": _TEXT}
-                for name, words in headers
+                for name, words in _HEADERS
             ],
             "requestBody": {"required": True, "content": content},
             "responses": {"2XX": taken},

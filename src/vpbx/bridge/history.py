@@ -8,7 +8,7 @@ on the next one and be rated later; a callid that is there already is not writte
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -76,17 +76,23 @@ async def fetch_history(
                 continue
             asked_at = datetime.now(UTC)
             rows = await _day(session, f"{base}/crmapi/v1/history/json", day)
-            commands = [_command(row) for row in reversed(rows)]  # the oldest first
-            new = 0
             try:
-                for start in range(0, len(commands), _AT_ONCE):
-                    new += await store.write_many("history", commands[start : start + _AT_ONCE])
+                new = await _write(store, rows)
                 if asked_at.date() - day > _SETTLED:
                     await store.finish_day(cloud, day)
             except Away as away:
                 raise BridgeFault(f"the database does not take a call: {away}") from away
             yield Import(day, len(rows), new)
             day += timedelta(days=1)
+
+
+async def _write(store: Store, rows: Sequence[dict[str, Any]]) -> int:
+    """Write rows of history, the newest of which is first; return how many were new."""
+    commands = [_command(row) for row in reversed(rows)]  # the oldest first
+    new = 0
+    for start in range(0, len(commands), _AT_ONCE):
+        new += await store.write_many("history", commands[start : start + _AT_ONCE])
+    return new
 
 
 async def _day(session: aiohttp.ClientSession, url: str, day: date) -> list[dict[str, Any]]:

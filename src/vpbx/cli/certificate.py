@@ -15,17 +15,19 @@ from vpbx.config import ServeConfig
 
 app = typer.Typer(no_args_is_help=True, help="Certificates of the server.")
 
+Authoritys = Annotated[
+    bool, typer.Option("--ca", help="Print the certificate of the server's own authority, PEM.")
+]
+ShownTo = Annotated[
+    str,
+    typer.Argument(metavar="[DOMAIN]", help="What who names it is shown.", show_default=False),
+]
+
 
 @app.command()
 def show(
-    ca: Annotated[
-        bool,
-        typer.Option("--ca", help="Print the certificate of the server's own authority, PEM."),
-    ] = False,
-    domain: Annotated[
-        str,
-        typer.Argument(metavar="[DOMAIN]", help="What who names it is shown.", show_default=False),
-    ] = "",
+    ca: Authoritys = False,
+    domain: ShownTo = "",
     data: Data = Path(config.DEFAULT_DATA),
     certificate: Certificate = None,
     private_key: PrivateKey = None,

@@ -205,33 +205,8 @@ async def database(directory: DataDir, given: str) -> Finding:
 
 async def trunks(directory: DataDir, given: str) -> list[Finding]:
     """Do the names of trunks and of companies' registrations lead anywhere?"""
-    from vpbx.db import Database
-    from vpbx.directory import Directory, read_place
     from vpbx.sip.resolver import Resolver, Unresolved
 
-    url = directory.database_url(given)
-    if not url and not (directory.root / "vpbx.sqlite3").exists():
-        return []
-    opened = Database.from_url(url) if url else Database.for_data_dir(directory.root)
-    try:
-        async with asyncio.timeout(_ANSWER_S):
-            current, newest = await opened.revisions()
-            if current is None or current != newest:
-                return []
-            known = Directory(opened)
-            await known.refresh()
-            names = {
-                (host, port, trunk.transport): f"trunk {trunk.name}"
-                for trunk in known.trunks()
-                for host, port in trunk.addresses
-            }
-            for _, account in await known.sip_registrations.everywhere():
-                place = read_place(account.proxy or account.domain)
-                names.setdefault(place, f"registration {account.telnum}")
-    except Exception:
-        return []  # the check of the database says why
-    finally:
-        await opened.close()
     resolver = Resolver()
 
     async def look(place: tuple[str, int, str], subject: str) -> Finding:
@@ -246,7 +221,39 @@ async def trunks(directory: DataDir, given: str) -> list[Finding]:
         hops = sorted({f"{hop.host}:{hop.port}/{hop.transport}" for hop in found.hops})
         return ok(subject, f"{place[0]} is {', '.join(hops[:4])}")
 
-    return list(await asyncio.gather(*(look(*item) for item in names.items())))
+    places = await _places(directory, given)
+    return list(await asyncio.gather(*(look(*item) for item in places.items())))
+
+
+async def _places(directory: DataDir, given: str) -> dict[tuple[str, int, str], str]:
+    """Return where trunks and registrations lead, and whose each place is."""
+    from vpbx.db import Database
+    from vpbx.directory import Directory, read_place
+
+    url = directory.database_url(given)
+    if not url and not (directory.root / "vpbx.sqlite3").exists():
+        return {}
+    opened = Database.from_url(url) if url else Database.for_data_dir(directory.root)
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            current, newest = await opened.revisions()
+            if current is None or current != newest:
+                return {}
+            known = Directory(opened)
+            await known.refresh()
+            places = {
+                (host, port, trunk.transport): f"trunk {trunk.name}"
+                for trunk in known.trunks()
+                for host, port in trunk.addresses
+            }
+            for _, account in await known.sip_registrations.everywhere():
+                place = read_place(account.proxy or account.domain)
+                places.setdefault(place, f"registration {account.telnum}")
+            return places
+    except Exception:
+        return {}  # the check of the database says why
+    finally:
+        await opened.close()
 
 
 async def media_engine(settings: ServeConfig) -> Finding:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
 
 from vpbx import config
 from vpbx.cli import checks
+from vpbx.cli.findings import Finding
 from vpbx.cli.options import (
     Advertise,
     Certificate,
@@ -69,10 +71,14 @@ def doctor(
     if as_json:
         print(json.dumps([finding.as_dict() for finding in findings], ensure_ascii=False))
     else:
-        for finding in findings:
-            sign = _SIGNS[finding.result]
-            out.print(f"{sign} [bold]{finding.subject}[/bold]  {finding.found}", soft_wrap=True)
-            if finding.remedy:
-                out.print(f"        → {finding.remedy}", soft_wrap=True)
+        _show(findings)
     if any(finding.result is checks.Result.BAD for finding in findings):
         raise typer.Exit(FAULT)
+
+
+def _show(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        sign = _SIGNS[finding.result]
+        out.print(f"{sign} [bold]{finding.subject}[/bold]  {finding.found}", soft_wrap=True)
+        if finding.remedy:
+            out.print(f"        → {finding.remedy}", soft_wrap=True)

@@ -27,21 +27,22 @@ app = typer.Typer(
     no_args_is_help=True, help="Calls that are over: how they went, notes and tags on them."
 )
 
+Text = Annotated[
+    str | None, typer.Option("--text", help='Write this; "" takes it away.'), Sets("note")
+]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="May be repeated; replaces."),
+    Sets("tags"),
+]
+
 
 @app.command()
 def note(
     domain: Domain,
     callid: Annotated[str, typer.Argument(metavar="CALLID", help="The call's, as uid or callid.")],
-    text: Annotated[
-        str | None,
-        typer.Option("--text", help='Write this; "" takes it away.'),
-        Sets("note"),
-    ] = None,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option("--tag", metavar="TAG", help="May be repeated; replaces."),
-        Sets("tags"),
-    ] = None,
+    text: Text = None,
+    tag: Tags = None,
     no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all tags off.")] = False,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",

@@ -143,29 +143,14 @@ def send_test(
     """Send the CRM a marked command (`test` is 1), and show what it says."""
     fields = _sample(cmd)
 
-    async def work(directory: Directory) -> tuple[Integration, Answer, float]:
-        from vpbx.crm import CrmClient, Formats
+    async def work(directory: Directory) -> tuple[Integration, Answer, dict[str, Any], float]:
+        return await _send(directory, domain, address, fields)
 
-        company = await directory.companies.get(domain)
-        integration = (await directory.integrations.get(company)).at(address)
-        if integration is None:
-            raise Fault(f"There is no address {address}; see `vpbx crm address list`.", BAD_INPUT)
-        fields["user"] = fields.get("user") and company.first_admin().login
-        sent = {name: value for name, value in fields.items() if value is not None}
-        client = CrmClient(Formats())
-        await client.start()
-        began = time.monotonic()
-        try:
-            answer = await client.send(company.id, integration, sent, delivery="test")
-        finally:
-            await client.close()
-        return integration, answer, time.monotonic() - began
-
-    integration, answer, took_s = on_directory(data, database, work)
+    integration, answer, sent, took_s = on_directory(data, database, work)
     said = answer.body[:2048].decode("utf-8", "replace")
     value = {
         "url": integration.shown_url,
-        "sent": {name: value for name, value in fields.items() if value is not None},
+        "sent": sent,
         "format": answer.format,
         "taken": answer.taken,
         "status": answer.status,
@@ -174,13 +159,36 @@ def send_test(
         "answer": said,
     }
     how = "[green]taken[/green]" if answer.taken else f"[red]not taken[/red]: {answer.reason}"
-    sent = " ".join(f"{name}={each}" for name, each in value["sent"].items())  # type: ignore[attr-defined]
-    text = f"→ {value['url']} ({answer.format or '-'})\n  {sent}\n← {how}, {value['latency_ms']} ms"
+    told = " ".join(f"{name}={each}" for name, each in sent.items())
+    text = f"→ {value['url']} ({answer.format or '-'})\n  {told}\n← {how}, {value['latency_ms']} ms"
     show(value, as_json=as_json, text=text)
     if said and not as_json:
         print(said)
     if not answer.taken:
         raise typer.Exit(1)
+
+
+async def _send(
+    directory: Directory, domain: str, address: str, fields: dict[str, Any]
+) -> tuple[Integration, Answer, dict[str, Any], float]:
+    """Send a command, and return where to, the answer, what was sent and how many seconds it
+    took."""
+    from vpbx.crm import CrmClient, Formats
+
+    company = await directory.companies.get(domain)
+    integration = (await directory.integrations.get(company)).at(address)
+    if integration is None:
+        raise Fault(f"There is no address {address}; see `vpbx crm address list`.", BAD_INPUT)
+    fields = {**fields, "user": fields.get("user") and company.first_admin().login}
+    sent = {name: value for name, value in fields.items() if value is not None}
+    client = CrmClient(Formats())
+    await client.start()
+    began = time.monotonic()
+    try:
+        answer = await client.send(company.id, integration, sent, delivery="test")
+    finally:
+        await client.close()
+    return integration, answer, sent, time.monotonic() - began
 
 
 def listen(

@@ -43,48 +43,8 @@ Groups = Annotated[
 
 def _commands(app: typer.Typer, attribute: str) -> None:
     """Give a list of employees its commands; `attribute` is its place in the directory."""
-
-    async def rows(directory: Directory, domain: str) -> list[dict[str, Any]]:
-        company = await directory.companies.get(domain)
-        found = await getattr(directory, attribute).list(company)
-        return [{"login": e.login, "ext": e.ext, "name": e.name} for e in found]
-
-    def shown(found: list[dict[str, Any]], as_json: bool) -> None:
-        show_rows(found, as_json=as_json, columns=("login", "ext", "name"), empty="Nobody.")
-
-    @app.command()
-    def add(
-        domain: Domain,
-        login: Logins,
-        data: Data = Path(config.DEFAULT_DATA),
-        database: Database = "",
-        as_json: Json = False,
-    ) -> None:
-        """Put employees on the list."""
-
-        async def work(directory: Directory) -> list[dict[str, Any]]:
-            company = await directory.companies.get(domain)
-            await getattr(directory, attribute).add(company, login)
-            return await rows(directory, domain)
-
-        shown(on_directory(data, database, work), as_json)
-
-    @app.command()
-    def remove(
-        domain: Domain,
-        login: Logins,
-        data: Data = Path(config.DEFAULT_DATA),
-        database: Database = "",
-        as_json: Json = False,
-    ) -> None:
-        """Take employees off the list."""
-
-        async def work(directory: Directory) -> list[dict[str, Any]]:
-            company = await directory.companies.get(domain)
-            await getattr(directory, attribute).delete(company, login)
-            return await rows(directory, domain)
-
-        shown(on_directory(data, database, work), as_json)
+    _change(app, attribute, ("add", "add"), "Put employees on the list.")
+    _change(app, attribute, ("remove", "delete"), "Take employees off the list.")
 
     @app.command("list")
     def list_(
@@ -96,9 +56,39 @@ def _commands(app: typer.Typer, attribute: str) -> None:
         """Show who is on the list."""
 
         async def work(directory: Directory) -> list[dict[str, Any]]:
-            return await rows(directory, domain)
+            return await _rows(directory, attribute, domain)
 
-        shown(on_directory(data, database, work), as_json)
+        _shown(on_directory(data, database, work), as_json)
+
+
+def _change(app: typer.Typer, attribute: str, names: tuple[str, str], does: str) -> None:
+    """Give a list one command that changes it: its name, and that of the list's method."""
+    name, method = names
+
+    @app.command(name, help=does)
+    def change(
+        domain: Domain,
+        login: Logins,
+        data: Data = Path(config.DEFAULT_DATA),
+        database: Database = "",
+        as_json: Json = False,
+    ) -> None:
+        async def work(directory: Directory) -> list[dict[str, Any]]:
+            company = await directory.companies.get(domain)
+            await getattr(getattr(directory, attribute), method)(company, login)
+            return await _rows(directory, attribute, domain)
+
+        _shown(on_directory(data, database, work), as_json)
+
+
+async def _rows(directory: Directory, attribute: str, domain: str) -> list[dict[str, Any]]:
+    company = await directory.companies.get(domain)
+    found = await getattr(directory, attribute).list(company)
+    return [{"login": e.login, "ext": e.ext, "name": e.name} for e in found]
+
+
+def _shown(found: list[dict[str, Any]], as_json: bool) -> None:
+    show_rows(found, as_json=as_json, columns=("login", "ext", "name"), empty="Nobody.")
 
 
 _commands(record, "record_exceptions")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,98 +21,95 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Greetings, music and menu prompts of a company.")
 
+Upload = Annotated[
+    Path, typer.Argument(metavar="FILE", help="wav, mp3, ogg, m4a or flac, at most 50 MB.")
+]
+UploadType = Annotated[
+    str,
+    typer.Option(
+        "--type",
+        metavar="TYPE",
+        help="greeting, ivr (a menu's prompt), prompt (instead of the built-in one that "
+        "--name names; these at most 5 minutes) or music (30).",
+    ),
+    Sets("type"),
+]
+UploadName = Annotated[
+    str,
+    typer.Option(
+        help="Shown in the CRM, or of the built-in prompt; else the file's name.",
+        show_default=False,
+    ),
+]
+Text = Annotated[
+    str, typer.Argument(metavar="TEXT", help="At most 1000 characters; - reads standard input.")
+]
+SpokenType = Annotated[
+    str,
+    typer.Option(
+        "--type",
+        metavar="TYPE",
+        help="greeting, ivr (a menu's prompt) or prompt (instead of the built-in one that "
+        "--name names).",
+    ),
+    Sets("type"),
+]
+SpokenName = Annotated[
+    str,
+    typer.Option(
+        help="Shown in the CRM, or of the built-in prompt; else the text's beginning.",
+        show_default=False,
+    ),
+]
+Language = Annotated[
+    str,
+    typer.Option("--lang", metavar="LANG", help="en or ru; else the company's."),
+    Sets("language"),
+]
+SaidBefore = Annotated[
+    str,
+    typer.Option(
+        "--id",
+        metavar="ID",
+        help="Change the text that was said under this id; what uses it goes on so.",
+    ),
+]
+
 
 @app.command()
 def add(
     domain: Domain,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="wav, mp3, ogg, m4a or flac, at most 50 MB."),
-    ],
-    media_type: Annotated[
-        str,
-        typer.Option(
-            "--type",
-            metavar="TYPE",
-            help="greeting, ivr (a menu's prompt), prompt (instead of the built-in one that "
-            "--name names; these at most 5 minutes) or music (30).",
-        ),
-        Sets("type"),
-    ],
-    name: Annotated[
-        str,
-        typer.Option(
-            help="Shown in the CRM, or of the built-in prompt; else the file's name.",
-            show_default=False,
-        ),
-    ] = "",
+    file: Upload,
+    media_type: UploadType,
+    name: UploadName = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Upload a sound; all come out equally loud."""
     from vpbx.app.uploads import Uploads  # not for --help: it loads ffmpeg's libraries
-    from vpbx.media import MediaError
 
     async def work(directory: Directory) -> MediaFile:
         company = await directory.companies.get(domain)
         return await Uploads(directory, DataDir(data)).add(company, file, media_type, name)
 
-    try:
-        made = on_directory(data, database, work)
-    except MediaError as error:
-        raise Fault(f"The sound cannot be kept: {error}.") from error
-    show(
-        _row(made),
-        as_json=as_json,
-        text=f"[bold]{made.id}[/bold]   {made.type}, {made.duration_s:.1f} s",
-    )
+    _make(work, data, database, as_json=as_json)
 
 
 @app.command()
 def say(
     domain: Domain,
-    text: Annotated[
-        str,
-        typer.Argument(metavar="TEXT", help="At most 1000 characters; - reads standard input."),
-    ],
-    media_type: Annotated[
-        str,
-        typer.Option(
-            "--type",
-            metavar="TYPE",
-            help="greeting, ivr (a menu's prompt) or prompt (instead of the built-in one that "
-            "--name names).",
-        ),
-        Sets("type"),
-    ] = "greeting",
-    name: Annotated[
-        str,
-        typer.Option(
-            help="Shown in the CRM, or of the built-in prompt; else the text's beginning.",
-            show_default=False,
-        ),
-    ] = "",
-    language: Annotated[
-        str,
-        typer.Option("--lang", metavar="LANG", help="en or ru; else the company's."),
-        Sets("language"),
-    ] = "",
-    anew: Annotated[
-        str,
-        typer.Option(
-            "--id",
-            metavar="ID",
-            help="Change the text that was said under this id; what uses it goes on so.",
-        ),
-    ] = "",
+    text: Text,
+    media_type: SpokenType = "greeting",
+    name: SpokenName = "",
+    language: Language = "",
+    anew: SaidBefore = "",
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Have a text said by the voice of the built-in prompts, and keep it as a sound."""
     from vpbx.app.uploads import Uploads
-    from vpbx.media import MediaError
 
     words = sys.stdin.read() if text == "-" else text
 
@@ -122,6 +120,19 @@ def say(
         if anew:
             return await uploads.say_anew(company, anew, words, spoken)
         return await uploads.say(company, words, spoken, media_type, name)
+
+    _make(work, data, database, as_json=as_json)
+
+
+def _make(
+    work: Callable[[Directory], Awaitable[MediaFile]],
+    data: Path,
+    database: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Have a sound made and kept, and show it."""
+    from vpbx.media import MediaError
 
     try:
         made = on_directory(data, database, work)

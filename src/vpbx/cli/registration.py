@@ -21,6 +21,12 @@ app = typer.Typer(
 )
 
 Telnum = Annotated[str, typer.Argument(metavar="TELNUM", help="In any spelling.")]
+At = Annotated[str, typer.Option(metavar="HOST", help="The operator's SIP domain."), Sets("domain")]
+Password = Annotated[str, typer.Option(help="Asked for when not given.", show_default=False)]
+AuthName = Annotated[str, typer.Option(help="If it differs from the login.", show_default=False)]
+Proxy = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Where the domain is reached.", show_default=False)
+]
 PasswordStdin = Annotated[
     bool,
     typer.Option("--password-stdin", help="Read the password from standard input."),
@@ -33,21 +39,12 @@ def add(
     domain: Domain,
     telnum: Telnum,
     name: Annotated[str, typer.Option(help="What you call the operator.")],
-    at: Annotated[
-        str, typer.Option(metavar="HOST", help="The operator's SIP domain."), Sets("domain")
-    ],
+    at: At,
     login: Annotated[str, typer.Option(help="There.")],
-    password: Annotated[
-        str, typer.Option(help="Asked for when not given.", show_default=False)
-    ] = "",
+    password: Password = "",
     password_stdin: PasswordStdin = False,
-    auth_name: Annotated[
-        str, typer.Option(help="If it differs from the login.", show_default=False)
-    ] = "",
-    proxy: Annotated[
-        str,
-        typer.Option(metavar="HOST:PORT", help="Where the domain is reached.", show_default=False),
-    ] = "",
+    auth_name: AuthName = "",
+    proxy: Proxy = "",
     expires: Annotated[int | None, typer.Option(metavar="S")] = None,
     outgoing: Annotated[Switch | None, typer.Option(help="Calls may leave by it.")] = None,
     active: Annotated[Switch | None, typer.Option(help="Register now.")] = None,

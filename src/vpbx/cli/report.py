@@ -36,23 +36,26 @@ class By(StrEnum):
     DEPARTMENT = "department"
 
 
+Period = Annotated[
+    str,
+    typer.Option(
+        help="today, yesterday, this_week, last_week, this_month, last_month.",
+        show_default="this_week, unless --start or --end",
+    ),
+]
+InTime = Annotated[
+    int, typer.Option(metavar="S", min=0, max=3600, help="How soon an answer is in time.")
+]
+
+
 def report(
     domain: Domain,
     by: Annotated[By, typer.Option(help="What has a line of its own.")] = By.DAY,
-    period: Annotated[
-        str,
-        typer.Option(
-            help="today, yesterday, this_week, last_week, this_month, last_month.",
-            show_default="this_week, unless --start or --end",
-        ),
-    ] = "",
+    period: Period = "",
     start: Annotated[str, typer.Option(metavar="DAY", help="Like 2026-11-01.")] = "",
     end: Annotated[str, typer.Option(metavar="DAY", help="The last day.")] = "",
     group: Annotated[str, typer.Option(metavar="GROUP", help="Of one department.")] = "",
-    in_time: Annotated[
-        int,
-        typer.Option(metavar="S", min=0, max=3600, help="How soon an answer is in time."),
-    ] = 20,
+    in_time: InTime = 20,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,

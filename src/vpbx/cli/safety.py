@@ -27,6 +27,14 @@ app = typer.Typer(
     no_args_is_help=True, help="The console: who needs a second factor, how long sessions last."
 )
 
+SecondFactor = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROLE",
+        help="Roles that need one: admin, group_head, user, restricted_user; none: nobody.",
+    ),
+]
+
 
 @app.command("show")
 def show_(
@@ -47,13 +55,7 @@ def show_(
 @app.command("set")
 def set_(
     domain: Domain,
-    second_factor: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ROLE",
-            help="Roles that need one: admin, group_head, user, restricted_user; none: nobody.",
-        ),
-    ] = None,
+    second_factor: SecondFactor = None,
     idle: Annotated[
         int | None, typer.Option("--idle", metavar="HOURS", help="A session unused for so long.")
     ] = None,

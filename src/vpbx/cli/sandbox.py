@@ -28,6 +28,34 @@ _DATA_HELP = "Directory that keeps the sandbox."
 
 app = typer.Typer(invoke_without_command=True)
 
+Directory = Annotated[Path, typer.Option("--data", metavar="DIR", file_okay=False, help=_DATA_HELP)]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Decides the history: the same for the same N. [default: 1]"),
+]
+YearsCalls = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=0, max=2_000_000, help="Calls of the year before.", show_default="50000"
+    ),
+]
+PerMinute = Annotated[
+    float,
+    typer.Option(metavar="N", min=0, max=MOST_PER_MINUTE, help="How busy it is; 0: you call."),
+]
+CrmUrl = Annotated[
+    str, typer.Option(metavar="URL", help="Your CRM, which gets the commands.", show_default=False)
+]
+CrmToken = Annotated[
+    str,
+    typer.Option(
+        metavar="TOKEN",
+        help="Sent as crm_token; without it one is made, and shown.",
+        show_default=False,
+    ),
+]
+CrmFormat = Annotated[str, typer.Option(metavar="auto|form|json", help="Of commands.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Do not show the commands.")]
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", file_okay=False, help=_DATA_HELP)
 ]
@@ -38,6 +66,24 @@ From = Annotated[
     ),
 ]
 To = Annotated[str, typer.Option("--to", metavar="NUMBER|LOGIN", help="Whom they call.")]
+AnsweredBy = Annotated[str, typer.Option(metavar="LOGIN", help="Who takes it.", show_default=False)]
+Then = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WHAT",
+        help="transfer:WHOM (a department, an employee, a number), hangup (the employee hangs "
+        "up), rate:1 to rate:5 (and is rated); may be repeated.",
+        show_default=False,
+    ),
+]
+Customer = Annotated[
+    str,
+    typer.Option(
+        metavar="answers|busy|ignores|unknown",
+        help="What a customer does whom an employee calls.",
+        show_default=False,
+    ),
+]
 Press = Annotated[
     str | None,
     typer.Option(
@@ -51,45 +97,14 @@ Press = Annotated[
 @app.callback()
 def sandbox(
     context: typer.Context,
-    data: Annotated[
-        Path, typer.Option("--data", metavar="DIR", file_okay=False, help=_DATA_HELP)
-    ] = DEFAULT_DATA,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Decides the history: the same for the same N. [default: 1]"
-        ),
-    ] = None,
-    history: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=2_000_000,
-            help="Calls of the year before.",
-            show_default="50000",
-        ),
-    ] = None,
-    calls_per_minute: Annotated[
-        float,
-        typer.Option(metavar="N", min=0, max=MOST_PER_MINUTE, help="How busy it is; 0: you call."),
-    ] = 4.0,
-    crm_url: Annotated[
-        str,
-        typer.Option(metavar="URL", help="Your CRM, which gets the commands.", show_default=False),
-    ] = "",
-    crm_token: Annotated[
-        str,
-        typer.Option(
-            metavar="TOKEN",
-            help="Sent as crm_token; without it one is made, and shown.",
-            show_default=False,
-        ),
-    ] = "",
-    crm_format: Annotated[
-        str, typer.Option(metavar="auto|form|json", help="Of commands.")
-    ] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the commands.")] = False,
+    data: Directory = DEFAULT_DATA,
+    seed: Seed = None,
+    history: YearsCalls = None,
+    calls_per_minute: PerMinute = 4.0,
+    crm_url: CrmUrl = "",
+    crm_token: CrmToken = "",
+    crm_format: CrmFormat = "auto",
+    quiet: Quiet = False,
 ) -> None:
     """Run a company at work, to develop a CRM against; Ctrl-C ends it.
 
@@ -183,29 +198,12 @@ def call(
     context: typer.Context,
     from_: From,
     to: To,
-    answered_by: Annotated[
-        str, typer.Option(metavar="LOGIN", help="Who takes it.", show_default=False)
-    ] = "",
+    answered_by: AnsweredBy = "",
     after: Annotated[str, typer.Option(metavar="TIME", help="It rings so long before.")] = "2s",
     talk: Annotated[str, typer.Option(metavar="TIME", help="How long they talk.")] = "10s",
-    then: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WHAT",
-            help="transfer:WHOM (a department, an employee, a number), hangup (the employee hangs "
-            "up), rate:1 to rate:5 (and is rated); may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    then: Then = None,
     press: Press = None,
-    customer: Annotated[
-        str,
-        typer.Option(
-            metavar="answers|busy|ignores|unknown",
-            help="What a customer does whom an employee calls.",
-            show_default=False,
-        ),
-    ] = "",
+    customer: Customer = "",
     data: Data = None,
     as_json: Json = False,
 ) -> None:

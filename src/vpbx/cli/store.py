@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -41,7 +42,6 @@ def on_database(
     """
     from vpbx.app import logs  # these take a while to load: not for --help
     from vpbx.app.database import open_database
-    from vpbx.directory import Invalid, NotFound
 
     logs.set_up("warning")
     keep_private()
@@ -64,8 +64,17 @@ def on_database(
         finally:
             await database.close()
 
-    try:
+    with _told(data):
         return asyncio.run(run())
+
+
+@contextmanager
+def _told(data: Path) -> Iterator[None]:
+    """Say of faults that are nobody's mistake here what a user can do about them."""
+    from vpbx.directory import Invalid, NotFound
+
+    try:
+        yield
     except Invalid as error:
         raise WrongValues([(each.field, each.message) for each in error.errors]) from error
     except NotFound as error:

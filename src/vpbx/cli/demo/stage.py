@@ -75,7 +75,6 @@ async def _set_the_stage(stack: AsyncExitStack, data: Path, narrator: Narrator) 
     narrator.good(f"ready {app.addresses}")
     assert app.config.sip is not None
     assert app.config.http is not None
-
     pbx = Hop("udp", _LOOPBACK, app.config.sip.port)
     crm = Crm(
         token=secrets.token_hex(8),

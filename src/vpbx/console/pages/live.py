@@ -4,7 +4,7 @@ listen in."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from starlette.responses import Response, StreamingResponse
@@ -70,12 +70,7 @@ def _board(visit: Visit) -> Callable[[], str]:
         calls = [call for call in services.calls.active() if call.info.domain_id == domain_id]
         mine = (call for call in calls if _sees(seen, call) and not call.supervises)
         shown = sorted(mine, key=lambda call: call.info.started_at)
-        busy = {
-            party.login: str(call.state)
-            for call in calls
-            for party in (call.user, call.caller)
-            if party is not None and call.state != "waiting"
-        }
+        busy = _busy(calls)
         everybody = [
             Colleague(employee, _state(employee, busy, is_online(domain, employee.login)))
             for employee in domain.employees.values()
@@ -84,28 +79,42 @@ def _board(visit: Visit) -> Callable[[], str]:
         colleagues = everybody
         if len(everybody) > _MOST_SHOWN:  # of many only those who do something
             colleagues = [c for c in everybody if c.employee.login in busy][:_MOST_SHOWN]
-        waiting: dict[str, list[ActiveCall]] = {}
-        for call in shown:
-            if call.group is not None and call.answered_at is None:
-                waiting.setdefault(call.group.name, []).append(call)
-        listening = {call.supervises: call for call in calls if call.supervises}
         return look.fragment(
             "live/board.html",
             language,
-            listening=listening,
+            listening={call.supervises: call for call in calls if call.supervises},
             can_listen=services.calls.supervisors.possible,
             mode_words=MODE_WORDS,
             calls=shown[:_MOST_SHOWN],
             more=max(0, len(shown) - _MOST_SHOWN),
             colleagues=colleagues,
             states=Counter(colleague.state for colleague in everybody),
-            waiting=waiting,
+            waiting=_waiting(shown),
             state_words=STATE_WORDS,
             colleague_words=COLLEAGUE_WORDS,
             zone=domain.zone,
         )
 
     return render
+
+
+def _busy(calls: Iterable[ActiveCall]) -> dict[str, str]:
+    """Return who is in a call, and how."""
+    return {
+        party.login: str(call.state)
+        for call in calls
+        for party in (call.user, call.caller)
+        if party is not None and call.state != "waiting"
+    }
+
+
+def _waiting(calls: Iterable[ActiveCall]) -> dict[str, list[ActiveCall]]:
+    """Return the calls that nobody has answered yet by the names of their departments."""
+    waiting: dict[str, list[ActiveCall]] = {}
+    for call in calls:
+        if call.group is not None and call.answered_at is None:
+            waiting.setdefault(call.group.name, []).append(call)
+    return waiting
 
 
 def _state(employee: Employee, busy: dict[str, str], online: bool) -> str:
