@@ -183,10 +183,7 @@ async def test_what_was_promised_is_kept_over_a_restart(world: World) -> None:
     await offers(world)
     await asks_back(world)
     await world.ended()
-    for ticket in tuple(world.service._callbacks._promised):  # as a new process begins
-        world.service._switch.queues.leave(ticket)
-    world.service._callbacks._promised.clear()
-    await world.service._callbacks.resume()
+    await world.restart()
     ann = await world.phone(ANN)
     await (await called_back(ann)).answer()
     await (await world.carrier.incoming()).answer()

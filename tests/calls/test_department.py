@@ -266,10 +266,7 @@ async def test_evenly_takes_nobody_for_who_had_their_login_before(world: World) 
 
 
 async def test_evenly_asks_history_what_was_before_the_start(world: World) -> None:
-    async def history(domain_id: int, logins: object) -> dict[str, float]:
-        return {ANN: 2000.0, BOB: 1000.0}
-
-    world.service._switch.last_talks._ask = history
+    world.talked_before = {ANN: 2000.0, BOB: 1000.0}
     await members(world, ANN, BOB, call_order="EVENLY")
     bob = await world.phone(BOB)
     await world.phone(ANN)

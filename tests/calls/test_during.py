@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.calls.conftest import running
 from tests.calls.world import ANN, BOB, OFFICE, Agent, World, media_config
 from tests.support.sockets import udp_ports
 from vpbx.calls.fax_between import may_be_sent
@@ -223,22 +224,24 @@ async def test_a_carrier_that_loses_the_call_ends_it(world: World) -> None:
     await world.ended()
 
 
-async def test_silence_from_both_sides_ends_the_call(world: World, tmp_path: Path) -> None:
+async def test_silence_from_both_sides_ends_the_call(new_world: World, tmp_path: Path) -> None:
     media = MediaEngine(media_config(tmp_path, no_media_timeout_s=0.4))
     await media.start()
-    world.service._switch.media = media
-    phone = await world.phone(ANN)
-    customer = await world.customer_calls(tone_hz=440)
-    call = await phone.incoming()
-    call.ring()
-    await asyncio.sleep(0.7)  # nobody speaks while it rings: that is no silence
-    await call.answer(880)
-    await customer.heard(880)
-    customer.hush()
-    call.hush()
-    assert (await customer.ended()).cause == "bye"
-    assert (await call.ended()).cause == "bye"
-    assert (await world.ended()).status is Status.SUCCESS
+    world = new_world
+    world.media = media
+    async with running(world):
+        phone = await world.phone(ANN)
+        customer = await world.customer_calls(tone_hz=440)
+        call = await phone.incoming()
+        call.ring()
+        await asyncio.sleep(0.7)  # nobody speaks while it rings: that is no silence
+        await call.answer(880)
+        await customer.heard(880)
+        customer.hush()
+        call.hush()
+        assert (await customer.ended()).cause == "bye"
+        assert (await call.ended()).cause == "bye"
+        assert (await world.ended()).status is Status.SUCCESS
     await media.stop()
 
 

@@ -8,7 +8,7 @@ from tests.calls.test_replacing import replacing as takes_place_of
 from tests.calls.test_transfer import refer, replacing
 from tests.calls.test_transfer_chains import all_ended, inner_talk
 from tests.calls.world import ANN, BOB, EVE, World
-from vpbx.calls.shared.lines import Presence
+from tests.support.watcher import Make
 from vpbx.events import CallEnded, Status
 from vpbx.history.recorder import HistoryRecorder
 from vpbx.history.recordings import Encoding
@@ -41,7 +41,17 @@ async def row_of(world: World, callid: str) -> CallEnded:
     return found
 
 
-async def test_who_called_puts_a_colleague_through_in_their_place(world: World) -> None:
+async def lamp_says(phone_of: Make, ext: str, *, talks: bool) -> None:
+    """Wait until who watches an employee's line is told so."""
+    watcher = await phone_of()
+    assert (await watcher.subscribe(ext)).code == 200
+    while ("confirmed" in (await watcher.told()).states) is not talks:
+        pass
+
+
+async def test_who_called_puts_a_colleague_through_in_their_place(
+    world: World, phone_of: Make
+) -> None:
     """Ann has called bob and puts eve through: it was eve who talked to bob."""
     call, at_bob = await inner_talk(world)
     [live] = world.service.active()
@@ -51,15 +61,12 @@ async def test_who_called_puts_a_colleague_through_in_their_place(world: World) 
     now = next(each for each in world.service.active() if each.info.callid == live.info.callid)
     assert now.caller is not None
     assert (now.caller.login, now.user.login) == (EVE, BOB)  # type: ignore[union-attr]
-    domain, lines = await world.domain(), world.service._switch.lines
-    async with asyncio.timeout(20):
-        while lines.presence(domain.id, ANN) is not Presence.IDLE:
-            await asyncio.sleep(0.01)
-    assert lines.presence(domain.id, EVE) is lines.presence(domain.id, BOB) is Presence.TALKING
+    for ext, talks in (("702", False), ("704", True), ("703", True)):
+        await lamp_says(phone_of, ext, talks=talks)
     at_eve.hangup()
     await at_bob.ended()
     assert said(await row_of(world, live.info.callid)) == (EVE, BOB)
-    assert lines.idle(domain.id, EVE)
+    await lamp_says(phone_of, "704", talks=False)
 
 
 async def test_who_was_called_puts_a_colleague_through_in_their_place(world: World) -> None:

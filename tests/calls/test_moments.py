@@ -24,12 +24,12 @@ TUNE_HZ = 620.0
 @pytest.mark.parametrize("who", ["customer", "who picks up"])
 async def test_somebody_hangs_up_amid_a_pick_up(world: World, who: str) -> None:
     """Whatever came first: nothing is left, each call has one end, and all that rang is stopped."""
-    ann, eve, domain = await world.phone(ANN), await world.phone(EVE), await world.domain()
+    ann, eve = await world.phone(ANN), await world.phone(EVE)
     for count, pause in enumerate(PAUSES, 1):
         customer = await world.customer_calls()
         at_ann = await rings(ann)
         async with asyncio.timeout(30):
-            while not world.service._switch.lines.of(domain.id, ANN):
+            while all(party.login != ANN for call in world.service.active() for party in call.rung):
                 await asyncio.sleep(0.001)
         taken = await world.phone_calls(eve, "*8702")
         await asyncio.sleep(pause)
@@ -61,7 +61,10 @@ async def test_somebody_hangs_up_amid_parking(world: World, who: str) -> None:
         await all_ended(world)
         assert 1 <= len(ends(world)) - before <= 2
         await world.register(phone, headers=[("Contact", "*"), ("Expires", "0")])
-    assert not world.service._switch.parked.at((await world.domain()).id, "51")
+    _, _, customer, place = await parked(world)
+    assert place == "51", "the first place is free again"
+    customer.hangup()
+    await all_ended(world)
 
 
 async def test_the_customer_hangs_up_while_the_place_is_told(world: World) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.calls.conftest import running
 from tests.calls.world import ANN, BOB, EVE, OFFICE, SALES, Agent, World, media_config
 from vpbx.app.outlet import Sieve
 from vpbx.events import Answered, CallEnded, Destination, RingEnded, Ringing, Status
@@ -230,28 +231,30 @@ def fill(disk: Path) -> Path:
 
 
 async def test_a_disk_that_gets_full_amid_a_recording_costs_no_call_its_sound(
-    world: World, small_disk: Path, capfd: pytest.CaptureFixture[str]
+    new_world: World, small_disk: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    world = new_world
     media = MediaEngine(media_config(small_disk))
     await media.start()
     try:
-        world.service._switch.media = media
-        ann = await world.phone(ANN)
-        customer, call = await talking(world, ann)
-        full = fill(small_disk)
-        for _ in range(5):
-            await asyncio.sleep(0.5)
-            await hear_each_other(customer, call)
-        customer.hangup()
-        assert (await call.ended()).cause == "bye"
-        assert (await world.ended()).status is Status.SUCCESS
-        said = Sieve(lambda: 0.0).sift(capfd.readouterr().err.encode()).splitlines()
-        assert len([line for line in said if b"No space left" in line]) == 1
-        full.unlink()
-        customer, call = await talking(world, ann)
-        customer.hangup()
-        assert (await world.ended(2)).recorded
-        await world.quiet()
+        world.media = media
+        async with running(world):
+            ann = await world.phone(ANN)
+            customer, call = await talking(world, ann)
+            full = fill(small_disk)
+            for _ in range(5):
+                await asyncio.sleep(0.5)
+                await hear_each_other(customer, call)
+            customer.hangup()
+            assert (await call.ended()).cause == "bye"
+            assert (await world.ended()).status is Status.SUCCESS
+            said = Sieve(lambda: 0.0).sift(capfd.readouterr().err.encode()).splitlines()
+            assert len([line for line in said if b"No space left" in line]) == 1
+            full.unlink()
+            customer, call = await talking(world, ann)
+            customer.hangup()
+            assert (await world.ended(2)).recorded
+            await world.quiet()
     finally:
         await media.stop()
     assert [entry["event"] for entry in world.logs if entry["log_level"] == "warning"] == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.calls.conftest import running
 from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, SALES, World, media_config
 from vpbx.directory import Invalid
 from vpbx.events import Answered, Dialing, Ringing, Status
@@ -117,36 +118,42 @@ async def test_other_requests_get_a_proper_answer(world: World, method: str, cod
         assert response.headers.getlist("Allow-Events") == ["dialog", "message-summary"]
 
 
-async def test_without_media_calls_are_refused_but_not_lost(world: World, tmp_path: Path) -> None:
+async def test_without_media_calls_are_refused_but_not_lost(
+    new_world: World, tmp_path: Path
+) -> None:
     broken = MediaEngine(media_config(tmp_path))  # never started
-    world.service._switch.media = broken
-    world.faults_expected = True
-    phone = await world.phone(ANN)
-    customer = await world.customer_calls()
-    assert (await customer.ended()).code == 503
-    end = await world.ended()
-    assert (end.status, end.sip_code) == (Status.MISSED, 503)
-    call = await world.phone_calls(phone, CUSTOMER)
-    assert (await call.ended()).code == 503
-    assert (await world.ended(2)).status is Status.NOTAVAILABLE
-    assert not phone.calls[:-1]
-    assert len([e for e in world.logs if "media" in e["event"]]) == 1  # said once
+    world = new_world
+    world.media = broken
+    async with running(world):
+        world.faults_expected = True
+        phone = await world.phone(ANN)
+        customer = await world.customer_calls()
+        assert (await customer.ended()).code == 503
+        end = await world.ended()
+        assert (end.status, end.sip_code) == (Status.MISSED, 503)
+        call = await world.phone_calls(phone, CUSTOMER)
+        assert (await call.ended()).code == 503
+        assert (await world.ended(2)).status is Status.NOTAVAILABLE
+        assert not phone.calls[:-1]
+        assert len([e for e in world.logs if "media" in e["event"]]) == 1  # said once
 
 
-async def test_media_that_dies_in_a_call_ends_both_legs(world: World, tmp_path: Path) -> None:
+async def test_media_that_dies_in_a_call_ends_both_legs(new_world: World, tmp_path: Path) -> None:
     media = MediaEngine(media_config(tmp_path))
     await media.start()
-    world.service._switch.media = media
-    phone = await world.phone(ANN)
-    customer = await world.customer_calls()
-    call = await phone.incoming()
-    call.ring()
-    await customer.ringing()
-    await media.stop()
-    await call.answer()
-    assert (await call.ended()).cause == "bye"
-    await customer.ended()
-    await world.ended()
+    world = new_world
+    world.media = media
+    async with running(world):
+        phone = await world.phone(ANN)
+        customer = await world.customer_calls()
+        call = await phone.incoming()
+        call.ring()
+        await customer.ringing()
+        await media.stop()
+        await call.answer()
+        assert (await call.ended()).cause == "bye"
+        await customer.ended()
+        await world.ended()
 
 
 async def test_stop_tells_every_call_whatever_it_is_doing(world: World) -> None:

@@ -96,7 +96,7 @@ async def test_another_phone_that_takes_the_talk_ends_the_dialling(hasty_world: 
     second = await world.agent(ANN)
     taken = await world.phone_calls(second, "702", tone_hz=660, headers=replacing(call))
     await asyncio.gather(customer.heard(660), taken.heard(TONE_HZ), call.ended())
-    await asyncio.sleep(4 / world.service._switch.clock._speed)  # type: ignore[attr-defined]
+    await asyncio.sleep(4 / world.speed)
     await asyncio.gather(customer.heard(660), taken.heard(TONE_HZ))
     taken.hangup()
     await world.ended()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,9 @@ class World:
         self.events: list[CallEvent] = []
         self.encoder = Encoder()
         self.contact: Callable[..., Awaitable[Contact | None]] | None = None
+        self.talked_before: dict[str, float] = {}
+        """What history says: by login, when their last call ended."""
+        self.speed = 1.0
         self.asked: list[tuple[str, str, str]] = []
         self._bell = Bell()
         self._agents: list[Agent] = []
@@ -194,6 +197,19 @@ class World:
     ) -> None:
         """Start it; `speed`: how many seconds of call control go by in one."""
         shutil.copy(self._company, self.folder / "vpbx.sqlite3")
+        self.speed = speed
+        await self._run(resolver or Resolver(), config)
+        self.carrier = await self.agent("carrier")
+        address = {"address": f"127.0.0.1:{self.carrier.port}"}
+        await self.directory.trunk_rules.edit("carrier", address)
+        self.group_id = next(iter((await self.domain()).departments))
+
+    async def restart(self) -> None:
+        """Stop it, and begin anew with what the database knows, as another process would."""
+        await self._halt()
+        await self._run(Resolver(), {})
+
+    async def _run(self, resolver: Resolver, config: dict[str, Any]) -> None:
         self.database = Database.from_url(f"sqlite:///{self.folder / 'vpbx.sqlite3'}")
         secrets = Secrets.from_file(self.folder / "secret.key")
         self.directory = Directory(self.database, secrets=secrets)
@@ -218,8 +234,9 @@ class World:
             records=Records(),
             encoder=self.encoder,
             mailbox=VoiceMailbox(self.boxes, self.folder, self.folder / "ready"),
-            resolver=resolver or Resolver(),
-            clock=HastyClock(speed),
+            last_talks=self._talked,
+            resolver=resolver,
+            clock=HastyClock(self.speed),
         )
         calls_config = CallsConfig(secret=b"s" * 32, uploads=self.folder / "media", **config)
         self.service = CallService(calls_config, parts)
@@ -231,22 +248,24 @@ class World:
         self.service.attach(self.stack)
         await self.stack.start()
         await self.service.start()
-        self.carrier = await self.agent("carrier")
-        address = {"address": f"127.0.0.1:{self.carrier.port}"}
-        await self.directory.trunk_rules.edit("carrier", address)
-        self.group_id = next(iter((await self.domain()).departments))
+
+    async def _halt(self) -> None:
+        await self.service.stop(2)
+        await self.stack.stop(1)
+        await self.directory.stop()
+        await self.database.close()
+
+    async def _talked(self, domain_id: int, since: Mapping[str, int]) -> dict[str, float]:
+        return {login: at for login, at in self.talked_before.items() if login in since}
 
     async def stop(self) -> None:
         for agent in self._agents:
             await agent.stop()
         for raw in self._raw:
             raw.transport.close()
-        await self.service.stop(2)
-        await self.stack.stop(1)
+        await self._halt()
         assert len(self.of(CallStarted)) == len(self.of(CallEnded)), self.story()
         self.check_balance()
-        await self.directory.stop()
-        await self.database.close()
         faults = [entry for entry in self.logs if entry["log_level"] in ("error", "critical")]
         assert self.faults_expected or not faults, faults
 
