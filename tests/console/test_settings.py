@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.console.conftest import ACME, GLOBEX, Console, said
+from tests.console.test_history import all_calls
 from tests.support.audio import write_tone
 
 
@@ -123,6 +124,38 @@ def test_sounds_are_uploaded_played_chosen_and_removed(console: Console, tmp_pat
     assert re.search(rf'<option value="{file_id}" selected>', admin.page("/media"))
     admin.post(f"{found[1]}/delete", {}, at="/media")
     assert file_id not in admin.page("/media")
+
+
+def test_a_prompt_is_replaced_by_who_knows_no_names(console: Console, tmp_path: Path) -> None:
+    """They are offered, a file may be called like one, and what is wrong is said."""
+    admin = console.as_("admin")
+    write_tone(tmp_path / "tone.wav")
+    sound = (tmp_path / "tone.wav").read_bytes()
+    for path in ("/media", "/media/text"):
+        offered = re.findall(r'<option value="([\w-]+)"></option>', admin.page(path))
+        assert {"call-later", "beep"} <= set(offered)
+        assert "holdmusic" not in offered
+    sent = {"file": ("call-later.wav", sound, "audio/wav")}
+    assert admin.post("/media", {"type": "prompt"}, files=sent).status_code == 303
+    table = admin.page("/media").partition("<table")[2]
+    assert "<td>call-later<" in table
+    found = re.search(r'data-play="(/media/[\w-]+)/sound"', table)
+    assert found is not None
+    admin.post(f"{found[1]}/delete", {}, at="/media")
+    sent = {"file": ("cal-later.wav", sound, "audio/wav")}
+    wrong = admin.post("/media", {"type": "prompt"}, files=sent)
+    assert wrong.status_code == 400
+    assert "(like call-later" in said(wrong.text)
+
+
+def test_a_caller_is_refused_from_the_page_of_their_call(console: Console) -> None:
+    admin, head = console.as_("admin"), console.as_("head")
+    callid = all_calls(admin, "kind=in&client=79123450005")[0]
+    link = '"/blacklist?telnum=79123450005"'
+    assert link in admin.page(f"/history/{callid}")
+    assert link not in head.page(f"/history/{all_calls(head, 'kind=in')[0]}")
+    assert 'value="79123450005"' in admin.page("/blacklist?telnum=79123450005")
+    assert "<script>" not in admin.page('/blacklist?telnum="><script>')
 
 
 def test_a_text_is_heard_kept_and_changed(console: Console) -> None:

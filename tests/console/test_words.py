@@ -43,6 +43,10 @@ def test_what_is_filled_in_is_filled_in_in_both_languages() -> None:
         ("must be at most 255 characters long", "Не длиннее 255 символов"),
         ("must be from 1 to 5", "От 1 до 5"),
         ("'x' is not part of a phone number", "'x' не бывает в номере телефона"),
+        (
+            "there is no built-in prompt 'x' (like busy?); docs/prompts.md lists them",
+            "Встроенной подсказки 'x' нет (может быть, busy?); имена подсказываются в поле",
+        ),
         ("something nobody has translated", "Something nobody has translated"),
     ],
 )

@@ -48,6 +48,11 @@ class Uploads:
         self._speaking: set[int] = set()
         """Companies one of whose texts is being said: one at a time each."""
 
+    @property
+    def replaceable(self) -> list[str]:
+        """The names of the built-in prompts; an upload of type `prompt` takes the place of one."""
+        return _built_in()
+
     async def add(
         self, company: DomainConfig, source: Path, media_type: str, name: str = ""
     ) -> MediaFile:
@@ -204,9 +209,13 @@ def _drop(target: Path) -> None:
         remove_upload(target)
 
 
+def _built_in() -> list[str]:
+    return sorted(prompt_names() - set(BUILT_IN_MUSIC))
+
+
 def _check_prompt(name: str) -> None:
     """Raise Invalid unless there is such a built-in prompt."""
-    names = sorted(prompt_names() - set(BUILT_IN_MUSIC))
+    names = _built_in()
     if name not in names:
         near = difflib.get_close_matches(name, names, 3, 0.4)
         hint = f" (like {', '.join(near)}?)" if near else ""

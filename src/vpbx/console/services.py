@@ -26,6 +26,10 @@ __all__ = ["ConsoleServices"]
 class Uploads(Protocol):
     """Where sounds are converted and kept (`vpbx.app.uploads`)."""
 
+    @property
+    def replaceable(self) -> list[str]:
+        """The names of the built-in prompts; an upload of type `prompt` takes the place of one."""
+
     async def add(
         self, company: DomainConfig, source: Path, media_type: str, name: str = ""
     ) -> MediaFile:

@@ -27,7 +27,7 @@ async def _show(visit: Visit, errors: dict[str, str] | None = None) -> Response:
         entries=shown[:500],
         total=len(entries),
         search=visit.asked("search"),
-        telnum=visit.value("telnum"),
+        telnum=visit.value("telnum") or visit.asked("telnum")[:40],
         comment=visit.value("comment"),
         anonymous=visit.company.settings.blacklist.block_anonymous,
     )

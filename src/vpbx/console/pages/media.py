@@ -24,6 +24,7 @@ TYPE_WORDS = {
     "music": "Music",
     "prompt": "Instead of a built-in prompt",
 }
+PROMPT = "prompt"
 MOST_BYTES = 50 * 1024 * 1024
 _PIECE = 1 << 20
 _ALAW, _RATE = 6, 8000
@@ -43,7 +44,11 @@ async def _show(visit: Visit, errors: dict[str, str] | None = None) -> Response:
         type_words=TYPE_WORDS,
         used=uses(visit.company, visit.texts),
         music=await visit.services.directory.music.get(visit.company),
-        tunes=[(f.id, f.name) for f in await media.list(visit.company, "holdmusic")],
+        tunes=[
+            (f.id, f.name if f.path else visit.texts(f.name))
+            for f in await media.list(visit.company, "holdmusic")
+        ],
+        prompts=visit.services.uploads.replaceable,
         name=visit.value("name"),
         kind=visit.value("type", "greeting"),
     )
@@ -62,10 +67,10 @@ async def add(visit: Visit) -> Response:
         with source.open("wb") as file:
             while piece := await sent.read(_PIECE):
                 file.write(piece)
+        kind = visit.value("type")
+        name = visit.value("name") or (Path(shown).stem if kind == PROMPT else shown)
         try:
-            await visit.services.uploads.add(
-                visit.company, source, visit.value("type"), visit.value("name") or shown
-            )
+            await visit.services.uploads.add(visit.company, source, kind, name)
         except Wrong as error:
             return await _show(visit, errors_of(error, visit.texts))
     return visit.go(MEDIA, visit.texts("Saved."))

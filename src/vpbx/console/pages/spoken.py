@@ -37,6 +37,7 @@ def _show(visit: Visit, file: MediaFile | None, errors: dict[str, str] | None = 
         languages=list(LANGUAGES.items()),
         kinds={kind: TYPE_WORDS[kind] for kind in _KINDS},
         kind=visit.value("type", "greeting"),
+        prompts=visit.services.uploads.replaceable,
         name=visit.value("name"),
     )
 
