@@ -4,6 +4,7 @@ import itertools
 import struct
 
 from vpbx.media.one_stream import OneStream
+from vpbx.media.rtcp import parse
 from vpbx.media.rtp import Packet
 
 OURS = 0x12345678
@@ -106,3 +107,19 @@ def test_reports_speak_of_the_one_stream_on_the_one_side_and_of_who_speaks_on_th
     assert struct.unpack_from("!IIII", heard, 4) == (5, 1, 0, 100)
     cut = struct.pack("!BBHI", 0x9F, 201, 1, 5)
     assert to.heard_of(cut) == cut
+
+
+def test_padding_and_blocks_that_are_not_there_do_not_spoil_a_report() -> None:
+    """Ours are followed by our name, and only the last packet may be padded (RFC 3550 §6.4.1)."""
+    to = stream()
+    passed(to, speech(1, 100, 160), 0.0)
+    padding = bytes(3) + b"\x04"
+    sender = struct.pack("!IIIIII", 1, 2, 3, 160, 5, 800)
+    for kind, words, body in ((200, 6, sender), (201, 1, struct.pack("!I", 1))):
+        head = struct.pack("!BBH", 0x80, kind, words)
+        padded = struct.pack("!BBH", 0xA0, kind, words + 1) + body + padding
+        assert to.report(padded) == to.report(head + body)
+        assert parse(to.report(padded)) is not None
+        for wrong in (b"\0\0\0\0", b"\0\0\0\x03", b"\0\0\0\xff"):
+            assert to.report(padded[:-4] + wrong) == b""
+        assert to.report(struct.pack("!BBH", 0x9F, kind, words) + body) == b""

@@ -105,8 +105,12 @@ class OneStream:
         nobody's business, and feedback and extensions would mean another stream than ours.
         """
         kept = b""
-        for kind, packet in _packets(data):
-            if kind == _SR and len(packet) >= _SR_BYTES:
+        for kind, padded in _packets(data):
+            packet = _unpadded(padded)  # only the last of all may be (§6.4.1): that is our name
+            begin = {_SR: _SR_BYTES, _RR: _RR_BYTES}.get(kind)
+            if begin is None or len(packet) < begin + _BLOCK_BYTES * (packet[0] & 31):
+                continue
+            if kind == _SR:
                 (ssrc,) = _REPORT.unpack_from(packet, 4)
                 source = self._now
                 if source is not None and source.ssrc == ssrc:
@@ -115,7 +119,7 @@ class OneStream:
                     ours = _REPORT.pack(self.ssrc)
                     middle, rest = packet[8:16], packet[20:]
                     kept += packet[:4] + ours + middle + _REPORT.pack(time) + rest
-            elif kind == _RR and len(packet) >= _RR_BYTES:
+            else:
                 kept += packet[:4] + _REPORT.pack(self.ssrc) + packet[8:]
         return kept + self._name() if kept else b""
 
@@ -146,6 +150,18 @@ class OneStream:
                         _REPORT.pack_into(changed, at + 8, highest)
             out += changed
         return bytes(out)
+
+
+def _unpadded(packet: bytes) -> bytes:
+    """Return an RTCP packet without its padding; of one that is wrongly
+    padded too little to be one."""
+    if not packet[0] & 0x20:
+        return packet
+    size = len(packet) - packet[-1]
+    if size < 4 or size % 4 or size == len(packet):
+        return packet[:1]
+    words = (size // 4 - 1).to_bytes(2, "big")
+    return bytes((packet[0] & ~0x20, packet[1])) + words + packet[4:size]
 
 
 def _packets(data: bytes) -> list[tuple[int, bytes]]:
