@@ -38,7 +38,8 @@ class Channel:
             self.at(to)
 
     def at(self, to: Any, behind: str = "") -> None:
-        """It is at `to`, or at the first port of `behind` that is heard."""
+        """It is at `to`, or at the port of `behind` that is heard: the first one, or where
+        keys are agreed on by DTLS the last one before its packets prove to be the phone's."""
         self._behind = behind
         self._to = (to[0], to[1]) if to is not None else None
         self._to_rtcp = (to[0], to[1] + 1) if to is not None else None
@@ -53,7 +54,9 @@ class Channel:
             return True
         if source[0] != self._behind:
             return False
-        self._behind, self._to, self._to_rtcp = "", source, (source[0], source[1] + 1)
+        if self._plain:
+            self._behind = ""  # else it has yet to prove that it is the phone
+        self._to, self._to_rtcp = source, (source[0], source[1] + 1)
         return True
 
     def from_phone(self) -> None:
@@ -67,7 +70,7 @@ class Channel:
             self.inner_rtcp.sendto(self.secured.decrypt_rtcp(data), self._rtcp)
         else:
             plain = self.secured.decrypt(data)
-            self._to = source
+            self._to, self._behind = source, ""
             self.inner.sendto(plain, self._rtp)
 
     def from_phone_rtcp(self) -> None:
