@@ -12,6 +12,7 @@ import pytest
 
 from tests.console.conftest import ACME, GLOBEX, Console, said
 from tests.console.test_history import all_calls
+from tests.support.command import run_vpbx
 
 EVIL = '<img src=x onerror="alert(1)">'
 CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -118,6 +119,9 @@ def test_the_command_line_reads_and_writes_notes(console: Console) -> None:
     assert "By command" in said(browser.page(f"/history/{callid}"))
     assert {"tag": "other"} in vpbx("history", "tags", ACME)
     assert "By command" in said(browser.page("/audit?search=By command"))
+    written = ("history", "note", ACME, callid, "--text", "[/by] hand")
+    shown = run_vpbx(*written, "--data", console.pbx.data)
+    assert "[/by] hand #other" in shown.stdout, shown
     told = vpbx("history", "note", ACME, callid, "--text", "", "--no-tags")
     assert (told["note"], told["tags"]) == ("", [])
     with pytest.raises(AssertionError, match="there is no call"):

@@ -14,7 +14,7 @@ import typer
 from vpbx import config
 from vpbx.app.control import ask, follow
 from vpbx.cli.options import Data, Domain, Json
-from vpbx.cli.output import show, show_rows
+from vpbx.cli.output import plain, show, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Calls in progress on the running server.")
 
@@ -74,7 +74,7 @@ def transfer(
 ) -> None:
     """Pass on who talks to an employee."""
     ask(data, "transfer", domain=domain.lower(), callid=callid, to=to, attended=attended)
-    show({"callid": callid, "to": to}, as_json=as_json, text=f"Call {callid} goes to {to}.")
+    show({"callid": callid, "to": to}, as_json=as_json, text=plain(f"Call {callid} goes to {to}."))
 
 
 @app.command()
@@ -109,7 +109,11 @@ def pickup(
 ) -> None:
     """Ring somebody's phones too for a call that rings or waits: who answers first has it."""
     ask(data, "pickup", domain=domain.lower(), callid=callid, user=user)
-    show({"callid": callid, "user": user}, as_json=as_json, text=f"{user}'s phone rings for it.")
+    show(
+        {"callid": callid, "user": user},
+        as_json=as_json,
+        text=plain(f"{user}'s phone rings for it."),
+    )
 
 
 @app.command()

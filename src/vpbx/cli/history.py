@@ -12,7 +12,7 @@ import typer
 
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json
-from vpbx.cli.output import BAD_INPUT, Fault, WrongValues, show, show_rows, utc
+from vpbx.cli.output import BAD_INPUT, Fault, WrongValues, plain, show, show_rows, utc
 from vpbx.cli.parameters import Sets
 from vpbx.cli.store import on_directory_and_database
 
@@ -72,7 +72,9 @@ def note(
         return after
 
     found = on_directory_and_database(data, database, work)
-    show(found.fields(callid), as_json=as_json, text=found.told or "Nothing is written to it.")
+    show(
+        found.fields(callid), as_json=as_json, text=plain(found.told) or "Nothing is written to it."
+    )
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def show_call(
 
     call = on_directory_and_database(data, database, work)
     found = _told(call)
-    show(found, as_json=as_json, text="\n".join(_lines(found)))
+    show(found, as_json=as_json, text=plain("\n".join(_lines(found))))
 
 
 @app.command()

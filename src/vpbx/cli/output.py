@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vpbx.app import StartError
@@ -27,6 +29,7 @@ __all__ = [
     "fail",
     "given",
     "out",
+    "plain",
     "read_secret",
     "reporting_faults",
     "show",
@@ -39,6 +42,7 @@ FAULT = 1
 BAD_INPUT = 2
 
 out = Console(highlight=False)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Fault(Exception):
@@ -60,7 +64,7 @@ class WrongValues(Fault):
 def fail(message: str, status: int = FAULT) -> NoReturn:
     """Say `message` on stderr and exit with `status`."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(
-        f"[bold red]vpbx:[/bold red] {_escape(message)}"
+        f"[bold red]vpbx:[/bold red] {plain(message)}"
     )
     sys.exit(status)
 
@@ -141,7 +145,7 @@ def confirm(what: str, depends: Sequence[str], *, yes: bool) -> None:
             BAD_INPUT,
         )
     if told:
-        out.print(f"{_escape(what)} is used:{_escape(told)}")
+        out.print(f"{plain(what)} is used:{plain(told)}")
     if input(f"Remove {what}? [y/N] ").strip().lower() not in ("y", "yes"):
         raise Fault(f"{what} stays")
 
@@ -166,9 +170,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return "" if value is None else _escape(str(value))
+        return plain(", ".join(map(str, value)))
+    return "" if value is None else plain(str(value))
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def plain(text: str) -> str:
+    """Return what people, phones and carriers say as Rich shows it as it stands: no markup of
+    theirs, and nothing that a terminal obeys."""
+    return escape(_CONTROL.sub("", text))
