@@ -1,6 +1,7 @@
 """The same engine with an RTPProxy reached over a socket: here one of `rtp.io`'s again."""
 
 import asyncio
+import itertools
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -8,15 +9,18 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pylibsrtp import Policy, Session
 from rtp.io import rtpproxy
 
 from tests.support.ports import free_range
-from vpbx.media import MediaEngine, MediaError, RtpPeer, Side
+from vpbx.media import DtlsPeer, MediaEngine, MediaError, RtpPeer, Side
 from vpbx.media.control import WINDOW, StreamControl, UdpControl, checked
 from vpbx.media.proxy import _never_free
+from vpbx.media.rtp import Packet
 
-from .conftest import Engines, Phones, connect, media_config
+from .conftest import Engines, Phones, connect, media_config, peer_of
 from .test_digits import Digits
+from .test_dtls import End
 from .test_srtp import SecurePhones, join, secure
 
 __all__ = ["secure"]
@@ -105,6 +109,38 @@ async def test_an_encrypted_phone_talks_by_an_rtpproxy_of_this_machine(
         assert abs(b.frequency(0.2) - 425) < 5
     finally:
         await session.close()
+
+
+async def test_a_phone_with_keys_by_dtls_is_heard_by_an_rtpproxy_of_this_machine(
+    remote: dict[str, str], new_engine: Engines, phone: Phones
+) -> None:
+    engine = await new_engine(remote=remote["unix"])
+    session = await engine.open("79")
+    loop, end, b = asyncio.get_running_loop(), End(), await phone()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a:
+        a.bind(("127.0.0.1", 0))
+        a.setblocking(False)
+        try:
+            there = session.secure_local(Side.A)
+            dtls = DtlsPeer(end.own.fingerprint, active=True, name="79")
+            await session.set_remote(Side.A, RtpPeer(*a.getsockname(), (8,), dtls=dtls))
+            await session.set_remote(Side.B, peer_of(b))
+            association = end.begin(session.fingerprint, active=False)
+            association.step()
+            async with asyncio.timeout(20):
+                while not end.keys:
+                    while end.sent:
+                        a.sendto(end.sent.pop(0), there)
+                    association.receive(await loop.sock_recv(a, 2048))
+                key = end.keys[0].send
+                tx = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_OUTBOUND))
+                for n in itertools.count():
+                    if b.received >= 5:
+                        break
+                    a.sendto(tx.protect(bytes(Packet(8, n, 160 * n, 9, bytes(160)))), there)
+                    await asyncio.sleep(0.02)
+        finally:
+            await session.close()
 
 
 async def test_a_connection_that_breaks_is_made_again(
