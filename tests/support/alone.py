@@ -8,7 +8,8 @@ __all__ = ["ALONE"]
 
 ALONE = (
     *("tests/media/", "tests/e2e/test_softphone.py"),
-    *("tests/e2e/test_browser.py", "tests/e2e/test_web_phone.py"),
+    "tests/e2e/test_browser.py",
+    *(f"tests/e2e/web_phone/test_{part}.py" for part in ("calls", "heard", "tabs")),
     "tests/e2e/test_lamp.py",
     "tests/calls/test_transfer.py::test_who_gives_a_transfer_up_is_heard_again",
     *("tests/e2e/test_transfer_keys.py", "tests/e2e/test_branch_transfers.py"),

@@ -14,21 +14,12 @@ from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Frame, FrameLocator, Page, expect
 
 from tests.e2e.conftest import Company
-from tests.e2e.test_web_phone import (  # noqa: F401 - the browser and its microphone
-    VOICE_HZ,
-    WebPhone,
-    browser,
-    bundled,
-    company,
-    desk_phone,
-    logged_in,
-    voice,
-)
+from tests.support.web_phone import VOICE_HZ, WebPhone, desk_phone, logged_in
 from vpbx.sim.phone import Phone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-EXAMPLE = Path(__file__).parents[2] / "docs/widget-example.html"
+EXAMPLE = Path(__file__).parents[3] / "docs/widget-example.html"
 TOLD = """window.told = [];
 for (const type of ["ready", "ringing", "answered", "ended", "error"])
   addEventListener(`vpbx:${type}`, (event) => told.push({ type, ...event.detail }));
@@ -106,8 +97,8 @@ async def let_in(context: BrowserContext, page: Page, origin: str) -> FrameLocat
 
 
 async def test_another_site_dials_and_is_told_what_happens(
-    browser: Browser,  # noqa: F811
-    company: Company,  # noqa: F811
+    browser: Browser,
+    company: Company,
 ) -> None:
     ann, bob = await company.employee("711"), await company.employee("712")
     async with (
