@@ -83,7 +83,7 @@ def _row(
         *(login, f"Employee {login[1:]}", login[-3:], "7" if in_group else ""),
         *("Sales" if in_group else "", _caller(login) if is_inner else "", ""),
         *(5 if luck < 0.03 else None, 2 if answered and kind < 0.65 else 0, 200, 0, ""),
-        *(3 if way == "in" and not answered else 0, None),
+        *(3 if way == "in" and not answered else 0, None, None, None, None),
     )
 
 
