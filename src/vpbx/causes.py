@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from vpbx.jsontext import compact
 from vpbx.legs import CallLeg, Grade, way_name
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 _MOST = 16
-_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MOST_DETAIL = 160
 _TALK_S = 3
 """Of a shorter talk it is no wonder that nothing was heard."""
@@ -329,7 +329,7 @@ def dump_causes(causes: Iterable[Cause]) -> str:
         [each.kind, each.who[:_MOST_DETAIL], each.code, each.detail[:_MOST_DETAIL]]
         for each in tuple(causes)[:_MOST]
     ]
-    return _written(kept) if kept else ""
+    return compact(kept) if kept else ""
 
 
 def load_causes(text: str | None) -> tuple[Cause, ...]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from vpbx.jsontext import compact
+
 __all__ = ["CallLeg", "Grade", "Sound", "dump_legs", "grade", "load_legs", "way_name", "worst"]
 
 _GOOD, _FAIR = 4.0, 3.1
-_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _MOST = 24
 """Legs that are kept of a call: somebody may be passed on for hours."""
@@ -110,7 +111,7 @@ def dump_legs(legs: Iterable[CallLeg]) -> str:
         [leg.who, leg.login, leg.way, leg.codec, _dump(leg.received), _dump(leg.sent), leg.rtt_ms]
         for leg in tuple(legs)[:_MOST]
     ]
-    return _written(kept) if kept else ""
+    return compact(kept) if kept else ""
 
 
 def load_legs(text: str | None) -> tuple[CallLeg, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from vpbx.causes import (
@@ -52,6 +54,15 @@ def test_causes_come_back_as_they_were() -> None:
     kept = load_causes(dump_causes([Cause("busy", "x" * 9000, 486, "y" * 9000)] * 500))
     assert len(kept) == 16
     assert len(kept[0].who) == len(kept[0].detail) == 160
+
+
+def test_half_a_character_in_a_name_keeps_no_row_from_being_written() -> None:
+    legs = dump_legs([replace(LEGS[0], who="Ann\ud83d")])
+    causes = dump_causes([Cause("busy", "Ann\ud83d", 486)])
+    assert legs.encode()
+    assert causes.encode()
+    assert load_causes(causes)[0].who.startswith("Ann")
+    assert load_legs(legs)[0].who.startswith("Ann")
 
 
 def test_one_way_and_poor_sound_are_told_of_talks() -> None:
