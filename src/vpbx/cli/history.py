@@ -19,7 +19,7 @@ from vpbx.cli.store import on_directory_and_database
 if TYPE_CHECKING:
     from vpbx.causes import Cause
     from vpbx.db import Database as OpenDatabase
-    from vpbx.directory import Directory
+    from vpbx.directory import Directory, DomainConfig
     from vpbx.history import CallRow, Note
     from vpbx.legs import CallLeg, Sound
 
@@ -55,12 +55,10 @@ def note(
 
     async def work(directory: Directory, opened: OpenDatabase) -> Note:
         from vpbx.accounts import Audit
-        from vpbx.history import Browser, Note, Notes
+        from vpbx.history import Note, Notes
 
-        company, notes = await directory.companies.get(domain), Notes(opened)
-        call = await Browser(opened).get(company.id, callid, None)
-        if call is None:
-            raise Fault(f"there is no call {callid} in the history of {domain}", BAD_INPUT)
+        notes = Notes(opened)
+        company, call = await _find(directory, opened, domain, callid)
         if text is None and tags is None:
             return (await notes.of(company.id, [call.callid])).get(call.callid, Note())
         with _told_by_options():
@@ -75,6 +73,19 @@ def note(
     show(
         found.fields(callid), as_json=as_json, text=plain(found.told) or "Nothing is written to it."
     )
+
+
+async def _find(
+    directory: Directory, opened: OpenDatabase, domain: str, callid: str
+) -> tuple[DomainConfig, CallRow]:
+    """Return the company and its call that is over."""
+    from vpbx.history import Browser
+
+    company = await directory.companies.get(domain)
+    call = await Browser(opened).get(company.id, callid, None)
+    if call is None:
+        raise Fault(f"there is no call {callid} in the history of {domain}", BAD_INPUT)
+    return company, call
 
 
 @contextmanager
@@ -98,13 +109,7 @@ def show_call(
     """Show how a call that is over went: why it failed, and how its sound was."""
 
     async def work(directory: Directory, opened: OpenDatabase) -> CallRow:
-        from vpbx.history import Browser
-
-        company = await directory.companies.get(domain)
-        call = await Browser(opened).get(company.id, callid, None)
-        if call is None:
-            raise Fault(f"there is no call {callid} in the history of {domain}", BAD_INPUT)
-        return call
+        return (await _find(directory, opened, domain, callid))[1]
 
     call = on_directory_and_database(data, database, work)
     found = _told(call)
