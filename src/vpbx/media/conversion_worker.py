@@ -6,33 +6,20 @@ and nothing else. The job is the argument, the answer a line on standard output,
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import resource
 import sys
 from pathlib import Path
 
+from .confined import confine
 from .conversion import UnfitFile, convert
 
-_MEMORY = 1 << 30
 _CPU_S = 90
-_FILE_BYTES = 1 << 26
-_NICENESS = 10
 
 
 def main() -> None:
     """Do the job."""
     job = json.loads(sys.argv[1])
-    with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
-    for kind, most in (
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_CPU, _CPU_S),
-        (resource.RLIMIT_FSIZE, _FILE_BYTES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (most, most))
+    confine(_CPU_S)
     answer: dict[str, object]
     try:
         seconds = convert(Path(job["source"]), Path(job["target"]), even=True, max_s=job["max_s"])

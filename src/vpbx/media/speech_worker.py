@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -21,12 +20,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
 
+from .confined import confine
 from .speech import PITCH, VOICES, Voice
 
-_MEMORY = 1 << 30
 _CPU_S = 10
-_FILE_BYTES = 1 << 26
-_NICENESS = 10
 _LONGEST_S = 600
 """Nothing that is kept may be as long."""
 _MARGIN_S = 0.25
@@ -48,15 +45,7 @@ def main() -> None:
     """Do the job."""
     language, target = sys.argv[1:]
     text = sys.stdin.buffer.read().replace(b"\0", b" ")
-    with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
-    for kind, most in (
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_CPU, _CPU_S),
-        (resource.RLIMIT_FSIZE, _FILE_BYTES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (most, most))
+    confine(_CPU_S)
     print(json.dumps(_job(text, VOICES[language], Path(target))))
 
 
