@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from bench.calls import Bed, bed, median
 from bench.company import DOMAIN, numbers
+from bench.helper import Helper
 from bench.load import numbers_file
 from bench.report import Report, percentile
 from vpbx.app.database import open_database
@@ -34,7 +33,7 @@ def run(out: Path, report: Report, *, quick: bool) -> None:
     calls = 250 if quick else 750
     delays: dict[str, list[float]] = {"on": [], "off": []}
     spent: dict[str, list[float]] = {"on": [], "off": []}
-    with bed(out, "blf", crm=False, before=_allow) as one, _Watchers(one) as watchers:
+    with bed(out, "blf", crm=False, before=_allow) as one, _watchers(one) as watchers:
         rows = [(telnum, f"7910{place:07d}") for place, telnum in enumerate(numbers()[:LINES])]
         lines = replace(one, numbers=numbers_file(one.folder / "lines.csv", rows))
         lines.calls(rate=RATE, calls=300, talk_ms=300)
@@ -82,35 +81,6 @@ def _logins() -> list[str]:
     return [f"e{telnum}" for telnum in numbers()[-WATCHERS:]]
 
 
-class _Watchers:
-    """`bench.watchers` in a process of its own."""
-
-    def __init__(self, one: Bed) -> None:
-        command = [
-            "nice",
-            sys.executable,
-            "-m",
-            "bench.watchers",
-            one.pbx.sip,
-            str(LINES),
-            *_logins(),
-        ]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __enter__(self) -> _Watchers:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def say(self, word: str) -> tuple[int, int]:
-        """Give a word; return how many NOTIFYs had come, and the subscriptions there are."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{word}\n")
-        self._process.stdin.flush()
-        notified, held = self._process.stdout.readline().split()
-        return int(notified), int(held)
+def _watchers(one: Bed) -> Helper:
+    """`bench.watchers`; it counts NOTIFYs that came, and the subscriptions there are."""
+    return Helper("bench.watchers", one.pbx.sip, str(LINES), *_logins())

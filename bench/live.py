@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.calls import Bed, bed, median
 from bench.company import DOMAIN
+from bench.helper import Helper
 from bench.report import Report, percentile
 from tests.support.console import log_in
 from vpbx.accounts import Accounts
@@ -42,7 +41,7 @@ def run(out: Path, report: Report, *, quick: bool) -> None:
     delays: dict[str, list[float]] = {"on": [], "off": []}
     spent: dict[str, list[float]] = {"on": [], "off": []}
     shown = size = 0
-    with bed(out, "live", crm=False, before=_invite) as one, _Tabs(one) as tabs:
+    with bed(out, "live", crm=False, before=_invite) as one, _tabs(one) as tabs:
         one.calls(rate=RATE, calls=200, talk_ms=TALK_MS)
         for number in range(ROUNDS):
             for word in ("off", "on") if number % 2 else ("on", "off"):
@@ -95,30 +94,8 @@ def _invite(data: Path) -> None:
     asyncio.run(add())
 
 
-class _Tabs:
-    """`bench.tabs` in a process of its own."""
-
-    def __init__(self, one: Bed) -> None:
-        place = urlsplit(one.pbx.api).netloc
-        cookies = [log_in(place, DOMAIN, login, _PASSWORD) for login in _logins()]
-        command = ["nice", sys.executable, "-m", "bench.tabs", place, DOMAIN, str(TABS), *cookies]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __enter__(self) -> _Tabs:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def say(self, word: str) -> tuple[int, int]:
-        """Give a word; return how many boards, of how many bytes, had come."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{word}\n")
-        self._process.stdin.flush()
-        boards, octets = self._process.stdout.readline().split()
-        assert self._process.stdout.readline() == "done\n"
-        return int(boards), int(octets)
+def _tabs(one: Bed) -> Helper:
+    """`bench.tabs`, of employees who are logged in; it counts boards and their bytes."""
+    place = urlsplit(one.pbx.api).netloc
+    cookies = [log_in(place, DOMAIN, login, _PASSWORD) for login in _logins()]
+    return Helper("bench.tabs", place, DOMAIN, str(TABS), *cookies)

@@ -40,13 +40,13 @@ async def _run(place: str, name: str, count: int, cookies: list[str]) -> None:
     tabs: list[_Tab] = []
     loop = asyncio.get_running_loop()
     while word := (await loop.run_in_executor(None, sys.stdin.readline)).strip():
-        print(sum(tab.boards for tab in tabs), sum(tab.size for tab in tabs), flush=True)
+        counts = sum(tab.boards for tab in tabs), sum(tab.size for tab in tabs)
         for tab in tabs:
             tab.close()
         tabs = [_Tab() for _ in range(count if word == "on" else 0)]
         for number, tab in enumerate(tabs):
             await tab.open(place, name, cookies[number % len(cookies)])
-        print("done", flush=True)
+        print(*counts, flush=True)
 
 
 def main() -> None:
