@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from zoneinfo import ZoneInfo
 
 import httpx
 
 from tests.console.conftest import ACME, GLOBEX, PHONE_PASSWORD, Console, said
+from vpbx.calls import ActiveCall
+from vpbx.calls.registry import State
 from vpbx.console import Live
+from vpbx.console.look import Look
+from vpbx.console.pages import live as live_page
+from vpbx.directory import Employee
+from vpbx.events import CallInfo, Direction, Party
 from vpbx.media.rtp import goertzel
 from vpbx.sim import Phone, answering
 from vpbx.sim.call import Call
@@ -154,24 +162,114 @@ async def test_calls_that_are_not_theirs_are_not_seen_by_a_head(console: Console
         call.hangup()
 
 
-async def test_many_tabs_cost_one_rendering_and_get_the_newest(console: Console) -> None:
-    live, rendered = Live(), 0
+class _Board:
+    """What viewers see: its number of times it was rendered, once `gate` lets it be."""
 
-    def render() -> bytes:
-        nonlocal rendered
-        rendered += 1
-        return b"state %d" % rendered
+    def __init__(self) -> None:
+        self.rendered = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
 
-    tabs = [live.follow(1, "everybody", render) for _ in range(50)]
+    async def render(self) -> bytes:
+        self.rendered += 1
+        said = b"state %d" % self.rendered
+        await self.gate.wait()
+        return said
+
+
+async def test_many_tabs_cost_one_rendering_and_get_the_newest() -> None:
+    live, shown, other = Live(), _Board(), _Board()
+    tabs = [live.follow(1, "everybody", shown.render) for _ in range(50)]
     assert {await anext(tab) for tab in tabs} == {b"state 1"}
-    other = live.follow(2, "everybody", lambda: b"other")
-    assert await anext(other) == b"other"
+    others = live.follow(2, "everybody", other.render)
+    assert await anext(others) == b"state 1"
     for _ in range(200):
         live.touch(1)
     assert {await anext(tab) for tab in tabs} == {b"state 2"}
-    assert rendered == 2
-    for tab in (*tabs, other):
+    assert (shown.rendered, other.rendered) == (2, 1)
+    for tab in (*tabs, others):
         await tab.aclose()
     live.touch(1)
     await asyncio.sleep(0.4)
-    assert rendered == 2, "nobody looks any more"
+    assert shown.rendered == 2, "nobody looks any more"
+
+
+async def test_a_tab_that_opens_while_the_board_is_rendered_waits_for_that_one() -> None:
+    live, shown = Live(), _Board()
+    shown.gate.clear()
+    tabs = [live.follow(1, "everybody", shown.render) for _ in range(3)]
+    opening = [asyncio.ensure_future(anext(tab)) for tab in tabs]
+    await asyncio.sleep(0)
+    opening[1].cancel()
+    shown.gate.set()
+    assert (await opening[0], await opening[2]) == (b"state 1", b"state 1")
+    assert shown.rendered == 1
+
+
+async def test_a_first_tab_that_goes_while_its_board_is_rendered_leaves_the_next_one_one() -> None:
+    live, shown = Live(), _Board()
+    shown.gate.clear()
+    first, second = (live.follow(1, "everybody", shown.render) for _ in range(2))
+    opening = asyncio.ensure_future(anext(first))
+    other = asyncio.ensure_future(anext(second))
+    await asyncio.sleep(0)
+    opening.cancel()
+    shown.gate.set()
+    assert await other == b"state 2"
+
+
+async def test_what_changes_while_the_board_is_rendered_is_seen() -> None:
+    live, shown = Live(), _Board()
+    shown.gate.clear()
+    tab = live.follow(1, "everybody", shown.render)
+    opening = asyncio.ensure_future(anext(tab))
+    await asyncio.sleep(0)
+    live.touch(1)
+    await asyncio.sleep(0.5)  # it is due to be rendered anew, and waits for the one before
+    assert shown.rendered == 1
+    shown.gate.set()
+    assert await opening == b"state 1"
+    assert await anext(tab) == b"state 2"
+
+
+async def test_a_board_of_many_calls_is_rendered_while_others_have_their_turns() -> None:
+    """A hundred calls and employees take some milliseconds: calls do not wait for all of them."""
+    people = [Employee(n, f"e{n}", str(700 + n), f"Employee {n}") for n in range(100)]
+    start = 1_790_000_000.0
+    calls = [
+        ActiveCall(
+            CallInfo(f"1{n:014}", 1, ACME, Direction.IN, start, f"7910{n:07}", "74951234567"),
+            Party(login=person.login, ext=person.ext, name=person.name),
+            start + n,
+            State.TALKING,
+        )
+        for n, person in enumerate(people)
+    ]
+    rendering = Look([]).long_fragment(
+        "live/board.html",
+        "ru",
+        listening={},
+        can_listen=True,
+        mode_words=live_page.MODE_WORDS,
+        calls=calls,
+        colleagues=[live_page.Colleague(person, "talking") for person in people],
+        states=Counter({"talking": 100}),
+        waiting={},
+        state_words=live_page.STATE_WORDS,
+        colleague_words=live_page.COLLEAGUE_WORDS,
+        zone=ZoneInfo("Europe/Moscow"),
+    )
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other_work = asyncio.create_task(others())
+    board = await rendering
+    other_work.cancel()
+    assert turns > 5
+    assert len(re.findall(r'hx-post="/live/\d+/hangup"', board)) == 100
+    assert board.count("Employee 99") == 2, "in the call, and among the employees"

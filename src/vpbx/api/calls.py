@@ -81,7 +81,7 @@ SHOWN = {
 )
 async def list_calls(call: Call) -> Response:
     """All calls of the company that are going on, the oldest first."""
-    mine = (live for live in call.services.calls.active() if live.info.domain_id == call.domain.id)
+    mine = call.services.calls.active(call.domain.id)
     ordered = sorted(mine, key=lambda live: (live.info.started_at, live.info.callid))
     return answer([show_call(live) for live in ordered])
 

@@ -147,9 +147,13 @@ class CallRegistry:
         """A call on a trunk is over."""
         _take(self._trunks, key)
 
-    def active(self) -> list[ActiveCall]:
-        """Return a picture of all calls in progress."""
-        return [call.picture() for call in self._calls]
+    def active(self, domain_id: int | None = None) -> list[ActiveCall]:
+        """Return a picture of the calls in progress, of all companies or of one."""
+        return [
+            call.picture()
+            for call in self._calls
+            if domain_id is None or call.info.domain_id == domain_id
+        ]
 
 
 def _take(counter: Counter[_Key], key: _Key) -> None:

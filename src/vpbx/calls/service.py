@@ -151,9 +151,9 @@ class CallService:
         """What is known of those who guess passwords."""
         return self._admission.throttle
 
-    def active(self) -> list[ActiveCall]:
-        """Return the calls in progress."""
-        return self._switch.calls.active()
+    def active(self, domain_id: int | None = None) -> list[ActiveCall]:
+        """Return the calls in progress, of all companies or of one."""
+        return self._switch.calls.active(domain_id)
 
     def is_heard(self, domain: DomainConfig, employee: Employee, session: str, page: str) -> bool:
         """Say whether an employee's page is to make the sound of a call that it shows now: no

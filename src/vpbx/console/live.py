@@ -2,13 +2,14 @@
 
 Events of calls only mark their company as changed; a moment later what its viewers see is
 rendered and encoded, once for each language and reach, and the tabs get the newest of it a few in
-a turn of the loop: a slow tab skips states and holds nobody up, and many hold up no call.
+a turn of the loop: a slow tab skips states and holds nobody up, and many hold up no call. Nor does
+a board of many calls: it is rendered a little in a turn (`vpbx.console.turns`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,8 +31,10 @@ class _Channel:
     """Viewers who see the same; `board` is what they see, b"" nothing yet."""
 
     domain_id: int
-    render: Callable[[], bytes]
+    render: Callable[[], Awaitable[bytes]]
     board: bytes = b""
+    rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it is rendered, so that what began later is what is seen in the end."""
     waiting: set[asyncio.Future[None]] = field(default_factory=set)
     """Tabs that have what there is."""
     tabs: int = 0
@@ -63,15 +66,16 @@ class Live:
             await asyncio.sleep(_GATHER_S)
             dirty, self._dirty = self._dirty, set()
             for channel in list(self._channels.values()):
-                if channel.domain_id in dirty:
-                    board = channel.render()
-                    if board != channel.board:
-                        channel.board = board
+                if channel.domain_id in dirty and channel.tabs:
+                    async with channel.rendering:
+                        board = await channel.render()
+                        changed, channel.board = board != channel.board, board
+                    if changed:
                         await _wake(channel)
                     await asyncio.sleep(0)  # other companies' calls have their turn between
 
     async def follow(
-        self, domain_id: int, kind: Hashable, render: Callable[[], bytes]
+        self, domain_id: int, kind: Hashable, render: Callable[[], Awaitable[bytes]]
     ) -> AsyncIterator[bytes]:
         """Give what viewers of a kind see, now and whenever it changes; b"" now and then."""
         if self._tabs >= _MOST_TABS:
@@ -80,11 +84,12 @@ class Live:
         channel = self._channels.get(key)
         if channel is None:
             channel = self._channels[key] = _Channel(domain_id, render)
-        if not channel.tabs:
-            channel.board = render()
         channel.tabs += 1
         self._tabs += 1
         try:
+            async with channel.rendering:
+                if not channel.board:
+                    channel.board = await render()
             seen = channel.board
             yield seen
             while True:

@@ -13,6 +13,7 @@ from vpbx.console.areas import Area
 from vpbx.console.assets import Assets
 from vpbx.console.environment import environment
 from vpbx.console.texts import LANGUAGES, Texts
+from vpbx.console.turns import by_turns
 from vpbx.directory import DomainConfig
 
 __all__ = ["HEADERS", "Entry", "Look"]
@@ -82,6 +83,12 @@ class Look:
     def fragment(self, template: str, language: str, **values: Any) -> str:
         """Return a piece of a page that is the same for several viewers."""
         return self._environments[language].get_template(template).render(**values)
+
+    async def long_fragment(self, template: str, language: str, **values: Any) -> str:
+        """Return a piece that may be long, rendered a little in a turn of the loop; what `values`
+        hold must not change meanwhile."""
+        found = self._environments[language].get_template(template)
+        return "".join([piece async for piece in by_turns(found.generate(**values))])
 
     def first(self, visit: Visitor) -> str:
         """Return the first page of the menu that somebody may use."""

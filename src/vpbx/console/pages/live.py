@@ -4,7 +4,7 @@ listen in."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from starlette.responses import Response, StreamingResponse
@@ -13,6 +13,7 @@ from vpbx.calls import ActiveCall, Mode
 from vpbx.console import shares
 from vpbx.console.areas import Area, Reach, reach
 from vpbx.console.page import Page
+from vpbx.console.turns import by_turns
 from vpbx.console.visit import Note, Visit
 from vpbx.directory import Employee, Invalid, NotFound
 
@@ -54,32 +55,32 @@ COLLEAGUE_WORDS = {
 
 
 async def show(visit: Visit) -> Response:
-    return visit.page("live/page.html", board=_board(visit)())
+    return visit.page("live/page.html", board=await _board(visit)())
 
 
-def _board(visit: Visit) -> Callable[[], str]:
+def _board(visit: Visit) -> Callable[[], Awaitable[str]]:
     """Return what renders the calls that this viewer, and all like them, sees."""
     look, services, seen = visit.look, visit.services, visit.reach
     domain_id, language = visit.company.id, visit.texts.language
     is_online = services.directory.users.is_online
 
-    def render() -> str:
+    async def render() -> str:
         domain = services.directory.cached_by_id(domain_id)
         if domain is None:
             return ""
-        calls = [call for call in services.calls.active() if call.info.domain_id == domain_id]
+        calls = services.calls.active(domain_id)
         mine = (call for call in calls if _sees(seen, call) and not call.supervises)
         shown = sorted(mine, key=lambda call: call.info.started_at)
         busy = _busy(calls)
         everybody = [
             Colleague(employee, _state(employee, busy, is_online(domain, employee.login)))
-            for employee in domain.employees.values()
+            async for employee in by_turns(domain.employees.values())
             if seen.everybody or employee.login in seen.logins
         ]
         colleagues = everybody
         if len(everybody) > _MOST_SHOWN:  # of many only those who do something
             colleagues = [c for c in everybody if c.employee.login in busy][:_MOST_SHOWN]
-        return look.fragment(
+        return await look.long_fragment(
             "live/board.html",
             language,
             listening={call.supervises: call for call in calls if call.supervises},
@@ -138,7 +139,11 @@ async def stream(visit: Visit) -> Response:
     seen = visit.reach
     kind = (visit.texts.language, seen.everybody, seen.logins, seen.groups)
     board = _board(visit)
-    pieces = visit.services.live.follow(visit.company.id, kind, lambda: _event(board()))
+
+    async def event() -> bytes:
+        return _event(await board())
+
+    pieces = visit.services.live.follow(visit.company.id, kind, event)
     headers = {"X-Accel-Buffering": "no"}
     return StreamingResponse(
         _events(visit, pieces), media_type="text/event-stream", headers=headers
@@ -181,9 +186,8 @@ async def still_sees(visit: Visit) -> bool:
 def _mine(visit: Visit) -> ActiveCall:
     """Return the call that is asked for, if this visitor sees it; raises NotFound."""
     callid, domain_id = visit.path("callid"), visit.company.id
-    for call in visit.services.calls.active():
-        is_it = call.info.callid == callid and call.info.domain_id == domain_id
-        if is_it and _sees(visit.reach, call):
+    for call in visit.services.calls.active(domain_id):
+        if call.info.callid == callid and _sees(visit.reach, call):
             return call
     raise NotFound("no such call")
 

@@ -134,11 +134,7 @@ def _recent(visit: Visit, row: CallRow, names: dict[str, str]) -> dict[str, Any]
 async def own_calls(visit: Visit) -> Response:
     """Answer with one's own calls in progress: callid, direction, number, name, card."""
     login, domain_id = visit.mine_employee.login, visit.company.id
-    mine = [
-        call
-        for call in visit.services.calls.active()
-        if call.info.domain_id == domain_id and login in _logins(call)
-    ]
+    mine = [call for call in visit.services.calls.active(domain_id) if login in _logins(call)]
     names = await visit.services.names.of(domain_id, (call.info.client for call in mine))
     return JSONResponse([_own_call(visit, call, names, login) for call in mine])
 
@@ -189,9 +185,8 @@ def _contact(visit: Visit, employee: Employee, talking: set[str]) -> dict[str, A
 
 def _talking(visit: Visit) -> set[str]:
     found: set[str] = set()
-    for call in visit.services.calls.active():
-        if call.info.domain_id == visit.company.id:
-            found |= {person.login for person in (call.user, call.caller) if person is not None}
+    for call in visit.services.calls.active(visit.company.id):
+        found |= {person.login for person in (call.user, call.caller) if person is not None}
     return found
 
 

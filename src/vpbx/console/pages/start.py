@@ -120,13 +120,12 @@ def _active(visit: Visit) -> int:
         return -1
     seen = visit.reach
     return sum(
-        call.info.domain_id == visit.company.id
-        and seen.sees(
+        seen.sees(
             login=call.user.login if call.user else "",
             caller=call.caller.login if call.caller else "",
             group=call.group.id if call.group else "",
         )
-        for call in visit.services.calls.active()
+        for call in visit.services.calls.active(visit.company.id)
     )
 
 
