@@ -10,7 +10,6 @@ name resolves to (`vpbx.outside`): what was resolved and found good is what is c
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
 import json
@@ -25,7 +24,7 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from vpbx.crm.encoding import CONTENT_TYPE, Formats, encode
-from vpbx.crm.post import Target, connector, post
+from vpbx.crm.post import Connections, Target
 from vpbx.directory import Format, Integration
 from vpbx.outside import Private, is_public
 from vpbx.public_names import NotPublic, PublicResolver
@@ -86,18 +85,18 @@ class CrmClient:
             for form, content_type in CONTENT_TYPE.items()
         }
         self._targets: dict[tuple[str, str, Format], Target | None] = {}
-        self._connector: aiohttp.TCPConnector | None = None
+        self._connections: Connections | None = None
 
     async def start(self) -> None:
         """Be ready to connect."""
         resolver = PublicResolver(aiohttp.DefaultResolver(), self._private)
-        self._connector = connector(resolver, _KEEP_ALIVE_S)
+        self._connections = Connections(resolver, _KEEP_ALIVE_S)
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._connector is not None:
-            await self._connector.close()
-            self._connector = None
+        if self._connections is not None:
+            await self._connections.close()
+            self._connections = None
             self._targets.clear()
 
     async def send(
@@ -152,12 +151,12 @@ class CrmClient:
         delivery: str = "",
         secret: str = "",
     ) -> Answer:
-        if self._connector is None:
+        if self._connections is None:
             return Answer(0, error="not started")
         private = self._private()
         if private != self._was_private:  # connections made under the other rule are not kept
             self._was_private = private
-            await self._connector.close()
+            await self._connections.close()
             await self.start()
         target = self._target(address, token, form)
         if target is None:
@@ -168,8 +167,7 @@ class CrmClient:
         if secret:
             own["X-VPBX-Signature"] = signature(secret, body, time.time())
         try:
-            async with asyncio.timeout(self._timeout_s):
-                reply = await post(self._connector, target, body, own)
+            reply = await self._connections.post(target, body, own, timeout_s=self._timeout_s)
         except TimeoutError:
             return Answer(0, error="no answer in time")
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:

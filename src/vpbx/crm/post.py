@@ -1,15 +1,10 @@
-"""POST over aiohttp's connections, without its session.
+"""POST over kept connections, without a session of aiohttp.
 
-What connects (names, TLS), keeps connections and reads answers is aiohttp. Left out is
-`ClientSession`, which for each request prepares redirections, cookies, proxies and traces, and
-makes a task for the body: nothing that a command wants, and half of what it cost. Of what is
-used here, all but the connector's and the request's faces is aiohttp's own business and may
-change with a minor version; so `pyproject.toml` lets in no version that was not tried.
-
-Who answers may be anybody, so an answer is bounded where its bytes come in: so many of them
-before and in its head, interim answers (`100 Continue`) included, so many of its body, however
-it is cut into chunks; and what comes between two answers ends the connection. How long all of
-it takes is up to the caller.
+What connects (names, TLS) is aiohttp's. Left out is all it does for each request besides:
+redirections, cookies, proxies, traces, a stream for the body; nothing that a command wants, and
+most of what it cost. Of what is used here the connector's way to make its protocols is
+aiohttp's own business and may change with a minor version; so `pyproject.toml` lets in no version
+that was not tried.
 """
 
 from __future__ import annotations
@@ -18,32 +13,16 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-__all__ = ["MAX_ANSWER", "Reply", "Target", "connector", "post"]
+from vpbx.crm.connection import MAX_ANSWER, MAX_HEAD, Connection, Reply
 
-MAX_ANSWER = 65_536
-MAX_HEAD = 16_384
-MAX_INTERIM = 8
-_MAX_WIRE = MAX_ANSWER + 32_768
-"""Bytes of a body with what its chunks need; a body of crumbs is cut off by it."""
-_PIECE = 2048
+__all__ = ["MAX_ANSWER", "MAX_HEAD", "Connections", "Reply", "Target"]
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
-_SWITCHING_PROTOCOLS = 101
-
-
-class Reply(NamedTuple):
-    """An answer: its status, at most `MAX_ANSWER` bytes of its body, and their charset."""
-
-    status: int
-    body: bytes
-    charset: str
 
 
 class Target:
@@ -57,6 +36,8 @@ class Target:
         self.host = url.host or ""
         self.request = aiohttp.ClientRequest("POST", url, headers=headers, loop=loop)
         """Says whom to connect to, and how."""
+        self.key = self.request.connection_key
+        """Targets of one key share connections."""
         lines = [f"POST {url.raw_path_qs} HTTP/1.1"]
         for name, value in self.request.headers.items():
             if name != "Content-Length":  # of each body its own
@@ -71,124 +52,98 @@ class Target:
         return f"{self._head}{own}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-class _Handler(ResponseHandler):
-    """A connection that reads no more of an answer than it may have."""
+class _Held(NamedTuple):
+    """A connection, and its face for aiohttp's connector: closing that one ends it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self._asked = False
-        self._has_head = False
-        self._interim = 0
-        self._left = 0
+    connection: Connection
+    made: aiohttp.connector.Connection
 
-    def begin(self) -> None:
-        """Expect the answer to a request."""
-        self._asked, self._has_head = True, False
-        self._interim, self._left = 0, MAX_HEAD
-        self.set_response_params(read_until_eof=True, auto_decompress=False)
 
-    def data_received(self, data: bytes) -> None:
-        if not self._asked:
-            self._refuse("the peer speaks unasked")
+class _Kept(NamedTuple):
+    held: _Held
+    until: float
+
+
+class Connections:
+    """Makes connections and keeps those that are free, `keep_s` each; their number is bounded
+    by how much is sent at the same time. `close` it at the end."""
+
+    def __init__(self, resolver: aiohttp.abc.AbstractResolver, keep_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._keep_s = keep_s
+        self._connector = aiohttp.TCPConnector(limit=0, resolver=resolver)
+        make: Callable[[], Connection] = partial(Connection, self._loop)
+        self._connector._factory = make  # type: ignore[assignment]
+        self._free: dict[object, list[_Kept]] = {}
+        """By where they lead; the one used last stands last."""
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def post(
+        self,
+        target: Target,
+        body: bytes,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        timeout_s: float,
+    ) -> Reply:
+        """Return the answer, within `timeout_s`.
+
+        Raises TimeoutError, aiohttp.ClientError, aiohttp.http.HttpProcessingError or OSError.
+        """
+        deadline = self._loop.time() + timeout_s
+        held = self._take(target) or await self._connect(target, deadline)
+        try:
+            reply = await held.connection.ask(target.message(body, headers), deadline)
+        except BaseException:
+            held.made.close()
+            raise
+        self._give_back(target, held)
+        return reply
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        free, self._free = self._free, {}
+        for kept in free.values():
+            for each in kept:
+                each.held.made.close()
+        await self._connector.close()
+
+    async def _connect(self, target: Target, deadline: float) -> _Held:
+        async with asyncio.timeout_at(deadline):
+            made = await self._connector.connect(target.request, [], _NO_TIMEOUT)
+        return _Held(cast(Connection, made.protocol), made)
+
+    def _take(self, target: Target) -> _Held | None:
+        """Return a free connection."""
+        free = self._free.get(target.key)
+        while free:
+            held, until = free.pop()
+            if held.connection.is_open and self._loop.time() < until:
+                return held
+            held.made.close()
+        return None
+
+    def _give_back(self, target: Target, held: _Held) -> None:
+        if not held.connection.is_open or self._connector.closed:
+            held.made.close()
             return
-        at = 0
-        while not self._has_head and at < len(data):
-            if self._left <= 0 or self._interim > MAX_INTERIM:
-                self._refuse("the answer has no end of heads")
-                return
-            piece = data[at : at + min(_PIECE, self._left)]
-            at += len(piece)
-            self._left -= len(piece)
-            super().data_received(piece)
-            if self.transport is None or self.exception() is not None:
-                return
-            if self._has_head:
-                self._left = _MAX_WIRE
-        rest = data[at : at + self._left] if at or len(data) > self._left else data
-        if rest or not data:
-            self._left -= len(rest)
-            super().data_received(rest)
-        if at + len(rest) < len(data):
-            self._cut_off()
+        kept = _Kept(held, self._loop.time() + self._keep_s)
+        self._free.setdefault(target.key, []).append(kept)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(self._keep_s, self._sweep)
 
-    def feed_data(self, data: tuple[Any, Any], size: int = 0) -> None:
-        """Take an answer; the interim ones are only counted."""
-        code = data[0].code
-        if code < 200 and code != _SWITCHING_PROTOCOLS:
-            self._interim += 1
-            return
-        if self._has_head:
-            self._refuse("more than one answer")
-            return
-        self._has_head = True
-        super().feed_data(data, size)
-
-    def finish(self) -> None:
-        """Expect nothing until `begin`."""
-        self._asked = False
-
-    def _refuse(self, why: str) -> None:
-        self.force_close()
-        if self.transport is not None:
-            self.transport.abort()
-        self.set_exception(HttpProcessingError(message=why))
-
-    def _cut_off(self) -> None:
-        """Enough of a body; what there is of it counts."""
-        self.force_close()
-        payload = self._payload
-        if self.transport is not None:
-            self.transport.abort()
-        if payload is not None and not payload.is_eof():
-            payload.feed_eof()
-
-
-def connector(resolver: aiohttp.abc.AbstractResolver, keep_s: float) -> aiohttp.TCPConnector:
-    """Return what makes and keeps connections for `post`; their number is bounded elsewhere."""
-    made = aiohttp.TCPConnector(limit=0, keepalive_timeout=keep_s, resolver=resolver)
-    handler: Callable[[], ResponseHandler] = partial(_Handler, asyncio.get_running_loop())
-    made._factory = handler  # type: ignore[assignment]
-    return made
-
-
-async def post(
-    connector: aiohttp.TCPConnector,
-    target: Target,
-    body: bytes,
-    headers: Mapping[str, str] = MappingProxyType({}),
-) -> Reply:
-    """Return the answer.
-
-    Raises aiohttp.ClientError, aiohttp.http.HttpProcessingError or OSError.
-    """
-    connection = await connector.connect(target.request, [], _NO_TIMEOUT)
-    try:
-        protocol, transport = connection.protocol, connection.transport
-        if protocol is None or transport is None:
-            raise aiohttp.ServerDisconnectedError
-        assert isinstance(protocol, _Handler)
-        protocol.begin()
-        transport.write(target.message(body, headers))
-        head, content = await protocol.read()
-        answer = await _read(content)
-        protocol.finish()
-    except BaseException:
-        connection.close()
-        raise
-    connection.release()  # kept for the next request, or closed where there can be none
-    return Reply(head.code, answer, _charset(head.headers.get("Content-Type", "")))
-
-
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    answer = b""
-    while len(answer) < MAX_ANSWER and not content.at_eof():
-        answer += await content.read(MAX_ANSWER - len(answer))
-    return answer
-
-
-def _charset(content_type: str) -> str:
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return value.strip().strip("\"'")[:40]
-    return ""
+    def _sweep(self) -> None:
+        """Close those that nobody has used for as long as they are kept."""
+        now = self._loop.time()
+        left: dict[object, list[_Kept]] = {}
+        for key, kept in self._free.items():
+            for each in kept:
+                if each.held.connection.is_open and now < each.until:
+                    left.setdefault(key, []).append(each)
+                else:
+                    each.held.made.close()
+        self._free = left
+        self._sweeper = self._loop.call_later(self._keep_s, self._sweep) if left else None
