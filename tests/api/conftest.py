@@ -182,7 +182,7 @@ async def found_world(database: Database, folder: Path) -> AsyncIterator[World]:
     links = RecordingLinks(b"0123456789abcdef")
     history = History(database, links, folder / "records", encoding)
     calls: Any = SimpleNamespace(
-        active=list, hang_up=lambda domain, callid: False
+        active=lambda domain_id: [], hang_up=lambda domain, callid: False
     )  # the calls part has tests of its own
     services = ApiServices(directory, history, calls, LoopClock(), ApiConfig(recording_wait_s=5))
     await directory.companies.add(DOMAIN, password="Secret-pass-1")

@@ -23,6 +23,7 @@ from tests.calls.world import (
     found_company,
     media_config,
 )
+from vpbx.accounts import Audit
 from vpbx.api import ApiConfig, ApiServices, create_app
 from vpbx.api.rates import Rates
 from vpbx.clock import LoopClock, ManualClock
@@ -49,12 +50,19 @@ async def switch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(switch: World) -> AsyncIterator[Api]:
+async def changes(switch: World) -> Audit:
+    return Audit(switch.database, switch.directory)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(switch: World, changes: Audit) -> AsyncIterator[Api]:
     history = History(
         switch.database, RecordingLinks(b"0123456789abcdef"), switch.folder, Encoding()
     )
     config = ApiConfig(makecalls_per_second=1000)
-    services = ApiServices(switch.directory, history, switch.service, LoopClock(), config)
+    services = ApiServices(
+        switch.directory, history, switch.service, LoopClock(), config, changes=changes
+    )
     key = (await switch.directory.keys.add(await switch.domain())).key
     async with Server(create_app(services)) as base, aiohttp.ClientSession() as session:
         yield Api(base, key, session, DOMAIN)
@@ -155,7 +163,9 @@ async def test_what_cannot_be_called_is_refused(api: Api, sent: dict[str, str], 
     assert await api.refused("POST", "/makecall", json=sent) == {field}
 
 
-async def test_a_call_in_progress_is_shown_and_ended(api: Api, switch: World, phone: Phone) -> None:
+async def test_a_call_in_progress_is_shown_and_ended(
+    api: Api, switch: World, phone: Phone, changes: Audit
+) -> None:
     assert await api.get("/calls") == []
     made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
     (shown,) = await api.get("/calls")
@@ -180,13 +190,24 @@ async def test_a_call_in_progress_is_shown_and_ended(api: Api, switch: World, ph
     assert await stranger.get("/calls") == []
     await stranger.refused("POST", path, 404)
     await api.post(path)
+    assert await told(changes, switch, made["callid"]) == ["ended"]
     await asyncio.gather(call.ended(), customer.ended())
     await switch.quiet()
     assert await api.get("/calls") == []
     await api.refused("POST", path, 404)
+    assert await told(changes, switch, made["callid"]) == ["ended"], "refusals change nothing"
 
 
-async def test_a_call_is_passed_on_by_the_api(api: Api, phone: Phone, switch: World) -> None:
+async def told(changes: Audit, switch: World, callid: str) -> list[str]:
+    """Return what the log of changes keeps of a call, by keys of the API."""
+    found = await changes.find((await switch.domain()).id, search=f"calls.{callid}")
+    assert all(entry.via == "api" and entry.actor.startswith("API key ") for entry in found)
+    return [entry.after for entry in found]
+
+
+async def test_a_call_is_passed_on_by_the_api(
+    api: Api, phone: Phone, switch: World, changes: Audit
+) -> None:
     made = await api.post("/makecall", json={"phone": CUSTOMER, "user": ANN})
     path = f"/calls/{made['callid']}/transfer"
     call = await phone.agent.incoming()
@@ -203,6 +224,7 @@ async def test_a_call_is_passed_on_by_the_api(api: Api, phone: Phone, switch: Wo
     at_bob = await bob.incoming()
     await at_bob.answer(660)
     await asyncio.gather(customer.heard(660), at_bob.heard(440), call.ended())
+    assert await told(changes, switch, made["callid"]) == ["passed on to 703"]
     (shown,) = await api.get("/calls")
     assert shown["callid"] != made["callid"]
     assert (shown["user"], shown["direction"], shown["phone"]) == ("bob", "out", CUSTOMER)
@@ -272,7 +294,9 @@ async def test_a_call_is_listened_to_by_the_api(api: Api, phone: Phone, switch: 
     await switch.quiet()
 
 
-async def test_a_ringing_call_is_taken_by_the_api(api: Api, phone: Phone, switch: World) -> None:
+async def test_a_ringing_call_is_taken_by_the_api(
+    api: Api, phone: Phone, switch: World, changes: Audit
+) -> None:
     customer = await switch.customer_calls(tone_hz=440)
     ringing = await phone.agent.incoming()
     ringing.ring()
@@ -285,6 +309,7 @@ async def test_a_ringing_call_is_taken_by_the_api(api: Api, phone: Phone, switch
     await at_admin.answer(660)
     await asyncio.gather(customer.heard(660), at_admin.heard(440), ringing.ended())
     assert "callid" in await api.refused("POST", path, 400, json={"user": "admin"})
+    assert await told(changes, switch, shown["callid"]) == ["picked up for admin"]
     customer.hangup()
     await switch.quiet()
 

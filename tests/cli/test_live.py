@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 
 from vpbx.sim import CallFailed, Carrier, Phone, answering
 from vpbx.sip import Hop
@@ -73,6 +74,12 @@ async def test_phones_and_calls_are_shown_and_a_call_is_hung_up(cli: Cli) -> Non
         assert set(told) == {"boss"}
         cli.json("calls", "hangup", "acme.example", listed["callid"])
         assert (await call.ended(5)).cause == "bye"
+        ends = cli.json("changes", "acme.example", "--search", "calls.")
+        assert [(row["what"], row["by"], row["after"]) for row in ends] == [
+            (f"calls.{listed['callid']}", "command", "ended"),
+            (f"calls.{own}", "command", "ended"),
+        ], "what was refused, or done by another company's name, is no change"
+        assert {row["who"] for row in ends} == {getpass.getuser()}
     assert cli.json("phones", "list") == []
 
 

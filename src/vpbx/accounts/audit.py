@@ -64,6 +64,10 @@ class Audit:
         if who is not None:
             await self._keep(domain_id, who, [Change(what, before, after)])
 
+    async def note_call(self, domain_id: int, callid: str, told: str) -> None:
+        """Write down who meddled with a call: `told` says what became of it."""
+        await self.note(domain_id, f"calls.{callid}", "", told)
+
     async def _keep(self, domain_id: int, who: Actor, found: Iterable[Change]) -> None:
         at_ms = round(time.time() * 1000)
         rows = [

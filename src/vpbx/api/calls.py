@@ -91,6 +91,7 @@ async def hang_up(call: Call) -> Response:
     """Both sides are hung up; history and events tell it as any other end."""
     if not call.services.calls.hang_up(call.domain.name, call.path["callid"]):
         raise not_found()
+    await _note(call, "ended")
     return no_content()
 
 
@@ -127,6 +128,7 @@ async def transfer(call: Call, params: TransferTo) -> Response:
     calls, callid = call.services.calls, call.path["callid"]
     if not calls.transfer(call.domain, callid, params.to, attended=attended):
         raise not_found()
+    await _note(call, f"passed on to {params.to}")
     return no_content()
 
 
@@ -198,7 +200,14 @@ async def pick_up(call: Call, params: PickUp) -> Response:
     calls, callid = call.services.calls, call.path["callid"]
     if not calls.supervisors.take_ringing(call.domain, callid, user=params.user):
         raise not_found()
+    await _note(call, f"picked up for {params.user}")
     return no_content()
+
+
+async def _note(call: Call, told: str) -> None:
+    """Write into the log of changes who meddled with a call."""
+    if call.services.changes is not None:
+        await call.services.changes.note_call(call.domain.id, call.path["callid"], told)
 
 
 def show_call(live: ActiveCall) -> dict[str, Any]:

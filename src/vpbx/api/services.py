@@ -61,6 +61,13 @@ class Commands(Protocol):
         """Send a command once more; False when there is none of that number."""
 
 
+class Changes(Protocol):
+    """The log of changes (`vpbx.accounts.Audit`)."""
+
+    async def note_call(self, domain_id: int, callid: str, told: str) -> None:
+        """Write down who meddled with a call: `told` says what became of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiServices:
     """The public faces of directory, history and calls."""
@@ -74,6 +81,7 @@ class ApiServices:
     """The log of the integration."""
     branches: BranchLinks | None = None
     """Connections to PBXs of other servers."""
+    changes: Changes | None = None
     makecalls: Rates = field(init=False)
     """How often each key asks for calls."""
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from vpbx.accounts import Audit
 from vpbx.acting import Actor, acting
 from vpbx.app.control import Answers, ControlFault, Question
 from vpbx.branches import BranchLinks
@@ -17,12 +18,12 @@ __all__ = ["answers"]
 
 
 def answers(
-    calls: CallService, directory: Directory, branches: BranchLinks
+    calls: CallService, directory: Directory, branches: BranchLinks, audit: Audit
 ) -> Mapping[str, Answers]:
-    """Return the verbs `calls` (domain: one company's only), `hangup` (domain, callid),
-    `transfer` (and to, attended), `supervise` (and user, mode), `pickup` (and user), `trunks`,
-    `sync` (domain, peer)."""
-    now = _Now(calls, directory, branches)
+    """Return the verbs `calls` (domain: one company's only), `hangup` (domain, callid, by),
+    `transfer` (and to, attended), `supervise` (domain, callid, user, mode), `pickup` (domain,
+    callid, user, by), `trunks`, `sync` (domain, peer). `by`: who gives the command."""
+    now = _Now(calls, directory, branches, audit)
     return {
         "calls": now.listed,
         "hangup": now.hangup,
@@ -37,10 +38,13 @@ def answers(
 class _Now:
     """What goes on, and what commands do to it."""
 
-    def __init__(self, calls: CallService, directory: Directory, branches: BranchLinks) -> None:
+    def __init__(
+        self, calls: CallService, directory: Directory, branches: BranchLinks, audit: Audit
+    ) -> None:
         self._calls = calls
         self._directory = directory
         self._branches = branches
+        self._audit = audit
 
     async def listed(self, question: Question) -> list[dict[str, Any]]:
         domain = question.get("domain") or ""
@@ -49,8 +53,10 @@ class _Now:
 
     async def hangup(self, question: Question) -> None:
         callid = _text(question, "callid")
-        if not self._calls.hang_up(_text(question, "domain"), callid):
+        domain = await self._company(question)
+        if not self._calls.hang_up(domain.name, callid):
             raise _no_call(callid)
+        await self._note(question, domain, "ended")
 
     async def transfer(self, question: Question) -> None:
         callid, to = _text(question, "callid"), _text(question, "to")
@@ -58,6 +64,7 @@ class _Now:
         with _told_plainly():
             if not self._calls.transfer(domain, callid, to, attended=attended):
                 raise _no_call(callid)
+        await self._note(question, domain, f"passed on to {to}")
 
     async def supervise(self, question: Question) -> dict[str, str]:
         callid, user, mode = (_text(question, name) for name in ("callid", "user", "mode"))
@@ -76,6 +83,7 @@ class _Now:
         with _told_plainly():
             if not self._calls.supervisors.take_ringing(domain, callid, user=user):
                 raise _no_call(callid)
+        await self._note(question, domain, f"picked up for {user}")
 
     async def trunks(self, _question: Question) -> list[dict[str, Any]]:
         return [
@@ -96,6 +104,11 @@ class _Now:
         except NotFound as error:
             raise ControlFault(str(error)) from error
         return {"domain": branch.domain, "status": str(branch.status), "reason": branch.reason}
+
+    async def _note(self, question: Question, domain: DomainConfig, told: str) -> None:
+        """Write into the log of changes who meddled with a call."""
+        with acting(Actor(_text(question, "by") or "command", "command")):
+            await self._audit.note_call(domain.id, _text(question, "callid"), told)
 
     async def _company(self, question: Question) -> DomainConfig:
         found = await self._directory.domain(_text(question, "domain"))

@@ -129,7 +129,7 @@ class App:
         await telephony.start()
         self.calls = telephony.calls
         await web.answer(make_site(ground, told, telephony, self.accounts, audit))
-        await self._answer_commands(telephony)
+        await self._answer_commands(telephony, audit)
         life.spawn(_keep_fresh(identities))
         await self._serve_more(web)
         self._watch(telephony)
@@ -154,11 +154,11 @@ class App:
             "mail": self._told.mail.sends,
         }
 
-    async def _answer_commands(self, telephony: Telephony) -> None:
+    async def _answer_commands(self, telephony: Telephony, audit: Audit) -> None:
         control = Control(
             self.data.root,
             {
-                **answers(self.calls, self.directory, telephony.branches),
+                **answers(self.calls, self.directory, telephony.branches, audit),
                 **integration_answers(self.directory, self._told.outbox),
                 "defence": telephony.defence,
                 **self.more_answers,

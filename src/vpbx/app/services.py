@@ -31,11 +31,11 @@ def make_site(
 ) -> Any:
     """Return the ASGI application of all HTTP ports: API, console, metrics, SIP over WebSocket."""
     console = create_console(_console(ground, told, telephony, accounts, audit), PAGES)
-    site = with_console(create_app(_api(ground, told, telephony)), console, PAGES)
+    site = with_console(create_app(_api(ground, told, telephony, audit)), console, PAGES)
     return with_sip(with_metrics(site, ground.registry), lambda: telephony.stack)
 
 
-def _api(ground: Ground, told: Recorders, telephony: Telephony) -> ApiServices:
+def _api(ground: Ground, told: Recorders, telephony: Telephony, audit: Audit) -> ApiServices:
     config = ground.config
     return ApiServices(
         directory=ground.directory,
@@ -44,6 +44,7 @@ def _api(ground: Ground, told: Recorders, telephony: Telephony) -> ApiServices:
         clock=ground.clock,
         commands=IntegrationLog(told.outbox),
         branches=telephony.branches,
+        changes=audit,
         config=ApiConfig(
             trusted_proxies=config.trusted_proxies,
             https_port=config.https.port if config.https else 0,

@@ -15,6 +15,7 @@ from vpbx import config
 from vpbx.app.control import ask, follow
 from vpbx.cli.options import Data, Domain, Json
 from vpbx.cli.output import plain, show, show_rows
+from vpbx.cli.store import whoever
 
 app = typer.Typer(no_args_is_help=True, help="Calls in progress on the running server.")
 
@@ -57,7 +58,7 @@ def hangup(
     as_json: Json = False,
 ) -> None:
     """End a call: both sides are hung up, history and CRM are told as at any end."""
-    ask(data, "hangup", domain=domain.lower(), callid=callid)
+    _meddle(data, "hangup", domain, callid)
     show({"callid": callid}, as_json=as_json, text=f"Call {callid} is ended.")
 
 
@@ -73,7 +74,7 @@ def transfer(
     as_json: Json = False,
 ) -> None:
     """Pass on who talks to an employee."""
-    ask(data, "transfer", domain=domain.lower(), callid=callid, to=to, attended=attended)
+    _meddle(data, "transfer", domain, callid, to=to, attended=attended)
     show({"callid": callid, "to": to}, as_json=as_json, text=plain(f"Call {callid} goes to {to}."))
 
 
@@ -108,12 +109,17 @@ def pickup(
     as_json: Json = False,
 ) -> None:
     """Ring somebody's phones too for a call that rings or waits: who answers first has it."""
-    ask(data, "pickup", domain=domain.lower(), callid=callid, user=user)
+    _meddle(data, "pickup", domain, callid, user=user)
     show(
         {"callid": callid, "user": user},
         as_json=as_json,
         text=plain(f"{user}'s phone rings for it."),
     )
+
+
+def _meddle(data: Path, verb: str, domain: str, callid: str, **what: object) -> None:
+    """Ask for a call to be changed; the log of changes keeps who did."""
+    ask(data, verb, domain=domain.lower(), callid=callid, by=whoever().name, **what)
 
 
 @app.command()

@@ -12,11 +12,11 @@ from vpbx import config
 from vpbx.cli import group as departments
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import BAD_INPUT, Fault, show_rows
-from vpbx.cli.store import on_database
+from vpbx.cli.store import on_directory_and_database
 
 if TYPE_CHECKING:
     from vpbx.db import Database as OpenDatabase
-    from vpbx.directory import DomainConfig
+    from vpbx.directory import Directory, DomainConfig
     from vpbx.history import Figures, ReportAsked
 
 __all__ = ["report"]
@@ -62,13 +62,10 @@ def report(
 ) -> None:
     """Count a company's calls with the outside. Times are seconds, averages but for `talked`."""
 
-    async def work(opened: OpenDatabase) -> list[dict[str, Any]]:
+    async def work(directory: Directory, opened: OpenDatabase) -> list[dict[str, Any]]:
         from vpbx.clock import LoopClock
-        from vpbx.directory import Directory
         from vpbx.history import InvalidQuery, ReportAsked, select_period
 
-        directory = Directory(opened)
-        await directory.refresh()
         company = await directory.companies.get(domain)
         now = LoopClock().time()
         try:
@@ -85,7 +82,7 @@ def report(
             raise Fault(str(error), BAD_INPUT) from error
         return await _rows(opened, company, asked, by)
 
-    rows = on_database(data, database, work)
+    rows = on_directory_and_database(data, database, work)
     show_rows(rows, as_json=as_json, columns=(by.value, *_COLUMNS), empty="No calls.")
 
 

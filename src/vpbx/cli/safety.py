@@ -11,7 +11,7 @@ import typer
 from vpbx import config
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import BAD_INPUT, Fault, show_fields, show_rows
-from vpbx.cli.store import on_accounts, on_console, on_database
+from vpbx.cli.store import on_accounts, on_console, on_directory_and_database
 
 if TYPE_CHECKING:
     from vpbx.accounts import Accounts, Audit, ConsoleSettings
@@ -114,12 +114,9 @@ def changes(
 ) -> None:
     """Show who changed what, from what to what, newest first: console, API and command line."""
 
-    async def work(opened: OpenDatabase) -> list[dict[str, Any]]:
+    async def work(directory: Directory, opened: OpenDatabase) -> list[dict[str, Any]]:
         from vpbx.accounts import Audit
-        from vpbx.directory import Directory
 
-        directory = Directory(opened)
-        await directory.refresh()
         company_id = (await directory.companies.get(domain)).id if domain else 0
         found = await Audit(opened, directory).find(company_id, search=search, limit=limit)
         return [
@@ -135,6 +132,6 @@ def changes(
             for entry in found
         ]
 
-    rows = on_database(data, database, work)
+    rows = on_directory_and_database(data, database, work)
     columns = ("at", "who", "by", "address", "what", "before", "after")
     show_rows(rows, as_json=as_json, columns=columns, empty="No changes.")

@@ -103,7 +103,7 @@ def on_directory(
         directory = Directory(database, secrets=secrets)
         await directory.refresh()
         Audit(database, directory)
-        with acting(_whoever()):
+        with acting(whoever()):
             return await work(directory)
 
     return on_database(data, url, run, create=create)
@@ -119,13 +119,13 @@ def on_directory_and_database(
         secrets = Secrets.from_file(DataDir(data).secrets_key)
         directory = Directory(database, secrets=secrets)
         await directory.refresh()
-        with acting(_whoever()):
+        with acting(whoever()):
             return await work(directory, database)
 
     return on_database(data, url, run)
 
 
-def _whoever() -> Actor:
+def whoever() -> Actor:
     """Return who runs this command."""
     try:
         return Actor(getpass.getuser(), "command")
@@ -165,7 +165,7 @@ def on_console(
         directory = Directory(database, secrets=secrets)
         await directory.refresh()
         try:
-            with acting(_whoever()):
+            with acting(whoever()):
                 accounts = Accounts(database, directory, LoopClock())
                 return await work(directory, accounts, Audit(database, directory))
         except Refused as refused:

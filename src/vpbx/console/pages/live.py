@@ -195,7 +195,7 @@ def _mine(visit: Visit) -> ActiveCall:
 async def hang_up(visit: Visit) -> Response:
     call = _mine(visit)
     visit.services.calls.hang_up(visit.company.name, call.info.callid)
-    await _note(visit, call, "ended")
+    await visit.services.audit.note_call(visit.company.id, call.info.callid, "ended")
     return _told(visit, "The call is ended.")
 
 
@@ -207,7 +207,8 @@ async def transfer(visit: Visit) -> Response:
         return _refused(visit, error)
     if not done:
         return _told(visit, "This call cannot be passed on there.", failed=True)
-    await _note(visit, call, f"passed on to {visit.value('to')}")
+    told = f"passed on to {visit.value('to')}"
+    await visit.services.audit.note_call(visit.company.id, call.info.callid, told)
     return _told(visit, "The call is passed on.")
 
 
@@ -221,11 +222,6 @@ def _told(visit: Visit, text: str, *, failed: bool = False) -> Response:
     if visit.request.headers.get("hx-request") and not visit.request.headers.get("hx-boosted"):
         return visit.fragment("live/told.html", note=Note(said, failed))
     return visit.go(LIVE, said, failed=failed)
-
-
-async def _note(visit: Visit, call: ActiveCall, told: str) -> None:
-    """Write down who meddled with a call of others."""
-    await visit.services.audit.note(visit.company.id, f"calls.{call.info.callid}", "", told)
 
 
 async def supervise(visit: Visit) -> Response:
@@ -252,7 +248,7 @@ async def pick_up(visit: Visit) -> Response:
             raise NotFound("no such call")
     except Invalid as error:
         return _refused(visit, error)
-    await _note(visit, call, "picked up")
+    await visit.services.audit.note_call(visit.company.id, call.info.callid, "picked up")
     return _told(visit, "Your phone rings. Answer it to take the call.")
 
 
