@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from tests.api.conftest import Server, World
 from vpbx.api import ApiConfig, create_app
-from vpbx.api.gate import CLIENT, Gate, asked_base, asked_domain
+from vpbx.api.gate import AUTHORITY, CLIENT, Gate, asked_base, asked_domain
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -200,3 +201,16 @@ async def test_proxy_on_loopback_that_was_asked_in_clear_text_is_refused(
         session.get(f"{base}/crmapi/v1/users", headers=headers) as answer,
     ):
         assert answer.status == status
+
+
+def test_names_that_strangers_ask_for_are_not_kept() -> None:
+    """They come before any key, as long as a head may be."""
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            host = f"{number:04}" + "a" * 60_000
+            assert asked_domain({AUTHORITY: host}) == host
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000

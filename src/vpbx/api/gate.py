@@ -20,12 +20,13 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vpbx.addresses import is_address
 from vpbx.api.errors import ApiError, refuse
 from vpbx.api.services import PREFIX
 from vpbx.directory import is_unavailable
 from vpbx.sparing import Sparing
 
-__all__ = ["AUTHORITY", "CLIENT", "SECURE", "Gate", "asked_base", "asked_domain", "is_address"]
+__all__ = ["AUTHORITY", "CLIENT", "SECURE", "Gate", "asked_base", "asked_domain"]
 
 CLIENT = "vpbx.client"
 """Key of the ASGI scope under which the caller's address stands, as text."""
@@ -205,11 +206,6 @@ def asked_domain(scope: Scope) -> str | None:
     if not name or name == "localhost" or is_address(name):
         return None
     return name
-
-
-def is_address(text: str) -> bool:
-    """Tell an IP address from a name."""
-    return _parse(text) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from vpbx.addresses import is_address
 from vpbx.branches import BranchSecrets
 from vpbx.calls.ways import Way
 from vpbx.clock import Clock
@@ -42,7 +43,6 @@ from vpbx.sip import (
     ha1,
     network_of,
 )
-from vpbx.sip.etc_hosts import is_address
 from vpbx.sip.followed import Followed
 from vpbx.sip.resolver import Resolver
 from vpbx.tasks import watched

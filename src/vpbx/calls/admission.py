@@ -14,10 +14,10 @@ is no such domain the sender is challenged all the same, and never right.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vpbx.addresses import is_address
 from vpbx.calls.addresses import hidden_sender, hides_caller
 from vpbx.calls.challenges import Challenges
 from vpbx.calls.doors import Doors
@@ -312,7 +312,8 @@ class Admission:
             return 0
         if self._switch.directory.knows(host):
             return 403
-        return 0 if host == own or _is_address(host) else 404
+        by_place = host == "localhost" or is_address(host.strip("[]"))
+        return 0 if host == own or by_place else 404
 
 
 def _admitted(
@@ -336,11 +337,3 @@ def _ha1(domain: DomainConfig, username: str) -> Ha1 | None:
         return None
     pair: Ha1Pair = employee.ha1_ext if username == employee.ext else employee.ha1_login
     return Ha1(pair.md5, pair.sha256) if pair.md5 and pair.sha256 else None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return host == "localhost"
-    return True

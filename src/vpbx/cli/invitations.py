@@ -19,7 +19,7 @@ __all__ = ["check_mail", "mail_invitation"]
 
 def check_mail(data: Path, address: str | None = None) -> None:
     """Raise Fault unless a server runs that sends mail, and the address is one."""
-    if address is not None and not _is_address(address):
+    if address is not None and not _is_mail_address(address):
         raise Fault(f"--mail: '{address}' is not an e-mail address", BAD_INPUT)
     running = DataDir(data.absolute()).running()
     if not running:
@@ -31,7 +31,7 @@ def check_mail(data: Path, address: str | None = None) -> None:
         )
 
 
-def _is_address(text: str) -> bool:
+def _is_mail_address(text: str) -> bool:
     from vpbx.directory.values import Values
 
     read = Values({"mail": text})

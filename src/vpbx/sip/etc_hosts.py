@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["EtcHosts", "is_address"]
+from vpbx.addresses import is_address
+
+__all__ = ["EtcHosts"]
 
 
 @dataclass(slots=True)
@@ -38,12 +39,3 @@ def _read_hosts(text: str) -> dict[str, list[str]]:
             for host in hosts:
                 names.setdefault(host.lower().rstrip("."), []).append(address)
     return names
-
-
-def is_address(host: str) -> bool:
-    """Say whether `host` is an IP address, not a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -27,7 +27,8 @@ import dns.exception
 import dns.nameserver
 import dns.resolver
 
-from vpbx.sip.etc_hosts import EtcHosts, is_address
+from vpbx.addresses import is_address
+from vpbx.sip.etc_hosts import EtcHosts
 from vpbx.sip.transport import Hop
 
 __all__ = ["LONGEST_S", "SHORTEST_S", "Found", "Resolver", "Unresolved", "default_port"]

@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from vpbx.accounts import Account, Busy, Refused, TooMany
 from vpbx.acting import Actor, acting
-from vpbx.api.gate import is_address
+from vpbx.addresses import is_address
 from vpbx.console.admit import company_of_host, safe_path, set_session
 from vpbx.console.forms import errors_of
 from vpbx.console.page import Door, Page

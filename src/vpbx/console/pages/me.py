@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from vpbx.accounts import Refused
-from vpbx.api.gate import is_address
+from vpbx.addresses import is_address
 from vpbx.console.areas import Area
 from vpbx.console.forms import Wrong, errors_of
 from vpbx.console.page import Door, Page

@@ -7,11 +7,11 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
-from functools import lru_cache
 from typing import Any
 
 import structlog
 
+from vpbx.addresses import is_address
 from vpbx.clock import Clock
 from vpbx.sip.transport.base import Connection, Hop, Limits, Listen, Receiver
 from vpbx.sip.transport.door import Door
@@ -324,16 +324,6 @@ class Transports:
                 self._sources.clear()
             source = self._sources[host] = _ask_route(host)
         return source
-
-
-@lru_cache(maxsize=_KNOWN_HOSTS)
-def is_address(host: str) -> bool:
-    """Say whether `host` is an IP address, not a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _ask_route(host: str) -> str:
