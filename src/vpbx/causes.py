@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from vpbx.frozen import dataclass
 from vpbx.jsontext import compact
 from vpbx.legs import CallLeg, Grade, way_name
 

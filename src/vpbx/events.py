@@ -11,11 +11,11 @@ Empty text means "not known".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 from vpbx.causes import Cause
+from vpbx.frozen import dataclass
 from vpbx.legs import CallLeg
 
 

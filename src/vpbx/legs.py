@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from vpbx.frozen import dataclass
 from vpbx.jsontext import compact
 
 __all__ = ["CallLeg", "Grade", "Sound", "dump_legs", "grade", "load_legs", "way_name", "worst"]

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 
 import structlog
@@ -20,6 +20,7 @@ import structlog
 from vpbx.calls.ways import Way
 from vpbx.clock import Clock
 from vpbx.directory import DomainConfig, Number, RegistrationStatus
+from vpbx.frozen import dataclass
 from vpbx.outside import Private, is_public
 from vpbx.sip import Credentials, Hop, Registration, RegistrationState, SipStack, Target
 from vpbx.sip.followed import Followed

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -29,6 +29,7 @@ from vpbx.directory import (
     read_place,
 )
 from vpbx.events import Party
+from vpbx.frozen import dataclass
 from vpbx.outside import is_public
 from vpbx.sip import (
     Authenticator,

@@ -6,7 +6,6 @@ quotes, a user part cannot leave its URI, nothing can start a new line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import sipmessage
@@ -20,6 +19,7 @@ from vpbx.directory import (
     read_number,
 )
 from vpbx.events import Group, Party
+from vpbx.frozen import dataclass
 from vpbx.sip import Request, parse_address
 
 __all__ = [

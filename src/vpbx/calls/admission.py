@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vpbx.addresses import is_address
 from vpbx.calls.addresses import hidden_sender, hides_caller
@@ -26,6 +25,7 @@ from vpbx.calls.peers import Peers, account_of
 from vpbx.calls.switch import Switch
 from vpbx.calls.watching.package import EVENTS
 from vpbx.directory import DomainConfig, Employee, Ha1Pair, Trunk
+from vpbx.frozen import dataclass
 from vpbx.sip import (
     Authenticator,
     AuthResult,

@@ -11,7 +11,6 @@ import asyncio
 import ipaddress
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import structlog
 
@@ -21,6 +20,7 @@ from vpbx.calls.registry import CallRegistry
 from vpbx.calls.ways import Resting, Way, preferred
 from vpbx.clock import Clock
 from vpbx.directory import Directory, DomainConfig, Number, Trunk, TrunkMode
+from vpbx.frozen import dataclass
 from vpbx.sip import Credentials, Hop
 from vpbx.sip.followed import Followed
 from vpbx.sip.resolver import Resolver, default_port

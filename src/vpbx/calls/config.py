@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from vpbx.frozen import dataclass
 from vpbx.sip import RegistrarLimits, WithoutQop
 
 __all__ = ["CallsConfig", "SubscriptionLimits"]

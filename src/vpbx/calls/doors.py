@@ -9,7 +9,6 @@ here proves its password on every call. Whoever calls an address
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import structlog
 
@@ -18,6 +17,7 @@ from vpbx.calls.addresses import trunk_dialled
 from vpbx.calls.connections import Connections
 from vpbx.clock import Clock
 from vpbx.directory import Directory, DomainConfig, Number, Trunk
+from vpbx.frozen import dataclass
 from vpbx.sip import Hop, Request, SipStack, network_of
 
 __all__ = ["Doors", "Guest", "TurnedAway", "Unproven"]

@@ -7,8 +7,9 @@ of that is a `Wire`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from vpbx.frozen import dataclass
 from vpbx.media import CNAME, DtlsPeer, SrtpKeys
 from vpbx.sip import MediaDescription, Sdp
 from vpbx.sip.dtls import PROTOCOLS as DTLS_PROTOCOLS

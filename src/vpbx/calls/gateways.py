@@ -7,12 +7,13 @@ is, is kept over a restart; calls to the outside go there while the registration
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import structlog
 
 from vpbx.clock import Clock
 from vpbx.directory import Directory, Trunk, TrunkMode
+from vpbx.frozen import dataclass
 from vpbx.sip import (
     Authenticator,
     AuthResult,

@@ -5,14 +5,13 @@ The part of a call that steps use to let the guest know and to ask them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vpbx.calls.inbox import Event
 from vpbx.calls.leg import Leg
 from vpbx.calls.served import Served
 from vpbx.calls.sound import Sound
 from vpbx.calls.sounds import Spoken, music, spoken
 from vpbx.events import Destination, Direction
+from vpbx.frozen import dataclass
 
 __all__ = ["Hearing", "Played"]
 

@@ -14,9 +14,9 @@ who is the only one to be had rings on when their time is over: there is nobody 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from vpbx.directory import CallOrder
+from vpbx.frozen import dataclass
 
 __all__ = ["Hunt", "Start", "Stop"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from vpbx.clock import Clock
+from vpbx.frozen import dataclass
 
 __all__ = ["Event", "Inbox", "Reminder", "Tick"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from weakref import ref
 
@@ -17,6 +16,7 @@ from vpbx.calls.inbox import Event, Inbox
 from vpbx.calls.sound import OUR_CODECS, Sound
 from vpbx.calls.watching.package import EVENTS
 from vpbx.events import Party
+from vpbx.frozen import dataclass
 from vpbx.media import Side
 from vpbx.sip import (
     SIPFRAG,

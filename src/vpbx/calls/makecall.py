@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from vpbx.calls.addresses import Shown, party_of
@@ -31,6 +30,7 @@ from vpbx.directory import (
 )
 from vpbx.directory.goals import Goal, ToBranch, ToOutside, goal_of, of_ext
 from vpbx.events import Direction
+from vpbx.frozen import dataclass
 from vpbx.story import status_of
 
 A = TypeVar("A")

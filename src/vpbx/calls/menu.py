@@ -18,11 +18,11 @@ at once (within 0.6 s) belong to it: they are not taken for buttons.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from vpbx.clock import Clock, Timer
 from vpbx.directory import Menu, MenuItem
+from vpbx.frozen import dataclass
 
 __all__ = [
     "NO_SUCH_EXT",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vpbx.calls.call import Call
 from vpbx.calls.inbox import Tick
 from vpbx.calls.leg import Leg
 from vpbx.calls.rung import Person
 from vpbx.calls.trials import Trial, Trials
 from vpbx.calls.trunks import call_across, dial_through, ways_out
+from vpbx.frozen import dataclass
 from vpbx.media import Side
 
 __all__ = ["Mobiles"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
 from vpbx.calls.leg import Leg
 from vpbx.directory.goals import Goal
 from vpbx.events import Destination, Group, Party
+from vpbx.frozen import dataclass
 
 __all__ = ["Ender", "Joined", "Onward", "Outcome", "Over", "Passed", "Result"]
 

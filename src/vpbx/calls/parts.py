@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -11,6 +11,7 @@ from vpbx.calls.shared.last_talks import AskHistory
 from vpbx.clock import Clock, LoopClock
 from vpbx.directory import Contact, Directory, DomainConfig
 from vpbx.events import CallInfo, EventBus
+from vpbx.frozen import dataclass
 from vpbx.media import EncodeResult, MediaEngine, Recording, Side
 from vpbx.sip.resolver import Resolver
 

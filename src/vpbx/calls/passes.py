@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from vpbx.clock import Clock
 from vpbx.directory import DomainConfig
+from vpbx.frozen import dataclass
 from vpbx.sip import Ha1, Hop, ha1
 
 __all__ = ["LIFE_S", "Pass", "Passes", "login_of"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -18,6 +17,7 @@ from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Ender
 from vpbx.directory.goals import Goal
 from vpbx.events import CallInfo, Group, Party
+from vpbx.frozen import dataclass
 
 __all__ = ["ActiveCall", "CallRegistry", "LiveCall", "State"]
 

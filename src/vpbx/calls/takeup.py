@@ -6,14 +6,13 @@ in, becomes the answer. Of several who do so at once the first one has the call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vpbx.calls.addresses import party_of
 from vpbx.calls.call import Call
 from vpbx.calls.leg import Leg, LegEvent
 from vpbx.calls.outcome import Joined
 from vpbx.calls.sound import Unusable
 from vpbx.directory import Employee
+from vpbx.frozen import dataclass
 
 __all__ = ["PickedUp", "TakeUp"]
 

@@ -7,7 +7,7 @@ end by NOTIFY (RFC 3515): it may wait for that, or hang up at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vpbx.calls.addresses import Shown, clean_name, mistyped_ext, name_addr
 from vpbx.calls.call import Call
@@ -29,6 +29,7 @@ from vpbx.directory.goals import (
     of_ext,
     of_number,
 )
+from vpbx.frozen import dataclass
 from vpbx.sip import Replaces, Request, make_response, parse_address, refer_to
 
 __all__ = [

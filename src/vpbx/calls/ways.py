@@ -6,11 +6,12 @@ Pure: no sockets, no directory, the clock is a parameter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vpbx.calls.addresses import ANONYMOUS, Shown, name_addr
 from vpbx.clock import Clock
 from vpbx.directory import Identity
+from vpbx.frozen import dataclass
 from vpbx.sip import Credentials, Hop, Target
 
 __all__ = ["Resting", "Way", "identity_headers", "preferred"]

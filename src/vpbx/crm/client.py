@@ -16,7 +16,6 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -26,6 +25,7 @@ from yarl import URL
 from vpbx.crm.encoding import CONTENT_TYPE, Formats, encode
 from vpbx.crm.post import Connections, Target
 from vpbx.directory import Format, Integration
+from vpbx.frozen import dataclass
 from vpbx.outside import Private, is_public
 from vpbx.public_names import NotPublic, PublicResolver
 

@@ -31,13 +31,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from typing import Any
 
 from vpbx.clock import Clock, Timer
 from vpbx.crm.commands import Fields
 from vpbx.directory import MAIN
+from vpbx.frozen import dataclass
 
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Pauses after the first, second… attempt that failed; the last one from then on."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -40,6 +40,7 @@ from vpbx.crm.sender import Sender
 from vpbx.crm.store import Counts, Store, Stuck
 from vpbx.db import Database, Write, Writer
 from vpbx.directory import MAIN, Integration
+from vpbx.frozen import dataclass
 from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.crm")

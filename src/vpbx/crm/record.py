@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from vpbx.crm.lane import Command
 from vpbx.crm.tables import crm_log
 from vpbx.db import Database, Values, Write, insert_or_ignore
 from vpbx.events import epoch_ms
+from vpbx.frozen import dataclass
 from vpbx.jsontext import compact
 
 __all__ = ["Asked", "CommandLog", "Entry", "State", "note"]

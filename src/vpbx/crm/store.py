@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import bindparam, func, select
@@ -14,6 +13,7 @@ from vpbx.crm.record import CommandLog
 from vpbx.crm.tables import FAILED, PENDING, REPLAY, crm_outbox
 from vpbx.db import Database, Values, Write, insert_or_ignore
 from vpbx.directory import MAIN
+from vpbx.frozen import dataclass
 from vpbx.jsontext import compact
 
 _C = crm_outbox.c

@@ -12,7 +12,6 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
@@ -20,6 +19,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 from sqlalchemy.sql.base import Executable
 
 from vpbx.db.sqlite import BUSY_TIMEOUT_S, pragmas
+from vpbx.frozen import dataclass
 
 Values: TypeAlias = dict[str, Any]
 Batch: TypeAlias = tuple[Executable, Sequence[Values]]

@@ -8,10 +8,11 @@ reads that are many or big; everything else uses `Database.connect`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Select
+
+from vpbx.frozen import dataclass
 
 __all__ = ["Prepared", "Reader", "Row"]
 

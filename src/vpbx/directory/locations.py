@@ -11,13 +11,14 @@ runs, that is moved along. After a restart with a wrong clock none lasts longer 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 
 from vpbx.db import Write, Writer
 from vpbx.directory import tables
 from vpbx.directory.store import Store
+from vpbx.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ not be allowed to see everybody's calls.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, tuple_
@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, tuple_
 from vpbx.causes import Cause, load_causes, of_legs
 from vpbx.db import Database
 from vpbx.events import Direction, Status, lengths
+from vpbx.frozen import dataclass
 from vpbx.history.path import Step, load_path
 from vpbx.history.tables import (
     RECORD_ENCODING,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from sqlalchemy import func, select
 
 from vpbx.db import Database, Prepared, Row
 from vpbx.events import CallInfo, Direction
+from vpbx.frozen import dataclass
 from vpbx.history import query as queries
 from vpbx.history.notes import Notes
 from vpbx.history.query import Kind, Query

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from vpbx.db import Database
 from vpbx.events import CallEvent, CallInfo, Destination, Direction, Group, Party, Rated
+from vpbx.frozen import dataclass
 from vpbx.history.path import Path
 from vpbx.history.tables import call_journal
 from vpbx.jsontext import compact

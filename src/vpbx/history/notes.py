@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.db import Database, upsert
+from vpbx.frozen import dataclass
 from vpbx.history.browse import Seen, visible
 from vpbx.history.tables import call_history, call_notes, call_tags
 

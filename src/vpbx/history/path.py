@@ -7,7 +7,6 @@ A call that goes round for hours in a queue has its first and its last steps.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from vpbx.events import (
@@ -26,6 +25,7 @@ from vpbx.events import (
     Transferred,
     epoch_ms,
 )
+from vpbx.frozen import dataclass
 from vpbx.jsontext import compact
 
 __all__ = ["STEP_KINDS", "Path", "Step", "add_step", "dump_path", "load_path"]

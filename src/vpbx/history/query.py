@@ -8,7 +8,6 @@ costs what page 1 does. Every statement is scoped by domain here and nowhere els
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -25,6 +24,7 @@ from sqlalchemy import (
 )
 
 from vpbx.events import Direction, Status
+from vpbx.frozen import dataclass
 from vpbx.history.period import InvalidQuery, Period
 from vpbx.history.tables import call_history
 

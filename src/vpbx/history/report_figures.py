@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
+from vpbx.frozen import dataclass
 from vpbx.history.browse import Seen
 from vpbx.history.period import InvalidQuery, Period
 

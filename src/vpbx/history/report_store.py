@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, case, func, literal, select, tuple_
@@ -20,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vpbx.db import Database, upsert
 from vpbx.events import Direction, Status
+from vpbx.frozen import dataclass
 from vpbx.history.report_sums import DAY_MS, QUARTER_MS, LocalClock
 from vpbx.history.tables import call_days, call_history, report_sums
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sized
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
+
+from vpbx.frozen import dataclass
 
 __all__ = ["DAY_MS", "QUARTER_MS", "Kept", "LocalClock", "Piece", "Sums", "add", "pieces_of"]
 

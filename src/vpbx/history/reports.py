@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, case, func, literal, select
 
 from vpbx.db import Database
 from vpbx.events import Direction, Status
+from vpbx.frozen import dataclass
 from vpbx.history.browse import visible
 from vpbx.history.report_figures import Figures, ReportAsked
 from vpbx.history.report_store import (

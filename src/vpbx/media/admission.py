@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from vpbx.frozen import dataclass
 
 from .listeners import Address
 from .packet_filter import Source, rtp_filter

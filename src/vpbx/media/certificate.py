@@ -5,7 +5,7 @@ Nobody trusts it for who has signed it: descriptions name its fingerprint (RFC 5
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from vpbx.frozen import dataclass
 
 __all__ = ["DtlsCertificate", "make_certificate"]
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL
+
+from vpbx.frozen import dataclass
 
 _PROFILE = b"SRTP_AES128_CM_SHA1_80"
 _KEY, _SALT = 16, 14

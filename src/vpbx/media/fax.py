@@ -12,11 +12,12 @@ import json
 import socket
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import structlog
+
+from vpbx.frozen import dataclass
 
 from .model import MediaConfig, MediaError, RtpPeer
 from .packets import PacketPeer, bind_packets, let_in

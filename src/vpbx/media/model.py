@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, StrEnum
 from pathlib import Path
+
+from vpbx.frozen import dataclass
 
 _ANY = "0.0.0.0"  # noqa: S104
 

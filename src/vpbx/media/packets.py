@@ -9,8 +9,9 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+
+from vpbx.frozen import dataclass
 
 from . import kernel
 from .model import MediaConfig, MediaError, Side

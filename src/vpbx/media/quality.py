@@ -12,8 +12,10 @@ round trip is timed from when a sender report was passed on to when the device a
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import sqrt
+
+from vpbx.frozen import dataclass
 
 from .rtcp import Block, Reports
 

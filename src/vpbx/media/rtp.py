@@ -12,8 +12,9 @@ import struct
 from array import array
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
+
+from vpbx.frozen import dataclass
 
 from . import g711
 from .signal import RATE, dominant_frequency, goertzel, rms, tone

@@ -9,11 +9,13 @@ import random
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from vpbx.frozen import dataclass
 
 from .certificate import make_certificate
 from .model import DtlsPeer, MediaConfig, MediaError, SrtpKeys

@@ -9,7 +9,8 @@ redundancy and read both. Pure values; whatever the network sends either parses 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+from vpbx.frozen import dataclass
 
 __all__ = ["Arrivals", "Junk", "Sender", "parse"]
 

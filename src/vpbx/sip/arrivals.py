@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
 from vpbx.clock import Clock
+from vpbx.frozen import dataclass
 from vpbx.sip.budget import Budgets
 from vpbx.sip.config import LayerConfig
 from vpbx.sip.identifiers import OUR_BRANCH

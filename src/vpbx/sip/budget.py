@@ -23,10 +23,10 @@ dialog or a request of ours (`Budgets.admit` is told how to find out).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 from vpbx.clock import Clock
+from vpbx.frozen import dataclass
 from vpbx.sip.transport import Hop, network_of
 
 _ASK_AGAIN_S = 5.0

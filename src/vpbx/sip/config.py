@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from vpbx.frozen import dataclass
 from vpbx.sip.budget import BudgetLimits
 from vpbx.sip.message import MAX_HEADERS
 from vpbx.sip.timers import TimerValues

@@ -14,10 +14,11 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from vpbx.clock import Clock
+from vpbx.frozen import dataclass
 from vpbx.sip.equal_uri import same_for_digest
 from vpbx.sip.grammar import parse_auth
 from vpbx.sip.message import Request

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote
 
+from vpbx.frozen import dataclass
 from vpbx.sip.grammar import parse_address
 from vpbx.sip.message import Request
 

@@ -14,9 +14,9 @@ import email.utils
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from vpbx.frozen import dataclass
 from vpbx.sip.dialog import came_through_nat, next_hop
 from vpbx.sip.grammar import parse_address
 from vpbx.sip.message import Request

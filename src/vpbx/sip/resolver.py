@@ -18,7 +18,6 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ import dns.nameserver
 import dns.resolver
 
 from vpbx.addresses import is_address
+from vpbx.frozen import dataclass
 from vpbx.sip.etc_hosts import EtcHosts
 from vpbx.sip.transport import Hop
 

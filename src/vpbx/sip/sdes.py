@@ -9,8 +9,9 @@ import base64
 import binascii
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from vpbx.frozen import dataclass
 from vpbx.sip.sdp import MediaDescription
 
 SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")

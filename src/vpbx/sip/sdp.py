@@ -14,8 +14,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from vpbx.frozen import dataclass
 
 MAX_SDP_CHARS = 16_384
 MAX_MEDIA = 32

@@ -19,13 +19,13 @@ from, whatever its Contact says. So nobody can have others notified, and a NAT l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import islice
 from math import ceil
 from typing import Protocol
 
 from vpbx.clock import Timer
+from vpbx.frozen import dataclass
 from vpbx.sip.core import Core
 from vpbx.sip.dialog import Dialog
 from vpbx.sip.dialogs import Dialogs

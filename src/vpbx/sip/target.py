@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vpbx.frozen import dataclass
 from vpbx.sip.transport import Hop
 
 

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import structlog
 
 from vpbx.clock import Clock
+from vpbx.frozen import dataclass
 from vpbx.sip.budget import Bucket, Rate
 from vpbx.sip.transport import Hop, network_of
 

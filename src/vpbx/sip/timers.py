@@ -11,12 +11,12 @@ server does not wake up for each: nobody waits for these to the millisecond.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from vpbx.clock import Clock, Timer
+from vpbx.frozen import dataclass
 from vpbx.sip.machines import Event
 
 log = structlog.get_logger("vpbx.sip")

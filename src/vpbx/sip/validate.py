@@ -8,8 +8,7 @@ Max-Forwards, From tag and Contact are let through for RFC 2543 peers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vpbx.frozen import dataclass
 from vpbx.sip import grammar
 from vpbx.sip.message import Request
 from vpbx.sip.parameters import is_token

@@ -10,9 +10,10 @@ An employee's presence is that of the busiest of their calls (RFC 4235 says `ear
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 from typing import TypeAlias
+
+from vpbx.frozen import dataclass
 
 __all__ = ["Line", "Lines", "Presence", "Use", "Watcher"]
 

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from typing import Protocol, TypeAlias
 
 from vpbx.calls.hunt import Hunt, Start, Stop
 from vpbx.clock import Clock, Timer
 from vpbx.directory import CallOrder
+from vpbx.frozen import dataclass
 
 __all__ = [
     "CallBack",

@@ -8,8 +8,6 @@ the colleague hangs up, or nobody answers: the talk goes on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vpbx.calls.addresses import party_of
 from vpbx.calls.call import Call
 from vpbx.calls.inbox import Event
@@ -17,6 +15,7 @@ from vpbx.calls.leg import Leg
 from vpbx.calls.outcome import Passed
 from vpbx.calls.transfer import Asked
 from vpbx.directory.goals import ToEmployee
+from vpbx.frozen import dataclass
 
 __all__ = ["CameBack", "Consulted", "consult"]
 

@@ -7,7 +7,7 @@ also instead of sound from the beginning, and may go back to sound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,7 @@ from vpbx.calls.leg import Leg, Offered, Reanswered
 from vpbx.calls.outcome import Outcome, Over, Result
 from vpbx.directory.goals import ToFax
 from vpbx.events import Destination
+from vpbx.frozen import dataclass
 from vpbx.media import (
     FaxHeard,
     FaxLost,

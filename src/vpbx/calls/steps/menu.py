@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vpbx.calls.call import Call, Played
 from vpbx.calls.inbox import Event
 from vpbx.calls.leg import Digit
@@ -12,6 +10,7 @@ from vpbx.calls.outcome import Onward, Outcome, Over, Result
 from vpbx.calls.sounds import upload
 from vpbx.directory import Menu
 from vpbx.directory.goals import ToMenu, goal_of, of_item
+from vpbx.frozen import dataclass
 
 __all__ = ["menu"]
 

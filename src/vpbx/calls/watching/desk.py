@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -21,6 +20,7 @@ from vpbx.calls.admission import Admission, Admitted, Challenged, Refused
 from vpbx.calls.switch import Switch
 from vpbx.calls.watching.package import EVENTS, Denied, Package, Watch
 from vpbx.directory import DomainConfig, Employee
+from vpbx.frozen import dataclass
 from vpbx.sip import (
     EventType,
     Hop,

@@ -16,10 +16,12 @@ that another phone may send an INVITE with `Replaces` (RFC 3891) for it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
+
+from vpbx.frozen import dataclass
 
 __all__ = ["CONTENT_TYPE", "Identity", "LineDialog", "Lines", "Teller"]
 

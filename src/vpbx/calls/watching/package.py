@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from vpbx.directory import DomainConfig, Employee
+from vpbx.frozen import dataclass
 from vpbx.sip import View
 
 __all__ = ["EVENTS", "Denied", "Package", "Watch"]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ssl
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Protocol
+
+from vpbx.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)
