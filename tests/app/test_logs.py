@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -149,6 +150,43 @@ def test_value_that_cannot_be_shown_costs_its_line_only() -> None:
     )
     assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["kept"]
     assert done.stdout == b"2\n"
+
+
+def test_line_for_machines_says_what_how_grave_whose_and_when() -> None:
+    done = run(
+        "import logging, structlog\n"
+        "from vpbx.app import logs\n"
+        "logs.set_up('info')\n"
+        "log = structlog.get_logger('vpbx.calls')\n"
+        "log.debug('not said')\n"
+        "log.info('call', callid='7', name='Ж', seconds=1.5, owner=None)\n"
+        "try:\n"
+        "    1 / 0\n"
+        "except ZeroDivisionError as error:\n"
+        "    log.exception('failed', how=error)\n"
+        "    log.bind(node=3).warning('near', exc_info=error)\n"
+        "    logging.getLogger('lib').error('theirs %d', 5, exc_info=True)\n"
+    )
+    said, failed, near, theirs = (json.loads(line) for line in done.stderr.splitlines())
+    moment = said.pop("timestamp")
+    assert datetime.fromisoformat(moment).tzinfo == UTC
+    assert moment.endswith("Z")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(moment)) < timedelta(minutes=1)
+    assert list(said.items()) == [
+        ("callid", "7"),
+        ("name", "Ж"),
+        ("seconds", 1.5),
+        ("owner", None),
+        ("event", "call"),
+        ("level", "info"),
+        ("logger", "vpbx.calls"),
+    ]
+    assert (failed["event"], failed["level"]) == ("failed", "error")
+    assert failed["how"] == "ZeroDivisionError('division by zero')"
+    assert (near["node"], near["level"]) == (3, "warning")
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("theirs 5", "error", "lib")
+    for line in (failed, near, theirs):
+        assert line["exception"].endswith("ZeroDivisionError: division by zero")
 
 
 def test_exception_of_a_watched_task_is_logged_at_once() -> None:

@@ -7,6 +7,7 @@ whatever becomes of stderr.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import re
@@ -22,6 +23,7 @@ from vpbx.app.outlet import Outlet, StandardError
 __all__ = ["dropped_lines", "serving", "set_up"]
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_JSON = json.JSONEncoder(default=repr)
 _lost = 0
 """Lines that could not even be made."""
 _outlet: Outlet | None = None
@@ -60,21 +62,19 @@ def dropped_lines() -> int:
 
 
 def _configure(level: str, target: _Sink, *, is_terminal: bool) -> None:
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=not is_terminal),
-    ]
-    last: list[structlog.typing.Processor]
+    shared: list[structlog.typing.Processor] = [_described]
+    last: list[structlog.typing.Processor] = [_as_json]
     if is_terminal:
+        shared = [
+            structlog.processors.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=False),
+        ]
         last = [
             _printable,
             # never the values of variables: keys and passwords are among them
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
         ]
-    else:
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     numeric = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, *last],
@@ -83,6 +83,31 @@ def _configure(level: str, target: _Sink, *, is_terminal: bool) -> None:
         cache_logger_on_first_use=True,
     )
     _adopt_libraries(max(numeric, logging.WARNING), shared, last, target)
+
+
+def _described(logger: Any, method: str, event: structlog.typing.EventDict) -> Any:
+    """Say of an event how grave it is, whose, and when: for each call, so in one step."""
+    record = event.get("_record")  # where a library speaks
+    event["level"] = method
+    event["logger"] = logger.name if record is None else record.name
+    event["timestamp"] = _stamp()
+    return event
+
+
+def _stamp() -> str:
+    second, us = divmod(time.time_ns() // 1000, 1_000_000)
+    return f"{_second(second)}.{us:06d}Z"
+
+
+@functools.lru_cache(maxsize=1)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _as_json(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    return _JSON.encode(event)
 
 
 class _NamedLogger:
@@ -103,12 +128,16 @@ def _unfailing(base: type[Any]) -> type[Any]:
     """Return a logger that loses a line rather than raise into who logs."""
 
     class Unfailing(base):  # type: ignore[misc]
-        def _proxy_to_logger(self, *args: Any, **kwargs: Any) -> Any:
+        def _proxy_to_logger(self, method_name: str, event: str, **values: Any) -> None:
             try:
-                return super()._proxy_to_logger(*args, **kwargs)
+                line: Any = {**self._context, **values, "event": event}
+                for processor in self._processors:
+                    line = processor(self._logger, method_name, line)
+                self._logger.msg(line)
+            except structlog.DropEvent:
+                return
             except Exception:
                 _lose()
-                return None
 
     return Unfailing
 

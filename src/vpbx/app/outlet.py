@@ -22,7 +22,7 @@ _MAX_BYTES = 8 * 1024 * 1024
 _MAX_LINE = 16 * 1024
 _BATCH_BYTES = 64 * 1024
 _AGAIN_S = 0.5
-_GATHER_S = 0.02
+_GATHER_S = 0.1
 """So long lines are gathered: each time the thread wakes, whoever logs waits for a moment."""
 _PIPE_BYTES = 64 * 1024
 _REPEAT_S = 60.0
