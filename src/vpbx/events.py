@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from vpbx.causes import Cause
 from vpbx.frozen import dataclass
@@ -336,6 +336,8 @@ CallEvent: TypeAlias = (
 Recorder: TypeAlias = Callable[[CallEvent], Iterable[Any]]
 """Turns an event into database writes (`vpbx.db.Write`); must not block."""
 
+_Kind = TypeVar("_Kind", bound=CallEvent)
+
 
 def epoch_ms(seconds: float) -> int:
     """Return a time as it is stored: whole milliseconds."""
@@ -350,18 +352,29 @@ def lengths(started_ms: int, answered_ms: int | None, ended_ms: int) -> tuple[in
 
 
 class EventBus:
-    """Hands each event to all recorders and commits what they return as one unit."""
+    """Hands each event to those who record its kind and commits what they return as one unit."""
 
     def __init__(self, commit: Callable[[list[Any]], None]) -> None:
         self._commit = commit
-        self._recorders: list[Recorder] = []
+        self._recorders: list[tuple[Callable[[Any], Iterable[Any]], tuple[type, ...]]] = []
+        self._of: dict[type, list[Callable[[Any], Iterable[Any]]]] = {}
+        """By kind: who is told; as far as events of the kind have come."""
 
-    def subscribe(self, recorder: Recorder) -> None:
-        """Add a recorder, called after those already there."""
-        self._recorders.append(recorder)
+    def subscribe(self, recorder: Callable[[_Kind], Iterable[Any]], *kinds: type[_Kind]) -> None:
+        """Add a recorder, called after those already there, of events of `kinds` (none: all)."""
+        self._recorders.append((recorder, kinds))
+        self._of.clear()
 
     def publish(self, event: CallEvent) -> None:
-        """Tell all recorders; their writes are queued for commit before this returns."""
-        writes = [write for recorder in self._recorders for write in recorder(event)]
+        """Tell the recorders; their writes are queued for commit before this returns."""
+        recorders = self._of.get(type(event))
+        if recorders is None:
+            recorders = self._of[type(event)] = self._recorders_of(type(event))
+        writes: list[Any] = []
+        for recorder in recorders:
+            writes += recorder(event)
         if writes:
             self._commit(writes)
+
+    def _recorders_of(self, kind: type) -> list[Callable[[Any], Iterable[Any]]]:
+        return [recorder for recorder, kinds in self._recorders if not kinds or kind in kinds]

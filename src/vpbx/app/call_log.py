@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from vpbx.events import CallEnded, CallEvent
+from vpbx.events import CallEnded, Direction
 from vpbx.story import FAX
 
 __all__ = ["call_log"]
@@ -34,25 +34,24 @@ def _why(event: CallEnded) -> str:
     return _WHY.get(event.sip_code, "")
 
 
-def call_log(event: CallEvent) -> Iterable[Any]:
+def call_log(event: CallEnded) -> Iterable[Any]:
     """Say of a call that ends who called whom, what came of it and why. A recorder of the bus."""
-    if isinstance(event, CallEnded):
-        call = event.call
-        wait_s, talk_s = event.lengths
-        code = event.sip_code
-        log.info(
-            "call",
-            callid=call.callid,
-            domain=call.domain,
-            direction=str(call.direction),
-            phone=call.client or "anonymous" if str(call.direction) != "inner" else "",
-            number=call.diversion,
-            caller=event.caller.login if event.caller is not None else "",
-            user=event.user.login if event.user is not None else event.account,
-            status=str(event.status),
-            why=_why(event) if event.answered_at is None else "",
-            code=code if event.answered_at is None else 200,
-            wait_s=wait_s,
-            talk_s=talk_s,
-        )
+    call = event.call
+    wait_s, talk_s = event.lengths
+    answered = event.answered_at is not None
+    log.info(
+        "call",
+        callid=call.callid,
+        domain=call.domain,
+        direction=str(call.direction),
+        phone="" if call.direction is Direction.INNER else call.client or "anonymous",
+        number=call.diversion,
+        caller=event.caller.login if event.caller is not None else "",
+        user=event.user.login if event.user is not None else event.account,
+        status=str(event.status),
+        why="" if answered else _why(event),
+        code=200 if answered else event.sip_code,
+        wait_s=wait_s,
+        talk_s=talk_s,
+    )
     return ()

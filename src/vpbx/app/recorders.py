@@ -24,7 +24,14 @@ from vpbx.crm import (
     WebhookSender,
 )
 from vpbx.directory import Contact, DomainConfig, Format, SipRegistration
-from vpbx.events import CallInfo, EventBus
+from vpbx.events import (
+    CallEnded,
+    CallInfo,
+    EventBus,
+    FaxReceived,
+    MessageLeft,
+    RecordingReady,
+)
 from vpbx.history import (
     Beside,
     CustomerNames,
@@ -55,7 +62,7 @@ class Recorders:
         self.live = Live()
         self.events.subscribe(self.live.on_event)
         self._keep_history()
-        self.events.subscribe(call_log)
+        self.events.subscribe(call_log, CallEnded)
 
     def _keep_history(self) -> None:
         ground, encoding = self._ground, Encoding()
@@ -119,7 +126,8 @@ class Recorders:
         def changed(domain_id: int, login: str) -> None:
             boxes.changed(domain_id, login)
 
-        self.events.subscribe(MailRecorder(self.mail, ground.directory.cached, path, changed))
+        mail = MailRecorder(self.mail, ground.directory.cached, path, changed)
+        self.events.subscribe(mail, MessageLeft, FaxReceived, RecordingReady)
         await self.mail.start()
         ground.life.later(self.mail.stop, 0.3)
         self.mailbox = VoiceMailbox(boxes, records, ground.data.prompts / "voicemail")

@@ -22,7 +22,7 @@ from vpbx.calls.switch import Switch
 from vpbx.calls.walk import walk
 from vpbx.directory import Department, DomainConfig, Employee, PromisedCall
 from vpbx.directory.goals import ToOutside
-from vpbx.events import Answered, CallEvent, CallInfo, Direction
+from vpbx.events import Answered, CallInfo, Direction
 
 __all__ = ["CallbackDesk"]
 
@@ -39,7 +39,7 @@ class CallbackDesk:
         self._switch = switch
         self._promised: dict[CallBack, PromisedCall] = {}
         self._trying: dict[CallBack, Call] = {}
-        switch.events.subscribe(self._note_answer)
+        switch.events.subscribe(self._note_answer, Answered)
         switch.call_back = self.stand_in_line
         switch.called_in = self.called_in
 
@@ -107,9 +107,9 @@ class CallbackDesk:
         if not switch.stopping and ticket in self._promised:
             self._settle(ticket, login, route)
 
-    def _note_answer(self, event: CallEvent) -> tuple[()]:
+    def _note_answer(self, event: Answered) -> tuple[()]:
         """Once they talk the promise is kept, whatever happens to the call."""
-        if isinstance(event, Answered) and event.call.direction is Direction.OUT:
+        if event.call.direction is Direction.OUT:
             for ticket, call in self._trying.items():
                 if call.info.callid == event.call.callid:
                     self._forget(ticket)

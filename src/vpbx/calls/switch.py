@@ -23,7 +23,7 @@ from vpbx.calls.shared.queues import Queues
 from vpbx.calls.staff import CompanyStaff
 from vpbx.calls.tastes import Tastes
 from vpbx.directory import DomainConfig, Employee, Number, PromisedCall
-from vpbx.events import CallEvent, CallInfo, Completed, Direction
+from vpbx.events import CallInfo, Completed, Direction
 from vpbx.sip import SipStack, Throttle
 from vpbx.tasks import watched
 
@@ -78,7 +78,7 @@ class Switch:
         self.staff = CompanyStaff(directory, self.lines, self.last_talks)
         self.queues = Queues(clock, self.staff)
         self.lines.watch(self._line_moved)
-        parts.events.subscribe(self._note_talks)
+        parts.events.subscribe(self._note_talk, Completed)
         self.call_back: Callable[[PromisedCall], None] = lambda promised: None
         """Whom to give a customer to who is to be called back."""
         self.consult: Callable[[DomainConfig, Any, Inbox], None] = lambda domain, asked, inbox: None
@@ -107,9 +107,9 @@ class Switch:
         self._looking.discard(domain_id)
         self.queues.changed(domain_id)
 
-    def _note_talks(self, event: CallEvent) -> tuple[()]:
-        if isinstance(event, Completed) and event.call.direction is not Direction.INNER:
-            call = event.call
+    def _note_talk(self, event: Completed) -> tuple[()]:
+        call = event.call
+        if call.direction is not Direction.INNER:
             self.last_talks.talked(call.domain_id, event.user.login, call.started_at, event.at)
         return ()
 
