@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vpbx.causes import Cause
 from vpbx.events import (
     Answered,
     AttemptEnded,
@@ -38,6 +39,7 @@ from vpbx.events import (
     Status,
     Taken,
 )
+from vpbx.legs import CallLeg
 
 __all__ = ["FAX", "Story", "account_of", "status_of"]
 
@@ -137,7 +139,16 @@ class Story:
             events.append(AttemptEnded(call, at, self.dialing, group))
         return events
 
-    def end(self, at: float, *, code: int, gave_up: bool, recorded: bool) -> CallEnded:
+    def end(
+        self,
+        at: float,
+        *,
+        code: int,
+        gave_up: bool,
+        recorded: bool,
+        legs: tuple[CallLeg, ...] = (),
+        causes: tuple[Cause, ...] = (),
+    ) -> CallEnded:
         """Return the end. `code` is the final SIP status of an unanswered call; `gave_up`: who
         placed the call ended it, and neither we nor whom they called."""
         answered = self.answered_at is not None
@@ -168,6 +179,8 @@ class Story:
             recorded,
             0 if answered else code,
             fax,
+            legs,
+            causes,
         )
 
     # -- one turn for each kind of event --------------------------------------------------------

@@ -77,8 +77,8 @@ class Lines:
     ) -> None:
         """Take note that `login` is `use` in a call from `now` on; None: they have left it."""
         who = (domain_id, login)
-        before = self.presence(domain_id, login)
         lines = self._lines.get(who, {})
+        before = _presence(lines)
         was = lines.get(callid)
         if use is None:
             if was is None:
@@ -91,7 +91,7 @@ class Lines:
                 return
             kept = was.group if was is not None and not group else group
             self._lines.setdefault(who, lines)[callid] = Line(callid, use, now, kept)
-        after = self.presence(domain_id, login)
+        after = _presence(lines)
         for watcher in tuple(self._watchers):
             watcher(domain_id, login, before, after)
 
@@ -119,11 +119,7 @@ class Lines:
 
     def presence(self, domain_id: int, login: str) -> Presence:
         """Return what BLF shows of an employee (whether they are registered is not known here)."""
-        lines = self._lines.get((domain_id, login))
-        if lines is None:
-            return Presence.IDLE
-        ringing = all(line.use is Use.RINGING for line in lines.values())
-        return Presence.RINGING if ringing else Presence.TALKING
+        return _presence(self._lines.get((domain_id, login), {}))
 
     def ringing_at(self, domain_id: int, login: str) -> Line | None:
         """Return the call that has rung longest at an employee: whoever picks up gets that one."""
@@ -144,6 +140,15 @@ class Lines:
             if domain == domain_id:
                 for line in lines.values():
                     yield login, line
+
+
+def _presence(lines: dict[str, Line]) -> Presence:
+    if not lines:
+        return Presence.IDLE
+    for line in lines.values():
+        if line.use is not Use.RINGING:
+            return Presence.TALKING
+    return Presence.RINGING
 
 
 def _age(line: Line) -> tuple[float, str]:

@@ -22,7 +22,6 @@ Inner calls publish the same events; that the CRM does not hear of them is up to
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -64,6 +63,8 @@ _MOST_CAUSES = 16
 class PartyState(Enum):
     """What an employee is to a call."""
 
+    __hash__ = object.__hash__  # of a C slot; Enum's own is a function of Python
+
     IDLE = auto()
     RINGING = auto()
     DIALING = auto()
@@ -73,6 +74,8 @@ class PartyState(Enum):
 
 class Move(Enum):
     """What changes it."""
+
+    __hash__ = object.__hash__
 
     RING = auto()
     DIAL = auto()
@@ -286,8 +289,15 @@ class Journal:
             return
         self.stop_all()
         self.ended = True
-        end = self.story.end(self.now(), code=code, gave_up=gave_up, recorded=recorded)
-        self._publish(replace(end, legs=self.legs, causes=tuple(self._causes)))
+        end = self.story.end(
+            self.now(),
+            code=code,
+            gave_up=gave_up,
+            recorded=recorded,
+            legs=self.legs,
+            causes=tuple(self._causes),
+        )
+        self._publish(end)
 
     def recording_ready(self, ok: bool) -> None:
         """Publish that the recording is complete on disk, or never will be."""
