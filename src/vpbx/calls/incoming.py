@@ -92,20 +92,36 @@ class _Asking:
         wanted = crm is not None and crm.asked is not None
         if switch.contact is not None and wanted and info.client and domain.contact_timeout_s > 0:
             question = switch.contact(domain, info.client, info.callid, info.diversion)
-            self._task = asyncio.ensure_future(question)
+            self._task = asyncio.get_running_loop().create_task(question)
 
     async def answer(self) -> Contact | None:
         """Wait for the answer until the domain's limit; None: not known."""
         if self._task is None:
             return None
-        left_s = self._until - self._clock.now()
-        await asyncio.wait((self._task,), timeout=max(0.0, left_s))
+        if not self._task.done():
+            await self._done_or_late(self._task)
         if not self._task.done() or self._task.cancelled():
             return None
         if error := self._task.exception():
             log.warning("asking the CRM who calls failed", error=repr(error))
             return None
         return self._task.result()
+
+    async def _done_or_late(self, task: asyncio.Task[Contact | None]) -> None:
+        """Wait for the task, which goes on, or until the limit: `asyncio.wait` for one."""
+        over = asyncio.get_running_loop().create_future()
+
+        def wake(*_: object) -> None:
+            if not over.done():
+                over.set_result(None)
+
+        task.add_done_callback(wake)
+        timer = self._clock.call_later(max(0.0, self._until - self._clock.now()), wake)
+        try:
+            await over
+        finally:
+            timer.cancel()
+            task.remove_done_callback(wake)
 
     def give_up(self) -> None:
         """Ask no longer."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from vpbx.calls.shared.last_talks import AskHistory
 from vpbx.clock import Clock, LoopClock
@@ -17,7 +17,7 @@ from vpbx.sip.resolver import Resolver
 
 __all__ = ["AskContact", "Encoder", "Mailbox", "Parts", "RecordingPlan", "StoredMessage"]
 
-AskContact: TypeAlias = Callable[[DomainConfig, str, str, str], Awaitable[Contact | None]]
+AskContact: TypeAlias = Callable[[DomainConfig, str, str, str], Coroutine[Any, Any, Contact | None]]
 """(domain, phone, callid, diversion) → what the CRM knows of the caller; may take its time."""
 
 
