@@ -423,6 +423,25 @@ async def test_a_department_deleted_while_one_waits_hands_them_on(world: World) 
     customer.hangup()
 
 
+async def test_a_department_deleted_before_anybody_is_rung_hands_the_caller_on(
+    world: World,
+) -> None:
+    await members(world, ANN, BOB, call_order="EVENLY")
+    domain = await world.domain()
+    admin = await world.phone(domain.first_admin().login)
+
+    async def deleted() -> None:
+        await world.directory.groups.delete(domain, world.group_id)
+        await world.domain()  # somebody reads what is set now
+
+    world.while_history_is_asked = deleted
+    customer = await world.customer_calls(SALES)
+    await (await admin.incoming()).answer()
+    await customer.answered()
+    customer.hangup()
+    assert (await world.ended()).account == admin.name
+
+
 async def test_a_customer_who_hangs_up_while_the_call_moves_on_ends_it(hasty_world: World) -> None:
     world = hasty_world
     await world.edit_group(timeout={"time": 15, "target": "user", "user": EVE})

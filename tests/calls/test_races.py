@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.calls.conftest import running
-from tests.calls.world import ANN, BOB, EVE, OFFICE, SALES, Agent, World, media_config
+from tests.calls.world import ANN, BOB, DOMAIN, EVE, OFFICE, SALES, Agent, World, media_config
 from vpbx.app.outlet import Sieve
+from vpbx.directory import Directory, Secrets
 from vpbx.events import Answered, CallEnded, Destination, RingEnded, Ringing, Status
 from vpbx.media import MediaEngine
 from vpbx.sim.call import Call, CallFailed
@@ -90,6 +91,24 @@ async def test_dnd_switched_on_while_ones_own_number_rings_ends_the_ringing(worl
     assert (await at_ann.ended()).cause == "cancel"
     assert (await customer.ended()).code == 480
     assert (await world.ended()).status is Status.MISSED
+
+
+@pytest.mark.parametrize("called", [OFFICE, SALES])
+async def test_what_another_process_sets_while_it_rings_is_followed(
+    world: World, called: str
+) -> None:
+    ann = await world.phone(ANN)
+    await world.customer_calls(called)
+    at_ann = await rings(ann)
+    await world.until(Ringing)
+    secrets = Secrets.from_file(world.folder / "secret.key")
+    command = Directory(world.database, secrets=secrets)
+    await command.start()
+    domain = await command.domain(DOMAIN)
+    assert domain is not None
+    await command.users.set_dnd(domain, ANN, False)
+    await command.stop()
+    assert (await at_ann.ended()).cause == "cancel"
 
 
 async def test_dnd_does_not_stop_the_call_that_one_has_asked_for(world: World) -> None:

@@ -172,6 +172,10 @@ class HastyClock(LoopClock):
         return super().call_later(delay_s / self._speed, callback)
 
 
+async def nothing() -> None:
+    """Happen to nobody."""
+
+
 class World:
     """Everything, running."""
 
@@ -184,6 +188,7 @@ class World:
         self.contact: Callable[..., Awaitable[Contact | None]] | None = None
         self.talked_before: dict[str, float] = {}
         """What history says: by login, when their last call ended."""
+        self.while_history_is_asked: Callable[[], Awaitable[None]] = nothing
         self.speed = 1.0
         self.asked: list[tuple[str, str, str]] = []
         self._bell = Bell()
@@ -256,6 +261,7 @@ class World:
         await self.database.close()
 
     async def _talked(self, domain_id: int, since: Mapping[str, int]) -> dict[str, float]:
+        await self.while_history_is_asked()
         return {login: at for login, at in self.talked_before.items() if login in since}
 
     async def stop(self) -> None:

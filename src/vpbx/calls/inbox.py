@@ -1,7 +1,7 @@
 """The inbox of a call: what happens to it, in order, for the one task that runs it.
 
-What can happen is a value of one type each: `Tick` here, what a leg hears in `leg`, what was
-played to its end in `bridge`.
+What can happen is a value of one type each: `Tick` and `SettingsChanged` here, what a leg hears
+in `leg`, what was played to its end in `bridge`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from vpbx.clock import Clock
 from vpbx.frozen import dataclass
 
-__all__ = ["Event", "Inbox", "Reminder", "Tick"]
+__all__ = ["Event", "Inbox", "Reminder", "SettingsChanged", "Tick"]
 
 
 class Event:
@@ -23,6 +23,12 @@ class Event:
 
     def drop(self) -> None:
         """Do what is due when nobody will look at it."""
+
+
+class SettingsChanged(Event):
+    """The company is set otherwise than before."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,9 @@ class LiveCall(Protocol):
     def hang_up(self, by: Ender, code: int = 0) -> None:
         """End it."""
 
+    def settings_changed(self) -> None:
+        """Go on by what is set now."""
+
 
 class CallRegistry:
     """All calls of this node."""
@@ -112,6 +115,13 @@ class CallRegistry:
     def find(self, callid: str) -> LiveCall | None:
         """Return the call that goes on under this callid."""
         return next((call for call in self._calls if call.info.callid == callid), None)
+
+    def settings_changed(self, domain_id: int) -> None:
+        """Tell the calls of a company that it is set otherwise than before."""
+        if domain_id in self._domains:
+            for call in self._calls:
+                if call.info.domain_id == domain_id:
+                    call.settings_changed()
 
     def has_room(self, domain_id: int, *, urgent: bool = False) -> bool:
         """Say whether one more call of this domain may begin; an `urgent` one (to an emergency

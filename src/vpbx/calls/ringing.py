@@ -8,7 +8,7 @@ from vpbx.calls.across import ringee
 from vpbx.calls.addresses import Shown, name_addr
 from vpbx.calls.call import Call
 from vpbx.calls.devices import devices_of, quiet_of
-from vpbx.calls.inbox import Event, Tick
+from vpbx.calls.inbox import Event, SettingsChanged, Tick
 from vpbx.calls.leg import Answered, Ended, Failed, Leg, LegEvent, Progress
 from vpbx.calls.mobiles import Mobiles
 from vpbx.calls.outcome import Joined, Over, Result
@@ -22,8 +22,6 @@ from vpbx.sip import Target
 
 __all__ = ["Ringing", "ring"]
 
-_LOOK_S = 1.0
-"""So often is looked whether who rings is still to be rung."""
 _ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 _QUIET = "Alert-Info", "<urn:x-vpbx:quiet>"
 """To a page that shows a call without a sound: another one in its browser makes it."""
@@ -53,19 +51,18 @@ async def ring(
     Who is deleted meanwhile, or switches "do not disturb" on, rings no longer.
     """
     ringing = Ringing(call, insist=insist)
-    deadline, look = call.remind(timeout_s), call.remind(_LOOK_S)
+    deadline = call.remind(timeout_s)
+    call.heeds = True
     try:
         for employee, group in people:
             ringing.begin(employee, group)
+        ringing.look()  # who was to be rung may have been found a while ago
         while ringing.reachable:
             event = await call.next()
             if deadline.means(event):
                 ringing.time_is_up()
                 break
-            if look.means(event):
-                look = call.remind(_LOOK_S)
-                # What another process has changed is seen by whoever asks for it.
-                await call.switch.directory.domain_by_id(call.info.domain_id)
+            if type(event) is SettingsChanged:
                 ringing.look()
                 continue
             joined = await ringing.take(event)
@@ -73,8 +70,8 @@ async def ring(
                 return joined
         return Over(ringing.result)
     finally:
+        call.heeds = False
         deadline.cancel()
-        look.cancel()
         ringing.leave()
 
 

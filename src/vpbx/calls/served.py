@@ -18,7 +18,7 @@ import structlog
 
 from vpbx.calls.addresses import Shown
 from vpbx.calls.bridge import Bridge
-from vpbx.calls.inbox import Event, Inbox, Reminder, Tick
+from vpbx.calls.inbox import Event, Inbox, Reminder, SettingsChanged, Tick
 from vpbx.calls.leg import (
     Ended,
     Leg,
@@ -87,6 +87,8 @@ class Served:
     """The callid of the talk that the guest listens to as a supervisor."""
     mode = ""
     """By whom of those they are heard (`vpbx.media.Mode`)."""
+    heeds = False
+    """Whether the step in progress is told, by `SettingsChanged`, what is set while it waits."""
     parked = ""
     """The parking place the guest waits at."""
     leaving: Leg | None = None
@@ -157,6 +159,11 @@ class Served:
             self.hang_up(Ender.CALLER)
             return True
         return False
+
+    def settings_changed(self) -> None:
+        """Have the step in progress look at what is set now, where it heeds that."""
+        if self.heeds:
+            self.inbox.put(SettingsChanged())
 
     def hang_up(self, by: Ender, code: int = 0) -> None:
         """End the call from outside of its task; `code` is what an unanswered guest is told."""

@@ -79,6 +79,7 @@ class Switch:
         self.queues = Queues(clock, self.staff)
         self.lines.watch(self._line_moved)
         parts.events.subscribe(self._note_talk, Completed)
+        directory.on_loaded(lambda domain: self.calls.settings_changed(domain.id))
         self.call_back: Callable[[PromisedCall], None] = lambda promised: None
         """Whom to give a customer to who is to be called back."""
         self.consult: Callable[[DomainConfig, Any, Inbox], None] = lambda domain, asked, inbox: None

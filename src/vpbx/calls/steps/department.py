@@ -17,7 +17,7 @@ from __future__ import annotations
 from vpbx.calls.across import ringee
 from vpbx.calls.addresses import group_of
 from vpbx.calls.call import Call
-from vpbx.calls.inbox import Event, Reminder
+from vpbx.calls.inbox import Event, Reminder, SettingsChanged
 from vpbx.calls.leg import Digit
 from vpbx.calls.outcome import Joined, Onward, Outcome, Over, Result
 from vpbx.calls.restrictions import may_call_back
@@ -36,7 +36,6 @@ FIRST_S = 5.0
 EVERY_S = 30.0
 LONGEST_MIN = 60
 """No longer estimate is told."""
-_LOOK_S = 1.0
 _CALL_BACK = "1"
 
 
@@ -46,6 +45,14 @@ class Told(Event):
 
 async def department(call: Call, goal: ToDepartment) -> Outcome:
     """Find a member who takes the call; never who calls it. In time, or go where it says."""
+    call.heeds = True
+    try:
+        return await _visited(call, goal)
+    finally:
+        call.heeds = False
+
+
+async def _visited(call: Call, goal: ToDepartment) -> Outcome:
     found = call.domain.departments.get(goal.id)
     if found is None:
         return Over(Result.NOT_FOUND)
@@ -82,7 +89,6 @@ class _Visit:
             without=caller.login if caller is not None else "",
             callid=call.info.callid,
         )
-        self._look = call.remind(_LOOK_S)
         self._over: Reminder | None = None
         self._speech: Reminder | None = None
         self._rung: set[str] = set()
@@ -109,7 +115,7 @@ class _Visit:
 
     def leave(self) -> None:
         """Stop all phones, then give the place in line and everybody in it free."""
-        for reminder in (self._look, self._over, self._speech):
+        for reminder in (self._over, self._speech):
             if reminder is not None:
                 reminder.cancel()
         self._ringing.leave()
@@ -121,10 +127,7 @@ class _Visit:
             wanted = event.leg is call.guest and event.digit == _CALL_BACK
             if wanted and self._waits and self._calls_back:
                 return await self._promise()
-        elif self._look.means(event):
-            self._look = call.remind(_LOOK_S)
-            # What another process has changed is seen by whoever asks for it.
-            await call.switch.directory.domain_by_id(call.info.domain_id)
+        elif type(event) is SettingsChanged:
             if self._department is None:  # deleted: what named it names who takes its calls now
                 return Onward(ToEmployee(call.domain.first_admin().login))
         elif self._speech is not None and self._speech.means(event):
