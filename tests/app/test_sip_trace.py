@@ -10,7 +10,7 @@ import pytest
 
 from vpbx.app.fault import StartError
 from vpbx.app.server import App
-from vpbx.app.sip_trace import PcapFile, without_credentials
+from vpbx.app.sip_trace import PcapFile, SipTrace, without_credentials
 from vpbx.cli.calls import trace
 from vpbx.config import ServeConfig
 from vpbx.sim import Carrier, Phone, answering
@@ -34,6 +34,28 @@ def test_digest_responses_and_media_keys_are_hidden_and_nothing_else() -> None:
     assert without_credentials(b"X: response=soon, inline: text") == (
         b"X: response=soon, inline: text"
     )
+
+
+async def test_memory_holds_the_newest_messages_and_no_more_than_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vpbx.app.sip_trace._MEMORY_BYTES", 400)
+    seen = SipTrace(lambda callid: False)
+    seen.leg("ours", "one")
+    peers = [Hop("udp", "192.0.2.1", 5060 + number) for number in range(20)]
+    for number, peer in enumerate(peers):
+        data = b"OPTIONS sip:%d SIP/2.0\r\nCall-ID: one\r\n\r\n" % number
+        seen.message(number % 2 == 0, data.ljust(80), peer)
+    found = await seen.messages("ours")
+    assert [message["peer"] for message in found] == [
+        f"udp:192.0.2.1:{5060 + n}" for n in range(15, 20)
+    ]
+    assert [message["sent"] for message in found] == [False, True, False, True, False]
+    assert [message["message"].split()[1] for message in found] == [
+        f"sip:{number}" for number in range(15, 20)
+    ]
+    seen.message(True, b"x" * 500, peers[0])  # more than all of it
+    assert await seen.messages("ours") == []
 
 
 async def test_call_is_traced_as_it_goes_and_after_it_ended_and_all_is_in_the_pcap(

@@ -49,12 +49,9 @@ log = structlog.get_logger("vpbx.sip")
 Address = tuple[str, int]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Seen:
-    """One message: `sent` by us to `peer`, or received from there.
-
-    Not frozen: it is made for every message, and a frozen one costs three times as much.
-    """
+    """One message: `sent` by us to `peer`, or received from there."""
 
     at: float
     sent: bool
@@ -91,7 +88,10 @@ class SipTrace:
         self._is_live = is_live
         self._to_log = to_log
         self._file = file
-        self._seen: deque[_Seen] = deque()
+        self._flat: deque[Any] = deque()
+        """At, sent, peer and data of each message, oldest first. It is written for every message
+        and hardly ever read, and holds tens of thousands: so what makes one up lies side by side,
+        and the garbage collector has no object for it to look at."""
         self._bytes = 0
         self._legs: OrderedDict[str, list[str]] = OrderedDict()
         self._followers: set[asyncio.Queue[_Seen]] = set()
@@ -100,19 +100,36 @@ class SipTrace:
         """Take note of a message."""
         if len(data) <= len(b"\r\n\r\n"):
             return  # a keep-alive
-        seen = _Seen(time.time(), sent, peer, bytes(data))
-        self._seen.append(seen)
+        at = time.time()
+        self._flat.extend((at, sent, peer, data))
         self._bytes += len(data)
+        if self._bytes > _MEMORY_BYTES:
+            self._forget_oldest()
+        if self._followers or self._file is not None or self._to_log:
+            self._pass_on(_Seen(at, sent, peer, data))
+
+    def _forget_oldest(self) -> None:
+        flat = self._flat
         while self._bytes > _MEMORY_BYTES:
-            self._bytes -= len(self._seen.popleft().data)
+            for _ in ("at", "sent", "peer"):
+                flat.popleft()
+            self._bytes -= len(flat.popleft())
+
+    def _remembered(self) -> Iterator[_Seen]:
+        """Return what is in memory now, oldest first."""
+        parts = iter(tuple(self._flat))
+        return (_Seen(*parts_of_one) for parts_of_one in zip(*[parts] * 4, strict=True))
+
+    def _pass_on(self, seen: _Seen) -> None:
+        """Give a message to all who want each as it comes."""
         for follower in self._followers:
             if not follower.full():
                 follower.put_nowait(seen)
         if self._file is not None:
-            self._file.write(seen.at, sent, peer, without_credentials(seen.data))
+            self._file.write(seen.at, seen.sent, seen.peer, without_credentials(seen.data))
         if self._to_log:
             shown = seen.shown([])
-            log.debug("sent" if sent else "received", peer=shown["peer"], sip=shown["message"])
+            log.debug("sent" if seen.sent else "received", peer=shown["peer"], sip=shown["message"])
 
     def leg(self, callid: str, call_id: str) -> None:
         """Know that the SIP call `call_id` is part of our call `callid`."""
@@ -126,7 +143,7 @@ class SipTrace:
         """Return the messages of a call that are still in memory, oldest first."""
         legs = self._legs.get(callid, [])
         found = []
-        for number, seen in enumerate(tuple(self._seen) if legs else ()):
+        for number, seen in enumerate(self._remembered() if legs else ()):
             if seen.call_id in legs:
                 found.append(seen.shown(legs))
             if number % _AT_ONCE == _AT_ONCE - 1:
@@ -145,7 +162,7 @@ class SipTrace:
         follower: asyncio.Queue[_Seen] = asyncio.Queue(_FOLLOWED)
         self._followers.add(follower)
         try:
-            for seen in tuple(self._seen):
+            for seen in self._remembered():
                 if seen.call_id in legs:
                     yield seen.shown(legs)
             ended_at: float | None = None

@@ -30,7 +30,8 @@ class Message(sipmessage.Message):
         body = self.body
         self.headers.values["content-length"] = str(len(body))
         lines = [self.start_line(), *self.headers.lines()]
-        if has_break("".join(lines)):
+        text = "".join(lines)
+        if "\n" in text or "\r" in text:  # faster than to look through each
             lines = [_BREAK(" ", line) for line in lines]
         return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n" + body
 
@@ -43,7 +44,7 @@ class Message(sipmessage.Message):
         """The tag of From, empty when there is none (RFC 2543 peers)."""
         parsed = self.headers.parsed
         if (tag := parsed.get("from_tag")) is None:
-            tag = parsed["from_tag"] = _tag_of(self.headers.get("From", "") or "")
+            tag = parsed["from_tag"] = _tag_of(self.headers.values.get("from", ""))
         return str(tag)
 
     @property
@@ -51,7 +52,7 @@ class Message(sipmessage.Message):
         """The tag of To, empty outside of a dialog."""
         parsed = self.headers.parsed
         if (tag := parsed.get("to_tag")) is None:
-            tag = parsed["to_tag"] = _tag_of(self.headers.get("To", "") or "")
+            tag = parsed["to_tag"] = _tag_of(self.headers.values.get("to", ""))
         return str(tag)
 
     @property
@@ -94,12 +95,14 @@ class Message(sipmessage.Message):
     @property
     def cseq_number(self) -> int:
         """The number in CSeq."""
-        return self._numbered_method()[0]
+        parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
+        return (parsed or self._numbered_method())[0]
 
     @property
     def cseq_method(self) -> str:
         """The method in CSeq."""
-        return self._numbered_method()[1]
+        parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
+        return (parsed or self._numbered_method())[1]
 
     def _numbered_method(self) -> tuple[int, str]:
         parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
@@ -159,13 +162,9 @@ class Message(sipmessage.Message):
         return sipmessage.AuthChallenge(scheme, grammar.auth_parameters(items))
 
 
-def has_break(text: str) -> bool:
-    """Say whether CR or LF is in `text`; joined lines are looked through faster than counted."""
-    return "\n" in text or "\r" in text
-
-
-def _tag_of(value: str) -> str:
-    """Find the tag parameter of a From or To value; empty when the value is broken."""
+def _tag_of(values: str | list[str]) -> str:
+    """Find the tag parameter of a From or To, of several the first; empty when it is broken."""
+    value = values if isinstance(values, str) else values[0]
     tail = value[value.rfind(">") + 1 :] if ">" in value else value
     at = tail.find(";tag=")
     if at >= 0:

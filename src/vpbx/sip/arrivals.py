@@ -13,7 +13,7 @@ import structlog
 
 from vpbx.clock import Clock
 from vpbx.frozen import dataclass
-from vpbx.sip.budget import Budgets
+from vpbx.sip.budget import Budgets, Standing
 from vpbx.sip.config import LayerConfig
 from vpbx.sip.identifiers import OUR_BRANCH
 from vpbx.sip.message import MalformedMessage, Request, Response, parse_message
@@ -75,9 +75,10 @@ class Arrivals:
             return  # keep-alives, STUN and RTP gone astray: nobody's time
         self._replies.room = 0
         if hop.transport == "udp" and (budgets := self._budgets) is not None:
-            if not budgets.admit(hop, data, lambda: self._is_ours(data)):
+            standing = budgets.admit(hop, data, self._is_ours)
+            if standing is None:
                 return
-            if budgets.is_stranger(hop):
+            if standing is Standing.STRANGER:
                 self._replies.room = _AMPLIFIES * len(data)
         if not 0x21 <= data[0] <= 0x7E:
             # Keep-alives, STUN and RTP gone astray are no SIP, and no reason to complain.

@@ -161,8 +161,8 @@ class Budgets:
         self.delayed = 0
         """How often a connection had to wait."""
 
-    def admit(self, hop: Hop, data: bytes, is_ours: Callable[[], bool]) -> bool:
-        """Say whether to read a datagram, and charge it."""
+    def admit(self, hop: Hop, data: bytes, is_ours: Callable[[bytes], bool]) -> Standing | None:
+        """Charge a datagram; return who sent it, None when it is not to be read."""
         now = self._clock.now()
         cost = 1.0 + len(data) // _BYTES_A_UNIT
         source = self._sources.get(hop)
@@ -170,9 +170,11 @@ class Budgets:
         if source is None or now >= source.ask_at:
             source = self._look(hop, source, now)
         bucket = source.bucket
-        if source.standing is not Standing.STRANGER:
-            if data[:4] == b"SIP/" and is_ours():
-                return True  # what we have asked for leaves a phone that we notify its own budget
+        standing = source.standing
+        if standing is not Standing.STRANGER:
+            if data[:4] == b"SIP/" and is_ours(data):
+                # What we have asked for leaves a phone that we notify its own budget.
+                return standing
             passes = bucket.fill(now) >= cost
         else:
             host, shared, everybody = source.host, source.host.bucket, self._of_kind(data)
@@ -191,10 +193,10 @@ class Budgets:
                 everybody.level -= cost
         if passes:
             bucket.level -= cost
-        elif not is_ours():
+        elif not is_ours(data):
             self.dropped += 1
-            return False
-        return True
+            return None
+        return standing
 
     def _of_kind(self, data: bytes) -> Bucket:
         return self._kinds.get(data[:4]) or self._kinds[b""]
@@ -229,11 +231,6 @@ class Budgets:
         for bucket in buckets:
             bucket.level -= cost
         return 0.0
-
-    def is_stranger(self, hop: Hop) -> bool:
-        """Say whether a hop that `admit` has just seen is nobody's."""
-        source = self._sources.get(hop)
-        return source is None or source.standing is Standing.STRANGER
 
     def malformed(self, hop: Hop) -> None:
         """Charge a source for a message that made us no sense."""

@@ -73,6 +73,26 @@ class ClientTransaction(Transaction):
         self._last = data
         self.feed(Event.START)
 
+    def asked_for(self, response: Response) -> bool:
+        """Say whether a response with its branch and method is one to its request.
+
+        `ValueError` when that cannot be read. Of a request that is over every response is.
+        """
+        request = self.request
+        sent, came = request.headers.values, response.headers.values
+        if request is _OVER or (
+            # As a rule a peer gives back what it got, as it was written.
+            came.get("cseq") == sent.get("cseq")
+            and came.get("from") == sent.get("from")
+            and came.get("call-id") == sent.get("call-id")
+        ):
+            return True
+        return (
+            response.cseq_number == request.cseq_number
+            and response.headers.get("Call-ID") == request.headers.get("Call-ID")
+            and response.from_tag == request.from_tag
+        )
+
     def receive(self, response: Response) -> None:
         """Take a response that belongs here."""
         self._response = response

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from vpbx.sip.grammar import parse_address
-from vpbx.sip.message import Request, Response
+from vpbx.sip.message import Request, Response, make_request
 from vpbx.sip.offer_answer import OfferAnswer
 from vpbx.sip.transport import Hop
 from vpbx.sip.uri import parse_uri
 
 _MAX_ROUTES = 16
+_CACHED_LENGTH = 256
 _PRIVATE = tuple(
     ipaddress.ip_network(net)
     for net in (
@@ -74,8 +75,16 @@ def next_hop(uri: str, source: Hop, *, symmetric: bool = False) -> Hop:
     `source` is not in, or a peer known to sit behind NAT (`symmetric`); then `source`. A
     stream that is open to the same host is kept in either case.
     """
+    if symmetric:
+        return source
+    find = _next_hop if len(uri) <= _CACHED_LENGTH else _next_hop.__wrapped__
+    return find(uri, source)
+
+
+@lru_cache(maxsize=4096)
+def _next_hop(uri: str, source: Hop) -> Hop:
     place = _place(uri)
-    if place is None or symmetric:
+    if place is None:
         return source
     transport, host, port = place
     realm = _realm(host)
@@ -312,19 +321,20 @@ class Dialog:
         if cseq is None:
             cseq = self.local_cseq = self.local_cseq + 1
         uri, route = along(self.route, self.target)
-        request = Request(method, uri, body)
-        put = request.headers.add
-        put("Max-Forwards", "70")
-        for value in route:
-            put("Route", value)
-        put("From", self.local)
-        put("To", self.remote)
-        put("Call-ID", self.call_id)
-        put("CSeq", f"{cseq} {method}")
+        request = make_request(
+            method,
+            uri,
+            route=route,
+            from_=self.local,
+            to=self.remote,
+            call_id=self.call_id,
+            cseq=cseq,
+            body=body,
+        )
         for name, value in headers:
-            put(name, value)
+            request.headers.add(name, value)
         if content_type is not None:
-            put("Content-Type", content_type)
+            request.headers.set("Content-Type", content_type)
         return request
 
     def ack(self, invite: Request, sdp: str | None) -> Request:

@@ -27,14 +27,16 @@ class Dialogs(Generic[Owner]):
 
     def add(self, owner: Owner, dialog: Dialog) -> None:
         """Take in a dialog."""
-        if dialog.key not in self._found:
+        key = dialog.key
+        if key not in self._found:
             self._calls[dialog.call_id] = self._calls.get(dialog.call_id, 0) + 1
-        self._found[dialog.key] = owner, dialog
+        self._found[key] = owner, dialog
 
     def remove(self, dialog: Dialog) -> None:
         """Forget a dialog; harmless when it is not there."""
-        if self._found.pop(dialog.key, None) is not None:
-            self._ended[dialog.key] = None
+        key = dialog.key
+        if self._found.pop(key, None) is not None:
+            self._ended[key] = None
             if len(self._ended) > _ENDED:
                 self._ended.popitem(last=False)
             left = self._calls[dialog.call_id] - 1

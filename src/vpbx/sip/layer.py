@@ -252,11 +252,7 @@ class TransactionLayer:
         try:
             branch = response.branch
             tx = self._clients.get(branch + response.cseq_method)
-            same = tx is None or (
-                response.cseq_number == tx.request.cseq_number
-                and response.headers.get("Call-ID") == tx.request.headers.get("Call-ID")
-                and response.from_tag == tx.request.from_tag
-            )
+            same = tx is None or tx.asked_for(response)
         except ValueError as error:
             raise MalformedMessage(None, str(error)) from error
         if not same or response.headers.count("Via") != 1:

@@ -41,6 +41,8 @@ class OutOfTurn(Exception):
 
 
 class OfferState(Enum):
+    __hash__ = object.__hash__  # Enum's own is written in Python, and these find the next state
+
     STABLE = auto()
     LOCAL_OFFER = auto()
     """We offered and wait for the answer."""
@@ -49,6 +51,8 @@ class OfferState(Enum):
 
 
 class OfferEvent(Enum):
+    __hash__ = object.__hash__
+
     SEND_OFFER = auto()
     RECEIVE_OFFER = auto()
     SEND_ANSWER = auto()

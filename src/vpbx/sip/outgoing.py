@@ -25,7 +25,14 @@ from vpbx.sip.core import Core
 from vpbx.sip.dialog import Dialog, along
 from vpbx.sip.exchange import ClientAuth, Exchange, Tries
 from vpbx.sip.listener import SessionState
-from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
+from vpbx.sip.message import (
+    Request,
+    Response,
+    make_request,
+    make_response,
+    new_call_id,
+    new_tag,
+)
 from vpbx.sip.offer_answer import OfferAnswer, OfferState
 from vpbx.sip.sdp import Sdp
 from vpbx.sip.sdp_text import refused
@@ -73,15 +80,15 @@ class OutgoingSession(Session):
         headers: Headers,
     ) -> None:
         uri, route = along(target.route, target.uri)
-        request = Request("INVITE", uri)
-        put = request.headers.add
-        put("Max-Forwards", "70")
-        for value in route:
-            put("Route", value)
-        put("From", f"{from_};tag={new_tag()}")
-        put("To", to)
-        put("Call-ID", new_call_id())
-        put("CSeq", "1 INVITE")
+        request = make_request(
+            "INVITE",
+            uri,
+            route=route,
+            from_=f"{from_};tag={new_tag()}",
+            to=to,
+            call_id=new_call_id(),
+            cseq=1,
+        )
         super().__init__(stack, request, target.hop, listener)
         self.state = SessionState.CALLING
         self.auth = auth
@@ -98,10 +105,11 @@ class OutgoingSession(Session):
         self.hairpin = False
         """Whether it may come back to us as another call."""
         self._held = True
-        self.media = self._offered()
+        if sdp is not None:
+            self.media.send_offer(sdp)
 
     def _offered(self) -> OfferAnswer:
-        """What each fork begins with: our offer, if we made one."""
+        """What each further fork, and each further try, begins with: our offer, if we made one."""
         media = OfferAnswer()
         if self._sdp is not None:
             media.send_offer(self._sdp)
@@ -117,14 +125,14 @@ class OutgoingSession(Session):
 
     def _complete(self, request: Request) -> None:
         """Add what may differ from try to try."""
-        put = request.headers.add
-        put("Contact", self.stack.contact(self.hop))
-        put("Allow", ALLOW)
+        put, values = request.headers.add, request.headers.values
+        values["contact"] = self.stack.contact(self.hop)
+        values["allow"] = ALLOW
         # An offer in a reliable provisional response would want its answer in the PRACK.
-        put("Supported", SUPPORTED if self._sdp is not None else "timer, replaces")
+        values["supported"] = SUPPORTED if self._sdp is not None else "timer, replaces"
         for name, value in self.timer.request_headers():
             put(name, value)
-        put("User-Agent", self.stack.config.user_agent)
+        values["user-agent"] = self.stack.config.user_agent
         for name, value in self._headers:
             if name.lower() == "max-forwards":
                 request.headers.set(name, value)
@@ -132,7 +140,7 @@ class OutgoingSession(Session):
                 put(name, value)
         if self._sdp is not None:
             request.body = self._sdp.encode()
-            put("Content-Type", SDP_TYPE)
+            values["content-type"] = SDP_TYPE
         if self.auth is not None:
             self.auth.apply(request)
 

@@ -44,6 +44,10 @@ class Parameters(sipmessage.Parameters):
     def __getitem__(self, key: str) -> str | None:
         return self._items[key.lower()]
 
+    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        """Return a parameter's value, None where it has none, `default` when it is absent."""
+        return self._items.get(key.lower(), default)
+
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and key.lower() in self._items
 
@@ -143,7 +147,9 @@ def parse_parameters(text: str) -> Parameters:
     if text[0] != ";":
         raise ValueError("parameters must begin with a semicolon")
     items: dict[str, str | None] = {}
-    for part in proper(parts):
+    if len(parts) > MAX_PARAMETERS or not parts[-1]:
+        parts = proper(parts)
+    for part in parts:
         name, equal, value = part.partition("=")
         if equal:
             name, value = name.rstrip(), value.lstrip()

@@ -41,13 +41,7 @@ class ServerTransaction(Transaction):
             self._steps, self.state = self._INVITE, State.PROCEEDING
         else:
             self._steps, self.state = self._OTHER, State.TRYING
-        self.feed(Event.START)
-
-    def feed(self, event: Event) -> None:
-        super().feed(event)
-        if self.state is State.TERMINATED:
-            # What is behind these often holds this transaction: do not make the collector look.
-            self.on_cancel = self.on_timeout = self.on_transport_error = None
+            self.feed(Event.START)
 
     @property
     def answered(self) -> bool:
@@ -85,6 +79,10 @@ class ServerTransaction(Transaction):
 
     def _send(self) -> None:
         self._outlet.transmit(self, self._last)
+
+    def _let_go(self) -> None:
+        # What is behind these often holds this transaction: do not make the collector look.
+        self.on_cancel = self.on_timeout = self.on_transport_error = None
 
     def _set_age(self) -> None:
         self._set(Event.AGE, _AGE_S)

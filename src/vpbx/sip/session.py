@@ -123,7 +123,7 @@ class Session(Usage):
             and self.ack_wanted is None
             and self.media.stable
         ):
-            self._reinvite = self._queue.popleft()
+            self._reinvite = self._queue.pop(0)
             self._reinvite.start()
 
     def reinvite_done(self, code: int, sdp: str | None, *, tell: bool) -> None:
@@ -136,7 +136,7 @@ class Session(Usage):
     def reinvite_later(self, reinvite: OurOffer, delay_s: float) -> None:
         """A re-INVITE of ours met one of the peer's: let theirs pass, then try again."""
         self._reinvite = None
-        self._queue.appendleft(reinvite)
+        self._queue.insert(0, reinvite)
         self._pause = self.clock.call_later(delay_s, self._pause_over)
 
     def _pause_over(self) -> None:

@@ -21,7 +21,14 @@ from vpbx.sip.doorkeeper import Doorkeeper
 from vpbx.sip.exchange import ClientAuth, Exchange
 from vpbx.sip.incoming import IncomingSession
 from vpbx.sip.layer import TransactionLayer
-from vpbx.sip.message import Request, Response, make_response, new_call_id, new_tag
+from vpbx.sip.message import (
+    Request,
+    Response,
+    make_request,
+    make_response,
+    new_call_id,
+    new_tag,
+)
 from vpbx.sip.outgoing import OutgoingSession
 from vpbx.sip.session import Session, SessionListener
 from vpbx.sip.subscription import Subscriptions
@@ -211,13 +218,17 @@ class SipStack:
 
         def make() -> Request:
             uri, route = along(target.route, target.uri)
-            request = Request(method, uri, body)
+            request = make_request(
+                method,
+                uri,
+                route=route,
+                from_=sender,
+                to=to,
+                call_id=call_id,
+                cseq=next(numbers),
+                body=body,
+            )
             put = request.headers.add
-            put("Max-Forwards", "70")
-            for name, value in (*(("Route", one) for one in route), ("From", sender), ("To", to)):
-                put(name, value)
-            put("Call-ID", call_id)
-            put("CSeq", f"{next(numbers)} {method}")
             put("User-Agent", self.config.user_agent)
             for name, value in more:
                 put(name, value)

@@ -71,26 +71,23 @@ class Delayed:
 
 
 class _Queue:
-    __slots__ = ("_armed", "_clock", "_delay_s", "_waiting")
+    __slots__ = ("_clock", "_delay_s", "armed", "waiting")
 
     def __init__(self, clock: Clock, delay_s: float) -> None:
         self._clock = clock
         self._delay_s = delay_s
-        self._waiting: OrderedDict[Delayed, None] = OrderedDict()
-        self._armed: Timer | None = None
+        self.waiting: OrderedDict[Delayed, None] = OrderedDict()
+        self.armed: Timer | None = None
 
-    def add(self, who: Fed, event: Event) -> Delayed:
-        delayed = Delayed(self._waiting, self._clock.now() + self._delay_s, who, event)
-        self._waiting[delayed] = None
-        if self._armed is None:
-            self._armed = self._clock.call_later(self._delay_s, self._fire)
-        return delayed
+    def arm(self) -> None:
+        """Have the first that waits happen in time."""
+        self.armed = self._clock.call_later(self._delay_s, self._fire)
 
     def _fire(self) -> None:
         # Armed stays set meanwhile: what happens may add to this very queue.
         now = self._clock.now()
         due = now + self._delay_s * _EARLY
-        waiting = self._waiting
+        waiting = self.waiting
         while waiting and next(iter(waiting)).due <= due:
             delayed, _ = waiting.popitem(last=False)
             if (who := delayed.who) is not None:
@@ -99,15 +96,15 @@ class _Queue:
                     who.feed(delayed.event)
                 except Exception:
                     log.exception("A SIP timer's work failed")
-        self._armed = None
+        self.armed = None
         if waiting:
-            self._armed = self._clock.call_later(next(iter(waiting)).due - now, self._fire)
+            self.armed = self._clock.call_later(next(iter(waiting)).due - now, self._fire)
 
     def clear(self) -> None:
-        if self._armed is not None:
-            self._armed.cancel()
-            self._armed = None
-        self._waiting.clear()
+        if self.armed is not None:
+            self.armed.cancel()
+            self.armed = None
+        self.waiting.clear()
 
 
 class Timers:
@@ -117,13 +114,18 @@ class Timers:
         self._clock = clock
         self._queues: dict[float, _Queue] = {}
         self.values = values or TimerValues()
+        self.patience_s = self.values.patience_s
 
     def feed_later(self, delay_s: float, who: Fed, event: Event) -> Delayed:
         """Feed `event` to `who`, once, `delay_s` from now; errors that raises are logged."""
         queue = self._queues.get(delay_s)
         if queue is None:
             queue = self._queues[delay_s] = _Queue(self._clock, delay_s)
-        return queue.add(who, event)
+        delayed = Delayed(queue.waiting, self._clock.now() + delay_s, who, event)
+        queue.waiting[delayed] = None
+        if queue.armed is None:
+            queue.arm()
+        return delayed
 
     def clear(self) -> None:
         """Forget all events."""

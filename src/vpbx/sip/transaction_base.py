@@ -70,6 +70,8 @@ class Transaction:
             self.state = step[0]
             for action in step[1]:
                 action(self)
+            if self.state is State.TERMINATED:
+                self._let_go()
 
     def transport_failed(self, reason: str) -> None:
         """Hear that what was sent could not be."""
@@ -80,6 +82,9 @@ class Transaction:
         """End at once, telling nobody."""
         self.state = State.TERMINATED
         self._stop_timers()
+
+    def _let_go(self) -> None:
+        """It has ended, and whoever had to be told was."""
 
     # Actions; each is named as in machines.Action.
 
@@ -107,7 +112,7 @@ class Transaction:
         self._set(event, self._interval_s)
 
     def _set_patience(self, event: Event) -> None:
-        self._set(event, self._outlet.timers.values.patience_s)
+        self._set(event, self._outlet.timers.patience_s)
 
     def _set_if_unreliable(self, event: Event, delay_s: float) -> None:
         if self.reliable:
@@ -116,7 +121,7 @@ class Transaction:
             self._set(event, delay_s)
 
     def _set_a(self) -> None:
-        self._set_doubling(Event.A, self._outlet.timers.values.patience_s)
+        self._set_doubling(Event.A, self._outlet.timers.patience_s)
 
     def _set_b(self) -> None:
         self._set_patience(Event.B)
@@ -147,7 +152,7 @@ class Transaction:
         self._set_if_unreliable(Event.I, self._outlet.timers.values.t4_s)
 
     def _set_j(self) -> None:
-        self._set_if_unreliable(Event.J, self._outlet.timers.values.patience_s)
+        self._set_if_unreliable(Event.J, self._outlet.timers.patience_s)
 
     def _set_k(self) -> None:
         self._set_if_unreliable(Event.K, self._outlet.timers.values.t4_s)

@@ -6,7 +6,6 @@ do in it; `incoming` and `outgoing` how each gets there.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -120,7 +119,7 @@ class Usage:
         self._offer_tx: ServerTransaction | None = None
         self._offer_media = self.media
         self._reinvite: OurOffer | None = None
-        self._queue: deque[OurOffer] = deque()
+        self._queue: list[OurOffer] = []
         self._pause: Timer | None = None
         self._bye_headers: Headers = ()
         self._update_refused = False

@@ -98,19 +98,18 @@ def _check_addresses(request: Request) -> None:
         raise ValueError("To of a REGISTER is no SIP URI")
     if sender.parameters.get("tag", "-") in ("", None):
         raise ValueError("empty tag")
-    if not isinstance(request.headers.values["via"], str):
-        for value in request.headers.getlist("Via"):
+    values = request.headers.values
+    if not isinstance(values["via"], str):
+        for value in values["via"]:
             grammar.parse_via(value)
-    contacts = request.headers.getlist("Contact")
-    if contacts == ["*"]:
+    if values.get("contact") == "*":
         if request.method != "REGISTER":
             raise ValueError("Contact * outside of REGISTER")
         return
-    for value in contacts:
-        grammar.parse_address(value)
-    for name in ("Route", "Record-Route"):
-        for value in request.headers.getlist(name):
-            grammar.parse_address(value)
+    for key in ("contact", "route", "record-route"):
+        if key in values:
+            for value in request.headers.getlist(key):
+                grammar.parse_address(value)
 
 
 def _check_method(request: Request, abilities: Abilities) -> Refusal | None:
@@ -125,7 +124,7 @@ def _check_method(request: Request, abilities: Abilities) -> Refusal | None:
 def _check_meaning(request: Request, abilities: Abilities) -> Refusal | None:
     if request.raw_uri.partition(":")[0].lower() not in _SCHEMES:
         return Refusal(416, "scheme of the Request-URI")
-    if request.max_forwards == 0 and request.method not in _ENDS_HERE and not request.to_tag:
+    if request.method not in _ENDS_HERE and not request.to_tag and request.max_forwards == 0:
         return Refusal(483, "Max-Forwards ran out")
     headers = request.headers
     if "Require" in headers:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from vpbx.clock import LoopClock, ManualClock
 from vpbx.sip.budget import BudgetLimits, Standing
@@ -421,6 +422,34 @@ class TestClient:
         peer.send(serialize(response))
         assert await peer.is_silent()
         assert listener.responses == []
+
+    async def test_answer_that_comes_again_is_no_nonsense(
+        self, run_layer, make_peer, listener
+    ) -> None:
+        running = await run_layer()
+        peer = make_peer(running.hop())
+        tx = running.layer.request(new_request(), peer.hop, listener)
+        response = serialize(make_response(await peer.answer(), 200))
+        with capture_logs() as logs:
+            for _ in range(3):
+                peer.send(response)
+            assert await peer.is_silent()
+        assert logs == []
+        assert [answer.code for answer in listener.responses] == [200]
+        assert tx.state is TransactionState.COMPLETED
+
+    async def test_tag_and_number_may_be_written_otherwise_in_a_response(
+        self, run_layer, make_peer, listener
+    ) -> None:
+        running = await run_layer()
+        peer = make_peer(running.hop())
+        running.layer.request(new_request(), peer.hop, listener)
+        response = make_response(await peer.answer(), 200)
+        response.headers.set("From", '"Ann" <sip:ann@EXAMPLE.org> ;tag=from1')
+        response.headers.set("CSeq", "0001  OPTIONS")
+        peer.send(serialize(response))
+        assert await peer.is_silent()
+        assert [answer.code for answer in listener.responses] == [200]
 
     async def test_response_that_goes_through_us_is_dropped(
         self, run_layer, make_peer, listener

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -20,6 +20,9 @@ from vpbx.sip.transport.tcp import StreamConnection
 from vpbx.sip.transport.udp import UdpSocket
 from vpbx.sip.transport.ws import Message, Receive, Send, serve_websocket
 from vpbx.tasks import watched
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 log = structlog.get_logger("vpbx.sip")
 
@@ -61,6 +64,9 @@ class Transports:
         self._opening: dict[Hop, list[tuple[bytes, Callable[[str], None] | None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered: dict[Hop, float] = {}
+        self._ways: dict[Hop, UdpSocket] = {}
+        """By which socket each UDP hop is reached; only hops that have an address."""
+        self._locals: dict[Hop, tuple[str, int]] = {}
         self._outside: dict[str, bool] = {}
         self._sources: dict[str, str] = {}
 
@@ -76,6 +82,7 @@ class Transports:
             await self.stop()
             raise
         self.listens = tuple(bound)
+        self._locals.clear()  # what was found before did not know all of them
 
     async def _listen_udp(self, listen: Listen) -> tuple[str, int]:
         several = sum(one.transport == "udp" for one in self._wanted) > 1
@@ -114,6 +121,7 @@ class Transports:
         self.pool.abort_all()
         for udp in self._udp:
             udp.close()
+        self._ways.clear()
         self._doors.clear()
         self._udp.clear()
         # Transports close in the next round of the loop.
@@ -127,17 +135,26 @@ class Transports:
         """Send a message; `failed` is called, later, with the reason if it cannot be."""
         if self._tap is not None:
             self._tap(True, data, hop)
-        if not self.is_direct(hop):
+        if (way := self._ways.get(hop)) is not None:
+            if problem := way.send(data, hop.host, hop.port):
+                self._fail(failed, problem)
+        elif not self.is_direct(hop):
             self._run(self._resolve_and_send(data, hop, failed))
         elif hop.transport == "udp":
-            udp = self._udp_socket(hop)
-            problem = udp.send(data, hop.host, hop.port) if udp else "no UDP socket of this kind"
-            if problem:
-                self._fail(failed, problem)
+            self._send_first(data, hop, failed)
         elif (connection := self.pool.find(hop)) is not None:
             connection.write(data)
         else:
             self._open_and_send(data, hop, failed)
+
+    def _send_first(self, data: bytes, hop: Hop, failed: Callable[[str], None] | None) -> None:
+        """Send a datagram to where none went before."""
+        udp = self._udp_socket(hop)
+        if udp is not None:
+            _keep(self._ways, hop, udp)
+        problem = udp.send(data, hop.host, hop.port) if udp else "no UDP socket of this kind"
+        if problem:
+            self._fail(failed, problem)
 
     def is_direct(self, hop: Hop) -> bool:
         """Say whether `send` need not resolve a name; connections resolve theirs themselves.
@@ -284,6 +301,14 @@ class Transports:
         The host is what is advertised when `hop` is not in a private network, else the address
         we listen at, else (listening everywhere) the one the system would send from.
         """
+        place = self._locals.get(hop)
+        if place is None:
+            place = self._find_local(hop)
+            if is_address(hop.host):
+                _keep(self._locals, hop, place)
+        return place
+
+    def _find_local(self, hop: Hop) -> tuple[str, int]:
         host, port = self._listening(hop)
         if self._advertise and self._is_outside(hop.host):
             return self._advertise, port
@@ -306,24 +331,28 @@ class Transports:
     def _is_outside(self, host: str) -> bool:
         outside = self._outside.get(host)
         if outside is None:
-            if len(self._outside) >= _KNOWN_HOSTS:
-                self._outside.clear()
             try:
                 address = ipaddress.ip_address(host.partition("%")[0])
             except ValueError:
                 outside = True
             else:
                 outside = not (address.is_private or address.is_link_local)
-            self._outside[host] = outside
+            _keep(self._outside, host, outside)
         return outside
 
     def _source_towards(self, host: str) -> str:
         source = self._sources.get(host)
         if source is None:
-            if len(self._sources) >= _KNOWN_HOSTS:
-                self._sources.clear()
-            source = self._sources[host] = _ask_route(host)
+            source = _keep(self._sources, host, _ask_route(host))
         return source
+
+
+def _keep(known: dict[Key, Value], key: Key, value: Value) -> Value:
+    """Remember a value that can be found again: when there are too many, all are."""
+    if len(known) >= _KNOWN_HOSTS:
+        known.clear()
+    known[key] = value
+    return value
 
 
 def _ask_route(host: str) -> str:
