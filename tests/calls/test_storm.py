@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
-from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, SALES, Agent, World
+from tests.calls.conftest import running
+from tests.calls.world import (
+    ANN,
+    BOB,
+    CUSTOMER,
+    DOMAIN,
+    EVE,
+    OFFICE,
+    PASSWORD,
+    SALES,
+    Agent,
+    World,
+)
+from tests.support.watcher import Watcher
 from vpbx.calls import TooManyCalls
 from vpbx.directory import Invalid
 from vpbx.events import CallEnded, CallStarted
 from vpbx.sim.call import Call, CallFailed
 
-CALLS = 60
+CALLS, ROOM = 60, 20
+ADMIN, ECHO = "admin", "*43"
 
 
 async def moody(call: Call, chance: random.Random) -> None:
@@ -63,6 +79,13 @@ async def place(world: World, phones: list[Agent], chance: random.Random) -> Non
     await impatient(call, chance)
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(new_world: World) -> AsyncIterator[World]:
+    """A switch that takes `ROOM` calls of a company at a time."""
+    async with running(new_world, max_calls_per_domain=ROOM):
+        yield new_world
+
+
 @pytest.mark.parametrize("seed", range(2))
 async def test_nothing_is_lost_and_nothing_is_left(world: World, seed: int) -> None:
     chance = random.Random(seed)
@@ -87,15 +110,36 @@ async def test_nothing_is_lost_and_nothing_is_left(world: World, seed: int) -> N
     await world.quiet()
     assert len(world.of(CallStarted)) == len(world.of(CallEnded)) > CALLS / 2
     world.check_balance()
-    calls = world.service._switch.calls
-    assert not calls._domains
-    assert not calls._trunks
-    domain_id = (await world.domain()).id
-    assert all(world.service._switch.lines.idle(domain_id, each) for each in (ANN, BOB, EVE))
+    assert {trunk.calls for trunk in world.service.connections.carriers.states()} == {0}
+    await lines_are_idle(world)
     for agent in (*phones, world.carrier):
         async with asyncio.timeout(20):
             while agent.stack.sessions:
                 await asyncio.sleep(0.02)
+    await as_many_calls_as_before(world, phones[-1])
+
+
+async def lines_are_idle(world: World) -> None:
+    """See by a phone that watches them that nobody is in a call, or rung."""
+    await world.directory.blf.add(await world.domain(), [ADMIN])
+    await world.domain()
+    watcher = await Watcher(ADMIN, world.hop(), DOMAIN, PASSWORD).start()
+    try:
+        for ext in ("702", "703", "704"):
+            assert (await watcher.subscribe(ext)).code == 200
+            assert set((await watcher.told()).states) <= {"terminated"}
+    finally:
+        watcher.close()
+
+
+async def as_many_calls_as_before(world: World, phone: Agent) -> None:
+    """A company has its room back, neither less nor more."""
+    calls = [await world.phone_calls(phone, ECHO) for _ in range(ROOM)]
+    await asyncio.gather(*(call.answered() for call in calls))
+    with pytest.raises(CallFailed):
+        await (await world.phone_calls(phone, ECHO)).answered()
+    for call in calls:
+        call.hangup()
 
 
 async def quietly(call: Call, chance: random.Random) -> None:

@@ -6,14 +6,16 @@ import asyncio
 import socket
 from pathlib import Path
 
-import pytest
 from PIL import Image
 from structlog.testing import capture_logs
 
 from tests.fax.caller import FaxScene, Way
+from tests.paths.scene import CUSTOMER
 from tests.support.fax import PacketCalling, page, pages_in, same_picture, write_tiff
 from vpbx.sip import Sdp
 
+_AT_ONCE = 16
+"""So many faxes a company takes at a time."""
 PHONES = {way: f"7910123450{way.value}" for way in Way}
 
 
@@ -99,22 +101,24 @@ async def test_who_hangs_up_amid_a_page_has_sent_those_before_it(
 
 
 async def test_with_all_machines_at_work_the_next_sender_is_told_busy(
-    scene: FaxScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: FaxScene, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(scene.app.calls._switch.media.fax, "_of_one_owner", 0)
-    caller = await scene.fax(Way.REFUSES, write_tiff(tmp_path / "one.tiff", [page(1)]))
+    tiff = write_tiff(tmp_path / "one.tiff", [page(1, rows=900)])
+    at_work = [await scene.fax(Way.ONLY, tiff, f"791012345{n:02}") for n in range(_AT_ONCE)]
+    await asyncio.wait_for(asyncio.gather(*(each.began.wait() for each in at_work)), 60)
+    caller = await scene.fax(Way.REFUSES, tiff)
     await asyncio.wait_for(caller.over.wait(), 30)
     assert caller.code == 486
-    assert await scene.told() == "C H(Missed,ann)"
+    [command] = await scene.crm.until(lambda: scene.crm.of("history"))
+    assert (command["status"], command["user"], command["phone"]) == ("Missed", "ann", CUSTOMER)
     assert await scene.row() == "in missed user fax"
 
 
 async def test_pages_that_cannot_be_made_a_pdf_are_kept_and_said_to_be(
-    scene: FaxScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: FaxScene, tmp_path: Path
 ) -> None:
     """Here the folder of PDFs cannot be made, because there is a file of that name."""
-    plan = scene.app.calls._switch.records
-    monkeypatch.setattr(plan, "path", lambda call: Path("/dev/null/here") / f"{call.callid}.mp3")
+    (scene.app.data.records / str((await scene.domain()).id)).touch()
     picture = page(41, rows=60)
     with capture_logs() as logs:
         caller = await scene.fax(Way.ONLY, write_tiff(tmp_path / "one.tiff", [picture]))
