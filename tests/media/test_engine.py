@@ -146,3 +146,19 @@ async def test_the_commands_of_a_call_cost_little_processor_time(engine: MediaEn
             await asyncio.gather(*(call(number) for number in range(60)))
         costs.append(spent.total_s / 60)
     assert min(costs) < 0.001
+
+
+@pytest.mark.parametrize("ports", [6, 10])
+async def test_a_session_for_which_one_port_only_is_left_is_refused(
+    new_engine: Engines, phone: Phones, ports: int
+) -> None:
+    low, _ = free_range(ports)
+    engine = await new_engine(port_min=low, port_max=low + ports - 1)
+    opened = [await engine.open(f"c{number}") for number in range(ports // 4)]
+    with pytest.raises(MediaError, match="port"):
+        await engine.open("more")
+    assert engine.sessions == len(opened)
+    a, b = await phone(), await phone()
+    await connect(opened[0], a, b)
+    a.send_tone(425)
+    await b.hear(5)

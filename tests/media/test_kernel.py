@@ -60,7 +60,7 @@ def test_sockets_are_found_among_files_that_come_and_go(
                 case 2 if own:
                     number = own[0].fileno()
                     own.pop(0).close()
-                    sockets.release([number])
+                    sockets.closed(number)
                 case 3 if calls:
                     over = calls.pop(chance.randrange(len(calls)))
                     sockets.release([sock.fileno() for sock in over])

@@ -7,6 +7,7 @@ heard there, then without waiting for the answer, together with what follows.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from . import kernel
@@ -15,7 +16,7 @@ from .equipment import Equipment
 from .latch import Latch
 from .listeners import Address
 from .model import Side
-from .wire import NOWHERE, Wire
+from .wire import NOWHERE, Aimed, Wire
 
 __all__ = ["Aim"]
 
@@ -53,13 +54,15 @@ class Aim:
             self._latch.guard(here=self._shared.config.remote is None)
 
     def take(self, end: End) -> None:
-        """Note the command that tells where to send for a side, as `end` describes it now."""
+        """Note where to send for a side, as `end` describes it now."""
+        end.untold = self._aimed(end)
+        end.relearn = ""
+
+    def _aimed(self, end: End) -> Aimed:
         peer, target = end.peer, end.told
         mute = end.gate is None and peer is not None and not peer.listens
         # Where nobody hears it, whoever comes is learned all the same.
-        at = self.nobody if target is None or (mute and self._shared.sink) else target
-        end.untold = self._wire.address(end.side, at, peer)
-        end.relearn = ""
+        return self.nobody if target is None or (mute and self._shared.sink) else target, peer
 
     def another_peer(self, end: End) -> None:
         """Note that what a side has sent so far was another one's."""
@@ -74,22 +77,39 @@ class Aim:
         for end in self._ends.values():
             if end.gate is not None:
                 end.gate.guard()
-            if end.untold and not self._wire.closed:
-                command, end.untold = end.untold, ""
-                end.relearn = command if end.gate is None else ""
-                self._wire.tell(command)
-        if self._latch is not None and not self._wire.closed:
+        if self._wire.closed:
+            return
+        a, b = (end.untold for end in self._ends.values())
+        if a is not None and b is not None and self._latch is None:
+            for end in self._ends.values():
+                end.untold = None
+            self._wire.tell(self._wire.both(a, b))
+            return
+        for end in self._ends.values():
+            if end.untold is not None:
+                self._send(end, end.untold)
+        if self._latch is not None:
             self._latch.look_later()
+
+    def tell_anew(self, end: End) -> asyncio.Future[str]:
+        """Send the address of a side as `end` describes it now; the future is the answer."""
+        return self._send(end, self._aimed(end))
+
+    def _send(self, end: End, aimed: Aimed) -> asyncio.Future[str]:
+        end.untold = None
+        command = self._wire.address(end.side, *aimed)
+        end.relearn = command if end.gate is None else ""
+        return self._wire.tell(command)
 
     def redirect(self, end: End, source: Address) -> None:
         """Send to a side where its packets come from (its gate has learned that)."""
         if self._wire.closed:
             return
         end.target = source
-        self.take(end)
         if self.audible:
-            command, end.untold = end.untold, ""
-            self._wire.tell(command)
+            self.tell_anew(end)
+        else:
+            self.take(end)
 
     def pass_on(self, end: End, packet: bytes) -> None:
         """Send the other side a packet that came while `end`'s gate was learning."""

@@ -101,5 +101,5 @@ class Doorway:
 
     def close(self, sock: socket.socket) -> None:
         """Close a socket that `open` returned."""
-        self._sockets.release((sock.fileno(),))
+        self._sockets.closed(sock.fileno())
         self._listeners.drop(sock)

@@ -14,7 +14,7 @@ from .model import RtpPeer, Side
 from .overhearing import Overhearing
 from .player import Player
 from .srtp import BrowserChannel, Hearing, SrtpChannel, SrtpRelay
-from .wire import NOWHERE
+from .wire import NOWHERE, Aimed
 
 __all__ = ["End", "admission_of", "numeric"]
 
@@ -50,10 +50,10 @@ class End:
     """Packets it had sent when others were turned away at its gate; None: none were."""
     peer: RtpPeer | None = None
     baseline: int = 0
-    untold: str = ""
-    """The command with its address, while nothing is to be heard there."""
+    untold: Aimed | None = None
+    """Its address, while RTPProxy need not know it: nothing is to be heard there."""
     relearn: str = ""
-    """The same, sent, while the side has not been heard."""
+    """The command with it, sent, while the side has not been heard."""
     player: Player | None = None
     """What plays to it, once something was played."""
     keypad: Keypad | None = None

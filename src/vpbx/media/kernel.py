@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import heapq
 import os
 import socket
 import struct
@@ -23,7 +22,6 @@ _INSTRUCTION_BYTES = 8
 _FRONTIER = 64
 _A_CALL = 4
 """So many sockets a call has: RTP and RTCP for each of two sides."""
-_AHEAD = 2 * _A_CALL
 _LIKELY = 3 * _A_CALL
 """So many of the lowest free numbers are looked at before those that are closed late: four of
 five sockets are there."""
@@ -31,8 +29,9 @@ _MANY = 64
 """So many calls may be about to have their sockets opened before the oldest is given up."""
 _ENOUGH = 20
 """So often a number is looked at in vain before it is one of a file that stays open."""
-_PATIENCE = 20
-"""So often a number that is to be closed is looked at in vain."""
+_PATIENCE = 3
+"""So many calls begin until a number that was to be closed is closed for sure."""
+_BESIDE = (1, 2, 3)
 _LAST_RESORT = 65536
 _MOST_MET = 4096
 
@@ -131,7 +130,7 @@ class Sockets:
     A new socket gets the lowest number that is free. So what RTPProxy opens is at one of the
     numbers that were the lowest free ones before (`free`), or at a lower one that was closed
     meanwhile: as a rule one of its own, for it closes an ended call's sockets late, as it opens
-    others. All other numbers are looked at only when that was not enough.
+    those of the next one. All other numbers are looked at only when that was not enough.
 
     Calls that begin at once are told of the same numbers; so each is told of as many more as
     those before it will have taken. And who looks for its own meets those of the others, and
@@ -141,9 +140,7 @@ class Sockets:
     def __init__(self) -> None:
         self._held: set[int] = set()
         self._late: dict[int, int] = {}
-        """Numbers that are closed about now, and how often they were looked at in vain."""
-        self._in_order: list[int] = []
-        """The same as a heap; with some that are late no more."""
+        """Numbers that are closed about now, and how many calls have begun since."""
         self._strange: dict[int, int] = {}
         """How often other numbers were looked at in vain."""
         self._top = 2
@@ -161,7 +158,7 @@ class Sockets:
         seen = _lowest_free(_A_CALL)
         numbers.update(seen)
         if seen:
-            wanted = _AHEAD + _A_CALL * len(self._opening)
+            wanted = 2 * _A_CALL + _A_CALL * len(self._opening)
             more = _lowest_free(max(_A_CALL, wanted - len(numbers)), max(numbers) + 1)
             numbers.update(more)
             seen += more
@@ -194,11 +191,11 @@ class Sockets:
                 self._take(met[name], wanted.pop(name), found)
         if wanted:
             self._search(wanted, free, found)
+        self._late = {n: calls + 1 for n, calls in self._late.items() if calls < _PATIENCE}
         return found
 
     def _search(self, wanted: dict[int, int], free: Sequence[int], found: dict[int, int]) -> None:
         """Look at one number after the other until all that is `wanted` is found."""
-        vain = set[int]()
         for number in self._candidates(free):
             name = _name_of(number)
             if name in wanted and _is_udp(number):
@@ -208,10 +205,6 @@ class Sockets:
                 continue
             if name:
                 self._met[name] = number
-            if number in self._late:
-                vain.add(number)
-        for number in vain & self._late.keys():
-            self._still_late(number)
         if len(self._met) > _MOST_MET:
             self._met.clear()
 
@@ -230,26 +223,17 @@ class Sockets:
         held, late, strange = self._held, self._late, self._strange
         likely = [number for number in free if number not in held]
         yield from likely[:_LIKELY]
-        yield from self._late_below(_LAST_RESORT)
+        ended = sorted(late, key=lambda number: (late[number], number))
+        yield from ended
+        # What else a call has open is beside them: the file with its recording.
+        beside = (number + step for number in ended for step in _BESIDE)
+        yield from dict.fromkeys(n for n in beside if n not in held and n not in late)
         yield from likely[_LIKELY:]
         for number in range(3, self._top + 1 + _FRONTIER):
             if number not in held and number not in late and strange.get(number, 0) < _ENOUGH:
                 strange[number] = strange.get(number, 0) + 1
                 yield number
         yield from (n for n in self._open() if n not in held)
-
-    def _late_below(self, limit: int) -> Iterator[int]:
-        while self._in_order and self._in_order[0] < limit:
-            number = heapq.heappop(self._in_order)
-            if number in self._late:
-                yield number
-
-    def _still_late(self, number: int) -> None:
-        self._late[number] += 1
-        if self._late[number] > _PATIENCE:
-            del self._late[number]  # somebody else has it
-        else:
-            heapq.heappush(self._in_order, number)
 
     def _open(self) -> Sequence[int]:
         try:
@@ -269,4 +253,7 @@ class Sockets:
             if number in self._held:
                 self._held.remove(number)
                 self._late[number] = 0
-                heapq.heappush(self._in_order, number)
+
+    def closed(self, number: int) -> None:
+        """Note that one of a gate's own is closed."""
+        self._held.discard(number)

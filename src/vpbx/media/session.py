@@ -256,10 +256,8 @@ class MediaSession:
         if self._wire.closed:
             splice.free()
             return
-        self._aim.take(end)
-        command, end.untold = end.untold, ""
         # Until it is told, the splice passes on what comes.
-        self._wire.tell(command).add_done_callback(lambda _: splice.free())
+        self._aim.tell_anew(end).add_done_callback(lambda _: splice.free())
 
     def _listen(self, end: End, listens: bool) -> None:
         """Stop what comes from the other side where this one must be sent nothing."""

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
+from typing import TypeAlias
 
 import structlog
 
-from .control import checked
+from .control import NoPort, checked
 from .listeners import Address
 from .model import RtpPeer, Side
 from .proxy import Proxy
 from .quality import COUNTERS
 from .sink import GUARD_PAYLOAD
 
-__all__ = ["NOWHERE", "Wire", "packets_heard"]
+__all__ = ["NOWHERE", "Aimed", "Wire", "packets_heard"]
 
 log = structlog.get_logger("vpbx.media")
 
 NOWHERE: Address = ("0.0.0.0", 0)  # noqa: S104
+
+Aimed: TypeAlias = tuple[Address, RtpPeer | None]
+"""Where a side is sent what it hears, and what it takes and sends; None: nothing is known."""
 
 
 class Wire:
@@ -49,7 +53,7 @@ class Wire:
 
     def _told(self, done: asyncio.Future[str]) -> None:
         error = done.exception()
-        if not self.closed and (error is not None or done.result().startswith("E")):
+        if not self.closed and (error is not None or _refused(done.result())):
             log.warning(
                 "a media address was refused",
                 callid=self._callid,
@@ -74,41 +78,62 @@ class Wire:
 
         What the sides are sent goes `towards` nobody until their addresses are known.
         """
-        # "U" names the port the called side sends to, "L" the one of the calling side.
-        update = self.send(self.address(Side.A, towards, None, new=True))
-        lookup = self.send(self.address(Side.B, towards, None))
+        nobody = towards, None
         try:
+            # "U" names the port the called side sends to, "L" the one of the calling side.
+            if self._guarded:
+                return _ports(checked(await self.send(self.both(nobody, nobody))))
+            update = self.send(self.address(Side.A, *nobody, tags="a"))
+            lookup = self.send(self.address(Side.B, *nobody))
             # The last answer first: over a stream the others are then there already.
             port_a = int(checked(await lookup).split(None, 1)[0])
-            port_b = int(checked(await update).split(None, 1)[0])
+            return port_a, int(checked(await update).split(None, 1)[0])
         except BaseException:
-            update.cancel()
             self.delete()
             raise
-        return port_a, port_b
 
-    def address(self, side: Side, at: Address, peer: RtpPeer | None, *, new: bool = False) -> str:
+    def address(self, side: Side, at: Address, peer: RtpPeer | None, *, tags: str = "a b") -> str:
         """Return the command that tells RTPProxy the address of a side."""
         host, port = at
-        spec, number = self._proxy.notify_spec, self._number
+        spec = self._proxy.notify_spec
+        letter = "U" if side is Side.A else "L"
+        notify = f" {spec} T{self._number}" if spec and side is Side.A else ""
+        command = f"{letter}{self._takes(peer)} {self.id} {host} {port:d} {tags}{notify}"
+        return command + self._catch(peer)
+
+    def both(self, a: Aimed, b: Aimed) -> str:
+        """Return the one command that tells RTPProxy in this process the addresses of A and B."""
+        (host, port), peer = b
+        lookup = f"L{self._takes(peer)} {host} {port:d}{self._catch(peer)}"
+        return f"{self.address(Side.A, *a)} && {lookup}"
+
+    def _takes(self, peer: RtpPeer | None) -> str:
+        """Return the modifiers of U and L."""
         codecs = _codecs_taken(peer.payloads, peer.dtmf_payload) if peer is not None else ""
-        if self._guarded:
-            codecs = "a" + codecs
-        tags = "a" if new else "a b"
-        if side is Side.B:
-            command = f"L{codecs} {self.id} {host} {port:d} {tags}"
-        elif spec:
-            command = f"U{codecs} {self.id} {host} {port:d} {tags} {spec} T{number}"
-        else:
-            command = f"U{codecs} {self.id} {host} {port:d} {tags}"
-        if not spec:
-            return command
+        return "a" + codecs if self._guarded else codecs
+
+    def _catch(self, peer: RtpPeer | None) -> str:
+        """Return the subcommand of U and L that has the digits of a side told."""
+        if not self._proxy.notify_spec:
+            return ""
         dtmf = peer.digits_come_as if peer is not None else None
-        if dtmf is not None:
-            hidden = " h" if peer is not None and peer.digits_hidden else ""
-            return f"{command} && M3:1 D{number} {dtmf:d}{hidden}"
-        # The guarding packet is caught as if it were a digit ("h": and kept from the other side).
-        return f"{command} && M3:1 D{number} {GUARD_PAYLOAD} h"
+        if peer is None or dtmf is None:
+            # The guarding packet is caught as if it were a digit ("h": kept from the other side).
+            return f" && M3:1 D{self._number} {GUARD_PAYLOAD} h"
+        return f" && M3:1 D{self._number} {dtmf:d}{' h' if peer.digits_hidden else ''}"
+
+
+def _ports(answer: str) -> tuple[int, int]:
+    """Return the ports of A and B from the answer to `Wire.both`: `PORT HOST && 0 && PORT HOST`,
+    B's first, or a negative number for what failed. NoPort: there was one for B only."""
+    port_b, *_, port_a = answer.split(" && ")
+    if _refused(answer):
+        raise NoPort("the media engine has a port for one side only")
+    return int(port_a.split()[0]), int(port_b.split()[0])
+
+
+def _refused(answer: str) -> bool:
+    return answer.startswith("E") or " && -" in answer
 
 
 def packets_heard(done: asyncio.Future[str]) -> dict[Side, int] | None:
