@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from vpbx.calls.switch import Switch
 from vpbx.directory import DomainConfig, Employee, LocationRow
@@ -62,9 +62,11 @@ def devices_of(switch: Switch, domain: DomainConfig, employee: Employee) -> list
     return [Target(uri=row.contact, hop=_hop(row), route=_path(row)) for row in rows]
 
 
-def quiet_of(switch: Switch, targets: Iterable[Target]) -> set[Hop]:
+def quiet_of(switch: Switch, targets: Sequence[Target]) -> set[Hop]:
     """Return from where an employee's pages show a call and are not heard (`Passes.quiet`); one
     whose connection is gone is heard by nobody, and silences none."""
+    if len(targets) < 2:
+        return set()
     hops = (target.hop for target in targets)
     return switch.passes.quiet([hop for hop in hops if switch.stack.layer.reaches(hop)])
 

@@ -136,7 +136,7 @@ class Served:
     @property
     def domain(self) -> DomainConfig:
         """The company as it is set at this moment; as it was last, once it is gone."""
-        current = self.switch.directory.cached(self._domain.name)
+        current = self.switch.directory.cached_by_id(self._domain.id)
         if current is not None:
             self._domain = current
         return self._domain

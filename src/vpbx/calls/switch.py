@@ -100,7 +100,9 @@ class Switch:
 
         That somebody begins to ring makes nobody free; whoever rings them has reserved them.
         """
-        if (was, now) != (Presence.IDLE, Presence.RINGING) and domain_id not in self._looking:
+        if (was, now) == (Presence.IDLE, Presence.RINGING) or not self.queues.any(domain_id):
+            return
+        if domain_id not in self._looking:
             self._looking.add(domain_id)
             asyncio.get_running_loop().call_soon(self._look, domain_id)
 

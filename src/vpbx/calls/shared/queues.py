@@ -189,6 +189,10 @@ class Queues:
         line = [t for t in self._lines.get(ticket.domain_id, ()) if t.group == ticket.group]
         return line.index(ticket) + 1 if ticket in line else 0
 
+    def any(self, domain_id: int) -> bool:
+        """Say whether anybody is in any line of a company."""
+        return domain_id in self._lines
+
     def waiting(self, domain_id: int, group: str) -> int:
         """Return how many are in a department's line, those to be called back among them."""
         return sum(ticket.group == group for ticket in self._lines.get(domain_id, ()))
