@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +11,10 @@ import typer
 
 from vpbx import config
 from vpbx.cli import crm_address, integration
-from vpbx.cli.crm_settings import Settings, shown, with_settings
+from vpbx.cli.crm_settings import AddressOptions, shown
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import show, show_rows
-from vpbx.cli.parameters import Sets
+from vpbx.cli.parameters import Sets, grouped
 from vpbx.cli.store import on_database, on_directory
 
 if TYPE_CHECKING:
@@ -26,11 +27,22 @@ integration.add_to(app)
 app.add_typer(crm_address.app, name="address")
 
 
+@dataclass(frozen=True)
+class CrmOptions(AddressOptions):
+    """Those of the company's CRM itself, which is let in by the API, too."""
+
+    on: Annotated[
+        bool | None,
+        typer.Option("--on/--off", help="Commands and API access.", show_default=False),
+        Sets("enabled"),
+    ] = None
+
+
 @app.command("set")
-@with_settings(on="Commands and API access.")
+@grouped
 def set_(
     domain: Domain,
-    given: Settings,
+    options: CrmOptions,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,7 +61,7 @@ def set_(
 ) -> None:
     """Set a company's CRM, or change what is given. More than one: `vpbx crm address`."""
     lists = {"networks": allow, "origins": origin}
-    given |= {name: value for name, value in lists.items() if value is not None}
+    given = options.values() | {name: value for name, value in lists.items() if value is not None}
 
     async def work(directory: Directory) -> Integration:
         company = await directory.companies.get(domain)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vpbx import config
-from vpbx.cli.crm_settings import Settings, shown, with_settings
+from vpbx.cli.crm_settings import AddressOptions, shown
 from vpbx.cli.options import Data, Database, Domain, Json
 from vpbx.cli.output import out, show, show_rows
+from vpbx.cli.parameters import grouped
 from vpbx.cli.store import on_directory
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call the add
 
 
 @app.command()
-@with_settings()
+@grouped
 def add(
     domain: Domain,
     name: Name,
-    given: Settings,
+    options: AddressOptions,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
@@ -41,6 +42,7 @@ def add(
     [bold]vpbx crm address add acme.example bi --url https://bi.example/calls --token T
     --send history[/bold]
     """
+    given = options.values()
 
     async def work(directory: Directory) -> tuple[Integration, Integration]:
         company = await directory.companies.get(domain)
@@ -51,16 +53,17 @@ def add(
 
 
 @app.command("set")
-@with_settings()
+@grouped
 def set_(
     domain: Domain,
     name: Name,
-    given: Settings,
+    options: AddressOptions,
     data: Data = Path(config.DEFAULT_DATA),
     database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Change what is given; `vpbx crm set` changes the company's CRM itself."""
+    given = options.values()
 
     async def work(directory: Directory) -> tuple[Integration, Integration]:
         company = await directory.companies.get(domain)

@@ -6,7 +6,8 @@ their sound is real RTP. `Cast` lets them play whole calls by a plan.
 """
 
 from vpbx.sim.agent import UserAgent
-from vpbx.sim.call import G711, Behaviour, Call, CallFailed, Ending, answering, rejecting
+from vpbx.sim.behaviours import Behaviour, answering, rejecting
+from vpbx.sim.call import G711, Call, CallFailed, Ending
 from vpbx.sim.carrier import Carrier
 from vpbx.sim.cast import CUSTOMER_HZ, Answer, Cast, Part, Plan, Played, Tell
 from vpbx.sim.crm import Command, Crm

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from vpbx.sim.behaviours import Behaviour
 from vpbx.sim.bell import Bell
-from vpbx.sim.call import G711, Behaviour, Call
+from vpbx.sim.call import G711, Call
 from vpbx.sip import (
     AudioCodec,
     Credentials,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from sipmessage import Address
 
@@ -29,7 +28,7 @@ from vpbx.sip import (
     make_response,
 )
 
-__all__ = ["G711", "Behaviour", "Call", "CallFailed", "Ending", "answering", "rejecting"]
+__all__ = ["G711", "Call", "CallFailed", "Ending"]
 
 G711 = (
     AudioCodec("PCMA", 8),
@@ -376,29 +375,3 @@ class Call(SessionAdapter):
 
 def _party(address: Address) -> tuple[str, str]:
     return address.name or "", getattr(address.uri, "user", None) or ""
-
-
-Behaviour: TypeAlias = Callable[[Call], Coroutine[None, None, None]]
-"""What a phone or carrier does with a call that comes in (it rings already)."""
-
-
-def answering(tone_hz: float, *, after_s: float = 0.0) -> Behaviour:
-    """Answer after a while, and say a tone until the call ends."""
-
-    async def behave(call: Call) -> None:
-        await asyncio.sleep(after_s)
-        if not call.is_over:
-            await call.answer(tone_hz)
-
-    return behave
-
-
-def rejecting(code: int = 486, *, after_s: float = 0.0) -> Behaviour:
-    """Refuse after a while."""
-
-    async def behave(call: Call) -> None:
-        await asyncio.sleep(after_s)
-        if not call.is_over:
-            call.reject(code)
-
-    return behave

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vpbx.sim.agent import UserAgent
-from vpbx.sim.call import G711, Behaviour, Call
+from vpbx.sim.behaviours import Behaviour
+from vpbx.sim.call import G711, Call
 from vpbx.sip import AudioCodec, Hop, Listen
 
 __all__ = ["Carrier"]

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from vpbx.sim.agent import UserAgent
-from vpbx.sim.call import G711, Behaviour, Call, CallFailed
+from vpbx.sim.behaviours import Behaviour
+from vpbx.sim.call import G711, Call, CallFailed
 from vpbx.sip import (
     AudioCodec,
     Credentials,
