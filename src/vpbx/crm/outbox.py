@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import field
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ import structlog
 from vpbx.clock import Clock, Timer
 from vpbx.crm.client import Answer, CrmClient
 from vpbx.crm.commands import Fields
+from vpbx.crm.crew import Crew
 from vpbx.crm.lane import Command, Lane, Limits, Tally
 from vpbx.crm.record import CommandLog, State, note
 from vpbx.crm.replay import Replays
@@ -41,7 +42,6 @@ from vpbx.crm.store import Counts, Store, Stuck
 from vpbx.db import Database, Write, Writer
 from vpbx.directory import MAIN, Integration
 from vpbx.frozen import dataclass
-from vpbx.tasks import watched
 
 log = structlog.get_logger("vpbx.crm")
 
@@ -108,7 +108,7 @@ class Outbox:
         """What is to be sent once more."""
         self._tally = Tally()
         self._desks: dict[tuple[int, str], _Desk] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._crew = Crew()
         self._running = False
         self._sweeper: Timer | None = None
         self._sweeping = False
@@ -202,16 +202,12 @@ class Outbox:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._writer.flush()  # what waits for that may be sent then
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
+                await self._crew.rest()
         self._running = False
         await self.replays.stop()
         if self._sweeper is not None:
             self._sweeper.cancel()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._crew.end()
         for desk in self._desks.values():
             desk.lane.close()
         self._desks.clear()
@@ -244,18 +240,13 @@ class Outbox:
         lane = desk.lane
         if lane.wants_rows and not desk.reading:
             desk.reading = True
-            self._spawn(self._read(desk))
+            self._crew.do(partial(self._read, desk))
         while desk.starting < lane.in_line and desk.workers < self._config.at_once:
             desk.workers += 1
             desk.starting += 1
-            self._spawn(self._work(desk))
+            self._crew.do(partial(self._work, desk))
         if lane.idle:
             desk.given_up = 0
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = watched(asyncio.get_running_loop().create_task(coroutine))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _work(self, desk: _Desk) -> None:
         """Send what is in line, until nothing is."""
@@ -362,7 +353,7 @@ class Outbox:
         if self._running:
             if not self._sweeping:  # a database that is away is not asked twice
                 self._sweeping = True
-                self._spawn(self._sweep_rows())
+                self._crew.do(self._sweep_rows)
             self._sweeper = self._clock.call_later(self._config.sweep_s, self._sweep)
 
     async def _sweep_rows(self) -> None:
