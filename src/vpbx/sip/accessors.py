@@ -56,9 +56,20 @@ class Message(sipmessage.Message):
         return str(tag)
 
     @property
+    def call_id(self) -> str:
+        """The Call-ID; `KeyError` when it is missing."""
+        values = self.headers.values["call-id"]
+        return values if isinstance(values, str) else values[0]
+
+    @call_id.setter
+    def call_id(self, value: str) -> None:
+        self.headers.set("Call-ID", value)
+
+    @property
     def branch(self) -> str:
         """The branch of the topmost Via, empty when it has none; `ValueError` without Via."""
-        via = self.headers.get("Via", "") or ""
+        values = self.headers.values.get("via", "")
+        via = values if isinstance(values, str) else values[0]
         at = via.find(";branch=")
         if at > 0:
             branch = via[at + 8 :].partition(";")[0]
@@ -107,7 +118,9 @@ class Message(sipmessage.Message):
     def _numbered_method(self) -> tuple[int, str]:
         parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
         if parsed is None:
-            parsed = self.headers.parsed["cseq"] = _parse_cseq(self.headers.get("CSeq") or "")
+            value = self.headers.values.get("cseq", "")
+            parsed = _parse_cseq(value if isinstance(value, str) else value[0])
+            self.headers.parsed["cseq"] = parsed
         return parsed
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import ClassVar, Protocol
 
 from vpbx.sip.machines import INVITE_CLIENT, NON_INVITE_CLIENT, Event, State
-from vpbx.sip.message import Request, Response, serialize
-from vpbx.sip.transaction_base import Outlet, Steps, Transaction, bind, event_of
+from vpbx.sip.message import Request, Response
+from vpbx.sip.transaction_base import RESPONSE_EVENTS, Outlet, Steps, Transaction, bind
 from vpbx.sip.transport import Hop
 
 
@@ -46,6 +46,8 @@ _NEVER_AGAIN = frozenset((State.ACCEPTED, State.COMPLETED, State.TERMINATED))
 
 class ClientTransaction(Transaction):
     """A request of ours under way."""
+
+    __slots__ = ("_ack", "_cancel", "_cancel_sent", "_listener", "_response", "hairpin")
 
     _INVITE: ClassVar[Steps]
     _OTHER: ClassVar[Steps]
@@ -96,7 +98,7 @@ class ClientTransaction(Transaction):
     def receive(self, response: Response) -> None:
         """Take a response that belongs here."""
         self._response = response
-        self.feed(event_of(response))
+        self.feed(RESPONSE_EVENTS[response.code // 100 - 1])
         self._response = None
         if self.state in _NEVER_AGAIN:
             self._last = b""
@@ -117,7 +119,7 @@ class ClientTransaction(Transaction):
 
     def _send_ack(self) -> None:
         if not self._ack and self._response is not None:
-            self._ack = serialize(make_ack(self.request, self._response))
+            self._ack = bytes(make_ack(self.request, self._response))
         self._outlet.transmit(self, self._ack)
 
     def _remember_cancel(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from vpbx.sip.message import Request, serialize
+from vpbx.sip.message import Request
 from vpbx.sip.transaction import ClientTransaction, TransactionState
 from vpbx.sip.transport import Hop, Transports
 from vpbx.sip.via import make_via
@@ -28,7 +28,7 @@ class Departures:
         request, hop = tx.request, tx.hop
         if self._transports.is_direct(hop):
             request.headers.push("Via", make_via(hop, self._transports.local_address(hop), branch))
-            data = serialize(request)
+            data = bytes(request)
             if hop.transport != "udp" or len(data) <= _MAX_UDP_BYTES:
                 tx.start(hop, data)
                 return
@@ -62,4 +62,4 @@ class Departures:
     def _with_via(self, request: Request, hop: Hop, branch: str) -> bytes:
         request.headers.remove("Via")
         request.headers.push("Via", make_via(hop, self._transports.local_address(hop), branch))
-        return serialize(request)
+        return bytes(request)

@@ -339,11 +339,10 @@ class Dialog:
 
     def ack(self, invite: Request, sdp: str | None) -> Request:
         """Make the ACK of a 2xx to `invite`, with its credentials (§13.2.2.4, §22.1)."""
-        credentials = [
-            (name, value)
-            for name in ("Authorization", "Proxy-Authorization")
-            for value in invite.headers.getlist(name)
-        ]
+        credentials: list[tuple[str, str]] = []
+        for name in ("Authorization", "Proxy-Authorization"):
+            if name in invite.headers:
+                credentials += [(name, value) for value in invite.headers.getlist(name)]
         body = b"" if sdp is None else sdp.encode()
         kind = None if sdp is None else "application/sdp"
         self.last_ack = self.request(

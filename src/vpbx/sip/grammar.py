@@ -88,6 +88,21 @@ def _parse_address(text: str) -> sipmessage.Address:
 def parse_via(text: str) -> sipmessage.Via:
     """Parse one Via value (RFC 3261 §20.42); spaces around its slashes are allowed."""
     head, semicolon, tail = text.partition(";")
+    read = _sent_by if len(head) <= _CACHED_LENGTH else _sent_by.__wrapped__
+    transport, host, port = read(head)
+    made = object.__new__(sipmessage.Via)
+    made.__dict__.update(
+        transport=transport,
+        host=host,
+        port=port,
+        parameters=parse_parameters(semicolon + tail),
+    )
+    return made
+
+
+@lru_cache(maxsize=2048)
+def _sent_by(head: str) -> tuple[str, str, int | None]:
+    """Read what a Via begins with, as all of one sender do: transport, host and port."""
     start, _, sent_by = head.partition(" ")
     transport = _USUAL_PROTOCOLS.get(start)
     if transport is None:
@@ -99,15 +114,7 @@ def parse_via(text: str) -> sipmessage.Via:
             raise ValueError("Via without a transport")
     if " " in sent_by or "\t" in sent_by:
         sent_by = "".join(sent_by.split())
-    host, port = parse_hostport(sent_by)
-    made = object.__new__(sipmessage.Via)
-    made.__dict__.update(
-        transport=transport.upper(),
-        host=host,
-        port=port,
-        parameters=parse_parameters(semicolon + tail),
-    )
-    return made
+    return (transport.upper(), *parse_hostport(sent_by))
 
 
 _USUAL_PROTOCOLS = {f"SIP/2.0/{name}": name for name in ("UDP", "TCP", "TLS", "WS", "WSS")}

@@ -182,7 +182,7 @@ class IncomingSession(Session):
         return None
 
     def _must_be_reliable(self) -> bool:
-        return any(tag.lower() == "100rel" for tag in self.request.headers.getlist("Require"))
+        return "100rel" in map(str.lower, self.request.headers.getlist("Require"))
 
     def _ring_reliably(self, code: int, sdp: str | None, headers: Headers) -> None:
         if sdp is not None:

@@ -23,7 +23,6 @@ from vpbx.sip.message import (
     is_our_branch,
     make_response,
     new_branch,
-    serialize,
 )
 from vpbx.sip.stateless import Replies
 from vpbx.sip.timers import Timers
@@ -100,6 +99,8 @@ class TransactionLayer:
         )
         self.receive, self.receive_broken = arrivals.receive, arrivals.receive_broken
         """For transports (transport.Receiver): take a message, or one whose end is not found."""
+        self.local_address = self._transports.local_address
+        """Return host and port to write into Via and Contact towards a hop."""
         self._clients: dict[str, ClientTransaction] = {}
         self._servers: dict[str, ServerTransaction] = {}
         self._merged: dict[str, ServerTransaction] = {}
@@ -166,7 +167,7 @@ class TransactionLayer:
                 message.headers.push("Via", make_via(hop, self.local_address(hop), new_branch()))
         else:
             hop = self._replies.destination(message, hop)
-        self._transports.send(serialize(message), hop)
+        self._transports.send(bytes(message), hop)
 
     def ping(self, hop: Hop) -> bool:
         """Send two line ends to `hop` (RFC 5626 §3.5.1); False when its connection is gone."""
@@ -186,10 +187,6 @@ class TransactionLayer:
     async def serve_websocket(self, scope: Message, receive: Receive, send: Send) -> None:
         """Carry SIP over a WebSocket that an HTTP server has taken (see `transport.ws`)."""
         await self._transports.serve_websocket(scope, receive, send)
-
-    def local_address(self, hop: Hop) -> tuple[str, int]:
-        """Return host and port to write into Via and Contact towards `hop`."""
-        return self._transports.local_address(hop)
 
     # For transactions (transaction.Outlet).
 
@@ -213,7 +210,7 @@ class TransactionLayer:
         """Send a CANCEL, in a transaction of its own, the way its INVITE went."""
         key = tx.key.removesuffix("INVITE") + "CANCEL"
         own = self._clients[key] = ClientTransaction(self, cancel, tx.hop, key, Nobody())
-        own.start(tx.hop, serialize(cancel))
+        own.start(tx.hop, bytes(cancel))
 
     def take_ack(self, ack: Request, hop: Hop) -> None:
         """Pass on an ACK that came with the branch of an accepted INVITE."""
@@ -305,7 +302,7 @@ class TransactionLayer:
             self._replies.refuse(cancel, hop, 481)
             return
         response = make_response(cancel, 200, to_tag=invite.to_tag or None)
-        self._transports.send(serialize(response), self._replies.destination(response, hop))
+        self._transports.send(bytes(response), self._replies.destination(response, hop))
         invite.receive_cancel()
 
     def _take_new_request(self, request: Request, hop: Hop, key: str, destination: Hop) -> None:

@@ -267,7 +267,11 @@ def make_response(
     elif isinstance(to := target.get("to"), str) and not request.to_tag:
         target["to"] = f"{to};tag={to_tag or _tag_for(request)}"
     for name, value in headers:
-        response.headers.add(name, value)
+        known = KEYS.get(name)
+        if known is None or known in target:
+            response.headers.add(name, value)
+        else:
+            target[known] = value
     if content_type is not None:
         response.headers.set("Content-Type", content_type)
     return response

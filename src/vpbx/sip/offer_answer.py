@@ -16,7 +16,6 @@ Everything else is out of turn: `OutOfTurn`, which becomes a 491 or a 500 (RFC 3
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from enum import Enum, auto
 
 from vpbx.sip.sdp import AudioCodec, MediaDescription, Sdp
@@ -142,8 +141,14 @@ def codecs_of(sdp: Sdp | MediaDescription) -> tuple[AudioCodec, ...]:
         payload = int(text)
         codec = _mapped(payload, maps[payload]) if payload in maps else _STATIC.get(payload)
         if codec is not None:
-            codecs.append(replace(codec, fmtp=formats.get(payload, "").rstrip(",; ")))
+            codecs.append(_with(codec, formats.get(payload, "").rstrip(",; ")))
     return tuple(codecs)
+
+
+def _with(codec: AudioCodec, fmtp: str) -> AudioCodec:
+    if codec.fmtp == fmtp:
+        return codec
+    return AudioCodec(codec.name, codec.payload, codec.clock_rate, fmtp)
 
 
 def _by_payload(values: Iterable[str]) -> Iterable[tuple[int, str]]:
@@ -181,7 +186,7 @@ def common(offered: Sequence[AudioCodec], ours: Sequence[AudioCodec]) -> tuple[A
     """
     known = {(codec.name, codec.clock_rate): codec for codec in ours}
     shared = [
-        replace(codec, fmtp=known[codec.name, codec.clock_rate].fmtp)
+        _with(codec, known[codec.name, codec.clock_rate].fmtp)
         for codec in offered
         if (codec.name, codec.clock_rate) in known
     ]

@@ -15,12 +15,14 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from string import ascii_lowercase
 
 from vpbx.frozen import dataclass
 
 MAX_SDP_CHARS = 16_384
 MAX_MEDIA = 32
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+_DIRECTIONS = frozenset(DIRECTIONS)
 _NOWHERE = ("0.0.0.0", "::")  # noqa: S104 (a value to recognise, RFC 2543 hold)
 
 
@@ -68,9 +70,7 @@ class MediaDescription:
     @property
     def ptime_ms(self) -> int:
         """Packet time the describer wishes to receive, 20 unless it says a usable one."""
-        value = (self.attribute("ptime") or "").partition(".")[0]
-        usable = value.isascii() and value.isdigit() and len(value) < 4
-        return int(value) if usable and 5 <= int(value) <= 200 else 20
+        return _packet_ms(self.lines)
 
     @property
     def held(self) -> bool:
@@ -133,16 +133,25 @@ class Sdp:
         return "".join(f"{line}\r\n" for line in self.lines) + "".join(map(str, self.media))
 
 
+@lru_cache(maxsize=256)
+def _packet_ms(lines: tuple[str, ...]) -> int:
+    value = next(iter(_attributes(lines, "ptime")), "").partition(".")[0]
+    usable = value.isascii() and value.isdigit() and len(value) < 4
+    return int(value) if usable and 5 <= int(value) <= 200 else 20
+
+
 def _attributes(lines: Sequence[str], name: str) -> list[str]:
     values = []
     for line in lines:
-        if line.startswith("a="):
+        if line.startswith("a=") and name in line.lower():
             key, colon, value = line[2:].partition(":")
             if key.strip().lower() == name:
                 values.append(value.strip() if colon else "")
     return values
 
 
+_TYPES = frozenset(ascii_lowercase)
+_BLANK = frozenset(("", " ", "\t"))
 _LINE = re.compile(r"([A-Za-z])[ \t]*=[ \t]*(.*)")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
@@ -181,15 +190,19 @@ def _parse(text: str) -> Sdp:
 def _lines(text: str) -> list[str]:
     """Return the lines of the form `x=value`; what is none is passed over."""
     lines = []
-    for raw in text.replace("\0", "").replace("\r", "\n").lstrip("\ufeff").split("\n"):
-        found = _LINE.fullmatch(raw.strip())
-        if found is not None:
+    text = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
+    for raw in text.split("\n"):
+        line = raw.strip()
+        if line[1:2] == "=" and line[0] in _TYPES and line[2:3] not in _BLANK:
+            lines.append(line)  # as nearly all are written
+        elif (found := _LINE.fullmatch(line)) is not None:
             lines.append(f"{found[1].lower()}={found[2]}")
     return lines
 
 
 def _section(lines: list[str], address: str, direction: str) -> MediaDescription:
-    fields = [field for field in _SEPARATORS.split(lines[0][2:]) if field]
+    head = lines[0][2:]
+    fields = [field for field in _SEPARATORS.split(head) if field] if "," in head else head.split()
     if len(fields) < 4:
         raise MalformedSdp("m= line is too short")
     port = fields[1].partition("/")[0]
@@ -227,7 +240,7 @@ def _address(lines: list[str]) -> str:
     """Return the address of the first usable c= line: IPv4, IPv6 or a host name (RFC 8866 §5.7)."""
     for line in lines:
         if line.startswith("c="):
-            fields = _SEPARATORS.split(line[2:].strip())
+            fields = _SEPARATORS.split(line[2:].strip()) if "," in line else line[2:].split()
             if len(fields) >= 3 and fields[0].upper() == "IN":
                 address = _usable(fields[2])
                 if address:
@@ -255,6 +268,6 @@ def _usable(text: str) -> str:
 
 def _direction(lines: list[str]) -> str:
     for line in lines:
-        if line.startswith("a=") and (name := line[2:].strip().lower()) in DIRECTIONS:
+        if line.startswith("a=") and (name := line[2:].strip().lower()) in _DIRECTIONS:
             return name
     return ""

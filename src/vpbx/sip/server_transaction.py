@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from vpbx.sip.machines import INVITE_SERVER, NON_INVITE_SERVER, Event, State
-from vpbx.sip.message import RESPONSE_COPIES, Request, Response, serialize
-from vpbx.sip.transaction_base import Outlet, Steps, Transaction, bind, event_of
+from vpbx.sip.message import RESPONSE_COPIES, Request, Response
+from vpbx.sip.transaction_base import RESPONSE_EVENTS, Outlet, Steps, Transaction, bind
 from vpbx.sip.transport import Hop
 
 _AGE_S = 1.0
@@ -24,6 +24,8 @@ class ServerTransaction(Transaction):
     A second after the final response `request` becomes a copy of what responses are made of:
     thousands of transactions wait for retransmissions, and need no more.
     """
+
+    __slots__ = ("_ack", "merge_key", "on_cancel", "on_timeout", "on_transport_error", "to_tag")
 
     _INVITE: ClassVar[Steps]
     _OTHER: ClassVar[Steps]
@@ -54,9 +56,9 @@ class ServerTransaction(Transaction):
         A final response of 300 or more to an INVITE is sent again until its ACK comes; a 2xx
         is sent each time it is given here, for 64*T1 (RFC 6026): its sender waits for the ACK.
         """
-        event = event_of(response)
+        event = RESPONSE_EVENTS[response.code // 100 - 1]
         if (self.state, event) in self._steps:
-            self._last = serialize(response)
+            self._last = bytes(response)
             if event is Event.PROVISIONAL:
                 self.to_tag = response.to_tag
             self.feed(event)

@@ -40,11 +40,8 @@ def refresher(message: Request | Response) -> str:
 
 def knows_timers(message: Request | Response) -> bool:
     """Whether the sender of a message lists `timer`."""
-    return any(
-        option.lower() == "timer"
-        for name in ("Supported", "Require")
-        for option in message.headers.getlist(name)
-    )
+    get = message.headers.getlist
+    return "timer" in map(str.lower, (*get("Supported"), *get("Require")))
 
 
 def _nothing() -> None:
@@ -173,8 +170,8 @@ class SessionTimer:
 
     def _start(self, interval_s: int, *, we_refresh: bool) -> None:
         self.interval_s, self.we_refresh = interval_s, we_refresh
-        self.stop()
         if not interval_s:
+            self.stop()
             return
         self._deadline = self._clock.now() + interval_s
         if we_refresh:
@@ -188,5 +185,6 @@ class SessionTimer:
         self._refresh()
 
     def _set(self, delay_s: float, callback: Callable[[], None]) -> None:
-        self.stop()
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = self._clock.call_later(delay_s, callback)

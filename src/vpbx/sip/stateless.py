@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vpbx.sip.message import RESPONSE_COPIES, Request, Response, make_response, serialize
+from vpbx.sip.message import RESPONSE_COPIES, Request, Response, make_response
 from vpbx.sip.transport import Hop, Transports
 from vpbx.sip.via import reopened_hop, reply_hop
 
@@ -31,7 +31,7 @@ class Replies:
     def send(self, response: Response, hop: Hop) -> None:
         """Send an answer, as shortly as a stranger's datagram asks for."""
         destination = self.destination(response, hop)
-        data = fitted(response, self.room) if self.room else serialize(response)
+        data = fitted(response, self.room) if self.room else bytes(response)
         if data:
             self._transports.send(data, destination)
 
@@ -52,7 +52,7 @@ def fitted(response: Response, room: int) -> bytes:
     What is left out first is what only helps (Allow, Accept…), and all challenges but the
     first; then header names become compact ones (RFC 3261 §7.3.3).
     """
-    data = serialize(response)
+    data = bytes(response)
     if len(data) <= room:
         return data
     headers = response.headers
@@ -61,7 +61,7 @@ def fitted(response: Response, room: int) -> bytes:
             headers.set(name, headers[name])
         elif name not in RESPONSE_COPIES:
             headers.remove(name)
-    data = serialize(response)
+    data = bytes(response)
     if len(data) <= room:
         return data
     lines = [f"SIP/2.0 {response.code} {response.phrase}"]

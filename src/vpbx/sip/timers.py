@@ -52,22 +52,20 @@ class Fed(Protocol):
 
 
 class Delayed:
-    """An event to come."""
+    """An event to come; `feed_later` fills it in, since a call makes a dozen."""
 
-    __slots__ = ("_waiting", "due", "event", "who")
+    __slots__ = ("due", "event", "waiting", "who")
 
-    def __init__(
-        self, waiting: OrderedDict[Delayed, None], due: float, who: Fed, event: Event
-    ) -> None:
-        self._waiting = waiting
-        self.due = due
-        self.who: Fed | None = who
-        self.event = event
+    due: float
+    event: Event
+    who: Fed | None
+    waiting: OrderedDict[Delayed, None]
+    """Where it waits."""
 
     def cancel(self) -> None:
         """Forget it, and who it was for."""
         self.who = None
-        self._waiting.pop(self, None)
+        self.waiting.pop(self, None)
 
 
 class _Queue:
@@ -121,8 +119,10 @@ class Timers:
         queue = self._queues.get(delay_s)
         if queue is None:
             queue = self._queues[delay_s] = _Queue(self._clock, delay_s)
-        delayed = Delayed(queue.waiting, self._clock.now() + delay_s, who, event)
-        queue.waiting[delayed] = None
+        delayed = Delayed()
+        delayed.due, delayed.who, delayed.event = self._clock.now() + delay_s, who, event
+        delayed.waiting = waiting = queue.waiting
+        waiting[delayed] = None
         if queue.armed is None:
             queue.arm()
         return delayed

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from vpbx.sip.machines import Event, State, Table
-from vpbx.sip.message import Request, Response
+from vpbx.sip.message import Request
 from vpbx.sip.timers import Delayed, Timers
 from vpbx.sip.transport import Hop
 
@@ -42,6 +42,10 @@ class Outlet(Protocol):
 class Transaction:
     """What clients and servers share: the walk, the timers, the last bytes."""
 
+    __slots__ = (
+        *("_interval_s", "_last", "_outlet", "_reason", "_running", "_steps"),
+        *("destination", "hop", "key", "reliable", "request", "state"),
+    )
     _steps: Steps
 
     def __init__(self, outlet: Outlet, request: Request, hop: Hop, key: str) -> None:
@@ -111,9 +115,6 @@ class Transaction:
         self._interval_s = min(2 * self._interval_s, most_s) if self._interval_s else t1_s
         self._set(event, self._interval_s)
 
-    def _set_patience(self, event: Event) -> None:
-        self._set(event, self._outlet.timers.patience_s)
-
     def _set_if_unreliable(self, event: Event, delay_s: float) -> None:
         if self.reliable:
             self.feed(event)
@@ -124,10 +125,10 @@ class Transaction:
         self._set_doubling(Event.A, self._outlet.timers.patience_s)
 
     def _set_b(self) -> None:
-        self._set_patience(Event.B)
+        self._set(Event.B, self._outlet.timers.patience_s)
 
     def _set_c(self) -> None:
-        self._set_patience(Event.C)
+        self._set(Event.C, self._outlet.timers.patience_s)
 
     def _set_d(self) -> None:
         self._set_if_unreliable(Event.D, self._outlet.timers.values.d_s)
@@ -140,13 +141,13 @@ class Transaction:
         self._set_e()
 
     def _set_f(self) -> None:
-        self._set_patience(Event.F)
+        self._set(Event.F, self._outlet.timers.patience_s)
 
     def _set_g(self) -> None:
         self._set_doubling(Event.G, self._outlet.timers.values.t2_s)
 
     def _set_h(self) -> None:
-        self._set_patience(Event.H)
+        self._set(Event.H, self._outlet.timers.patience_s)
 
     def _set_i(self) -> None:
         self._set_if_unreliable(Event.I, self._outlet.timers.values.t4_s)
@@ -158,16 +159,14 @@ class Transaction:
         self._set_if_unreliable(Event.K, self._outlet.timers.values.t4_s)
 
     def _set_l(self) -> None:
-        self._set_patience(Event.L)
+        self._set(Event.L, self._outlet.timers.patience_s)
 
     def _set_m(self) -> None:
-        self._set_patience(Event.M)
+        self._set(Event.M, self._outlet.timers.patience_s)
 
 
-def event_of(response: Response) -> Event:
-    if response.code < 200:
-        return Event.PROVISIONAL
-    return Event.SUCCESS if response.code < 300 else Event.FAILURE
+RESPONSE_EVENTS = (Event.PROVISIONAL, Event.SUCCESS, *(Event.FAILURE,) * 4)
+"""What a response is to a transaction, by the first digit of its code less one."""
 
 
 def bind(table: Table, cls: type[Transaction]) -> Steps:
