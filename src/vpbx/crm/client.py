@@ -10,9 +10,11 @@ name resolves to (`vpbx.outside`): what was resolved and found good is what is c
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -106,17 +108,20 @@ class CrmClient:
         fields: Mapping[str, str | int],
         *,
         delivery: str = "",
+        within_s: float = math.inf,
     ) -> Answer:
         """Send one command; the answer says how it went. Nothing is raised but cancellation.
 
-        In format `auto` a command refused as a form is sent once more, as JSON.
+        In format `auto` a command refused as a form is sent once more, as JSON; both in
+        `within_s`.
         """
+        until = asyncio.get_running_loop().time() + within_s
         form = self._formats.first(domain_id, integration)
-        answer = await self._post(integration, fields, form, delivery)
+        answer = await self._post(integration, fields, form, delivery, until)
         again = self._formats.second(integration, form, answer.status)
         if again is not None:
             form = again
-            second = await self._post(integration, fields, form, delivery)
+            second = await self._post(integration, fields, form, delivery, until)
             if second.taken or not second.status:
                 answer = second
         if answer.status:
@@ -136,11 +141,12 @@ class CrmClient:
         fields: Mapping[str, str | int],
         form: Format,
         delivery: str,
+        until: float,
     ) -> Answer:
         token = integration.token
         body = encode(fields, token, form)
         secret = integration.signing_secret
-        return await self._deliver(integration.url, token, form, body, delivery, secret)
+        return await self._deliver(integration.url, token, form, body, delivery, secret, until)
 
     async def _deliver(
         self,
@@ -150,6 +156,7 @@ class CrmClient:
         body: bytes,
         delivery: str = "",
         secret: str = "",
+        until: float = math.inf,
     ) -> Answer:
         if self._connections is None:
             return Answer(0, error="not started")
@@ -166,8 +173,9 @@ class CrmClient:
         own = {"X-VPBX-Delivery": delivery} if delivery else {}
         if secret:
             own["X-VPBX-Signature"] = signature(secret, body, time.time())
+        deadline = min(until, asyncio.get_running_loop().time() + self._timeout_s)
         try:
-            reply = await self._connections.post(target, body, own, timeout_s=self._timeout_s)
+            reply = await self._connections.post(target, body, own, deadline=deadline)
         except TimeoutError:
             return Answer(0, error="no answer in time")
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:

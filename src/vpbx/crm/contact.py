@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import unicodedata
 from collections.abc import Callable
@@ -55,11 +54,9 @@ class Contacts:
             return None
         fields = contact_command(phone, callid, diversion)
         began = time.monotonic()
-        try:
-            async with asyncio.timeout(domain.contact_timeout_s):
-                answer = await self._client.send(domain.id, integration, fields)
-        except TimeoutError:
-            answer = Answer(0, error="no answer in time")
+        answer = await self._client.send(
+            domain.id, integration, fields, within_s=domain.contact_timeout_s
+        )
         self._asked(domain.id, integration.name, fields, answer, time.monotonic() - began)
         if not answer.taken:
             self._failed(domain, answer.reason)

@@ -84,13 +84,12 @@ class Connections:
         body: bytes,
         headers: Mapping[str, str] = MappingProxyType({}),
         *,
-        timeout_s: float,
+        deadline: float,
     ) -> Reply:
-        """Return the answer, within `timeout_s`.
+        """Return the answer, by `deadline` of the loop's time.
 
         Raises TimeoutError, aiohttp.ClientError, aiohttp.http.HttpProcessingError or OSError.
         """
-        deadline = self._loop.time() + timeout_s
         held = self._take(target) or await self._connect(target, deadline)
         try:
             reply = await held.connection.ask(target.message(body, headers), deadline)
