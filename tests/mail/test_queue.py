@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,15 @@ class Clock(LoopClock):
 class Post:
     """A queue on a database, and the clock it goes by."""
 
-    def __init__(self, database: Database, files: Path, url: str) -> None:
+    def __init__(
+        self, database: Database, files: Path, url: str, *, patience_s: float = 0.0
+    ) -> None:
         self.database = database
         self.clock = Clock()
         self.writer = Writer(database)
         smtp = Smtp.parse(url, "pbx@acme.example") if url else None
+        if smtp is not None and patience_s:
+            smtp = replace(smtp, patience_s=patience_s)
         self.queue = MailQueue(database, smtp, files, clock=self.clock)
 
     async def __aenter__(self) -> Post:
@@ -171,6 +176,76 @@ async def test_letter_that_is_refused_for_good_is_given_up_and_holds_up_no_other
         await post.put(subject="good")
         await server.until(1)
         assert server.letters[0]["Subject"] == "good"
+
+
+async def test_a_mail_server_that_takes_connections_and_says_nothing_is_tried_again(
+    sqlite_database: Database, tmp_path: Path, server: MailServer
+) -> None:
+    await server.stop()
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", server.port)
+    async with Post(sqlite_database, tmp_path, server.url, patience_s=0.2) as post:
+        await post.put()
+        async with asyncio.timeout(30):
+            while not (waiting := await post.queue.pending())[0].attempts:
+                await asyncio.sleep(0.02)
+        assert "imed out" in waiting[0].error
+        silent.close()
+        await server.start()
+        post.pass_time(60)
+        await server.until(1)
+        async with asyncio.timeout(30):
+            while await post.queue.pending():
+                await asyncio.sleep(0.02)
+    assert len(server.letters) == 1
+
+
+async def test_a_letter_over_which_the_mail_server_ponders_holds_up_no_other_and_comes_once(
+    database: Database, tmp_path: Path, server: MailServer
+) -> None:
+    server.ponders = "slow@acme.example"
+    async with Post(database, tmp_path, server.url) as post:
+        await post.put(recipient="slow@acme.example")
+        for number in range(6):
+            await post.put(subject=f"letter {number}")
+        await server.until(6)
+        assert server.recipients == ["olga@acme.example"] * 6
+        post.pass_time(60)
+        async with asyncio.timeout(30):
+            while len(pending := await post.queue.pending()) > 1:
+                await asyncio.sleep(0.02)
+        [waiting] = pending
+        assert (waiting.recipient, waiting.attempts) == ("slow@acme.example", 0)
+        server.may_answer.set()
+        await server.until(7)
+        async with asyncio.timeout(30):
+            while await post.queue.pending():
+                await asyncio.sleep(0.02)
+    assert server.tries == 7
+
+
+async def test_more_letters_without_an_answer_than_go_at_once_hold_others_up_by_a_timeout(
+    sqlite_database: Database, tmp_path: Path, server: MailServer
+) -> None:
+    server.ponders = "slow@acme.example"
+    async with Post(sqlite_database, tmp_path, server.url, patience_s=0.3) as post:
+        for _ in range(6):
+            await post.put(recipient="slow@acme.example")
+        await post.put(subject="good")
+        await server.until(1)
+        assert server.letters[0]["Subject"] == "good"
+
+
+async def test_a_queue_that_stops_amid_a_letter_sends_it_after_its_next_start(
+    sqlite_database: Database, tmp_path: Path, server: MailServer
+) -> None:
+    server.ponders = "slow@acme.example"
+    async with Post(sqlite_database, tmp_path, server.url) as post:
+        await post.put(recipient="slow@acme.example")
+        await until(lambda: server.tries == 1)
+    server.ponders = ""
+    async with Post(sqlite_database, tmp_path, server.url):
+        await server.until(1)
+    assert server.recipients == ["slow@acme.example"]
 
 
 @pytest.mark.parametrize("by_s", [-5 * 3600, 5 * 86_400])

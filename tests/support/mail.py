@@ -20,13 +20,16 @@ __all__ = ["MailServer", "mail_server"]
 
 
 class MailServer:
-    """Takes letters on loopback; `refusal`: what it answers instead of taking one."""
+    """Takes letters on loopback; `refusal`: what it answers instead of taking one; to `ponders`
+    it says nothing while `may_answer` is not set."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.letters: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.refusal = ""
+        self.ponders = ""
+        self.may_answer = asyncio.Event()
         self.tries = 0
         self._server: asyncio.Server | None = None
 
@@ -38,6 +41,8 @@ class MailServer:
         self.tries += 1
         if self.refusal:
             return self.refusal
+        if self.ponders in envelope.rcpt_tos:
+            await self.may_answer.wait()
         content = cast(bytes, envelope.content)
         letter: Any = email.message_from_bytes(content, policy=default)
         self.letters.append(letter)

@@ -1,7 +1,8 @@
 """E-mail on its way: kept in the database until a mail server has taken it.
 
 A letter that is not taken is tried again with growing pauses for a day, then given up; both can
-be seen (`vpbx mail queue`). A mail server that is away is told once in the log, and again when
+be seen (`vpbx mail queue`). A few go at once, so that one over which the mail server ponders, or
+says nothing, holds up no other. A mail server that is away is told once in the log, and again when
 it is back. A letter waits for the recording it brings; where that never comes, it goes without.
 """
 
@@ -63,8 +64,8 @@ _FOR_SOUND_S = 900
 """So long a letter waits for its recording."""
 _LOOK_S = 30.0
 _SOON_MS = 2000
-_AT_ONCE = 20
-_TIMEOUT_S = 60
+_AT_ONCE = 4
+"""Fewer connections than any mail server takes of one client."""
 _MAX_ERROR = 200
 _PERMANENT = range(500, 600)
 
@@ -112,6 +113,8 @@ class Smtp:
     password: str = field(default="", repr=False)
     tls: bool = False
     """TLS from the first byte (smtps); else STARTTLS where the server offers it."""
+    patience_s: float = 60.0
+    """So long it may say nothing."""
 
     @classmethod
     def parse(cls, url: str, sender: str) -> Smtp:
@@ -135,15 +138,20 @@ class Smtp:
 
     async def send(self, message: EmailMessage) -> None:
         """Hand one message over; raises what aiosmtplib raises."""
-        await aiosmtplib.send(
-            message,
+        client = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
             username=self.username or None,
             password=self.password or None,
             use_tls=self.tls,
-            timeout=_TIMEOUT_S,
+            timeout=self.patience_s,
         )
+        async with client:
+            try:
+                await client.send_message(message)
+            except asyncio.CancelledError:
+                client.close()  # no good-bye, which may be waited for as long as the rest
+                raise
 
 
 async def keep_letter(database: Database, letter: Letter, now: float) -> None:
@@ -186,9 +194,10 @@ class MailQueue:
         self._clock = clock
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._sending: dict[int, asyncio.Task[None]] = {}
+        """Letters that are being handed over, by their keys."""
         self._away = False
         self._told_off = False
-        self._stopping = False
         self._behind_s = clock.time() - clock.now()
         """How far the monotonic clock is behind that of the rows."""
         self._checked = False
@@ -197,15 +206,15 @@ class MailQueue:
         """Begin to send."""
         if self._smtp is not None:
             self._behind_s = self._clock.time() - self._clock.now()
-            self._stopping = False
             self._task = asyncio.create_task(self._run(), name="vpbx-mail")
 
     async def stop(self) -> None:
         """Send no more; what is left goes after the next start."""
-        self._stopping = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            tasks = [self._task, *self._sending.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._task = None
 
     @property
@@ -255,7 +264,7 @@ class MailQueue:
         ]
 
     async def _run(self) -> None:
-        while not self._stopping:  # a cancellation may be lost in the library's good-bye
+        while True:
             self._wake.clear()
             pause_s = _LOOK_S
             try:
@@ -286,21 +295,32 @@ class MailQueue:
             self._behind_s += by_s
 
     async def _send_due(self) -> float:
-        """Send what is due; return the seconds until something else is."""
+        """Begin to send what is due; return the seconds until something else is. Whatever is
+        sent wakes us."""
         await self._follow_clock()
-        now = epoch_ms(self._now())
-        query = select(mail_queue).where(_C.status == WAITING).order_by(_C.next_ms).limit(_AT_ONCE)
+        now, free = epoch_ms(self._now()), _AT_ONCE - len(self._sending)
+        others = select(mail_queue).where(_C.status == WAITING, _C.id.not_in(list(self._sending)))
+        query = others.order_by(_C.next_ms).limit(free + 1)
         async with self._database.connect() as connection:
             rows: Sequence[Any] = (await connection.execute(query)).all()
-        due = [row for row in rows if row.next_ms <= now]
-        for row in due:
-            await self._send(row)
-        if due:
-            return 0.05
-        waits = [float(row.next_ms - now) / 1000 for row in rows[:1]]
-        return min([_LOOK_S, *waits])
+        for row in rows[:free]:
+            if row.next_ms > now:
+                return min(_LOOK_S, float(row.next_ms - now) / 1000)
+            self._sending[row.id] = asyncio.create_task(self._send(row), name="vpbx-letter")
+        return _LOOK_S
 
     async def _send(self, row: Any) -> None:
+        """Try once to send a letter."""
+        try:
+            await self._hand_over(row)
+        except Exception as error:  # the database is away: another look will find it again
+            log.debug("what became of a letter cannot be written", error=repr(error))
+        else:
+            self.wake()
+        finally:
+            del self._sending[row.id]
+
+    async def _hand_over(self, row: Any) -> None:
         now_s = self._now()
         age_s = now_s - row.made_ms / 1000
         attachment = self._files / row.attachment if row.attachment else None
