@@ -185,12 +185,6 @@ async def test_a_leg_that_follows_begins_anew(
     assert (second.lost, second.packets) == (0, 40)
 
 
-@pytest.fixture
-def reports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hear RTCP from the first moment of a call."""
-    monkeypatch.setattr("vpbx.media.meter._BEGINS_S", 0.0)
-
-
 async def heard_by_us(session: MediaSession, *sides: Side) -> None:
     """Wait until RTCP comes to us."""
     async with asyncio.timeout(5):
@@ -198,7 +192,6 @@ async def heard_by_us(session: MediaSession, *sides: Side) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.usefixtures("reports_at_once")
 async def test_what_a_device_reports_is_what_was_lost_on_its_own_leg(
     session: MediaSession, devices: tuple[Device, Device]
 ) -> None:
@@ -230,7 +223,28 @@ async def test_what_a_device_reports_is_what_was_lost_on_its_own_leg(
     assert (await measured(session, Side.A)).sent is None
 
 
-@pytest.mark.usefixtures("reports_at_once")
+async def test_reports_of_who_says_nothing_are_passed_on(
+    session: MediaSession, devices: tuple[Device, Device]
+) -> None:
+    """On hold a device sends reports and no sound (RFC 3264 §8.4)."""
+    a, b = devices
+    await connect(session, a, b)
+    await heard_by_us(session, Side.A, Side.B)
+    stranger = Device(b.ssrc)
+    try:
+        stranger.to = b.to
+        stranger.report()
+        for _ in range(2):  # with strangers kept off by now
+            b.report()
+            assert parse(await a.hear_rtcp()) == Reports(b.ssrc, 0, ())
+            stranger.report()
+            await asyncio.sleep(0.05)
+    finally:
+        stranger.close()
+    b.report(Block(a.ssrc, 1, 0, 1, 0, 0, 0))
+    assert (parse(await a.hear_rtcp()) or Reports(0, 0, ())).blocks
+
+
 async def test_a_strangers_reports_count_for_nothing_and_go_nowhere(
     session: MediaSession, devices: tuple[Device, Device]
 ) -> None:
@@ -253,7 +267,6 @@ async def test_a_strangers_reports_count_for_nothing_and_go_nowhere(
     assert quality.sent.lost == 0
 
 
-@pytest.mark.usefixtures("reports_at_once")
 async def test_behind_a_nat_reports_come_from_any_port_and_prove_themselves_by_their_ssrc(
     session: MediaSession, devices: tuple[Device, Device]
 ) -> None:
@@ -281,7 +294,6 @@ async def test_behind_a_nat_reports_come_from_any_port_and_prove_themselves_by_t
     assert quality.sent.lost == 0
 
 
-@pytest.mark.usefixtures("reports_at_once")
 async def test_who_floods_with_reports_is_passed_on_unread(
     session: MediaSession, devices: tuple[Device, Device]
 ) -> None:

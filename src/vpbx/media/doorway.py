@@ -1,4 +1,4 @@
-"""The sockets at one media port: RTPProxy's with their filters, and those of ours beside them."""
+"""The sockets at one media port: RTPProxy's with their guards, and those of ours beside them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import socket
 from collections.abc import Callable
 
 from . import kernel
-from .listeners import Address, Listeners
-from .packet_filter import NOTHING, rtcp_filter
+from .listeners import Address, Listeners, Packets, read
+from .packet_filter import rtcp_filter
+from .post import Post, nothing
 
 __all__ = ["Doorway"]
 
 
 class Doorway:
-    """Of one port. A filter costs more than all else here: one is put on only where it says
-    something else than the one before."""
+    """Of one port, shut at first."""
 
     __slots__ = (
-        *("_host", "_listeners", "_port", "_programs", "_reporter", "_sockets"),
-        *("numbers", "reports_from"),
+        *("_host", "_listeners", "_port", "_report", "_reports", "_sockets", "_sound"),
+        *("beside", "numbers", "reports_from"),
     )
 
     def __init__(
@@ -36,56 +36,44 @@ class Doorway:
         self._port = port
         self._sockets = sockets
         self._listeners = listeners
-        self._programs = [b"", b""]
-        """Their filters; at the RTCP port one is put on by `guard`, unless an SDP came first."""
-        self._reporter: socket.socket | None = None
-        """Hears RTCP in the place of RTPProxy."""
+        self._sound = Post(numbers[0], host, port, sockets, listeners)
+        self._reports: Post | None = None
+        """Of the RTCP port, from `guard` on."""
+        self._report: Callable[[], None] | None = None
+        """Is called when RTCP has come, in the place of RTPProxy."""
+        self.beside: tuple[Address, ...] = ()
+        """Where RTCP may come from."""
         self.reports_from = ""
         """A host that sends RTCP from any port, as far as we hear it ourselves."""
-        kernel.allow_second_socket(numbers[0])
-        self.let_in(NOTHING)
+        self._sound.stand(None)
 
-    def let_in(self, program: bytes) -> None:
-        """Let RTPProxy hear the RTP that a filter lets through."""
-        self._put(0, program)
+    # -- sound -----------------------------------------------------------------------------------
 
-    def let_reports_in(self, program: bytes) -> None:
-        """Let RTPProxy hear the RTCP that a filter lets through, or who hears it instead."""
-        self._put(1, program)
-        if self._reporter is not None:
-            kernel.attach_filter(self._reporter.fileno(), self._reports_filter())
+    def let_in(self, program: Callable[[], bytes] = nothing) -> None:
+        """Let RTPProxy hear the RTP that a filter lets through, when nobody listens any more."""
+        self._sound.let_in(program)
 
-    def guard(self) -> None:
-        """Let nothing come to the RTCP port that no filter has let in."""
-        if not self._programs[1]:
-            self._put(1, NOTHING)
+    def listen(self, heard: Callable[[], None] | None) -> socket.socket | None:
+        """Hear what comes from now on instead of RTPProxy, until `aside`; None: drop it. Returns
+        where to read; None: there is no room for it, so RTPProxy hears what it may."""
+        return self._sound.stand(heard)
 
-    def _put(self, place: int, program: bytes) -> None:
-        if program != self._programs[place]:
-            self._programs[place] = program
-            kernel.attach_filter(self.numbers[place], program)
+    @property
+    def sifts(self) -> bool:
+        """Whether the one that listens has a filter."""
+        return self._sound.sifts
 
-    def hear_reports(self, heard: Callable[[], None]) -> socket.socket | None:
-        """Open a socket that RTCP comes to from then on in the place of RTPProxy's, until
-        `reports_no_more`; None: that cannot be."""
-        kernel.allow_second_socket(self.numbers[1])
-        self._reporter = self._listeners.open(
-            self._host, self._port + 1, heard, program=self._reports_filter()
-        )
-        if self._reporter is not None:
-            self._sockets.hold(self._reporter.fileno())
-        return self._reporter
+    def sift(self, program: bytes) -> None:
+        """Have the one that listens hear only what a filter lets through."""
+        self._sound.sift(program)
 
-    def reports_no_more(self) -> None:
-        """Let RTPProxy have RTCP again; harmless when it has."""
-        reporter, self._reporter = self._reporter, None
-        if reporter is not None:
-            self.close(reporter)
+    def ready(self) -> None:
+        """Make sure that RTPProxy will hear only what it may when nobody listens any more."""
+        self._sound.ready()
 
-    def _reports_filter(self) -> bytes:
-        if self.reports_from:
-            return rtcp_filter(((self.reports_from, None),))
-        return self._programs[1] or NOTHING
+    def aside(self) -> None:
+        """Listen no more; harmless when nobody does."""
+        self._sound.aside()
 
     def open(
         self, heard: Callable[[], None], program: bytes = b"", connected: Address | None = None
@@ -103,3 +91,73 @@ class Doorway:
         """Close a socket that `open` returned."""
         self._sockets.closed(sock.fileno())
         self._listeners.drop(sock)
+
+    # -- reports ---------------------------------------------------------------------------------
+
+    def hear_reports(self, heard: Callable[[], None]) -> None:
+        """Have `heard` called when RTCP has come, from `guard` on."""
+        self._report = heard
+
+    def guard(self) -> None:
+        """Let nothing come to the RTCP port that was not let in; before RTPProxy knows a peer
+        whom it would pass it on to."""
+        if self._reports is None:
+            self._reports = Post(
+                self.numbers[1], self._host, self._port + 1, self._sockets, self._listeners
+            )
+            if self._report is not None:
+                self._reports.stand(self._report)
+            self._reports.let_in(self._allowed)
+
+    @property
+    def hears_reports(self) -> bool:
+        """Whether RTCP comes to us."""
+        return self._reports is not None and self._reports.front is not None
+
+    def let_reports_in(self, beside: tuple[Address, ...], host: str) -> None:
+        """Let RTCP in that comes from one of these; where it comes to us, from any port of that
+        host, if one is given."""
+        self.beside, self.reports_from = beside, host
+        if self._reports is not None:
+            self._reports.let_in(self._allowed)
+            if self._reports.sifts:
+                self._reports.sift(self._fitting())
+
+    def reports(self) -> Packets:
+        """Return the RTCP that has come; from then on strangers are kept off by the kernel."""
+        post = self._reports
+        packets = read(post.front)[0] if post is not None and post.front is not None else []
+        fitting = [one for one in packets if self._fits(one[1])]
+        if len(fitting) != len(packets) and post is not None and not post.sifts:
+            post.sift(self._fitting())
+        return fitting
+
+    def reports_no_more(self) -> None:
+        """Let RTPProxy have RTCP again; harmless when it has."""
+        if self._reports is not None:
+            self._reports.aside()
+
+    def _fits(self, source: Address) -> bool:
+        return source[0] == self.reports_from if self.reports_from else source in self.beside
+
+    def _fitting(self) -> bytes:
+        """Return the filter that does the same as `_fits`."""
+        return rtcp_filter(((self.reports_from, None),)) if self.reports_from else self._allowed()
+
+    def _allowed(self) -> bytes:
+        return rtcp_filter(self.beside) if self.beside else nothing()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def shut(self) -> None:
+        """Hear nothing more; RTPProxy is about to close its sockets."""
+        self._report = None
+        self._sound.deafen()
+        if self._reports is not None:
+            self._reports.deafen()
+
+    def leave(self) -> None:
+        """Close our own sockets: RTPProxy knows nobody any more to pass on to what comes."""
+        self._sound.leave()
+        if self._reports is not None:
+            self._reports.leave()

@@ -35,8 +35,8 @@ _SIDES = {"0": Side.A, "1": Side.B}
 _FEW_CALLS = 10
 _LOOK_S = 0.12
 """So often gates are asked whether they turned packets away."""
-_FILES_PER_SESSION = 7
-"""Four sockets, a recording, and room for a prompt each."""
+_FILES_PER_SESSION = 11
+"""Four sockets, one of ours in front of each, a recording, and room for a prompt each."""
 _ANY = "0.0.0.0"  # noqa: S104
 
 
@@ -252,7 +252,6 @@ class MediaEngine:
             self._shared.gates.look()
         for session in tuple(self._sessions.values()):
             session.watch.look_for_change()
-            session.meter.look()
         if self._sessions:
             self._look = self.clock.call_later(_LOOK_S, self._look_for_changes)
 

@@ -18,7 +18,8 @@ The listening socket is bound to the same port and address as RTPProxy's for a m
 such the kernel gives the packets to the one that was bound last, whichever of this machine's
 addresses they come to (connected to the peer, it would have one address only). What it has read
 is passed on, so nothing is missing. RTPProxy's socket is shut meanwhile. The listener gets a
-filter, which is dear, when it first hears what does not fit.
+filter, which is dear, when it first hears what does not fit. It stands there from the beginning,
+unread while the gate is shut: so RTPProxy's own socket has no filter before the gate opens.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ import asyncio
 import socket
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from typing import Protocol
 
 from . import kernel
 from .admission import Admission
 from .doorway import Doorway
 from .lender import Heard, Lender
-from .listeners import Address, read
-from .packet_filter import NOTHING, Source, rtcp_filter
+from .listeners import Address, Packets, read
+from .packet_filter import Source
 
 _REFUSALS = 3
 """So many ICMP errors before the port in an SDP counts as one nobody listens at."""
@@ -96,8 +98,6 @@ class Gate:
         self._open_to: tuple[tuple[Source, ...], int | None] = ((), None)
         """Whom RTPProxy's own socket hears, by source and SSRC."""
         self._awaited: tuple[Source, ...] = ()
-        self._sifts = False
-        """Whether the listener has a filter of its own."""
         self._listener: socket.socket | None = None
         self._watcher: socket.socket | None = None
         self._refusals = 0
@@ -132,8 +132,8 @@ class Gate:
         if self.state is State.LEARNING and same and self._listener is not None:
             self._admission = admission
             self._forget_candidate()
-            if self._sifts:
-                kernel.attach_filter(self._listener.fileno(), admission.filter(self._awaited))
+            if self._doorway.sifts:
+                self._doorway.sift(admission.filter(self._awaited))
             return self._told
         self._stop()
         if self.source is not None and self.source[0] != admission.behind:
@@ -199,14 +199,27 @@ class Gate:
                 self._lender.lend(self.source, self._admission)
             self._apply()
 
-    def hear_reports(self, heard: Callable[[], None]) -> socket.socket | None:
-        """Have `heard` called when RTCP comes, from then on in the place of RTPProxy, who is to
-        pass it on; returns where to `read` it. None: that cannot be.
+    def hear_reports(self, heard: Callable[[], None]) -> None:
+        """Have `heard` called when RTCP has come (see `reports`), in the place of RTPProxy, who
+        is to pass it on; from `guard` on.
 
         Where packets come from another place than the SDP says, by way of a NAT, RTCP may come
         from any port of that host, and has yet to prove whose it is.
         """
-        return self._doorway.hear_reports(heard)
+        self._doorway.hear_reports(heard)
+
+    @property
+    def hears_reports(self) -> bool:
+        """Whether RTCP comes to us."""
+        return self._doorway.hears_reports
+
+    def reports(self) -> Packets:
+        """Return the RTCP that has come."""
+        return self._doorway.reports()
+
+    def is_beside(self, source: Address) -> bool:
+        """Say whether RTCP is from the port beside the one that sound comes from, or is to."""
+        return source in self._doorway.beside
 
     def reports_no_more(self) -> None:
         """Let RTPProxy have RTCP again; harmless when it has."""
@@ -218,12 +231,16 @@ class Gate:
         return self._open_to[1]
 
     def close(self) -> None:
-        """Listen no more; before RTPProxy closes its sockets."""
+        """Hear nothing more; before RTPProxy closes its sockets, and `leave` after it."""
         self._lender.forget()
-        self.reports_no_more()
         self._stop()
+        self._doorway.shut()
         self.state = State.SHUT
         self._keeper = _NOBODY  # no circle is left behind
+
+    def leave(self) -> None:
+        """Close our own sockets, when RTPProxy has closed its."""
+        self._doorway.leave()
 
     def listen_again(self) -> None:
         """The known SSRC is silent while others come: learn it anew, from the same source."""
@@ -252,9 +269,8 @@ class Gate:
         self.state = State.LEARNING
         admission = self._admission
         sources = self._awaited = (only,) if only else admission.sources
-        self._sifts = False
-        if sources:
-            self._listener = self._doorway.open(self._heard)
+        listener = self._doorway.listen(self._heard if sources else None)
+        self._listener = listener if sources else None
         if self._listener is None:  # better any SSRC than nothing
             self._open(tuple(source for source in sources if source[1] is not None), None)
         elif only is None:
@@ -265,9 +281,8 @@ class Gate:
             return
         packets, refused = read(self._listener)
         fitting = [one for one in packets if self._fits(*one)]
-        if len(fitting) != len(packets) and not self._sifts:
-            self._sifts = True
-            kernel.attach_filter(self._listener.fileno(), self._admission.filter(self._awaited))
+        if len(fitting) != len(packets) and not self._doorway.sifts:
+            self._doorway.sift(self._admission.filter(self._awaited))
         for packet, source in fitting:
             if self.source in (None, source) or source == self._admission.exact:
                 self._settle(source, self._admission.voice(packet), fitting)
@@ -303,9 +318,11 @@ class Gate:
         listener, exact = self._listener, self._admission.exact
         self.state, self.source = State.OPEN, source
         self._open((source,), ssrc)
+        self._doorway.ready()
         if listener is not None:
             packets = packets + [one for one in read(listener)[0] if self._fits(*one)]
         self._stop()
+        self._doorway.aside()
         if source != self._told:
             self._told = source
             self._keeper.learned(source)
@@ -340,24 +357,24 @@ class Gate:
         ports beside theirs, or beside those of `reports`."""
         self._open_to = sources, ssrc
         self._apply()
-        beside: tuple[Source, ...] = tuple(
-            (host, port + 1) for host, port in reports or sources if port is not None
-        )
+        beside = tuple((host, port + 1) for host, port in reports or sources if port is not None)
         at = self.source
-        self._doorway.reports_from = at[0] if at and at != self._admission.exact else ""
-        self._doorway.let_reports_in(rtcp_filter(beside) if beside else NOTHING)
+        host = at[0] if at and at != self._admission.exact else ""
+        self._doorway.let_reports_in(beside, host)
 
     def _apply(self) -> None:
         sources, ssrc = self._open_to
         shut = self._muted or not sources
         if self._lender.inside is not None:
             sources, ssrc = (self._lender.inside,), None
-        self._doorway.let_in(NOTHING if shut else self._admission.filter(sources, ssrc))
+        if shut:
+            self._doorway.let_in()
+        else:
+            self._doorway.let_in(partial(self._admission.filter, sources, ssrc))
 
     def _stop(self) -> None:
-        for sock in (self._listener, self._watcher):
-            if sock is not None:
-                self._doorway.close(sock)
+        if self._watcher is not None:
+            self._doorway.close(self._watcher)
         self._listener = self._watcher = None
         self._lender.stop()
         self._forget_candidate()

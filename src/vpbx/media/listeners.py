@@ -25,6 +25,7 @@ Packets: TypeAlias = list[tuple[bytes, Address]]
 
 _READS = 32
 _PACKET_BYTES = 2048
+_ROOM_BYTES = 100_000
 _AT_ONCE = 64
 """So many sockets are served in one turn of the loop."""
 
@@ -42,7 +43,7 @@ class Listeners:
         self,
         host: str,
         port: int,
-        heard: Callable[[], None],
+        heard: Callable[[], None] | None,
         *,
         program: bytes = b"",
         connected: Address | None = None,
@@ -50,7 +51,8 @@ class Listeners:
         """Open a second socket on a port of this machine's, and call `heard` when it can be read.
 
         It takes what comes to the port: what the filter `program` lets through, and `connected`
-        only what comes from there. None: there is no room for it.
+        only what comes from there. No `heard`: it is never read, until `wait`. Returns None where
+        there is no room for it.
         """
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -62,16 +64,36 @@ class Listeners:
             sock.bind((host, port))
             if connected is not None:
                 sock.connect(connected)
-            self._epoll.register(sock.fileno(), select.EPOLLIN)
+            if heard is None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            else:
+                self._epoll.register(sock.fileno(), select.EPOLLIN)
         except (OSError, OverflowError):
             sock.close()
             return None
-        self._heard[sock.fileno()] = sock, heard
+        if heard is not None:
+            self._heard[sock.fileno()] = sock, heard
         return sock
+
+    def wait(self, sock: socket.socket, heard: Callable[[], None] | None) -> None:
+        """Have `heard` called from now on when a socket can be read, or nobody; what has come so
+        far is dropped."""
+        waited = sock.fileno() in self._heard
+        if heard is None:
+            if waited:
+                del self._heard[sock.fileno()]
+                self._epoll.unregister(sock.fileno())
+            return
+        while read(sock)[0]:
+            pass
+        if not waited:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM_BYTES)
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        self._heard[sock.fileno()] = sock, heard
 
     def drop(self, sock: socket.socket) -> None:
         """Close a socket that `open` returned."""
-        del self._heard[sock.fileno()]
+        self._heard.pop(sock.fileno(), None)
         sock.close()  # which also takes it out of the epoll
 
     def look(self) -> None:

@@ -1,14 +1,13 @@
 """Measures the sound of a session, leg by leg (see `quality`).
 
-RTCP comes to a socket of ours a second after the call has begun: from then on what devices
-report is read here, and passed on to the other side as RTPProxy would have done. Encrypted legs
-are no exception: the process in front of RTPProxy has decrypted it, and hands it on from there.
+RTCP comes to a socket of ours: what devices report is read here, and passed on to the other side
+as RTPProxy would have done. Encrypted legs are no exception: the process in front of RTPProxy has
+decrypted it, and hands it on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -18,7 +17,7 @@ from vpbx.clock import Clock
 
 from . import kernel
 from .end import End
-from .listeners import Address, read
+from .listeners import Address
 from .model import MediaError, Side
 from .quality import Counted, Heard, LegQuality, Stream, counted, quality_of, received_of
 from .rtcp import Reports, parse
@@ -26,8 +25,6 @@ from .wire import Wire
 
 __all__ = ["Meter", "Part"]
 
-_BEGINS_S = 1.0
-"""No device reports before that (RFC 3550 §6.2), and many calls are over by then."""
 _MOST_PER_S = 20
 """Of one side: who sends more RTCP has it passed on by RTPProxy, unread."""
 _RATE = 8000
@@ -43,17 +40,17 @@ whether RTPProxy knows that."""
 class Meter:
     """Of one session."""
 
-    __slots__ = ("_asides", "_base", "_begun_at", "_clock", "_ears", "_ends", "_heard", "_wire")
+    __slots__ = ("_asides", "_base", "_clock", "_ears", "_ends", "_heard", "_wire")
 
     def __init__(self, wire: Wire, ends: Mapping[Side, End], clock: Clock) -> None:
         self._wire = wire
         self._ends = ends
         self._clock = clock
-        self._begun_at = clock.now()
-        self._heard = {side: Heard(self._begun_at) for side in _BOTH}
+        now = clock.now()
+        self._heard = {side: Heard(now) for side in _BOTH}
         self._base: dict[Side, asyncio.Future[str] | None] = dict.fromkeys(_BOTH)
         self._asides = dict.fromkeys(_BOTH, 0)
-        self._ears: dict[Side, _Ear] = {}
+        self._ears = {side: _Ear() for side in _BOTH}
 
     def begins(self, side: Side) -> None:
         """Note that a side is sent sound from now on, if it has reported nothing yet."""
@@ -61,30 +58,27 @@ class Meter:
         if not heard.sources:
             heard.since = self._clock.now()
 
-    def look(self) -> None:
-        """Begin to hear RTCP where that is due (the engine calls this while calls are on)."""
-        if len(self._ears) == len(self._ends) or self._clock.now() - self._begun_at < _BEGINS_S:
-            return
+    def attend(self) -> None:
+        """Hear RTCP at the gates of both sides, as soon as they guard against strangers'."""
         for side, end in self._ends.items():
-            gate = end.gate
-            if side not in self._ears and gate is not None and gate.source is not None:
-                self._ears[side] = _Ear(gate.hear_reports(partial(self._reported, side)))
+            if end.gate is not None:
+                end.gate.hear_reports(partial(self._reported, side))
 
     @property
     def hearing(self) -> set[Side]:
         """Whose RTCP comes here."""
-        return {side for side, ear in self._ears.items() if ear.sock is not None}
+        ends = self._ends.items()
+        return {side for side, end in ends if end.gate is not None and end.gate.hears_reports}
 
     def _reported(self, side: Side) -> None:
         ear, end = self._ears[side], self._ends[side]
         gate = end.gate
-        if ear.sock is None or gate is None:
+        if gate is None:
             return
         now = self._clock.now()
-        for packet, source in read(ear.sock)[0]:
+        for packet, source in gate.reports():
             if ear.floods(now):
                 gate.reports_no_more()
-                ear.sock = None
                 return
             reports = parse(packet)
             if reports is None or not _is_whose(end, source, reports):
@@ -99,9 +93,9 @@ class Meter:
         other = self._ends[end.side.other]
         if other.gate is None or other.target is None:
             return
-        ear = self._ears.get(other.side)
+        ear = self._ears[other.side]
         host, port = other.target[0], other.target[1] + 1
-        if ear is not None and ear.source is not None and ear.source[0] == host:
+        if ear.source is not None and ear.source[0] == host:
             port = ear.source[1]
         kernel.send_from(other.gate.numbers[1], packet, (host, port))
         self._heard[other.side].told(reports.stamp, now)
@@ -136,8 +130,7 @@ class Meter:
         self._heard[side] = Heard(self._clock.now())
         gate = self._ends[side].gate
         self._asides[side] = gate.aside if gate is not None else 0
-        if side in self._ears:
-            self._ears[side].source = None
+        self._ears[side].source = None
 
 
 class _Look:
@@ -187,12 +180,11 @@ class Part:
 
 
 class _Ear:
-    """A socket for RTCP of one side; None: it cannot be, or is no more."""
+    """What is known of the RTCP of one side."""
 
-    __slots__ = ("_many", "_second", "sock", "source")
+    __slots__ = ("_many", "_second", "source")
 
-    def __init__(self, sock: socket.socket | None) -> None:
-        self.sock = sock
+    def __init__(self) -> None:
         self.source: Address | None = None
         """Where RTCP comes from."""
         self._second = self._many = 0
@@ -209,10 +201,7 @@ def _is_whose(end: End, source: Address, reports: Reports) -> bool:
     """Whether RTCP is of the device whose sound comes in: from the port beside its sound's, or
     with that sound's SSRC, which a stranger does not know."""
     gate = end.gate
-    if gate is None or gate.source is None:
-        return False
-    host, port = gate.source
-    return source == (host, port + 1) or reports.ssrc == gate.voice
+    return gate is not None and (gate.is_beside(source) or reports.ssrc == gate.voice)
 
 
 def _since(asked: asyncio.Future[str], base: asyncio.Future[str] | None) -> Counted:

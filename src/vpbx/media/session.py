@@ -96,6 +96,7 @@ class MediaSession:
             raise MediaError("the media ports cannot be guarded")
         for end in self._ends.values():
             end.gate = gates[end.port]
+        self.meter.attend()
 
     def local(self, side: Side) -> tuple[str, int]:
         """Address and port for the SDP sent to `side`; the same for the session's whole life."""
@@ -368,8 +369,13 @@ class MediaSession:
             if end.gate is not None and self._shared.gates is not None:
                 self._shared.gates.release(end.gate)
         written = self._recorder.take()
-        await self._stop_players()
-        return await self._recorder.close(written)
+        try:
+            await self._stop_players()
+            return await self._recorder.close(written)
+        finally:
+            for end in self._ends.values():
+                if end.gate is not None:
+                    end.gate.leave()
 
     async def _stop_players(self) -> None:
         """Stop what is played, before the session goes.
