@@ -15,7 +15,6 @@ import struct
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ import structlog
 from vpbx.app.control import ControlFault, Question
 from vpbx.app.fault import StartError
 from vpbx.app.outlet import Outlet
+from vpbx.frozen import dataclass
 from vpbx.sip import Hop
 
 __all__ = ["PcapFile", "SipTrace", "without_credentials"]

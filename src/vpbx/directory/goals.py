@@ -7,7 +7,6 @@ goal names is looked up when the call gets there, in the snapshot of that moment
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from vpbx.directory.model import (
@@ -19,6 +18,7 @@ from vpbx.directory.model import (
     TimeoutTarget,
 )
 from vpbx.directory.routes import Menu, MenuItem, Route, Subtype
+from vpbx.frozen import dataclass
 
 __all__ = [
     "CODES",

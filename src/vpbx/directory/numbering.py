@@ -20,12 +20,12 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 import phonenumbers
 
 from vpbx.directory.errors import Invalid
+from vpbx.frozen import dataclass
 
 __all__ = [
     "COUNTRIES",

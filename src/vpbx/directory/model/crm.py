@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
+
+from vpbx.frozen import dataclass
 
 
 class Format(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from vpbx.directory.model.people import Department, Employee, Role
 from vpbx.directory.numbering import normalize
 from vpbx.directory.policy import Settings
 from vpbx.directory.routes import Holding, production_calendar, route_at
+from vpbx.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

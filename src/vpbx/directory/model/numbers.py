@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any
 
 from vpbx.directory.routes import CustomRoute, Day, Menu, Route
+from vpbx.frozen import dataclass
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
