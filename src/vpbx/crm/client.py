@@ -180,7 +180,7 @@ class CrmClient:
             return Answer(0, error="no answer in time")
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             return Answer(0, error=_brief(error))
-        return Answer(reply.status, reply.body, charset=reply.charset, format=form.value)
+        return Answer(reply.status, reply.body, charset=reply.charset, format=str(form))
 
     def _target(self, address: str, token: str, form: Format) -> Target | None:
         """Return where to post, found out once; None for an address that may not be used."""

@@ -80,7 +80,7 @@ def event_command(event: Any) -> Fields:
         "callid": call.callid,
         "phone": _phone(call.client),
         "user": user.login,
-        "direction": call.direction.value,
+        "direction": str(call.direction),
         **_known(
             diversion=call.diversion,
             groupRealName=group.name if group else "",

@@ -11,6 +11,7 @@ answer is there in time, as nearly all are, and finds out when it fires whether 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 import aiohttp
@@ -46,6 +47,10 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.transport: asyncio.Transport | None = None
+        self.let_go: Callable[[], None] = self.close
+        """Ends it, and tells whoever made it."""
+        self.free_until = 0.0
+        """How long it is kept while nobody uses it, by the loop's time."""
         self._loop = loop
         self._reply: asyncio.Future[Reply] | None = None
         """Waits for the answer; None: none was asked for."""
@@ -183,13 +188,13 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._has_head:
             return
-        name = name.lower()
-        if name == b"content-type":
-            self._content_type = value
-        elif name == b"content-length":
-            self._has_length = True
-        elif name == b"transfer-encoding":
-            self._has_length = value.lower().rstrip().endswith(b"chunked")
+        match name.lower():
+            case b"content-type":
+                self._content_type = value
+            case b"content-length":
+                self._has_length = True
+            case b"transfer-encoding":
+                self._has_length = value.lower().rstrip().endswith(b"chunked")
 
     def on_headers_complete(self) -> None:
         if self._has_head or self._parser is None:

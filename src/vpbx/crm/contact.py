@@ -96,6 +96,8 @@ def clean(value: Any, limit: int) -> str:
         value = str(value)
     if not isinstance(value, str):
         return ""
-    spaced = "".join(" " if c.isspace() else c for c in value[: 4 * limit])
-    shown = "".join(c for c in spaced if not unicodedata.category(c).startswith("C"))
+    shown = value[: 4 * limit]
+    if not shown.isprintable():
+        spaced = "".join(" " if c.isspace() else c for c in shown)
+        shown = "".join(c for c in spaced if not unicodedata.category(c).startswith("C"))
     return " ".join(shown.split())[:limit].strip()

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import cast
 
 import aiohttp
 from yarl import URL
@@ -36,8 +36,8 @@ class Target:
         self.host = url.host or ""
         self.request = aiohttp.ClientRequest("POST", url, headers=headers, loop=loop)
         """Says whom to connect to, and how."""
-        self.key = self.request.connection_key
-        """Targets of one key share connections."""
+        self.origin = str(url.origin())
+        """Targets of one origin share connections."""
         lines = [f"POST {url.raw_path_qs} HTTP/1.1"]
         for name, value in self.request.headers.items():
             if name != "Content-Length":  # of each body its own
@@ -52,18 +52,6 @@ class Target:
         return f"{self._head}{own}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-class _Held(NamedTuple):
-    """A connection, and its face for aiohttp's connector: closing that one ends it."""
-
-    connection: Connection
-    made: aiohttp.connector.Connection
-
-
-class _Kept(NamedTuple):
-    held: _Held
-    until: float
-
-
 class Connections:
     """Makes connections and keeps those that are free, `keep_s` each; their number is bounded
     by how much is sent at the same time. `close` it at the end."""
@@ -74,7 +62,8 @@ class Connections:
         self._connector = aiohttp.TCPConnector(limit=0, resolver=resolver)
         make: Callable[[], Connection] = partial(Connection, self._loop)
         self._connector._factory = make  # type: ignore[assignment]
-        self._free: dict[object, list[_Kept]] = {}
+        self._closed = False
+        self._free: dict[str, list[Connection]] = {}
         """By where they lead; the one used last stands last."""
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -90,59 +79,61 @@ class Connections:
 
         Raises TimeoutError, aiohttp.ClientError, aiohttp.http.HttpProcessingError or OSError.
         """
-        held = self._take(target) or await self._connect(target, deadline)
+        connection = self._take(target) or await self._connect(target, deadline)
         try:
-            reply = await held.connection.ask(target.message(body, headers), deadline)
+            reply = await connection.ask(target.message(body, headers), deadline)
         except BaseException:
-            held.made.close()
+            connection.let_go()
             raise
-        self._give_back(target, held)
+        if connection.is_open and not self._closed:
+            self._keep(target, connection)
+        else:
+            connection.let_go()
         return reply
 
     async def close(self) -> None:
         """Close all connections."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
-            self._sweeper = None
-        free, self._free = self._free, {}
-        for kept in free.values():
-            for each in kept:
-                each.held.made.close()
+        for free in self._free.values():
+            for connection in free:
+                connection.let_go()
+        self._free.clear()
         await self._connector.close()
 
-    async def _connect(self, target: Target, deadline: float) -> _Held:
+    async def _connect(self, target: Target, deadline: float) -> Connection:
         async with asyncio.timeout_at(deadline):
             made = await self._connector.connect(target.request, [], _NO_TIMEOUT)
-        return _Held(cast(Connection, made.protocol), made)
+        connection = cast(Connection, made.protocol)
+        connection.let_go = made.close
+        return connection
 
-    def _take(self, target: Target) -> _Held | None:
+    def _take(self, target: Target) -> Connection | None:
         """Return a free connection."""
-        free = self._free.get(target.key)
+        free = self._free.get(target.origin)
         while free:
-            held, until = free.pop()
-            if held.connection.is_open and self._loop.time() < until:
-                return held
-            held.made.close()
+            connection = free.pop()
+            if connection.is_open and self._loop.time() < connection.free_until:
+                return connection
+            connection.let_go()
         return None
 
-    def _give_back(self, target: Target, held: _Held) -> None:
-        if not held.connection.is_open or self._connector.closed:
-            held.made.close()
-            return
-        kept = _Kept(held, self._loop.time() + self._keep_s)
-        self._free.setdefault(target.key, []).append(kept)
+    def _keep(self, target: Target, connection: Connection) -> None:
+        connection.free_until = self._loop.time() + self._keep_s
+        self._free.setdefault(target.origin, []).append(connection)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._keep_s, self._sweep)
 
     def _sweep(self) -> None:
         """Close those that nobody has used for as long as they are kept."""
         now = self._loop.time()
-        left: dict[object, list[_Kept]] = {}
-        for key, kept in self._free.items():
-            for each in kept:
-                if each.held.connection.is_open and now < each.until:
-                    left.setdefault(key, []).append(each)
+        left: dict[str, list[Connection]] = {}
+        for origin, free in self._free.items():
+            for connection in free:
+                if connection.is_open and now < connection.free_until:
+                    left.setdefault(origin, []).append(connection)
                 else:
-                    each.held.made.close()
+                    connection.let_go()
         self._free = left
         self._sweeper = self._loop.call_later(self._keep_s, self._sweep) if left else None

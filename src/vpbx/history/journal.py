@@ -48,7 +48,7 @@ def dump(entry: OpenCall) -> str:
     return compact(
         {
             "domain": call.domain,
-            "direction": call.direction.value,
+            "direction": str(call.direction),
             "started_at": call.started_at,
             "since": entry.since,
             "client": call.client,
@@ -57,7 +57,7 @@ def dump(entry: OpenCall) -> str:
             "user": _party(story.user),
             "group": story.group and [story.group.id, story.group.name],
             "caller": _party(story.caller),
-            "place": story.place.value,
+            "place": str(story.place),
             "account": story.account,
             "rung": _party(story.rung),
             "answered_at": story.answered_at,

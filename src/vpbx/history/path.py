@@ -81,7 +81,8 @@ def add_step(path: Path, event: CallEvent) -> None:
 def _add_place(path: Path, since: int, event: CallStarted | Entered | Taken) -> None:
     kind = "taken" if isinstance(event, Taken) else "at"
     if event.place:
-        _add(path, [since, kind, event.place.value, event.place.value])
+        place = str(event.place)
+        _add(path, [since, kind, place, place])
     elif isinstance(event, Entered) and event.group is not None:
         _add_group(path, since, event.group)
 

@@ -273,13 +273,13 @@ def _called_back(row: Values) -> list[Write]:
     if row["is_inner"] or not row["client"]:
         return []
     about = {"domain": row["domain_id"], "customer": row["client"]}
-    answered = row["status"] == Status.SUCCESS.value
+    answered = row["status"] == Status.SUCCESS
     if row["missed_status"]:
         values = {**about, "key": row["callid"], "after": row["started_ms"]}
         return [Write(_SETTLE, values, ("settle", row["callid"]))]
     becomes = TRIED_BACK
     if answered:
-        becomes = CALLED_BACK if row["direction"] == Direction.OUT.value else CALLED_AGAIN
+        becomes = CALLED_BACK if row["direction"] == Direction.OUT else CALLED_AGAIN
     values = {
         **about,
         "before": row["started_ms"],
@@ -310,13 +310,13 @@ def _row(event: CallEnded, rating: int | None) -> Values:
         "started_ms": epoch_ms(call.started_at),
         "answered_ms": None if answered is None else epoch_ms(answered),
         "ended_ms": epoch_ms(event.at),
-        "direction": call.direction.value,
-        "status": event.status.value,
+        "direction": str(call.direction),
+        "status": str(event.status),
         "client": _storable(call.client),
         "account": event.account or account_of(event.status, call.direction, user, group),
         "diversion": _storable(call.diversion),
         "telnum_name": call.telnum_name,
-        "destination": event.destination.value,
+        "destination": str(event.destination),
         "user_login": user.login if user else "",
         "user_name": user.name if user else "",
         "user_ext": user.ext if user else "",
