@@ -35,6 +35,7 @@ _BESIDE = (1, 2, 3)
 _LAST_RESORT = 65536
 _MOST_MET = 4096
 
+_ONE = struct.pack("@i", 1)
 _LINUX = sys.platform.startswith("linux")
 _libc = ctypes.CDLL(None, use_errno=True)
 _value = (ctypes.c_uint32 * 9)()
@@ -64,8 +65,7 @@ def _program(program: bytes) -> tuple[object, bytes]:
 
 def allow_second_socket(number: int) -> None:
     """Let another socket be bound to the same port."""
-    one = struct.pack("@i", 1)
-    _libc.setsockopt(number, socket.SOL_SOCKET, socket.SO_REUSEADDR, one, len(one))
+    _libc.setsockopt(number, socket.SOL_SOCKET, socket.SO_REUSEADDR, _ONE, len(_ONE))
 
 
 def send_from(number: int, data: bytes, address: tuple[str, int]) -> None:
@@ -157,7 +157,7 @@ class Sockets:
         numbers = {number for number in before if number not in self._held}
         seen = _lowest_free(_A_CALL)
         numbers.update(seen)
-        if seen:
+        if seen and self._opening:
             wanted = 2 * _A_CALL + _A_CALL * len(self._opening)
             more = _lowest_free(max(_A_CALL, wanted - len(numbers)), max(numbers) + 1)
             numbers.update(more)
@@ -225,8 +225,9 @@ class Sockets:
         yield from likely[:_LIKELY]
         ended = sorted(late, key=lambda number: (late[number], number))
         yield from ended
-        # What else a call has open is beside them: the file with its recording.
-        beside = (number + step for number in ended for step in _BESIDE)
+        # Beside them is what else a call has open, the file with its recording; and beside the
+        # lowest free numbers are others.
+        beside = (number + step for number in (*likely[-1:], *ended) for step in _BESIDE)
         yield from dict.fromkeys(n for n in beside if n not in held and n not in late)
         yield from likely[_LIKELY:]
         for number in range(3, self._top + 1 + _FRONTIER):
