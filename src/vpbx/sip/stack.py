@@ -102,6 +102,11 @@ class SipStack:
         """How many sessions are alive."""
         return len(self._live)
 
+    @property
+    def under_way(self) -> int:
+        """How many requests of ours (and BYEs to come) wait for their final response."""
+        return self._under_way
+
     async def start(self) -> None:
         """Open the listening sockets; OSError when one cannot be."""
         await self.layer.start()
