@@ -87,7 +87,8 @@ class ServerTransaction(Transaction):
         self.on_cancel = self.on_timeout = self.on_transport_error = None
 
     def _set_age(self) -> None:
-        self._set(Event.AGE, _AGE_S)
+        # Nobody stops it: it does nothing to one that has ended by then.
+        self._outlet.timers.feed_later(_AGE_S, self, Event.AGE)
 
     def _shrink(self) -> None:
         full = self.request

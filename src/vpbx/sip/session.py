@@ -76,7 +76,7 @@ class Session(Usage):
         What is to be offered as it is then, is told by a function, asked each time it is sent.
         """
         if self.state is not SessionState.ENDED:
-            self._queue.append(ReInvite(self, sdp))
+            self._queue = (*self._queue, ReInvite(self, sdp))
             self.next_turn()
 
     def send(
@@ -123,7 +123,7 @@ class Session(Usage):
             and self.ack_wanted is None
             and self.media.stable
         ):
-            self._reinvite = self._queue.pop(0)
+            self._reinvite, self._queue = self._queue[0], self._queue[1:]
             self._reinvite.start()
 
     def reinvite_done(self, code: int, sdp: str | None, *, tell: bool) -> None:
@@ -136,7 +136,7 @@ class Session(Usage):
     def reinvite_later(self, reinvite: OurOffer, delay_s: float) -> None:
         """A re-INVITE of ours met one of the peer's: let theirs pass, then try again."""
         self._reinvite = None
-        self._queue.insert(0, reinvite)
+        self._queue = (reinvite, *self._queue)
         self._pause = self.clock.call_later(delay_s, self._pause_over)
 
     def _pause_over(self) -> None:
@@ -316,7 +316,7 @@ class Session(Usage):
         if self.state is not SessionState.CONFIRMED or dialog is None:
             return
         if self._update_refused or not self.allows("UPDATE"):
-            self._queue.append(ReInvite(self, self.local_sdp, refresh=True))
+            self._queue = (*self._queue, ReInvite(self, self.local_sdp, refresh=True))
             self.next_turn()
             return
 

@@ -54,8 +54,10 @@ class Fed(Protocol):
 class Delayed:
     """An event to come; `feed_later` fills it in, since a call makes a dozen."""
 
-    __slots__ = ("due", "event", "waiting", "who")
+    __slots__ = ("beside", "due", "event", "waiting", "who")
 
+    beside: Delayed | None
+    """Another one of the same transaction, if that has more."""
     due: float
     event: Event
     who: Fed | None
@@ -121,6 +123,7 @@ class Timers:
             queue = self._queues[delay_s] = _Queue(self._clock, delay_s)
         delayed = Delayed()
         delayed.due, delayed.who, delayed.event = self._clock.now() + delay_s, who, event
+        delayed.beside = None
         delayed.waiting = waiting = queue.waiting
         waiting[delayed] = None
         if queue.armed is None:

@@ -58,7 +58,8 @@ class Transaction:
         self.reliable = hop.transport != "udp"
         self._outlet = outlet
         self._last = b""
-        self._running: list[Delayed] = []
+        self._running: Delayed | None = None
+        """The newest of its timers; the others are beside it."""
         self._interval_s = 0.0
         self._reason = ""
 
@@ -97,16 +98,18 @@ class Transaction:
             self._outlet.transmit(self, self._last)
 
     def _stop_timers(self) -> None:
-        for timer in self._running:
-            timer.cancel()
-        self._running.clear()
+        delayed, self._running = self._running, None
+        while delayed is not None:
+            delayed.cancel()
+            delayed = delayed.beside
 
     def _end(self) -> None:
         self._stop_timers()
         self._outlet.forget(self)
 
     def _set(self, event: Event, delay_s: float) -> None:
-        self._running.append(self._outlet.timers.feed_later(delay_s, self, event))
+        delayed = self._outlet.timers.feed_later(delay_s, self, event)
+        delayed.beside, self._running = self._running, delayed
 
     def _set_doubling(self, event: Event, most_s: float) -> None:
         if self.reliable:

@@ -119,7 +119,7 @@ class Usage:
         self._offer_tx: ServerTransaction | None = None
         self._offer_media = self.media
         self._reinvite: OurOffer | None = None
-        self._queue: list[OurOffer] = []
+        self._queue: tuple[OurOffer, ...] = ()
         self._pause: Timer | None = None
         self._bye_headers: Headers = ()
         self._update_refused = False
@@ -286,11 +286,13 @@ class Usage:
         """Become ENDED: no timer runs, nothing waits for its turn.
 
         Returns the listener, who may hear of the end and of nothing after it. It is let go of
-        here: it holds the session as a rule, and such a circle is work for the collector.
+        here: it holds the session as a rule, and such a circle is work for the collector. So is
+        what the peer said of itself: the transaction of an outgoing INVITE keeps its session half
+        a minute longer, for answers that come again.
         """
         self.state = SessionState.ENDED
         self.timer.end()
-        self._queue.clear()
+        self._queue, self._peer = (), None
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
