@@ -118,6 +118,8 @@ class CrmClient:
         until = asyncio.get_running_loop().time() + within_s
         form = self._formats.first(domain_id, integration)
         answer = await self._post(integration, fields, form, delivery, until)
+        if answer.taken:
+            return answer  # in the format it was thought to take: nothing is learned
         again = self._formats.second(integration, form, answer.status)
         if again is not None:
             form = again

@@ -27,7 +27,8 @@ _as_it_is = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 @lru_cache(4096)  # the commands of a call, and those of a company, say mostly the same
-def _quoted(text: str) -> str:
+def _quoted(value: str | int) -> str:
+    text = str(value)
     return text if _as_it_is(text) else quote_plus(text)
 
 
@@ -36,11 +37,7 @@ def encode(fields: Mapping[str, str | int], token: str, form: Format) -> bytes:
     complete = {**fields, "crm_token": token}
     if form is Format.JSON:
         return json.dumps(complete, ensure_ascii=False, separators=(",", ":")).encode()
-    pairs = [
-        f"{name}={_quoted(value if type(value) is str else str(value))}"
-        for name, value in complete.items()
-    ]
-    return "&".join(pairs).encode()
+    return "&".join([f"{name}={_quoted(value)}" for name, value in complete.items()]).encode()
 
 
 class Formats:

@@ -182,12 +182,10 @@ class Lane:
         What waits for another try does not count, as long as there is room: commands that
         this CRM will not take must not keep it from those it would take.
         """
+        if not self.spilled:
+            return False
         busy = self.kept - self._waiting
-        return (
-            self.spilled
-            and busy < self.limits.refill_below
-            and self.room * 4 >= self._bound()  # not one by one
-        )
+        return busy < self.limits.refill_below and self.room * 4 >= self._bound()  # not one by one
 
     def _bound(self) -> int:
         crowded = self._tally.kept >= self.limits.kept_in_all

@@ -36,7 +36,7 @@ _OUTCOME = (
 _UPDATE = (
     crm_log.update()
     .where(_C.id == bindparam("key"))
-    .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
+    .values({name: bindparam(name) for name in _OUTCOME})
 )
 _COLUMNS = [column for column in crm_log.columns if column.name not in ("node", "domain_id")]
 _NODE_BITS, _SEQUENCE_BITS = 10, 12
@@ -180,8 +180,8 @@ class CommandLog:
         """Something has come of the command; nothing, while its row is still to be written."""
         if command.log_id is None:
             return []
-        values = {f"new_{name}": value for name, value in _outcome(command).items()}
-        return [Write(_UPDATE, {"key": command.log_id, **values}, ("log", command.id))]
+        values = {"key": command.log_id, **_outcome(command)}
+        return [Write(_UPDATE, values, ("log", command.id))]
 
     # -- reads
 

@@ -75,7 +75,8 @@ class _Batch:
     table: Table | None
     params: list[Values] = field(default_factory=list)
     keys: set[Hashable] = field(default_factory=set)
-    units: set[int] = field(default_factory=set)
+    unit: int = -1
+    """The last one that wrote to it."""
 
 
 class Writer:
@@ -107,6 +108,8 @@ class Writer:
         self._dropped = 0
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
+        self._watching = 0
+        """How many wait for progress."""
         self._hurry = False
         self._task: asyncio.Task[None] | None = None
 
@@ -136,10 +139,8 @@ class Writer:
 
     async def flush(self) -> None:
         """Wait until everything submitted so far is written (or refused)."""
-        goal = self._submitted
         self._hurry = True
-        async with self._progress:
-            await self._progress.wait_for(lambda: self._done >= goal)
+        await self._until_done(self._submitted)
 
     async def caught_up(self, timeout_s: float) -> bool:
         """Wait until everything submitted so far is written (or refused), at most so long; say
@@ -149,11 +150,19 @@ class Writer:
         if self._done >= goal:
             return True
         try:
-            async with asyncio.timeout(timeout_s), self._progress:
-                await self._progress.wait_for(lambda: self._done >= goal)
+            async with asyncio.timeout(timeout_s):
+                await self._until_done(goal)
         except TimeoutError:
             return False
         return True
+
+    async def _until_done(self, goal: int) -> None:
+        self._watching += 1
+        try:
+            async with self._progress:
+                await self._progress.wait_for(lambda: self._done >= goal)
+        finally:
+            self._watching -= 1
 
     async def stop(self, timeout_s: float = 3.0) -> None:
         """Write what is left, at most for `timeout_s`; put the rest into the spill file; end.
@@ -212,8 +221,9 @@ class Writer:
             if not self._pending:
                 self._wake.clear()
                 self._hurry = False
-            async with self._progress:
-                self._progress.notify_all()
+            if self._watching:
+                async with self._progress:
+                    self._progress.notify_all()
 
     async def _write_stubbornly(self, units: list[list[Write]]) -> None:
         """Write `units`, however often the database must be asked; drop what it refuses."""
@@ -264,32 +274,37 @@ def gather(units: Iterable[Iterable[Write]]) -> list[_Batch]:
     """
     batches: list[_Batch] = []
     for number, unit in enumerate(units):
-        for write in unit:
-            params = write.params() if callable(write.params) else write.params
-            if params is None:
+        for statement, params, key, _ in unit:
+            values = params() if callable(params) else params
+            if values is None:
                 continue
-            home = _home(batches, write, number)
+            home = _home(batches, statement, key, number)
             if home is None:
-                table = getattr(write.statement, "table", None)
-                home = _Batch(write.statement, table if isinstance(table, Table) else None)
+                home = _Batch(statement, _table(statement))
                 batches.append(home)
-            home.params.append(params)
-            home.keys.add(write.key)
-            home.units.add(number)
+            home.params.append(values)
+            home.keys.add(key)
+            home.unit = number
     return batches
 
 
-def _home(batches: list[_Batch], write: Write, unit: int) -> _Batch | None:
-    table = getattr(write.statement, "table", None)
+def _home(batches: list[_Batch], statement: Executable, key: Hashable, unit: int) -> _Batch | None:
+    table = _table(statement)
     for batch in reversed(batches):
-        if batch.statement is write.statement:
+        if batch.statement is statement:
             return batch
-        if unit in batch.units or not isinstance(table, Table) or batch.table is None:
+        if batch.unit == unit or table is None or batch.table is None:
             return None
-        keyed = write.key is not None and None not in batch.keys and write.key not in batch.keys
+        keys = batch.keys
+        keyed = key is not None and key not in keys and None not in keys
         if not keyed and _related(table, batch.table):
             return None
     return None
+
+
+def _table(statement: Executable) -> Table | None:
+    table = getattr(statement, "table", None)
+    return table if isinstance(table, Table) else None
 
 
 @cache
