@@ -65,7 +65,9 @@ def group_of(department: Department) -> Group:
 
 def clean_name(name: str) -> str:
     """Return a display name of printable characters, on one line, not too long."""
-    printable = "".join(char if char.isprintable() else " " for char in name[: 4 * _MAX_NAME])
+    printable = name[: 4 * _MAX_NAME]
+    if not printable.isprintable():
+        printable = "".join(char if char.isprintable() else " " for char in printable)
     return " ".join(printable.split())[:_MAX_NAME]
 
 
@@ -105,8 +107,11 @@ def hidden_sender(request: Request) -> bool:
 
 def hides_caller(request: Request) -> bool:
     """Say whether a caller asks to stay hidden, by Privacy or by an anonymous From."""
-    privacy = ";".join(request.headers.getlist("Privacy")).lower().replace(",", ";").split(";")
-    return not _HIDING.isdisjoint(part.strip() for part in privacy) or hidden_sender(request)
+    if asked := request.headers.getlist("Privacy"):
+        privacy = ";".join(asked).lower().replace(",", ";").split(";")
+        if not _HIDING.isdisjoint(part.strip() for part in privacy):
+            return True
+    return hidden_sender(request)
 
 
 def outside_caller(request: Request, country: str) -> Shown:
