@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.effort import effort
 from tests.support.ports import free_range
-from vpbx.media import MediaEngine, MediaError, RtpPeer, Side
+from vpbx.media import MediaEngine, MediaError, MediaSession, RtpPeer, Side
 from vpbx.media.end import End
 from vpbx.media.gate import Gate
 
@@ -162,3 +162,25 @@ async def test_a_session_for_which_one_port_only_is_left_is_refused(
     await connect(opened[0], a, b)
     a.send_tone(425)
     await b.hear(5)
+
+
+async def test_when_all_ports_were_taken_those_of_ended_calls_are_free_again(
+    new_engine: Engines,
+) -> None:
+    """Though RTPProxy closes them only as it opens others, and there are none."""
+    low, _ = free_range(8)
+    engine = await new_engine(port_min=low, port_max=low + 7)
+
+    async def opened(number: int) -> MediaSession | None:
+        try:
+            return await engine.open(f"c{number}")
+        except MediaError:
+            return None
+
+    for _ in range(4):
+        sessions = []
+        async with asyncio.timeout(10):
+            while not sessions:
+                sessions = [one for one in [await opened(n) for n in range(3)] if one]
+        for session in sessions:
+            await session.close()

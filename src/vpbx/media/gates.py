@@ -8,8 +8,12 @@ from . import kernel
 from .doorway import Doorway
 from .gate import Doorkeeper, Gate
 from .listeners import Listeners
+from .packet_filter import EVERYTHING
 
 __all__ = ["Gates"]
+
+_ENOUGH_TO_WAKE = 4
+"""RTP and RTCP have a thread each: those of one call are enough."""
 
 
 class Gates:
@@ -25,8 +29,15 @@ class Gates:
         return self._sockets.free()
 
     def give_up(self, expected: Sequence[int]) -> None:
-        """Note that `make` will not be asked for what was expected."""
+        """Note that `make` will not be asked for what was expected: there was no port, perhaps.
+
+        RTPProxy closes those of ended calls when it opens others, or when a packet comes to any;
+        where none is left to be opened, it is woken by packets of ours to some of them.
+        """
         self._sockets.give_up(expected)
+        for number, port in self._sockets.lingering(_ENOUGH_TO_WAKE):
+            kernel.attach_filter(number, EVERYTHING)
+            kernel.send_from(number, b"\0", (_near(self._host), port))
 
     def make(self, keepers: Mapping[int, Doorkeeper], expected: Sequence[int]) -> dict[int, Gate]:
         """Guard ports, shut at first; `keepers` by port. Empty when that cannot be done."""
@@ -53,3 +64,8 @@ class Gates:
     def close(self) -> None:
         """Listen nowhere any more."""
         self._listeners.close()
+
+
+def _near(host: str) -> str:
+    """Return an address of this machine that comes to a socket bound to `host`."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104

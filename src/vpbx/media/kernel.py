@@ -236,6 +236,16 @@ class Sockets:
                 yield number
         yield from (n for n in self._open() if n not in held)
 
+    def lingering(self, many: int) -> list[tuple[int, int]]:
+        """Return numbers and ports of some sockets that RTPProxy should have closed by now."""
+        found: list[tuple[int, int]] = []
+        for number in self._late:
+            if _name_of(number) & 0xFFFF == socket.AF_INET and _is_udp(number):
+                found.append((number, int.from_bytes(_address.raw[2:4], "big")))
+            if len(found) == many:
+                break
+        return found
+
     def _open(self) -> Sequence[int]:
         try:
             return sorted(map(int, os.listdir("/proc/self/fd")))

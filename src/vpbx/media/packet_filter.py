@@ -26,6 +26,7 @@ _NEXT = ""
 
 NOTHING = _INSTRUCTION.pack(_RETURN, 0, 0, 0)
 """Lets nothing through."""
+EVERYTHING = _INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE)
 
 
 class _Program:
