@@ -7,8 +7,10 @@ from itertools import count
 
 import pytest
 
-from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, World
+from tests.calls.conftest import running
+from tests.calls.world import ANN, BOB, CUSTOMER, DOMAIN, EVE, PASSWORD, World
 from tests.support.watcher import Make, Watcher
+from vpbx.calls.config import SubscriptionLimits
 from vpbx.events import CallInfo, Direction, MessageLeft
 
 MWI = "message-summary"
@@ -83,6 +85,28 @@ async def test_a_message_left_while_a_phone_subscribes_is_not_missed(
     async with asyncio.timeout(20):
         while await counts(phone) != "1/0 (0/0)":
             pass
+
+
+async def test_a_phone_that_does_not_renew_is_told_the_end_and_no_more(new_world: World) -> None:
+    """Another one of theirs goes on; one that comes again is told how it stands by then."""
+    async with running(new_world, subscriptions=SubscriptionLimits(min_expires_s=1)):
+        phones = [await Watcher(ANN, new_world.hop(), DOMAIN, PASSWORD).start() for _ in range(2)]
+        gone, stays = phones
+        try:
+            for phone, lasts_s in ((gone, 1), (stays, 60)):
+                made = await phone.subscribe(ANN, MWI, expires_s=lasts_s)
+                assert (made.code, made.response.headers["Expires"]) == (200, str(lasts_s))
+                assert await counts(phone) == "0/0 (0/0)"
+            end = await gone.told()
+            assert end.state == "terminated;reason=timeout"
+            await leave_message(new_world, ANN)
+            assert await counts(stays) == "1/0 (0/0)"
+            assert gone.notifies.empty()
+            assert (await gone.subscribe(ANN, MWI, expires_s=60)).code == 200
+            assert await counts(gone) == "1/0 (0/0)"
+        finally:
+            for phone in phones:
+                phone.close()
 
 
 async def test_all_phones_of_an_employee_are_told_and_no_other(

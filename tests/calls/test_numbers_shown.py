@@ -3,16 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import quote
 
 import pytest
 
-from tests.calls.world import ANN, BOB, CUSTOMER, OFFICE, World
+from tests.calls.world import ANN, BOB, CUSTOMER, EVE, OFFICE, Agent, World
 from vpbx.calls.ways import Way, identity_headers
 from vpbx.directory import Identity
 from vpbx.events import Status
 from vpbx.sip import Request
 
 MOBILE = "79160000000"
+
+
+PETERSBURG = "57"
+"""The id of a region (crm-api §12): the city and its region, codes 812 and 813."""
+
+
+async def test_each_region_that_is_called_sees_its_number_unless_the_caller_has_one(
+    world: World,
+) -> None:
+    """The employee's number, then their department's, the region's, the company's."""
+    directory = world.directory
+    shown = {
+        name: f"7495000001{place}" for place, name in enumerate(["region", "main", "user", "group"])
+    }
+    for telnum in shown.values():
+        await directory.telnums.add(await world.domain(), telnum, trunk="carrier", user=EVE)
+    await directory.caller_ids.set_main(await world.domain(), {"telnum": shown["main"]})
+    values = {"id": PETERSBURG, "telnum": shown["region"]}
+    await directory.caller_ids.set_region(await world.domain(), values)
+    ann, eve = await world.phone(ANN), await world.phone(EVE)
+    assert await seen_by(world, eve, "78121234567") == shown["region"]
+    assert await seen_by(world, eve, "8 (813) 123-45-67") == shown["region"], "as it was dialled"
+    assert await seen_by(world, eve, "74951234567") == shown["main"], "another region"
+    assert await seen_by(world, eve, CUSTOMER) == shown["main"], "a mobile lies in no region"
+    values = {"id": world.group_id, "telnum": shown["group"]}
+    await directory.caller_ids.set_group(await world.domain(), values)
+    assert await seen_by(world, ann, "78121234567") == shown["group"], "ann is in the department"
+    assert await seen_by(world, eve, "78121234567") == shown["region"]
+    values = {"login": ANN, "telnum": shown["user"]}
+    await directory.caller_ids.set_user(await world.domain(), values)
+    assert await seen_by(world, ann, "78121234567") == shown["user"]
+    await directory.caller_ids.delete_region(await world.domain(), PETERSBURG)
+    assert await seen_by(world, eve, "78121234567") == shown["main"]
+
+
+async def test_the_number_of_a_region_leaves_by_its_own_trunk_unless_it_is_closed(
+    world: World,
+) -> None:
+    second, directory = await world.second_trunk(), world.directory
+    telnum = "78120000001"
+    await directory.telnums.add(await world.domain(), telnum, trunk="second", user=EVE)
+    values = {"id": PETERSBURG, "telnum": telnum}
+    await directory.caller_ids.set_region(await world.domain(), values)
+    eve = await world.phone(EVE)
+    assert await seen_by(world, eve, "78121234567", second) == telnum
+    assert await seen_by(world, eve, CUSTOMER) == OFFICE
+    await directory.telnums.configure(await world.domain(), telnum, {"outgoing": False})
+    assert await seen_by(world, eve, "78121234567") == OFFICE
+
+
+async def seen_by(world: World, phone: Agent, called: str, carrier: Agent | None = None) -> str:
+    """Call outside, and return the number that is shown there."""
+    call = await world.phone_calls(phone, quote(called))
+    customer = await (carrier or world.carrier).incoming()
+    assert customer.session is not None
+    seen: str = customer.session.from_.uri.user
+    call.hangup()
+    await world.quiet()
+    return seen
 
 
 async def redirected(world: World, **more: object) -> None:
