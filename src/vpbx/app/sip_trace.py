@@ -30,6 +30,8 @@ from vpbx.sip import Hop
 __all__ = ["PcapFile", "SipTrace", "without_credentials"]
 
 _MEMORY_BYTES = 16 * 1024 * 1024
+_KEEP_ALIVE_BYTES = 4
+"""Two line ends (RFC 5626 §3.5.1)."""
 _CALLS = 5000
 _LEGS = 100
 """SIP calls of one call of ours."""
@@ -98,8 +100,8 @@ class SipTrace:
 
     def message(self, sent: bool, data: bytes, peer: Hop) -> None:
         """Take note of a message."""
-        if len(data) <= len(b"\r\n\r\n"):
-            return  # a keep-alive
+        if len(data) <= _KEEP_ALIVE_BYTES:
+            return
         at = time.time()
         self._flat.extend((at, sent, peer, data))
         self._bytes += len(data)

@@ -7,12 +7,15 @@ says why not); they raise `ValueError` only.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import sipmessage
 
 from vpbx.sip import grammar
 from vpbx.sip.headers import Headers
 
+_USUAL_CSEQ_CHARS = 32
+"""Most are "1 INVITE", "2 BYE" and the like, and read once for all messages."""
 _BREAK = re.compile(r"[\r\n]+").sub
 
 
@@ -118,9 +121,10 @@ class Message(sipmessage.Message):
     def _numbered_method(self) -> tuple[int, str]:
         parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
         if parsed is None:
-            value = self.headers.values.get("cseq", "")
-            parsed = _parse_cseq(value if isinstance(value, str) else value[0])
-            self.headers.parsed["cseq"] = parsed
+            values = self.headers.values.get("cseq", "")
+            value = values if isinstance(values, str) else values[0]
+            parse = _parse_cseq if len(value) <= _USUAL_CSEQ_CHARS else _parse_cseq.__wrapped__
+            self.headers.parsed["cseq"] = parsed = parse(value)
         return parsed
 
     @property
@@ -178,7 +182,7 @@ class Message(sipmessage.Message):
 def _tag_of(values: str | list[str]) -> str:
     """Find the tag parameter of a From or To, of several the first; empty when it is broken."""
     value = values if isinstance(values, str) else values[0]
-    tail = value[value.rfind(">") + 1 :] if ">" in value else value
+    tail = value[value.rfind(">") + 1 :]
     at = tail.find(";tag=")
     if at >= 0:
         tag = tail[at + 5 :].partition(";")[0]
@@ -192,6 +196,7 @@ def _tag_of(values: str | list[str]) -> str:
         return ""
 
 
+@lru_cache(maxsize=1024)
 def _parse_cseq(value: str) -> tuple[int, str]:
     parts = value.split()
     if len(parts) != 2:

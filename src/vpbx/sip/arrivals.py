@@ -62,7 +62,9 @@ class Arrivals:
         budgets: Budgets | None,
         has_call: Callable[[str], bool] | None,
     ) -> None:
-        self._config = config
+        self._tap = config.tap
+        self._max_bytes = config.limits.message_bytes
+        self._max_headers = config.max_headers
         self._takers = takers
         self._replies = replies
         self._budgets = budgets
@@ -85,14 +87,10 @@ class Arrivals:
             data = data.lstrip(b"\r\n")
             if not data or not 0x21 <= data[0] <= 0x7E:
                 return
-        if self._config.tap is not None:
-            self._config.tap(False, data, hop)
+        if self._tap is not None:
+            self._tap(False, data, hop)
         try:
-            message = parse_message(
-                data,
-                max_bytes=self._config.limits.message_bytes,
-                max_headers=self._config.max_headers,
-            )
+            message = parse_message(data, max_bytes=self._max_bytes, max_headers=self._max_headers)
             if isinstance(message, Request):
                 self._takers.request(message, hop)
             else:
@@ -107,7 +105,7 @@ class Arrivals:
         """Answer a message whose end cannot be found."""
         message: Request | Response | None
         try:
-            message = parse_message(head, max_headers=self._config.max_headers)
+            message = parse_message(head, max_headers=self._max_headers)
         except MalformedMessage as error:
             message = error.message
         answer = code if isinstance(message, Request) else None

@@ -45,6 +45,7 @@ class Headers(sipmessage.Headers):
     """Header values by name, without regard to case; several values of a name keep their order.
 
     Lists joined by commas are split while parsing, for the headers RFC 3261 §7.3.1 means.
+    A list of values is never changed but replaced by another, so messages may share it.
     `parsed` keeps what the message's accessors have parsed, until a header changes. Most
     headers have one value, and that is stored bare: thousands of messages wait in completed
     transactions, and what holds no list costs the garbage collector nothing.

@@ -46,6 +46,7 @@ contacts and identity tokens, have 4 KiB."""
 
 RESPONSE_COPIES = ("via", "record-route", "from", "to", "call-id", "cseq")
 """What a response takes over from its request (RFC 3261 §8.2.6.2, §12.1.1)."""
+_WITHOUT_ROUTE = tuple(key for key in RESPONSE_COPIES if key != "record-route")
 _TAG_KEY = os.urandom(16)
 
 _DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
@@ -186,29 +187,27 @@ def _parse_lines(message: AnyMessage, lines: list[str], max_headers: int) -> tup
     store = headers.values
     known = KEYS.get
     code, reason = 0, ""
-    room = max_headers
-    for line in lines[1:]:
-        if room < 0:
-            return 400, "too many headers"
+    too_many = len(lines) - 1 > max_headers
+    # For the values of lists beyond the first of each:
+    room = max_headers if too_many else max_headers - len(lines) + 1
+    for line in lines[1 : max_headers + 1]:
         name, colon, value = line.partition(":")
         key = known(name)
         if key is None or not colon:
             name = name.rstrip(" \t")
             if not colon or not is_token(name):
                 code, reason = 400, "line that is no header"
-                room -= 1
                 continue
             key = headers.key(name)
         value = value.strip()
         if key in store or ("," in value and key in LISTS):
             values = _split(value) if key in LISTS else [value]
-            room -= len(values)
+            room -= len(values) - 1
             if room >= 0:
                 headers.extend(key, values)
         else:
-            room -= 1
             store[key] = value
-    return (code, reason) if room >= 0 else (400, "too many headers")
+    return (400, "too many headers") if too_many or room < 0 else (code, reason)
 
 
 def _split(value: str) -> list[str]:
@@ -222,7 +221,7 @@ def _split(value: str) -> list[str]:
 def _cut_body(message: AnyMessage, body: bytes) -> tuple[int, str]:
     """Give the message its body by Content-Length; return what is wrong (0: nothing)."""
     text = message.headers.values.get("content-length")
-    if text is None:
+    if text is None or text == str(len(body)):
         message.body = body
         return 0, ""
     if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 10:
@@ -255,12 +254,10 @@ def make_response(
     the response makes a dialog, Timestamp in a 100.
     """
     response = Response(code, REASONS.get(code, "") if phrase is None else phrase, body)
-    source, target = request.headers.values, response.headers.values
-    for key in RESPONSE_COPIES:
-        if (values := source.get(key)) is not None:
-            target[key] = values if isinstance(values, str) else values.copy()
-    if not (100 < code < 300 and request.method in _DIALOG_FORMING):
-        target.pop("record-route", None)
+    forms_dialog = 100 < code < 300 and request.method in _DIALOG_FORMING
+    source = request.headers.values
+    copied = RESPONSE_COPIES if forms_dialog else _WITHOUT_ROUTE
+    response.headers.values = target = {key: source[key] for key in copied if key in source}
     if code == 100:
         if "timestamp" in source:
             target["timestamp"] = source["timestamp"]

@@ -93,9 +93,8 @@ class ServerTransaction(Transaction):
     def _shrink(self) -> None:
         full = self.request
         self.request = Request(full.method, full.raw_uri)
-        for name in RESPONSE_COPIES:
-            if (values := full.headers.values.get(name)) is not None:
-                self.request.headers.values[name] = values
+        values = full.headers.values
+        self.request.headers.values = {key: values[key] for key in RESPONSE_COPIES if key in values}
 
     def _tell_timeout(self) -> None:
         if self.on_timeout is not None:

@@ -22,6 +22,7 @@ _SINGLE = tuple(
         *("Session-Expires", "To"),
     )
 )
+_NEEDED = ("to", "from", "call-id", "cseq", "via")
 STANDARD_METHODS = frozenset(
     (
         *("ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK"),
@@ -72,12 +73,12 @@ def is_ack_for_dialog(ack: Request) -> bool:
 
 def _check_syntax(request: Request) -> None:
     values = request.headers.values
-    for key in _SINGLE:
-        if key in values and not isinstance(values[key], str):
-            raise ValueError(f"more than one {key}")
-    for key in ("to", "from", "call-id", "cseq", "via"):
-        if not values.get(key):
-            raise ValueError(f"no {key}")
+    if list in map(type, values.values()):
+        for key in _SINGLE:
+            if key in values and not isinstance(values[key], str):
+                raise ValueError(f"more than one {key}")
+    if not all(map(values.get, _NEEDED)):
+        raise ValueError(f"no {next(key for key in _NEEDED if not values.get(key))}")
     if request.cseq_method != request.method:
         raise ValueError("method in CSeq is another one")
     _check_addresses(request)
