@@ -241,6 +241,7 @@ class Connection(asyncio.Protocol):
         if reply is not None and not reply.done():
             charset = _charset(self._content_type) if b";" in self._content_type else ""
             reply.set_result(Reply(self._status, b"".join(self._body), charset))
+        self._body.clear()
 
     def _fail(self, error: Exception) -> None:
         """There will be no answer."""

@@ -213,25 +213,21 @@ class Outbox:
         self._desks.clear()
 
     def _desk(self, domain_id: int, address: str) -> _Desk:
-        key = domain_id, address
-        desk = self._desks.get(key)
-        if desk is None:
-            lane = Lane(
-                domain_id,
-                self._clock,
-                lambda: self._kick_at(key),
-                self._config.lane,
-                self._tally,
-                address=address,
-                spilled=not self._running,
-            )
-            desk = self._desks[key] = _Desk(lane)
-        return desk
+        return self._desks.get((domain_id, address)) or self._new_desk(domain_id, address)
 
-    def _kick_at(self, key: tuple[int, str]) -> None:
-        desk = self._desks.get(key)
-        if desk is not None:
-            self._kick(desk)
+    def _new_desk(self, domain_id: int, address: str) -> _Desk:
+        desk: _Desk
+        lane = Lane(
+            domain_id,
+            self._clock,
+            lambda: self._kick(desk),
+            self._config.lane,
+            self._tally,
+            address=address,
+            spilled=not self._running,
+        )
+        desk = self._desks[domain_id, address] = _Desk(lane)
+        return desk
 
     def _kick(self, desk: _Desk) -> None:
         """See to it that what can be sent is being sent, and what must be read is being read."""
