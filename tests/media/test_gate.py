@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from vpbx.media import MediaEngine, MediaSession, RtpEndpoint, RtpPeer, Side
+from vpbx.media import MediaEngine, MediaSession, RtpEndpoint, RtpPeer, Side, kernel
 from vpbx.media.rtp import Packet, event_payloads
 
 from .conftest import Engines, Phones, close, connect, peer_of
@@ -388,6 +388,34 @@ async def test_rtcp_from_elsewhere_is_ignored(session: MediaSession, phone: Phon
         mouth.sendto(report, (host, port + 1))
         loop = asyncio.get_running_loop()
         assert await asyncio.wait_for(loop.sock_recv(ear, 100), 30) == report
+
+
+async def test_each_side_has_one_filter_in_a_call_and_no_other_when_nothing_changes(
+    session: MediaSession, phone: Phones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel compiles each: nothing else that a call asks of it costs as much."""
+    put_on: list[int] = []
+    attach = kernel.attach_filter
+
+    def counted(number: int, program: bytes) -> bool:
+        put_on.append(number)
+        return attach(number, program)
+
+    monkeypatch.setattr(kernel, "attach_filter", counted)
+    a, b = await phone(), await phone()
+    await connect(session, a, b)
+    assert await session.start_recording()
+    assert put_on == []
+    for _ in range(3):
+        a.send_tone(425)
+        b.send_tone(700)
+        a.forget()
+        b.forget()
+        await a.hear(5)
+        await b.hear(5)
+        assert len(put_on) == len(set(put_on)) == 2
+        for side, endpoint in ((Side.A, a), (Side.B, b)):  # a re-INVITE that says the same
+            await session.set_remote(side, peer_of(endpoint), anew=True)
 
 
 async def test_who_does_not_listen_is_sent_nothing(session: MediaSession, phone: Phones) -> None:
