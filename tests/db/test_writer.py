@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     bindparam,
+    delete,
     insert,
     select,
     update,
@@ -220,6 +221,28 @@ async def test_values_arrive_as_their_types_and_the_statement_say(
     async with database.connect() as connection:
         rows = (await connection.execute(select(seen))).all()
     assert [tuple(row) for row in rows] == [(date(2026, 2, 1), 2, "one")]
+
+
+async def test_values_come_to_their_places_in_whatever_order_rows_name_them(
+    writing: tuple[Database, Writer],
+) -> None:
+    """Also one that stands at two places, one that is alone, and a statement without any."""
+    database, writer = writing
+    rename = (
+        update(call)
+        .where(call.c.id >= bindparam("b_id"), call.c.id <= bindparam("b_id"))
+        .values(state=bindparam("now"))
+    )
+    rows = [{"state": "a", "id": 1}, {"id": 2, "state": "b"}, {"state": "c", "id": 3}]
+    writer.submit([Write(INSERT_CALL, row) for row in [*rows, {"state": "d", "id": 4}]])
+    writer.submit([Write(rename, {"now": "new", "b_id": 2})])
+    writer.submit([Write(delete(call).where(call.c.id == bindparam("b_id")), {"b_id": 3})])
+    writer.submit([Write(INSERT_OTHER, {"id": 7})])
+    await writer.flush()
+    assert await states(database) == {1: "a", 2: "new", 4: "d"}
+    writer.submit([Write(delete(call), {})])
+    await writer.flush()
+    assert await states(database) == {}
 
 
 async def test_values_are_asked_for_when_the_write_goes_out(

@@ -12,6 +12,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
@@ -25,7 +26,7 @@ Values: TypeAlias = dict[str, Any]
 Batch: TypeAlias = tuple[Executable, Sequence[Values]]
 """A Core insert, update or delete and its rows, all with the same names of values."""
 
-_DIALECT = sqlite_dialect(paramstyle="named")
+_DIALECT = sqlite_dialect(paramstyle="qmark")
 _KNOWN_STATEMENTS = 500
 _JOIN_S = 0.3
 
@@ -123,13 +124,18 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A statement as SQLite's text, and what SQLAlchemy would do with its values."""
+    """A statement as SQLite's text, and what SQLAlchemy would do with its values.
+
+    They are given to the driver by their places: by name it would look each up, for each row.
+    """
 
     sql: str
     fixed: Values
     """Values the statement has brought along."""
     makers: Mapping[str, Callable[[Any], Any]]
     """What makes of a value, by its name, what the driver takes; the others go as they are."""
+    in_place: Callable[[Values], Sequence[Any]]
+    """Takes the values out of a row, in the order of their places."""
 
     @classmethod
     def of(cls, statement: Any, row: Values) -> _Prepared:
@@ -140,10 +146,14 @@ class _Prepared:
             make = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
             if make is not None:
                 makers[name] = make
-        fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        return cls(str(compiled), {name: v for name, v in fixed.items() if name not in row}, makers)
+        fixed = {
+            name: value
+            for name, value in compiled.params.items()
+            if value is not None and name not in row
+        }
+        return cls(str(compiled), fixed, makers, _taker(compiled.positiontup))
 
-    def bound(self, rows: Sequence[Values]) -> Sequence[Values]:
+    def bound(self, rows: Sequence[Values]) -> Sequence[Sequence[Any]]:
         """Return rows as the driver takes them."""
         if self.fixed:
             rows = [{**self.fixed, **row} for row in rows]
@@ -155,4 +165,10 @@ class _Prepared:
                 }
                 for row in rows
             ]
-        return rows
+        return [self.in_place(row) for row in rows]
+
+
+def _taker(names: Sequence[str]) -> Callable[[Values], Sequence[Any]]:
+    if len(names) > 1:
+        return itemgetter(*names)  # which gives no tuple of one
+    return lambda row: [row[name] for name in names]
