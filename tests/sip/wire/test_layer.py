@@ -565,6 +565,36 @@ class TestLocalAddress:
         finally:
             await layer.stop()
 
+    async def test_a_place_is_reached_by_the_socket_asked_for_whichever_led_there_before(
+        self, make_peer, make_request
+    ) -> None:
+        seen: list[Hop] = []
+        layer = TransactionLayer(
+            LayerConfig((Listen("udp", "127.0.0.1", 0), Listen("udp", "127.0.0.2", 0))),
+            clock=LoopClock(),
+            on_request=lambda tx: seen.append(tx.hop),
+            on_ack=lambda request, hop: None,
+            on_stray_response=lambda response, hop: None,
+        )
+        await layer.start()
+        try:
+            peer = make_peer(Hop("udp", "127.0.0.1", 9))
+            for number, listen in enumerate(layer.listens):
+                headers = {"Call-ID": f"{number}", "Via": f"SIP/2.0/UDP h;branch={number};rport"}
+                request = make_request("INVITE", **headers)
+                peer.sock.sendto(request, (listen.host, listen.port))
+                await peer.answer()
+            peer.sock.settimeout(30)
+            first, second = layer.listens
+            ways = [(peer.hop, first), (seen[1], second), (seen[0], first), (peer.hop, first)]
+            for hop, listen in [*ways, *ways]:
+                layer.send(new_request("ACK"), hop)
+                data, source = peer.sock.recvfrom(65535)
+                assert source == (listen.host, listen.port)
+                assert f" {listen.host}:{listen.port};".encode() in data
+        finally:
+            await layer.stop()
+
     async def test_place_that_is_taken_is_an_error_and_nothing_stays_open(self, run_layer) -> None:
         first = await run_layer("tcp")
         taken = first.hop("tcp")

@@ -64,9 +64,10 @@ class Transports:
         self._opening: dict[Hop, list[tuple[bytes, Callable[[str], None] | None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered: dict[Hop, float] = {}
-        self._ways: dict[Hop, UdpSocket] = {}
-        """By which socket each UDP hop is reached; only hops that have an address."""
-        self._locals: dict[Hop, tuple[str, int]] = {}
+        self._ways: dict[str, UdpSocket] = {}
+        """By which socket each address is reached, where a hop names none."""
+        self._locals: dict[tuple[str, str, int], tuple[str, int]] = {}
+        """Our address towards others, by their transport and address, and for UDP the socket."""
         self._outside: dict[str, bool] = {}
         self._sources: dict[str, str] = {}
 
@@ -135,23 +136,24 @@ class Transports:
         """Send a message; `failed` is called, later, with the reason if it cannot be."""
         if self._tap is not None:
             self._tap(True, data, hop)
-        if (way := self._ways.get(hop)) is not None:
+        by_any = hop.transport == "udp" and not hop.connection
+        if by_any and (way := self._ways.get(hop.host)) is not None:
             if problem := way.send(data, hop.host, hop.port):
                 self._fail(failed, problem)
         elif not self.is_direct(hop):
             self._run(self._resolve_and_send(data, hop, failed))
         elif hop.transport == "udp":
-            self._send_first(data, hop, failed)
+            self._send_datagram(data, hop, failed)
         elif (connection := self.pool.find(hop)) is not None:
             connection.write(data)
         else:
             self._open_and_send(data, hop, failed)
 
-    def _send_first(self, data: bytes, hop: Hop, failed: Callable[[str], None] | None) -> None:
-        """Send a datagram to where none went before."""
+    def _send_datagram(self, data: bytes, hop: Hop, failed: Callable[[str], None] | None) -> None:
+        """Send a datagram by the socket that its hop asks for, or that fits."""
         udp = self._udp_socket(hop)
-        if udp is not None:
-            _keep(self._ways, hop, udp)
+        if udp is not None and not hop.connection:
+            _keep(self._ways, hop.host, udp)
         problem = udp.send(data, hop.host, hop.port) if udp else "no UDP socket of this kind"
         if problem:
             self._fail(failed, problem)
@@ -301,11 +303,12 @@ class Transports:
         The host is what is advertised when `hop` is not in a private network, else the address
         we listen at, else (listening everywhere) the one the system would send from.
         """
-        place = self._locals.get(hop)
+        asked = hop.transport, hop.host, hop.connection if hop.transport == "udp" else 0
+        place = self._locals.get(asked)
         if place is None:
             place = self._find_local(hop)
             if is_address(hop.host):
-                _keep(self._locals, hop, place)
+                _keep(self._locals, asked, place)
         return place
 
     def _find_local(self, hop: Hop) -> tuple[str, int]:
