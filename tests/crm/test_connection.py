@@ -96,11 +96,13 @@ async def test_an_answer_that_comes_too_late_is_nobodys() -> None:
 
     async with peer(slow, OK + b"Content-Length: 4\r\n\r\nmine") as crm, connections() as made:
         target = Target(URL(crm.url), {})
-        with pytest.raises(TimeoutError):
-            await post(made, target, 0.05)
+        while not sum(crm.came):  # on a busy machine the first may not get as far
+            with pytest.raises(TimeoutError):
+                await post(made, target, 0.05)
         late.set()
         assert (await post(made, target)).body == b"mine"
-        assert crm.came == [1, 1]
+        assert len(crm.came) > 1
+        assert crm.came[-1] == 1, "a connection of its own"
 
 
 async def test_each_request_has_a_time_of_its_own() -> None:
