@@ -48,7 +48,8 @@ def test_the_wheel_has_the_package_its_types_and_nothing_else(wheel: Path) -> No
         names = archive.namelist()
         (metadata,) = (name for name in names if name.endswith("/METADATA"))
         says = message_from_bytes(archive.read(metadata))
-    modules = {f"vpbx_sdk/{path.name}" for path in (SDK / "src" / "vpbx_sdk").glob("*.py")}
+    source = SDK / "src"
+    modules = {path.relative_to(source).as_posix() for path in source.rglob("vpbx_sdk/**/*.py")}
     assert {name for name in names if ".dist-info/" not in name} == {*modules, "vpbx_sdk/py.typed"}
     assert says["Requires-Python"] == ">=3.10"
     needed = {re.split(r"[<>=!~ ;]", line)[0] for line in says.get_all("Requires-Dist") or ()}
@@ -57,7 +58,7 @@ def test_the_wheel_has_the_package_its_types_and_nothing_else(wheel: Path) -> No
 
 def test_what_it_needs_is_what_it_says() -> None:
     found = set()
-    for path in (SDK / "src" / "vpbx_sdk").glob("*.py"):
+    for path in (SDK / "src" / "vpbx_sdk").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
