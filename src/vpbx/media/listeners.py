@@ -35,7 +35,8 @@ class Listeners:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._heard: dict[int, tuple[socket.socket, Callable[[], None]]] = {}
+        self._heard: dict[int, tuple[socket.socket, Callable[[], None] | None]] = {}
+        """Of those that the epoll knows; None: it is to forget that one when something comes."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._epoll.fileno(), self.look)
 
@@ -81,8 +82,7 @@ class Listeners:
         waited = sock.fileno() in self._heard
         if heard is None:
             if waited:
-                del self._heard[sock.fileno()]
-                self._epoll.unregister(sock.fileno())
+                self._heard[sock.fileno()] = sock, None
             return
         while read(sock)[0]:
             pass
@@ -99,9 +99,13 @@ class Listeners:
     def look(self) -> None:
         """Have those read that can be."""
         for number, events in self._epoll.poll(0, _AT_ONCE):
-            sock, heard = self._heard.get(number, (None, None))
-            if heard is None or sock is None:
+            if number not in self._heard:
                 continue  # closed by what another one heard
+            sock, heard = self._heard[number]
+            if heard is None:
+                del self._heard[number]
+                self._epoll.unregister(number)
+                continue
             heard()
             if events & select.EPOLLERR and sock.fileno() >= 0:
                 _complaints(sock)  # left alone, they would be told of again and again
