@@ -69,6 +69,25 @@ async def test_nothing_captured_is_no_recording(
             await asyncio.sleep(0.05)
 
 
+async def test_digits_alone_are_no_recording(
+    session: MediaSession, phone: Phones, worker: RecordingWorker, tmp_path: Path
+) -> None:
+    """Keys that are pressed as a recording begins; with a word after them they are one."""
+    a, b = await phone(8), await phone(8)
+    await connect(session, a, b)
+    assert await session.start_recording("keys")
+    a.send_digits("5")
+    await b.hear(5)
+    assert await session.stop_recording() is None
+    assert await session.start_recording("keys")
+    a.send_tone(425)
+    await b.hear(20)
+    recording = await session.stop_recording()
+    assert recording is not None
+    result = await worker.encode(recording, tmp_path / "call.mp3", left=Side.B)
+    assert result.ok, result.error
+
+
 async def test_pieces_of_an_interrupted_recording_stay_together(
     session: MediaSession, phone: Phones, worker: RecordingWorker, tmp_path: Path
 ) -> None:

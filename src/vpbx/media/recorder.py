@@ -15,6 +15,7 @@ from vpbx.clock import Clock
 
 from .control import checked
 from .model import MediaConfig, MediaError, Recording
+from .timeline import holds_voice
 from .wire import Wire
 
 __all__ = ["Recorder", "Recordings"]
@@ -23,6 +24,8 @@ log = structlog.get_logger("vpbx.media")
 
 _DISCARD_S = 0.5
 _PCAP_HEADER = 24
+_LOOKED_THROUGH = 65_536
+"""Bytes: eight seconds in which one side speaks."""
 
 
 class Recordings:
@@ -148,7 +151,7 @@ class Recorder:
     def _keep(self, name: str) -> None:
         piece = self._all.path(name)
         try:
-            if os.stat(piece).st_size > _PCAP_HEADER:
+            if _holds_something(piece):
                 self._pieces.setdefault(self._name, []).append(Path(piece))
             else:
                 self._all.discard(piece, self._clock)
@@ -158,6 +161,13 @@ class Recorder:
     def _recorded(self) -> Recording | None:
         files = self._pieces.get(self._name)
         return Recording(self._name, tuple(files)) if files else None
+
+
+def _holds_something(file: str) -> bool:
+    """Say whether a file becomes a recording that can be heard: who calls is told that there is
+    one before it is made. Nobody presses keys for as long as a longer file lasts, in silence."""
+    size = os.stat(file).st_size
+    return size > _LOOKED_THROUGH or (size > _PCAP_HEADER and holds_voice(Path(file)))
 
 
 def _remove(files: list[str]) -> None:

@@ -93,6 +93,11 @@ def codec_of(payload_type: int, payload: bytes, names: Mapping[int, str]) -> str
     return name if name in _CLOCK else None
 
 
+def holds_voice(file: Path) -> bool:
+    """Say whether anything in a file is to be heard; digits and comfort noise are not."""
+    return any(codec_of(packet[1], packet[5], {}) is not None for packet in packets(file))
+
+
 def runs(files: Iterable[Path], names: Mapping[int, str]) -> tuple[list[Run], list[Run]]:
     """Return the sound of sides A and B as runs in order of time."""
     sides: tuple[list[Captured], list[Captured]] = ([], [])
