@@ -87,6 +87,21 @@ def test_time_goes_on_by_the_clock_of_the_codec() -> None:
     assert again.timestamp - first.timestamp == 96_000
 
 
+def test_a_speaker_is_told_its_own_numbers_wherever_ours_began() -> None:
+    """With the cycles of its own count (RFC 3550 §6.4.1), whatever the leg's count says."""
+    for begins, ours in itertools.product((3, 30_000, 65_500), (0, 2, 20_000, 65_530)):
+        to = stream()
+        number, out = 0, passed(to, speech(9, 0, 0), 0.0)
+        while ahead := (ours - 1 - out.sequence) & 0xFFFF:
+            number += min(ahead, 2000)
+            out = passed(to, speech(9, number, 0), 0.0)
+        for n in range(100):
+            out = passed(to, speech(1, begins + n, 160 * n), 0.02 * n)
+            block = struct.pack("!IIIIII", OURS, 0, out.sequence, 3, 0, 0)
+            heard = to.heard_of(struct.pack("!BBHI", 0x81, 201, 7, 5) + block)
+            assert struct.unpack_from("!IIII", heard, 4) == (5, 1, 0, begins + n)
+
+
 def test_reports_speak_of_the_one_stream_on_the_one_side_and_of_who_speaks_on_the_other() -> None:
     to = stream()
     out = passed(to, speech(1, 100, 16_000), 0.0)

@@ -35,10 +35,24 @@ class _Source:
 
     ssrc: int
     highest: int = 0
+    cycles: int = 0
+    """How often their numbers have begun anew, times 2^16 (RFC 3550 appendix A.1)."""
     add_number: int = 0
     add_time: int = 0
     timestamp: int = 0
     """The one heard last."""
+
+    def count(self, number: int) -> None:
+        """Note the number that is the highest now."""
+        if number < self.highest:
+            goes_on = (number - self.highest) & 0xFFFF < 0x8000
+            self.cycles = (self.cycles + 0x10000 if goes_on else 0) & 0xFFFF0000
+        self.highest = number
+
+    def counted(self, number: int) -> int:
+        """Return a number that was heard, with its cycles, as RTCP has it."""
+        whole = self.cycles + self.highest - ((self.highest - number) & 0xFFFF)
+        return whole if whole >= 0 else number
 
 
 class OneStream:
@@ -66,7 +80,8 @@ class OneStream:
             if kind != self.events:
                 second |= _MARKER
         if step < _DROPOUT:
-            source.highest, source.timestamp = number, timestamp
+            source.count(number)
+            source.timestamp = timestamp
         out = (number + source.add_number) & 0xFFFF
         time = (timestamp + source.add_time) & 0xFFFFFFFF
         if step < _DROPOUT:
@@ -84,7 +99,7 @@ class OneStream:
         due = self._time + (int((now - self._at) * rate) if self._spoken else 0)
         if known is None or not self._goes_on(known, timestamp, kind, due, rate):
             source.add_time = (due - timestamp) & 0xFFFFFFFF
-        source.highest = number
+        source.count(number)
         self._sources[ssrc] = self._now = source
         if len(self._sources) > _MOST_SOURCES:
             del self._sources[next(iter(self._sources))]
@@ -145,9 +160,9 @@ class OneStream:
                     (ssrc,) = _REPORT.unpack_from(packet, at)
                     if ssrc == self.ssrc:
                         (highest,) = _REPORT.unpack_from(packet, at + 8)
-                        highest = (highest - source.add_number) & 0xFFFFFFFF
+                        highest = (highest - source.add_number) & 0xFFFF
                         _REPORT.pack_into(changed, at, source.ssrc)
-                        _REPORT.pack_into(changed, at + 8, highest)
+                        _REPORT.pack_into(changed, at + 8, source.counted(highest))
             out += changed
         return bytes(out)
 
