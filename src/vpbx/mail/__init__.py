@@ -8,8 +8,9 @@ Knows the database layer, what companies have set, and call events.
 """
 
 from vpbx.mail.box import Mailboxes, Message
-from vpbx.mail.queue import Letter, MailQueue, QueuedLetter, Smtp, keep_letter
+from vpbx.mail.queue import Letter, MailQueue, QueuedLetter, keep_letter
 from vpbx.mail.recorder import MailRecorder
+from vpbx.mail.smtp import Smtp
 
 __all__ = [
     "Letter",
