@@ -159,29 +159,32 @@ class Story:
             at = self.talked_until
         direction, user, group = self.call.direction, self.owner, self.group
         status = status_of(direction, answered=answered, gave_up=gave_up, code=code)
-        destination = Destination.NONE
-        if direction is Direction.IN:
-            destination = self.place
-            if destination is Destination.NONE:
-                missed_by_group = group is not None and not answered
-                if missed_by_group or user is not None:
-                    destination = Destination.GROUP if missed_by_group else Destination.USER
         return CallEnded(
             self.call,
             at,
             status,
-            user,
-            group,
-            self.caller,
-            self.answered_at,
-            destination,
-            self.account or account_of(status, direction, user, group),
-            recorded,
-            0 if answered else code,
-            fax,
-            legs,
-            causes,
+            user=user,
+            group=group,
+            caller=self.caller,
+            answered_at=self.answered_at,
+            destination=self._destination(answered=answered),
+            account=self.account or account_of(status, direction, user, group),
+            recorded=recorded,
+            sip_code=0 if answered else code,
+            fax=fax,
+            legs=legs,
+            causes=causes,
         )
+
+    def _destination(self, *, answered: bool) -> Destination:
+        """Return where an incoming call ended, or whom it was for."""
+        if self.call.direction is not Direction.IN:
+            return Destination.NONE
+        if self.place is not Destination.NONE:
+            return self.place
+        if self.group is not None and not answered:
+            return Destination.GROUP
+        return Destination.USER if self.owner is not None else Destination.NONE
 
     # -- one turn for each kind of event --------------------------------------------------------
 
