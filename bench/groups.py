@@ -64,6 +64,7 @@ async def make_departments(folder: Path, *, phones_port: int, departments: int, 
                 {
                     "name": f"Department {place}",
                     "queue_position": True,
+                    "timeout": {"time": 600},
                     "users": [{"login": login, "calls_enable": True} for login in logins],
                 },
             )
