@@ -11,6 +11,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from tests.media.pcaps import stream, write_pcap
 from vpbx.app import PortTaken, StartError, ports
 from vpbx.app.server import App
 from vpbx.config import Endpoint, ServeConfig
@@ -116,24 +117,7 @@ async def test_call_that_a_crash_cut_off_ends_in_history_with_its_recording(
     config: ServeConfig,
 ) -> None:
     async with Crm(token="t") as crm, Carrier(Hop("udp", "127.0.0.1", 9)) as carrier:
-        app = App(config)
-        await app.start()
-        await set_up_company(app, carrier, crm)
-        await app.stop()
-
-        process, sip_port = await serve_elsewhere(config)
-        carrier.pbx = Hop("udp", "127.0.0.1", sip_port)
-        phone = admins_phone(carrier.pbx)
-        await phone.start()
-        call = await carrier.call("74951234567", tone_hz=440)
-        await call.answered()
-        await call.heard(1000)
-        await crm.received("event", type="ACCEPTED")
-        while not any(file.stat().st_size > 1000 for file in config.data.glob("sound/now/*.rtp")):
-            await asyncio.sleep(0.05)  # RTPProxy writes when its buffer is full
-        process.kill()
-        await process.wait()
-        await phone.stop()
+        await a_crash_cuts_off_a_call(config, carrier, crm)
 
         app = App(config)
         await app.start()
@@ -145,6 +129,44 @@ async def test_call_that_a_crash_cut_off_ends_in_history_with_its_recording(
         assert recording.ready
         assert recording.path.stat().st_size > 500
         await app.stop()
+
+
+async def test_call_that_a_crash_cut_off_with_keys_only_on_disk_promises_no_recording(
+    config: ServeConfig,
+) -> None:
+    async with Crm(token="t") as crm, Carrier(Hop("udp", "127.0.0.1", 9)) as carrier:
+        await a_crash_cuts_off_a_call(config, carrier, crm)
+        [file] = config.data.glob("sound/now/*.rtp")
+        keys = stream([b"\x05\x0a\x00\xa0"], 1, payload_type=101)
+        write_pcap(file.parent, keys).replace(file)
+
+        app = App(config)
+        await app.start()
+        history = await crm.received("history")
+        assert history["status"] == "Success"
+        assert history.get("link") == ""
+        await app.stop()
+
+
+async def a_crash_cuts_off_a_call(config: ServeConfig, carrier: Carrier, crm: Crm) -> None:
+    app = App(config)
+    await app.start()
+    await set_up_company(app, carrier, crm)
+    await app.stop()
+
+    process, sip_port = await serve_elsewhere(config)
+    carrier.pbx = Hop("udp", "127.0.0.1", sip_port)
+    phone = admins_phone(carrier.pbx)
+    await phone.start()
+    call = await carrier.call("74951234567", tone_hz=440)
+    await call.answered()
+    await call.heard(1000)
+    await crm.received("event", type="ACCEPTED")
+    while not any(file.stat().st_size > 1000 for file in config.data.glob("sound/now/*.rtp")):
+        await asyncio.sleep(0.05)  # RTPProxy writes when its buffer is full
+    process.kill()
+    await process.wait()
+    await phone.stop()
 
 
 async def serve_elsewhere(config: ServeConfig) -> tuple[asyncio.subprocess.Process, int]:

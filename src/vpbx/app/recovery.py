@@ -24,13 +24,11 @@ from vpbx.events import (
 )
 from vpbx.history import PDF, History, HistoryRecorder
 from vpbx.mail import Mailboxes
-from vpbx.media import FaxMachines, MediaError, RecordingWorker, Side
+from vpbx.media import FaxMachines, MediaError, RecordingWorker, Side, holds_voice
 
 __all__ = ["Recovery"]
 
 log = structlog.get_logger("vpbx.app")
-
-_PCAP_HEADER = 24
 
 
 class Recovery:
@@ -156,11 +154,11 @@ class Recovery:
 def _set_aside(data: DataDir) -> frozenset[str]:
     """Move the sound of the last run out of the way; return the callids it belongs to.
 
-    What the crash took before a first packet was on disk counts as no sound.
+    What the crash took before a first word was on disk counts as no sound.
     """
     for folder in (data.spool, data.recorded):
         for file in (*folder.glob("*.rtp"), *folder.glob("*.tif")):
             file.rename(data.left_behind / file.name)
     sound, faxes = data.left_behind.glob("*.rtp"), data.left_behind.glob("*.tif")
-    heard = {file.name.rpartition("-")[0] for file in sound if file.stat().st_size > _PCAP_HEADER}
+    heard = {file.name.rpartition("-")[0] for file in sound if holds_voice(file)}
     return frozenset(heard | {file.name.partition(".")[0] for file in faxes})

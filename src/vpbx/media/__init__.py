@@ -48,6 +48,7 @@ from .rtp import RtpEndpoint
 from .session import MediaSession
 from .speech import NoVoice, speak
 from .third import ThirdParty
+from .timeline import holds_voice
 from .upload import convert_upload, remove_upload, upload_bytes
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "UnfitFile",
     "comes_from",
     "convert_upload",
+    "holds_voice",
     "mos",
     "prompt_names",
     "remove_upload",

@@ -23,9 +23,6 @@ __all__ = ["Recorder", "Recordings"]
 log = structlog.get_logger("vpbx.media")
 
 _DISCARD_S = 0.5
-_PCAP_HEADER = 24
-_LOOKED_THROUGH = 65_536
-"""Bytes: eight seconds in which one side speaks."""
 
 
 class Recordings:
@@ -149,25 +146,18 @@ class Recorder:
         return self._wire.send(f"Na {self._wire.id} a b")
 
     def _keep(self, name: str) -> None:
-        piece = self._all.path(name)
+        piece = Path(self._all.path(name))
         try:
-            if _holds_something(piece):
-                self._pieces.setdefault(self._name, []).append(Path(piece))
+            if holds_voice(piece):
+                self._pieces.setdefault(self._name, []).append(piece)
             else:
-                self._all.discard(piece, self._clock)
+                self._all.discard(str(piece), self._clock)
         except OSError:
             pass  # the disk was full, or it is another machine's
 
     def _recorded(self) -> Recording | None:
         files = self._pieces.get(self._name)
         return Recording(self._name, tuple(files)) if files else None
-
-
-def _holds_something(file: str) -> bool:
-    """Say whether a file becomes a recording that can be heard: who calls is told that there is
-    one before it is made. Nobody presses keys for as long as a longer file lasts, in silence."""
-    size = os.stat(file).st_size
-    return size > _LOOKED_THROUGH or (size > _PCAP_HEADER and holds_voice(Path(file)))
 
 
 def _remove(files: list[str]) -> None:

@@ -21,6 +21,8 @@ from typing import TypeAlias
 from . import g711
 
 _FILE_HEADER = 24
+_LOOKED_THROUGH = 65_536
+"""Bytes: eight seconds in which one side speaks."""
 _MAGIC = 0xA1B2C3D4
 _RECORD = struct.Struct("<IIII")
 _RTP_AT = 14 + 20 + 8  # Ethernet, IP without options, UDP: what RTPProxy writes before RTP
@@ -94,8 +96,16 @@ def codec_of(payload_type: int, payload: bytes, names: Mapping[int, str]) -> str
 
 
 def holds_voice(file: Path) -> bool:
-    """Say whether anything in a file is to be heard; digits and comfort noise are not."""
-    return any(codec_of(packet[1], packet[5], {}) is not None for packet in packets(file))
+    """Say whether a file becomes a recording that can be heard; digits and comfort noise cannot.
+
+    Others are told of a recording before it is made. Nobody presses keys for as long as a longer
+    file lasts, and says nothing. OSError: it cannot be read.
+    """
+    size = file.stat().st_size
+    return size > _LOOKED_THROUGH or (
+        size > _FILE_HEADER
+        and any(codec_of(packet[1], packet[5], {}) is not None for packet in packets(file))
+    )
 
 
 def runs(files: Iterable[Path], names: Mapping[int, str]) -> tuple[list[Run], list[Run]]:
