@@ -26,6 +26,16 @@ def test_a_form_is_percent_encoded_utf8_with_the_token() -> None:
     }
 
 
+def test_values_that_are_equal_are_written_each_as_it_is() -> None:
+    """What was written is remembered, and 1 and True are one key; a long text is not."""
+    text = "я " * 5_000
+    for _ in range(2):
+        said = encode({"a": 1, "b": "1", "c": True, "d": "True", "e": text}, "t", Format.FORM)
+        found = parse_qs(said.decode())
+        assert [found[name] for name in "abcd"] == [["1"], ["1"], ["True"], ["True"]]
+        assert found["e"] == [text]
+
+
 def test_json_keeps_numbers() -> None:
     assert json.loads(encode(FIELDS, "t", Format.JSON)) == {**FIELDS, "crm_token": "t"}
 

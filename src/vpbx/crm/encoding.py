@@ -26,9 +26,17 @@ _as_it_is = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 """Whether a text stands for itself in a form; most do, and to ask is cheaper than to quote."""
 
 
-@lru_cache(4096)  # the commands of a call, and those of a company, say mostly the same
+_CACHED_LENGTH = 64
+"""Of what the commands of a call, and those of a company, say over and over: names, numbers."""
+
+
 def _quoted(value: str | int) -> str:
     text = str(value)
+    return _kept(text) if len(text) <= _CACHED_LENGTH else _kept.__wrapped__(text)
+
+
+@lru_cache(4096)
+def _kept(text: str) -> str:
     return text if _as_it_is(text) else quote_plus(text)
 
 
