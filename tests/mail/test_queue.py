@@ -61,6 +61,11 @@ class Post:
         self.clock.passed_s += seconds
         self.queue.wake()
 
+    async def until_empty(self) -> None:
+        async with asyncio.timeout(30):
+            while await self.queue.pending():
+                await asyncio.sleep(0.02)
+
 
 async def until(look: Callable[[], bool], timeout_s: float = 30) -> None:
     async with asyncio.timeout(timeout_s):
@@ -85,9 +90,7 @@ async def test_letter_arrives_with_its_recording_and_leaves_the_queue(
         [sound] = letter.iter_attachments()
         assert (sound.get_filename(), sound.get_content_type()) == ("message.mp3", "audio/mpeg")
         assert sound.get_content() == b"ID3 sound"
-        async with asyncio.timeout(30):
-            while await post.queue.pending():
-                await asyncio.sleep(0.02)
+        await post.until_empty()
     assert server.tries == 1
 
 
@@ -193,9 +196,7 @@ async def test_a_mail_server_that_takes_connections_and_says_nothing_is_tried_ag
         await server.start()
         post.pass_time(60)
         await server.until(1)
-        async with asyncio.timeout(30):
-            while await post.queue.pending():
-                await asyncio.sleep(0.02)
+        await post.until_empty()
     assert len(server.letters) == 1
 
 
@@ -217,9 +218,7 @@ async def test_a_letter_over_which_the_mail_server_ponders_holds_up_no_other_and
         assert (waiting.recipient, waiting.attempts) == ("slow@acme.example", 0)
         server.may_answer.set()
         await server.until(7)
-        async with asyncio.timeout(30):
-            while await post.queue.pending():
-                await asyncio.sleep(0.02)
+        await post.until_empty()
     assert server.tries == 7
 
 
