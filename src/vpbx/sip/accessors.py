@@ -30,11 +30,11 @@ class Message(sipmessage.Message):
         raise NotImplementedError
 
     def __bytes__(self) -> bytes:
+        """Write the message, with Content-Length put right; no value can break out of its line."""
         body = self.body
         self.headers.values["content-length"] = str(len(body))
         lines = [self.start_line(), *self.headers.lines()]
-        text = "".join(lines)
-        if "\n" in text or "\r" in text:  # faster than to look through each
+        if has_break("".join(lines)):
             lines = [_BREAK(" ", line) for line in lines]
         return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n" + body
 
@@ -61,8 +61,7 @@ class Message(sipmessage.Message):
     @property
     def call_id(self) -> str:
         """The Call-ID; `KeyError` when it is missing."""
-        values = self.headers.values["call-id"]
-        return values if isinstance(values, str) else values[0]
+        return _first(self.headers.values["call-id"])
 
     @call_id.setter
     def call_id(self, value: str) -> None:
@@ -71,8 +70,7 @@ class Message(sipmessage.Message):
     @property
     def branch(self) -> str:
         """The branch of the topmost Via, empty when it has none; `ValueError` without Via."""
-        values = self.headers.values.get("via", "")
-        via = values if isinstance(values, str) else values[0]
+        via = _first(self.headers.values.get("via", ""))
         at = via.find(";branch=")
         if at > 0:
             branch = via[at + 8 :].partition(";")[0]
@@ -109,20 +107,17 @@ class Message(sipmessage.Message):
     @property
     def cseq_number(self) -> int:
         """The number in CSeq."""
-        parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
-        return (parsed or self._numbered_method())[0]
+        return self._numbered_method()[0]
 
     @property
     def cseq_method(self) -> str:
         """The method in CSeq."""
-        parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
-        return (parsed or self._numbered_method())[1]
+        return self._numbered_method()[1]
 
     def _numbered_method(self) -> tuple[int, str]:
         parsed: tuple[int, str] | None = self.headers.parsed.get("cseq")
         if parsed is None:
-            values = self.headers.values.get("cseq", "")
-            value = values if isinstance(values, str) else values[0]
+            value = _first(self.headers.values.get("cseq", ""))
             parse = _parse_cseq if len(value) <= _USUAL_CSEQ_CHARS else _parse_cseq.__wrapped__
             self.headers.parsed["cseq"] = parsed = parse(value)
         return parsed
@@ -179,9 +174,18 @@ class Message(sipmessage.Message):
         return sipmessage.AuthChallenge(scheme, grammar.auth_parameters(items))
 
 
+def has_break(text: str) -> bool:
+    """Say whether CR or LF is in `text`; joined lines are looked through faster than counted."""
+    return "\n" in text or "\r" in text
+
+
+def _first(values: str | list[str]) -> str:
+    return values if isinstance(values, str) else values[0]
+
+
 def _tag_of(values: str | list[str]) -> str:
     """Find the tag parameter of a From or To, of several the first; empty when it is broken."""
-    value = values if isinstance(values, str) else values[0]
+    value = _first(values)
     tail = value[value.rfind(">") + 1 :]
     at = tail.find(";tag=")
     if at >= 0:

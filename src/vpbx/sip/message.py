@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 import sipmessage
 
-from vpbx.sip.accessors import Message
+from vpbx.sip.accessors import Message, has_break
 from vpbx.sip.headers import KEYS, LISTS, Headers
 from vpbx.sip.identifiers import is_our_branch, new_branch, new_call_id, new_tag
 from vpbx.sip.parameters import is_token, split_list
@@ -33,7 +33,7 @@ from vpbx.sip.uri import parse_uri
 __all__ = [
     "MAX_HEADERS", "RESPONSE_COPIES", "AnyMessage", "Headers", "MalformedMessage", "Message",
     "Request", "Response", "is_our_branch", "make_request", "make_response", "new_branch",
-    "new_call_id", "new_tag", "parse_message", "serialize",
+    "new_call_id", "new_tag", "parse_message",
 ]
 # fmt: on
 
@@ -141,8 +141,7 @@ def parse_message(
     message, code, reason = _parse_start_line(lines[0])
     code_of_lines, reason_of_lines = _parse_lines(message, lines, max_headers)
     code, reason = (code, reason) if code else (code_of_lines, reason_of_lines)
-    joined = "".join(lines)
-    if "\n" in joined or "\r" in joined:  # faster than to count them
+    if has_break("".join(lines)):
         code, reason = 400, "line end that is not CRLF"
     if too_long:
         code, reason = 513, "headers too long"
@@ -232,11 +231,6 @@ def _cut_body(message: AnyMessage, body: bytes) -> tuple[int, str]:
     return 0, ""
 
 
-def serialize(message: sipmessage.Message) -> bytes:
-    """Write a message, with Content-Length put right; no value can break out of its line."""
-    return bytes(message)  # type: ignore[call-overload, no-any-return]
-
-
 def make_response(
     request: Request,
     code: int,
@@ -264,11 +258,7 @@ def make_response(
     elif isinstance(to := target.get("to"), str) and not request.to_tag:
         target["to"] = f"{to};tag={to_tag or _tag_for(request)}"
     for name, value in headers:
-        known = KEYS.get(name)
-        if known is None or known in target:
-            response.headers.add(name, value)
-        else:
-            target[known] = value
+        response.headers.add(name, value)
     if content_type is not None:
         response.headers.set("Content-Type", content_type)
     return response

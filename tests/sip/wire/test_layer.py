@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from vpbx.clock import LoopClock, ManualClock
 from vpbx.sip.budget import BudgetLimits, Standing
 from vpbx.sip.layer import LayerConfig, TransactionLayer
-from vpbx.sip.message import Request, Response, make_response, parse_message, serialize
+from vpbx.sip.message import Request, Response, make_response, parse_message
 from vpbx.sip.transaction import ServerTransaction, TransactionState
 from vpbx.sip.transport import Hop, Listen
 from vpbx.sip.via import make_via, note_source, reopened_hop, reply_hop
@@ -323,7 +323,7 @@ class TestWhereResponsesGo:
         peer.send(make_request("INVITE"))
         ok = await peer.answer()
         running.layer.send(ok, running.users.requests[0].hop)
-        assert serialize(await peer.answer()) == serialize(ok)
+        assert bytes(await peer.answer()) == bytes(ok)
 
     async def test_ipv6(self, run_layer, make_peer, make_request, listener) -> None:
         try:
@@ -338,7 +338,7 @@ class TestWhereResponsesGo:
         running.layer.request(new_request(), peer.hop, listener)
         came = await peer.answer()
         assert came.headers["Via"].startswith(f"SIP/2.0/UDP [::1]:{running.hop().port};branch=")
-        peer.send(serialize(make_response(came, 200)))
+        peer.send(bytes(make_response(came, 200)))
         await listener.hears()
         assert listener.codes == [200]
 
@@ -390,11 +390,11 @@ class TestClient:
         peer = make_peer(running.hop())
         running.layer.request(new_request("INVITE"), peer.hop, listener)
         invite = await peer.answer()
-        peer.send(serialize(make_response(invite, 200, to_tag="fork1")))
+        peer.send(bytes(make_response(invite, 200, to_tag="fork1")))
         await listener.hears()
         clock.advance(32)
-        peer.send(serialize(make_response(invite, 180, to_tag="fork2")))
-        peer.send(serialize(make_response(invite, 200, to_tag="fork2")))
+        peer.send(bytes(make_response(invite, 180, to_tag="fork2")))
+        peer.send(bytes(make_response(invite, 200, to_tag="fork2")))
         assert await peer.is_silent()
         assert [stray.to_tag for stray in running.users.strays] == ["fork2"]
         assert listener.codes == [200]
@@ -419,7 +419,7 @@ class TestClient:
         running.layer.request(new_request(), peer.hop, listener)
         response = make_response(await peer.answer(), 200)
         response.headers.set(header, value)
-        peer.send(serialize(response))
+        peer.send(bytes(response))
         assert await peer.is_silent()
         assert listener.responses == []
 
@@ -429,7 +429,7 @@ class TestClient:
         running = await run_layer()
         peer = make_peer(running.hop())
         tx = running.layer.request(new_request(), peer.hop, listener)
-        response = serialize(make_response(await peer.answer(), 200))
+        response = bytes(make_response(await peer.answer(), 200))
         with capture_logs() as logs:
             for _ in range(3):
                 peer.send(response)
@@ -447,7 +447,7 @@ class TestClient:
         response = make_response(await peer.answer(), 200)
         response.headers.set("From", '"Ann" <sip:ann@EXAMPLE.org> ;tag=from1')
         response.headers.set("CSeq", "0001  OPTIONS")
-        peer.send(serialize(response))
+        peer.send(bytes(response))
         assert await peer.is_silent()
         assert [answer.code for answer in listener.responses] == [200]
 
@@ -459,7 +459,7 @@ class TestClient:
         running.layer.request(new_request(), peer.hop, listener)
         response = make_response(await peer.answer(), 200)
         response.headers.add("Via", "SIP/2.0/UDP 255.255.255.255;branch=z9hG4bKsaber")
-        peer.send(serialize(response))
+        peer.send(bytes(response))
         assert await peer.is_silent()
         assert listener.responses == []
 
@@ -637,7 +637,7 @@ class TestUsersThatFail:
         other.headers.set("Call-ID", "other")
         running.layer.request(other, peer.hop, listener)
         await peer.answer()
-        peer.send(serialize(make_response(came, 100)))
+        peer.send(bytes(make_response(came, 100)))
         assert await peer.is_silent()
         clock.advance(32)
         assert listener.errors == ["timeout"]

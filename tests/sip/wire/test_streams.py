@@ -12,7 +12,7 @@ import pytest
 
 from vpbx.clock import ManualClock
 from vpbx.sip.budget import BudgetLimits, Rate, Standing
-from vpbx.sip.message import Request, make_response, parse_message, serialize
+from vpbx.sip.message import Request, make_response, parse_message
 from vpbx.sip.transaction import ServerTransaction
 from vpbx.sip.transport import Hop, Limits
 from vpbx.sip.transport.framing import Framer
@@ -471,7 +471,7 @@ class TestLargeRequests:
             while data := await reader.read(65535):
                 for message in framer.feed(data):
                     taken.append(message)
-                    writer.write(serialize(make_response(parse_message(message), 200)))
+                    writer.write(bytes(make_response(parse_message(message), 200)))
             writer.close()
 
         server = await asyncio.start_server(serve, sock=sock)

@@ -10,7 +10,7 @@ import pytest
 
 from vpbx.clock import ManualClock
 from vpbx.sip.machines import Event
-from vpbx.sip.message import Request, Response, make_response, parse_message, serialize
+from vpbx.sip.message import Request, Response, make_response, parse_message
 from vpbx.sip.timers import Delayed, Timers
 from vpbx.sip.transaction import (
     ClientTransaction,
@@ -97,7 +97,7 @@ def client(
     def start(method: str, hop: Hop = UDP) -> ClientTransaction:
         request = parsed(method)
         tx = ClientTransaction(wire, request, hop, "key", heard)
-        tx.start(hop, serialize(request))
+        tx.start(hop, bytes(request))
         return tx
 
     return start
@@ -217,7 +217,7 @@ class TestInviteClient:
         wire.transmit = lambda tx, data: written.append(data)  # type: ignore[method-assign]
         request = parsed("INVITE", Route="<sip:p1;lr>, <sip:p2;lr>")
         tx = ClientTransaction(wire, request, UDP, "key", heard)
-        tx.start(UDP, serialize(request))
+        tx.start(UDP, bytes(request))
         answer(tx, 486, "theirs")
         ack = parse_message(written[-1])
         assert isinstance(ack, Request)
@@ -670,4 +670,4 @@ def test_a_server_lets_go_of_its_request_but_not_of_what_responses_need(
     assert tx.request is not full
     assert "Contact" not in tx.request.headers
     assert "Contact" in full.headers
-    assert serialize(make_response(tx.request, 200)) == serialize(make_response(full, 200))
+    assert bytes(make_response(tx.request, 200)) == bytes(make_response(full, 200))

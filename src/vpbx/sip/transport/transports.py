@@ -181,9 +181,7 @@ class Transports:
         try:
             await asyncio.wait_for(self._connect(hop), _TRY_S)
         except (OSError, UnicodeError):
-            if len(self._unanswered) >= _KNOWN_HOSTS:
-                self._unanswered.clear()
-            self._unanswered[hop] = self._clock.now() + _UNANSWERED_S
+            _keep(self._unanswered, hop, self._clock.now() + _UNANSWERED_S)
             return False
         return True
 
